@@ -1,0 +1,84 @@
+#include "base/bytes.h"
+
+#include <assert.h>
+#include "base/mem.h"
+#include "base/check.h"
+
+int bytes_compare(struct bytes a, struct bytes b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+uint64_t bytes_hash(struct bytes b)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < b.len; i++) h = (h ^ b.data[i]) * 0x100000001b3u;
+    return h ^ h >> 32;
+}
+
+struct bytes bytes_slice(struct bytes b, size_t from, size_t len)
+{
+    assert(from <= b.len && len <= b.len - from);
+    return bytes_of(b.data + from, len);
+}
+
+char *bytes_to_text(struct bytes b, char *to, size_t cap)
+{
+    assert(cap > 0);
+    size_t len = b.len < cap ? b.len : cap - 1;
+    mem_copy(to, b.data, len);
+    to[len] = '\0';
+    return to;
+}
+
+/* Length of the well-formed sequence at p, 0 when there is none. */
+static size_t utf8_step(const uint8_t *p, size_t left)
+{
+    if (p[0] < 0x80) return 1;
+    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || len > left) return 0;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;     /* overlong */
+    if (p[0] == 0xed && p[1] > 0x9f) return 0;     /* surrogate */
+    if (p[0] == 0xf0 && p[1] < 0x90) return 0;     /* overlong */
+    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;     /* beyond U+10FFFF */
+    return len;
+}
+
+bool bytes_is_utf8(struct bytes b, size_t *ret_chars)
+{
+    size_t chars = 0;
+    for (size_t i = 0; i < b.len; chars++) {
+        size_t step = utf8_step(b.data + i, b.len - i);
+        if (step == 0) return false;
+        i += step;
+    }
+    if (ret_chars) *ret_chars = chars;
+    return true;
+}
+
+bool bytes_to_u64(struct bytes b, uint64_t *ret)
+{
+    uint64_t v = 0;
+    if (b.len == 0) return false;
+    for (size_t i = 0; i < b.len; i++) {
+        unsigned digit = (unsigned)b.data[i] - '0';
+        if (digit > 9) return false;
+        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, digit, &v)) return false;
+    }
+    *ret = v;
+    return true;
+}
+
+bool bytes_to_i64(struct bytes b, int64_t *ret)
+{
+    bool negative = b.len > 0 && b.data[0] == '-';
+    uint64_t v;
+    if (!bytes_to_u64(negative ? bytes_slice(b, 1, b.len - 1) : b, &v)) return false;
+    if (v > (uint64_t)INT64_MAX + negative) return false;
+    *ret = negative ? (int64_t)(0 - v) : (int64_t)v;
+    return true;
+}

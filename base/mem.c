@@ -1,0 +1,55 @@
+#define BASE_OWNS_MEMORY
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/check.h"
+
+void *mem_new(size_t bytes)
+{
+    return mem_array(1, bytes);
+}
+
+void *mem_array(size_t count, size_t bytes)
+{
+    void *p = calloc(count ? count : 1, bytes ? bytes : 1);   /* calloc checks the product */
+    if (p == NULL) abort();
+    return p;
+}
+
+void *mem_grow(void *p, size_t bytes)
+{
+    p = realloc(p, bytes ? bytes : 1);
+    if (p == NULL) abort();
+    return p;
+}
+
+char *mem_string(const char *data, size_t len)
+{
+    char *s = mem_new(len + 1);
+    mem_copy(s, data, len);
+    return s;
+}
+
+void mem_copy(void *to, const void *from, size_t len)
+{
+    if (len > 0) memcpy(to, from, len);
+}
+
+void mem_move(void *to, const void *from, size_t len)
+{
+    if (len > 0) memmove(to, from, len);
+}
+
+void *mem_free(void *p)
+{
+    free(p);
+    return NULL;
+}
+
+void mem_freep(void *pp)
+{
+    void **p = pp;
+    *p = mem_free(*p);
+}

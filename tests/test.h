@@ -1,0 +1,44 @@
+/* Thin names over cmocka, so that a test reads as a sentence. A test file is: TEST(...) functions,
+ * then TESTS(a, b, c). */
+#ifndef TESTS_TEST_H
+#define TESTS_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "base/bytes.h"
+#include "base/err.h"
+
+#define TEST(name) static void name(void **state __attribute__((unused)))
+#define EXPECT(cond) assert_true(cond)
+#define EXPECT_EQ(a, b) assert_int_equal((intmax_t)(a), (intmax_t)(b))
+#define EXPECT_STR(a, b) assert_string_equal((a), (b))
+#define EXPECT_BYTES(b, text)                                                                      \
+    do {                                                                                           \
+        struct bytes got_ = (b);                                                                   \
+        assert_int_equal(got_.len, strlen(text));                                                  \
+        assert_memory_equal(got_.data, (text), got_.len);                                          \
+    } while (0)
+/* On a mismatch prints both error names. */
+#define EXPECT_ERR(expr, want)                                                                     \
+    do {                                                                                           \
+        enum err got_ = (expr);                                                                    \
+        if (got_ != (want)) print_error("got %s, want %s\n", err_name(got_), err_name(want));      \
+        assert_int_equal(got_, (want));                                                            \
+    } while (0)
+#define EXPECT_OK(expr) EXPECT_ERR(expr, ERR_OK)
+
+#define TESTS(...)                                                                                 \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
+        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
+    }
+/* TESTS(RUN(one), RUN(two)) */
+#define RUN(name) cmocka_unit_test(name)
+
+#endif
