@@ -1,0 +1,115 @@
+/* The engine seam: an ordered key-value store with families, atomic batches and range deletes.
+ *
+ * Two engines stand behind it: RocksDB (kv_rocksdb.c), and a deterministic one in memory with fault
+ * injection (kv_mem.c) for simulations. Keys order bytewise. */
+#ifndef STORAGE_KV_H
+#define STORAGE_KV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/slab.h"
+
+enum kv_family {
+    KV_META,        /* format stamp, counters */
+    KV_CATALOG,     /* topics with their shards, configs, tags, consumers */
+    KV_LOG,         /* record batches; values in blob files */
+    KV_INDEX,       /* a chunk summary per CHUNK_BYTES of log, log starts */
+    KV_OFFSETS,     /* committed group offsets */
+    KV_PRODUCERS,   /* producer-state snapshots */
+    KV_FAMILY_COUNT
+};
+
+/* process: acknowledged once the write-ahead log's write reached the kernel. power: once synced. */
+enum kv_sync { KV_NO_SYNC, KV_SYNC };
+
+struct kv;
+struct kv_batch;
+struct kv_iter;
+
+/* ---- RocksDB */
+struct kv_options {
+    uint64_t write_buffer_bytes;     /* 0: the default of the memory budget */
+    uint64_t blob_file_bytes;
+    uint64_t blob_bytes_min;         /* values of at least this size go to blob files */
+    int background_jobs;
+};
+/* Opens or makes the directory's database and takes its lock.
+ * Errors: ERR_FORMAT - made by a newer version; ERR_BUSY - another process has it; ERR_DISK.
+ * ret_text (may be NULL) gets the engine's own words, to be freed with mem_free().
+ * Thread: before the others start. Blocks. */
+enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, struct kv **ret,
+                         char **ret_text);
+
+/* ---- Memory, for tests */
+struct kv_mem_faults {
+    int64_t fail_at;        /* the fail_at-th write or read call fails (0 is the first; -1 never) */
+    int64_t fail_count;     /* and this many after it, INT64_MAX: for ever */
+    bool crash;             /* from then on everything fails until kv_mem_reopen() */
+};
+/* Thread: any, but calls are serialised by the caller's test. */
+struct kv *kv_mem_new(void);
+void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
+bool kv_mem_faulted(const struct kv *kv);       /* a fault was hit since they were set */
+/* The state after a restart: what was committed, and with power_loss only what was synced. */
+void kv_mem_reopen(struct kv *kv, bool power_loss);
+
+void kv_close(struct kv *kv);                   /* syncs first; NULL is a no-op */
+
+/* ---- Use. All: Thread: any; Errors: ERR_DISK. */
+
+/* ret: a new slab that holds the value.
+ * Errors: ERR_NOT_FOUND; ERR_DISK; ERR_BUSY - no memory. Thread: any but a network loop; blocks. */
+enum err kv_get(struct kv *kv, enum kv_family family, struct bytes key, struct slab **ret);
+
+/* Reads [from, to) upwards, or downwards from just below `to`, as of the call. to null: no end.
+ * The iterator stands before the first entry. Thread: one owner. Blocks. */
+struct kv_iter *kv_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
+                            struct bytes to, bool backwards);
+bool kv_iter_next(struct kv_iter *it);          /* false at the end or on an error */
+struct bytes kv_iter_key(const struct kv_iter *it);      /* valid until the next call */
+struct bytes kv_iter_value(const struct kv_iter *it);
+/* Errors: ERR_DISK if the walk ended by one. Thread: its owner. */
+enum err kv_iter_error(const struct kv_iter *it);
+void kv_iter_free(struct kv_iter *it);          /* NULL is a no-op */
+void kv_iter_freep(struct kv_iter **it);
+
+struct kv_batch *kv_batch_new(struct kv *kv);
+void kv_batch_free(struct kv_batch *b);
+void kv_batch_clear(struct kv_batch *b);
+size_t kv_batch_bytes(const struct kv_batch *b);
+void kv_batch_put(struct kv_batch *b, enum kv_family family, struct bytes key, struct bytes value);
+/* value = the parts one after the other, gathered without an extra copy. */
+void kv_batch_put_parts(struct kv_batch *b, enum kv_family family, struct bytes key,
+                        const struct bytes *parts, int part_count);
+void kv_batch_delete(struct kv_batch *b, enum kv_family family, struct bytes key);
+void kv_batch_delete_range(struct kv_batch *b, enum kv_family family, struct bytes from,
+                           struct bytes to);
+
+/* All of the batch or nothing. On success it is visible and, as sync says, durable; the batch is
+ * not cleared. On failure nothing of it may be assumed: the caller closes what it touched and
+ * reads it anew.
+ * Errors: ERR_DISK - also a full disk. Thread: any but a network loop; blocks. */
+enum err kv_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync);
+/* Makes every commit so far survive a power cut. Errors: ERR_DISK. Thread: housekeeping; blocks. */
+enum err kv_sync_now(struct kv *kv);
+/* True once the engine accepts writes again after ERR_DISK (RocksDB stops all writes at the first
+ * background error; this resumes it when the cause is gone). Errors: ERR_DISK - not yet.
+ * Thread: housekeeping or a worker; blocks. */
+enum err kv_resume(struct kv *kv);
+/* Gives the space of deleted ranges back to the disk, in the background if the engine can.
+ * Errors: ERR_DISK. Thread: housekeeping; blocks. */
+enum err kv_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to);
+
+/* What /metrics and `diglot dump` show. */
+struct kv_stats {
+    uint64_t disk_bytes;
+    uint64_t blob_bytes;
+    uint64_t memtable_bytes;
+    uint64_t cache_bytes;
+    bool writes_stopped;
+};
+void kv_stats(struct kv *kv, struct kv_stats *ret);
+
+#endif

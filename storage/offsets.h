@@ -1,0 +1,48 @@
+/* Committed offsets of consumer groups, durable before they are acknowledged.
+ *
+ * All of them are in memory as well (read at start), keyed by group, topic id and partition, so a
+ * fetch never waits for the disk. A deleted topic takes its offsets along. At most
+ * OFFSETS_MAX entries; a commit beyond that is refused. */
+#ifndef STORAGE_OFFSETS_H
+#define STORAGE_OFFSETS_H
+
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "storage/store.h"
+
+enum { OFFSETS_MAX = 4 << 20 };
+
+struct offset_entry {
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t offset;             /* -1 in a commit: delete the entry (OffsetDelete, expiry) */
+    int32_t leader_epoch;       /* -1: unknown */
+    struct bytes metadata;      /* borrowed in a commit until done(); never null after a read */
+    int64_t commit_ms;
+    int64_t expire_ms;          /* absolute, -1: by the group's retention */
+};
+
+struct offsets_commit {
+    struct job job;             /* storage's */
+    struct bytes group;         /* borrowed until done() */
+    const struct offset_entry *entries;
+    int32_t entry_count;
+    bool delete_group;          /* drop everything of the group; entries are ignored */
+    struct loop *home;          /* NULL: done() runs on the worker (tests) */
+    void (*done)(struct offsets_commit *c);
+    enum err err;               /* ERR_OK; ERR_KAFKA_STORAGE_ERROR; ERR_TOO_LARGE: nothing was kept */
+};
+void store_offsets_commit(struct store *s, struct offsets_commit *c);     /* Thread: any */
+
+/* False when there is none. ret->metadata is copied into the arena. Thread: any; a short lock. */
+bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_id,
+                  int32_t partition, struct arena *arena, struct offset_entry *ret);
+/* All entries of a group, into the arena. -1 when the arena is too small. Thread: any. */
+int32_t store_offsets_of_group(struct store *s, struct bytes group, struct arena *arena,
+                               struct offset_entry **ret);
+/* Groups that have committed offsets, ordered, from the first one > after; copied into the arena.
+ * Thread: any. */
+int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
+                            struct bytes *ret_groups);
+
+#endif

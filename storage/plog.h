@@ -1,0 +1,84 @@
+/* One partition log: an endless sequence of record batches with offsets.
+ *
+ * Writing belongs to the storage worker that owns the log (plog_append.c and worker.c); reading goes
+ * through the log's published view, which any thread may look at: bounds and the recent batches,
+ * guarded by one short leaf lock. Offsets in the view only ever name durable batches. */
+#ifndef STORAGE_PLOG_H
+#define STORAGE_PLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "base/slab.h"
+
+struct plog;
+struct loop;
+
+struct log_bounds {
+    int64_t log_start;          /* first readable offset */
+    int64_t last_stable;        /* readers of committed data stop here (= high_watermark until
+                                   transactions come) */
+    int64_t high_watermark;     /* next offset to be given; all below is durable */
+    int32_t leader_epoch;       /* >= 0, never smaller after a restart */
+    uint64_t size_bytes;        /* of the batches between log_start and the end */
+    int64_t arrival_last_ms;    /* of the newest batch, 0 when there never was one */
+};
+
+/* What a reader gets: whole batches in order, by reference. */
+struct batch_view {
+    struct slab_view bytes;     /* one whole v2 batch, base offset and leader epoch filled in; owns
+                                   one slab reference */
+    int64_t base_offset;
+    int64_t last_offset;
+    int64_t arrival_ms;         /* when the broker appended it; never goes back in a partition */
+};
+
+struct read_result {
+    struct log_bounds bounds;   /* as of the read; filled on success and on OFFSET_OUT_OF_RANGE */
+    int32_t count;
+    int32_t cap;
+    struct batch_view *batches; /* own memory of the result */
+    size_t bytes;
+};
+void read_result_init(struct read_result *r);
+void read_result_done(struct read_result *r);    /* drops the references; r may be used again */
+
+/* The bounds now. A log that was never used since start is opened by its worker first: then
+ * ERR_COLD, and store_read() (or any append) opens it.
+ * Errors: ERR_COLD; ERR_KAFKA_STORAGE_ERROR - failed, being reopened; ERR_CLOSED - topic deleted.
+ * Thread: any; a short lock. */
+enum err plog_bounds(struct plog *log, struct log_bounds *ret);
+
+/* Batches from the one that holds `offset` on, out of memory only. At least one batch when there is
+ * one below `end` (min_one), then while the sum stays <= bytes_max; stops at last_stable.
+ * At the end: ERR_OK with count 0. Adds to ret (which was inited).
+ * Errors: ERR_COLD - not in memory, use store_read(); ERR_OFFSET_OUT_OF_RANGE - below log_start or
+ * beyond the end; ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED. Thread: any; a short lock. */
+enum err plog_read_tail(struct plog *log, int64_t offset, size_t bytes_max, bool min_one,
+                        struct read_result *ret);
+
+/* Called once on `home` when the log has data at or beyond `offset`, was closed, failed, or had its
+ * topic's value replaced (reshard, config, delete). The owner embeds it and keeps it until fired()
+ * ran or plog_unwatch() returned true. At most PLOG_WATCHES_MAX a log. */
+struct log_watch {
+    struct job job;                             /* run on home, then calls fired() */
+    struct loop *home;
+    void (*fired)(struct log_watch *w);
+    int64_t offset;
+    struct plog *log;                           /* plog.c's */
+    struct log_watch *next, *prev;              /* plog.c's */
+    bool armed;                                 /* plog.c's, under the log's lock */
+};
+enum { PLOG_WATCHES_MAX = 100000 };
+/* Errors: ERR_TOO_LARGE - too many watches. If the condition holds already, fires at once (by the
+ * mailbox, never from inside the call). Thread: w->home. */
+enum err plog_watch(struct plog *log, struct log_watch *w);
+/* True: it will not fire, w is the caller's again. False: fired() is under way to the loop.
+ * Thread: w->home. */
+bool plog_unwatch(struct log_watch *w);
+
+/* Wakes every watch (topic value replaced). Thread: any. */
+void plog_wake_all(struct plog *log);
+
+#endif

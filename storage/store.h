@@ -1,0 +1,129 @@
+/* A data directory in use: what both doors see of storage.
+ *
+ * Requests that may block travel as jobs: the caller fills one, hands it over, and gets it back on
+ * its own loop through done(). Until then it belongs to storage. Catalog changes are in control.h,
+ * committed offsets in offsets.h. */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "base/budget.h"
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "base/slab.h"
+#include "storage/kv.h"
+#include "storage/plog.h"
+#include "storage/topic.h"
+
+struct store;
+struct loop;
+
+struct store_options {
+    const char *data_dir;               /* NULL: in memory (tests), with `kv` below */
+    struct kv *kv;                      /* an engine made by the caller; the store owns it then */
+    int worker_count;                   /* 1 .. 64 */
+    int reader_count;                   /* 1 .. 64 */
+    bool durability_power;              /* acknowledge after a group fsync */
+    size_t tail_bytes_max;              /* of all tail caches together */
+    uint64_t write_buffer_bytes;        /* 0: default */
+    struct topic_config topic_defaults;
+    int32_t num_partitions;             /* broker default for new topics */
+    int64_t producer_expiry_ms;         /* producer.id.expiration.ms */
+    int64_t retention_check_ms;         /* log.retention.check.interval.ms */
+    int32_t shard_limit;                /* per account */
+    bool manual;                        /* no threads: store_turn() runs everything (simulation) */
+};
+void store_options_default(struct store_options *ret);
+
+/* Locks and opens the directory, reads the catalog, starts the threads. Logs open at first use.
+ * ret_text: why not, in words for the operator, to be freed with mem_free(); may be NULL.
+ * Errors: ERR_FORMAT - newer format; ERR_BUSY - in use by another process; ERR_DISK.
+ * Thread: main, before loops run. Blocks. */
+enum err store_open(const struct store_options *options, struct store **ret, char **ret_text);
+/* All jobs must have come back. Syncs. Thread: main. */
+void store_close(struct store *s);
+/* Simulation: runs everything that waits in storage, once; false when there was nothing. */
+bool store_turn(struct store *s);
+const struct store_options *store_options(const struct store *s);
+struct kv *store_kv(struct store *s);
+
+/* ---- Topics. References; Thread: any; a short lock. */
+struct topic *store_topic(struct store *s, struct bytes name);            /* NULL: none */
+struct topic *store_topic_by_id(struct store *s, const struct uuid *id);  /* NULL: none */
+/* All topics ordered by name, from the first one that is > after (null: from the start); at most
+ * max. Returns how many; ret_topics[max] gets references. */
+int32_t store_topics(struct store *s, struct bytes after, int32_t max, struct topic **ret_topics);
+uint64_t store_catalog_version(struct store *s);      /* grows with every change */
+struct bytes store_cluster_id(const struct store *s); /* 22 characters, made at first start */
+
+/* ---- Append */
+
+/* One record batch on its way into a log. The caller sets the first block, storage the second. */
+struct append {
+    struct job job;                     /* storage's */
+    struct topic *topic;                /* reference; kept by the caller until done() */
+    int32_t partition;                  /* the log that shall take it (after topic_forward()) */
+    int32_t partition_addressed;        /* what the producer named: its sequences are kept per this */
+    int32_t shard;                      /* the shard it was routed to by hash, or -1 (Kafka) */
+    struct slab_view batch;             /* one validated v2 batch, mutable until done(); the log takes
+                                           references of its own */
+    bool sync;                          /* durable against power loss before done() */
+    struct loop *home;                  /* NULL: done() runs on the worker (tests) */
+    void (*done)(struct append *a);
+
+    enum err err;                       /* ERR_OK: durable. ERR_MOVED: the shard map changed, route
+                                           again with a fresh topic, nothing was written */
+    int64_t base_offset;                /* of the first record; a duplicate gets its original one */
+    int64_t arrival_ms;                 /* a duplicate's original one too */
+    int64_t append_time_ms;             /* log append time of the topic, else -1 */
+    int64_t log_start;
+    struct append *next_in_turn;        /* the worker's */
+};
+/* Errors come in a->err: ERR_MOVED; ERR_KAFKA_STORAGE_ERROR; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+ * ERR_INVALID_PRODUCER_EPOCH; ERR_CLOSED; ERR_TOO_LARGE. Order is kept per calling thread and log.
+ * Thread: any. */
+void store_append(struct store *s, struct append *a);
+
+/* ---- Read from disk */
+
+struct log_read {
+    struct job job;                     /* storage's */
+    struct topic *topic;                /* reference; kept by the caller until done() */
+    int32_t partition;
+    int64_t offset;
+    size_t bytes_max;
+    bool min_one;
+    struct loop *home;                  /* NULL: done() runs on the reader (tests) */
+    void (*done)(struct log_read *r);
+
+    enum err err;                       /* as plog_read_tail(), never ERR_COLD */
+    struct read_result result;          /* inited by the caller, may hold batches already */
+};
+/* Opens the log if need be, then reads on a reader thread. A bytes_max of 0 only opens it and gives
+ * the bounds. Thread: any. */
+void store_read(struct store *s, struct log_read *r);
+
+/* ---- Look-ups by time (reader threads) */
+
+enum log_seek_kind {
+    LOG_SEEK_TIMESTAMP,         /* first record whose own timestamp >= time_ms (ListOffsets) */
+    LOG_SEEK_MAX_TIMESTAMP,     /* the record with the largest timestamp (ListOffsets -3) */
+    LOG_SEEK_ARRIVAL,           /* first record that arrived at or after time_ms (AT_TIMESTAMP) */
+    LOG_SEEK_BOUNDS             /* only the bounds */
+};
+struct log_seek {
+    struct job job;
+    struct topic *topic;
+    int32_t partition;
+    enum log_seek_kind kind;
+    int64_t time_ms;
+    struct loop *home;
+    void (*done)(struct log_seek *q);
+
+    enum err err;               /* ERR_NOT_FOUND: no such record. ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED */
+    int64_t offset;
+    int64_t timestamp_ms;       /* the found record's own timestamp (arrival for LOG_SEEK_ARRIVAL) */
+    struct log_bounds bounds;
+};
+void store_seek(struct store *s, struct log_seek *q);   /* Thread: any */
+
+#endif

@@ -1,0 +1,120 @@
+/* A topic, which is a stream: what the catalog knows of it, as an immutable, refcounted value.
+ *
+ * A change makes a new value and replaces the old one in the catalog, so whoever holds a reference
+ * reads it without a lock for as long as it likes; `version` tells two values apart. The partition
+ * logs are shared by all values of a topic. */
+#ifndef STORAGE_TOPIC_H
+#define STORAGE_TOPIC_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/u128.h"
+#include "base/uuid.h"
+
+struct plog;
+
+enum {
+    TOPIC_NAME_BYTES_MAX = 249,      /* Kafka; a stream's is at most STREAM_NAME_BYTES_MAX */
+    STREAM_NAME_BYTES_MAX = 128,
+    TOPIC_PARTITIONS_MAX = 10000,
+    TOPIC_TAGS_MAX = 50,
+    TOPIC_CONSUMERS_MAX = 20,
+};
+
+/* A window of one partition's log that is one shard of the stream (design: shards are windows).
+ * Open shards of a topic cover 0 .. 2^128 - 1 with no hole and no overlap. */
+struct shard {
+    int32_t index;              /* counts up from 0, never reused; shardId-%012d */
+    int32_t partition;
+    int64_t first_offset;
+    int64_t end_offset;         /* exclusive; -1 while open */
+    u128 hash_first;            /* inclusive */
+    u128 hash_last;             /* inclusive */
+    int32_t parent;             /* shard index or -1 */
+    int32_t adjacent_parent;    /* merged with parent, or -1 */
+    int64_t created_ms;         /* in every sequence number of the shard */
+    int64_t closed_ms;          /* 0 while open */
+};
+
+struct partition {
+    struct plog *log;           /* shared by all values of the topic; see plog.h */
+    uint64_t log_id;            /* names the log in every key, never reused */
+    int32_t open_shard;         /* index into shards[], -1 when retired by a merge */
+};
+
+struct topic_config {           /* every value is effective: set here or the broker's default */
+    int64_t retention_ms;       /* -1: for ever */
+    int64_t retention_bytes;    /* per partition; -1: no limit */
+    int32_t max_message_bytes;
+    int32_t min_insync_replicas;
+    bool cleanup_delete;
+    bool cleanup_compact;
+    bool log_append_time;       /* message.timestamp.type */
+    int64_t timestamp_before_max_ms;
+    int64_t timestamp_after_max_ms;
+    int64_t flush_messages;     /* INT64_MAX: never by count */
+    int64_t flush_ms;
+    bool retired_forward;       /* diglot.retired.partition = forward | reject */
+    int8_t compression_type;    /* enum batch_codec, or -1: the producer's */
+};
+
+/* A config that was set for this topic, by its Kafka name. */
+struct topic_setting {
+    char *name;
+    char *value;
+};
+
+struct topic_tag {
+    char *key;
+    char *value;
+};
+
+struct stream_consumer {
+    char *name;
+    int64_t created_ms;         /* its second count is part of the consumer's ARN */
+};
+
+struct topic {
+    atomic_uint refs;
+    uint64_t version;           /* grows with each change of any topic */
+    struct uuid id;
+    char *name;
+    size_t name_len;
+    int64_t created_ms;
+    bool on_demand;             /* StreamMode; a topic made through Kafka is PROVISIONED */
+    bool internal;              /* not a stream */
+    bool deleted;               /* set in the last value: logs are closed */
+    int32_t partition_count;
+    struct partition *partitions;
+    int32_t shard_count;        /* open, and closed with data still inside retention; by index */
+    struct shard *shards;
+    int32_t shard_index_next;
+    struct topic_config config;
+    int32_t setting_count;
+    struct topic_setting *settings;
+    int32_t tag_count;
+    struct topic_tag *tags;
+    int32_t consumer_count;
+    struct stream_consumer *consumers;
+};
+
+struct topic *topic_ref(struct topic *t);
+void topic_unref(struct topic *t);      /* NULL is a no-op; the last one frees. Thread: any */
+void topic_unrefp(struct topic **t);    /* for CLEANUP() */
+struct bytes topic_name(const struct topic *t);
+/* True when Kinesis may see it: not internal and at most STREAM_NAME_BYTES_MAX long. */
+bool topic_is_stream(const struct topic *t);
+
+/* NULL when no shard (any more) has this index. */
+const struct shard *topic_shard(const struct topic *t, int32_t index);
+/* The open shard whose range holds the hash; never NULL for a stream. */
+const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash);
+/* Where a Kafka produce to this partition goes: itself, or, for a retired one, the partition of the
+ * open shard that took over its range (lineage followed). */
+int32_t topic_forward(const struct topic *t, int32_t partition);
+int32_t topic_open_shards(const struct topic *t);
+
+#endif
