@@ -1,0 +1,64 @@
+/* What a broker checks before it takes a producer's batch, in Apache Kafka's order and with its
+ * errors (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator). */
+#ifndef PROTOCOL_BATCH_VALIDATE_H
+#define PROTOCOL_BATCH_VALIDATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/bytes.h"
+#include "base/err.h"
+#include "protocol/batch/batch.h"
+#include "protocol/batch/inflate.h"
+
+struct batch_rules {
+    int16_t produce_version;          /* of the request: zstd wants 7 */
+    bool is_compacted;                /* cleanup.policy has compact: every record needs a key */
+    bool is_log_append_time;          /* message.timestamp.type */
+    uint32_t batch_bytes_max;         /* max.message.bytes */
+    int64_t now_ms;
+    int64_t timestamp_before_max_ms;  /* message.timestamp.before.max.ms */
+    int64_t timestamp_after_max_ms;   /* message.timestamp.after.max.ms */
+};
+
+enum batch_fault_kind {
+    BATCH_FAULT_NO_KEY,               /* "Compacted topic cannot accept message without key" */
+    BATCH_FAULT_TIMESTAMP,            /* beyond the before/after bounds */
+    BATCH_FAULT_TIMESTAMP_TYPE,       /* the producer claims LogAppendTime */
+};
+
+/* One record at fault, for the record_errors of a Produce v8+ answer. */
+struct batch_fault {
+    enum batch_fault_kind kind;
+    int32_t index;                    /* of the record in its batch */
+    int64_t timestamp;
+};
+
+enum { BATCH_FAULTS_MAX = 64 };       /* further ones are counted, not listed */
+
+struct batch_faults {
+    uint32_t count;                   /* all that were found */
+    uint32_t listed;                  /* <= BATCH_FAULTS_MAX */
+    struct batch_fault list[BATCH_FAULTS_MAX];
+};
+
+struct batch_verdict {
+    struct batch_info info;
+    int64_t max_timestamp;            /* of the records: what batch_set_time() wants on a CreateTime
+                                       * topic, whatever the header says */
+    int32_t max_timestamp_delta;      /* offset delta of the first record that has it */
+};
+
+/* Check the records field of one partition of a Produce request: exactly one v2 batch, right sizes,
+ * base offset 0, CRC, count, no control batch, a sequence when there is a producer id, and every
+ * record's structure (a compressed batch is unpacked for that), offset, key and timestamp.
+ * faults: set in every case; its count is 0 unless records as such are refused.
+ * Errors: ERR_INVALID_RECORD - no batch or several, magic 0 or 1, wrong counts, broken records or
+ *     compressed data, a control batch, or faults of kind NO_KEY; ERR_INVALID_TIMESTAMP - faults
+ *     about timestamps; ERR_CORRUPT_MESSAGE - sizes or CRC; ERR_MESSAGE_TOO_LARGE - larger than the
+ *     rules or, unpacked, than the inflater allows; ERR_UNSUPPORTED_COMPRESSION_TYPE; ERR_BUSY - no memory.
+ * Thread: any, one owner of inflater. Never blocks; a compressed batch costs its unpacking. */
+enum err batch_validate(struct bytes records, const struct batch_rules *rules,
+                        struct inflater *inflater, struct batch_faults *faults,
+                        struct batch_verdict *ret);
+
+#endif
