@@ -1,0 +1,65 @@
+/* One thread with one libevent base: everything that lives on a loop is touched by its thread alone,
+ * so nothing here takes a lock except the mailbox through which other threads hand in jobs.
+ *
+ * A turn is: wait for events, run what they call, run the deferred jobs, flush the connections that
+ * got output. So all replies that became ready in one turn leave a connection in one write. */
+#ifndef BASE_NET_LOOP_H
+#define BASE_NET_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/mailbox.h"
+
+struct event_base;
+struct loop;
+
+/* Embedded by its owner; zeroed = not armed. */
+struct loop_timer {
+    int64_t at_ms;                              /* due time on loop_now_ms()'s clock */
+    uint32_t slot;                              /* place in the heap + 1; 0 = not armed */
+    void (*fire)(struct loop_timer *timer);     /* not armed any more when this is called */
+};
+
+/* name: of the thread, at most 15 characters. Never NULL. SIGPIPE is ignored from here on. */
+struct loop *loop_new(const char *name);
+/* Runs the loop on a thread of its own until loop_stop(). Thread: the one that made it. */
+void loop_start(struct loop *loop);
+/* Runs what was posted so far, then ends and joins the thread; a loop that was not started only runs
+ * what was posted. The connections must be closed already (listener_close). Thread: the one that
+ * made it. */
+void loop_stop(struct loop *loop);
+/* The thread must have been stopped, or never started. Jobs that still wait are run first. NULL is a
+ * no-op. */
+void loop_free(struct loop *loop);
+/* One turn on the calling thread, for a loop without a thread (tests, fuzzing): waits at most
+ * wait_ms (0: not at all, -1: until something happens). */
+void loop_turn(struct loop *loop, int wait_ms);
+
+/* Hands a job to the loop, which owns it from then on. Thread: any. */
+void loop_post(struct loop *loop, struct job *job);
+/* Runs the job when the events of this turn were handled. Thread: the loop's. */
+void loop_defer(struct loop *loop, struct job *job);
+/* The same, but after all deferred jobs: for what gathers the output of a turn. */
+void loop_defer_flush(struct loop *loop, struct job *job);
+
+/* Monotonic ms, read once a turn. Thread: the loop's. */
+int64_t loop_now_ms(struct loop *loop);
+/* Arms, or moves, a timer: due at at_ms. timer->fire must be set. O(log timers). Thread: the loop's. */
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t at_ms);
+void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);   /* not armed: a no-op */
+
+/* The loop whose thread this is, or that is in loop_turn(); NULL elsewhere. */
+struct loop *loop_current(void);
+/* Aborts unless called on the loop's thread. */
+void loop_assert(const struct loop *loop);
+/* The position this loop was given, for tables by loop. Set by the owner before loop_start(). */
+void loop_index_set(struct loop *loop, uint32_t index);
+uint32_t loop_index(const struct loop *loop);
+
+struct event_base *loop_events(struct loop *loop);
+/* Scratch for one read, LOOP_READ_BYTES long: whatever must outlive the call is copied out. */
+uint8_t *loop_scratch(struct loop *loop);
+
+enum { LOOP_READ_BYTES = 256 * 1024 };
+
+#endif
