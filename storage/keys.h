@@ -1,0 +1,150 @@
+/* Every key and value that storage keeps: the one file that knows their bytes.
+ *
+ * Numbers are big-endian, so that the engine's bytewise order is log order. A change of anything
+ * here needs a new FORMAT_VERSION and a new golden file (tests/golden/storage). */
+#ifndef STORAGE_KEYS_H
+#define STORAGE_KEYS_H
+
+#include <assert.h>
+#include <stdint.h>
+#include "base/bytes.h"
+#include "base/err.h"
+
+/* ---- KV_META
+ *   "format"    4  FORMAT_VERSION of the directory; a larger one than ours is refused */
+enum { FORMAT_VERSION = 1 };
+#define KEY_FORMAT BYTES_LIT("format")
+
+/* ---- KV_LOG: one entry a record batch
+ *
+ * key:    0  8  log id, never reused
+ *         8  8  LAST offset of the batch: a seek to any offset lands on the batch that holds it
+ * value:  0  8  arrival time, ms since 1970; never goes back in a log
+ *         8  4  partition that the producer addressed (a retired one is forwarded): whose sequence it is
+ *        12  4  zero
+ *        16     the batch, base offset and leader epoch filled in */
+enum { LOG_KEY_BYTES = 16, LOG_VALUE_HEADER_BYTES = 16 };
+static_assert(LOG_KEY_BYTES == 8 + 8 && LOG_VALUE_HEADER_BYTES == 8 + 4 + 4, "on-disk format");
+
+struct log_key {
+    uint8_t data[LOG_KEY_BYTES];
+};
+struct log_key log_key(uint64_t log_id, int64_t last_offset);
+/* The keys of a log are in [log_key_first(id), log_key_first(id + 1)). */
+struct log_key log_key_first(uint64_t log_id);
+/* Errors: ERR_FORMAT - not a key of this kind. Thread: any. */
+enum err log_key_read(struct bytes key, uint64_t *ret_log_id, int64_t *ret_last_offset);
+
+struct log_value {
+    int64_t arrival_ms;
+    int32_t partition_addressed;
+    struct bytes batch;         /* borrowed */
+};
+void log_value_header(const struct log_value *v, uint8_t to[LOG_VALUE_HEADER_BYTES]);
+/* Errors: ERR_FORMAT - shorter than its header. Thread: any. */
+enum err log_value_read(struct bytes value, struct log_value *ret);
+
+/* ---- KV_INDEX: a summary of each chunk of a log (about 1 MiB), and where the log starts
+ *
+ * chunk key:    0  1  'C'
+ *               1  8  log id
+ *               9  8  LAST offset of the chunk
+ * chunk value:  0  8  first offset
+ *               8  8  bytes of its batches
+ *              16  8  bytes of all batches of the log up to its end, removed ones too
+ *              24  8  largest record timestamp
+ *              32  8  last offset of the first batch that has it
+ *              40  8  arrival time of its last batch
+ *              48  4  batches
+ *              52  4  zero
+ * start key:    0  1  'S'
+ *               1  8  log id
+ * start value:  0  8  first readable offset. Where all batches were removed, also the next offset */
+enum { CHUNK_KEY_BYTES = 17, CHUNK_VALUE_BYTES = 56, START_KEY_BYTES = 9, START_VALUE_BYTES = 8 };
+static_assert(CHUNK_KEY_BYTES == 1 + LOG_KEY_BYTES && CHUNK_VALUE_BYTES == 6 * 8 + 4 + 4,
+              "on-disk format");
+
+struct chunk_key {
+    uint8_t data[CHUNK_KEY_BYTES];
+};
+struct chunk_key chunk_key(uint64_t log_id, int64_t last_offset);
+struct chunk_key chunk_key_first(uint64_t log_id);
+/* Errors: ERR_FORMAT. Thread: any. */
+enum err chunk_key_read(struct bytes key, uint64_t *ret_log_id, int64_t *ret_last_offset);
+
+struct chunk {
+    int64_t first_offset;
+    int64_t last_offset;        /* in the key */
+    uint64_t bytes;
+    uint64_t bytes_total;
+    int64_t timestamp_max;
+    int64_t timestamp_max_batch;
+    int64_t arrival_last_ms;
+    uint32_t batch_count;
+};
+void chunk_write(const struct chunk *c, uint8_t to[CHUNK_VALUE_BYTES]);
+/* Errors: ERR_FORMAT. Thread: any. */
+enum err chunk_read(struct bytes key, struct bytes value, struct chunk *ret);
+
+struct start_key {
+    uint8_t data[START_KEY_BYTES];
+};
+struct start_key start_key(uint64_t log_id);
+void start_write(int64_t log_start, uint8_t to[START_VALUE_BYTES]);
+/* Errors: ERR_FORMAT. Thread: any. */
+enum err start_read(struct bytes value, int64_t *ret_log_start);
+
+/* ---- KV_PRODUCERS: one snapshot a log
+ *
+ * key:      0  8  log id
+ * value:    0  8  offset up to which (exclusive) it tells of the log
+ *           8  4  producers
+ *          12     producers, one after the other:
+ *   producer 0  4  partition addressed
+ *            4  8  producer id
+ *           12  2  epoch
+ *           14  2  batches, 0 .. PRODUCER_BATCHES_MAX
+ *           16  8  arrival time of its latest batch
+ *           24     batches, oldest first:
+ *     batch  0  4  first sequence
+ *            4  4  last sequence
+ *            8  8  offset of its first record
+ *           16  8  arrival time */
+enum {
+    PRODUCER_BATCHES_MAX = 5,               /* as Apache Kafka's ProducerStateEntry */
+    PRODUCERS_KEY_BYTES = 8,
+    PRODUCERS_HEADER_BYTES = 12,
+    PRODUCER_BYTES = 24,
+    PRODUCER_BATCH_BYTES = 24
+};
+
+struct producers_key {
+    uint8_t data[PRODUCERS_KEY_BYTES];
+};
+struct producers_key producers_key(uint64_t log_id);
+
+struct producer_batch {
+    int32_t first_sequence;
+    int32_t last_sequence;
+    int64_t base_offset;
+    int64_t arrival_ms;
+};
+struct producer_entry {
+    int32_t partition_addressed;
+    int64_t producer_id;
+    int16_t epoch;
+    uint16_t batch_count;
+    int64_t arrival_last_ms;
+    struct producer_batch batches[PRODUCER_BATCHES_MAX];
+};
+/* Both return the bytes written. */
+size_t producers_header_write(int64_t offset_next, uint32_t count, uint8_t *to);
+size_t producer_write(const struct producer_entry *p, uint8_t *to);
+/* Errors: ERR_FORMAT. Thread: any. */
+enum err producers_header_read(struct bytes value, int64_t *ret_offset_next, uint32_t *ret_count);
+/* Takes one producer off what follows the header. Errors: ERR_FORMAT. Thread: any. */
+enum err producer_read(struct bytes *rest, struct producer_entry *ret);
+
+#define KEY_BYTES(key) bytes_of((key).data, sizeof (key).data)
+
+#endif
