@@ -43,6 +43,7 @@ struct control {
     int32_t partitions;         /* CREATE_TOPIC (-1: the default), CREATE_PARTITIONS, RESHARD; the
                                    partition of DELETE_RECORDS */
     bool on_demand;             /* CREATE_TOPIC */
+    bool account_limits;        /* the Kinesis door asks: shard_limit of the store holds */
     const struct config_change *configs;    /* CREATE_TOPIC, ALTER_CONFIG */
     int32_t config_count;
     const struct topic_tag *tags;           /* TAGS, CREATE_TOPIC; value NULL: remove */

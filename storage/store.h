@@ -53,6 +53,8 @@ struct topic *store_topic_by_id(struct store *s, const struct uuid *id);  /* NUL
  * max. Returns how many; ret_topics[max] gets references. */
 int32_t store_topics(struct store *s, struct bytes after, int32_t max, struct topic **ret_topics);
 uint64_t store_catalog_version(struct store *s);      /* grows with every change */
+int64_t store_open_shards(struct store *s);           /* of all streams: DescribeLimits */
+int32_t store_on_demand_streams(struct store *s);
 struct bytes store_cluster_id(const struct store *s); /* 22 characters, made at first start */
 
 /* ---- Append */

@@ -42,7 +42,9 @@ struct shard {
 struct partition {
     struct plog *log;           /* shared by all values of the topic; see plog.h */
     uint64_t log_id;            /* names the log in every key, never reused */
-    int32_t open_shard;         /* index into shards[], -1 when retired by a merge */
+    int32_t open_shard;         /* position in shards[], -1 when retired by a merge */
+    u128 forward_hash;          /* first hash of the newest shard here: once retired, records that
+                                   name this partition go where this hash lives */
 };
 
 struct topic_config {           /* every value is effective: set here or the broker's default */
@@ -92,6 +94,8 @@ struct topic {
     int32_t shard_count;        /* open, and closed with data still inside retention; by index */
     struct shard *shards;
     int32_t shard_index_next;
+    int32_t open_count;
+    int32_t *open;              /* positions in shards[] of the open ones, ordered by range */
     struct topic_config config;
     int32_t setting_count;
     struct topic_setting *settings;
@@ -113,7 +117,7 @@ const struct shard *topic_shard(const struct topic *t, int32_t index);
 /* The open shard whose range holds the hash; never NULL for a stream. */
 const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash);
 /* Where a Kafka produce to this partition goes: itself, or, for a retired one, the partition of the
- * open shard that took over its range (lineage followed). */
+ * open shard that took over its range (its first hash, when that was split again). */
 int32_t topic_forward(const struct topic *t, int32_t partition);
 int32_t topic_open_shards(const struct topic *t);
 
