@@ -1,0 +1,253 @@
+/* The registry: families by name (text exposition wants all series of a name together), each a list
+ * of series, and one hash table over name and labels. Its lock is a leaf, held while a series is
+ * made, dropped or shown; adding to a series touches nothing but that series' atomics.
+ *
+ * When METRICS_MAX series exist, a new one is not made: its callers get the overflow series, which
+ * takes any kind of use and is shown under its own name, with the number of refusals beside it. */
+#include "base/metrics.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/check.h"
+
+/* Upper bounds of a histogram's buckets in us; one more bucket has no bound. */
+static const int64_t bounds_us[] = {50,     100,    250,    500,     1000,    2500,
+                                    5000,   10000,  25000,  50000,   100000,  250000,
+                                    500000, 1000000, 2500000, 5000000, 10000000};
+enum { BOUNDS = sizeof bounds_us / sizeof bounds_us[0], SLOTS = METRICS_MAX * 2, FAMILIES_MAX = 1024 };
+
+struct histogram {
+    atomic_int_fast64_t buckets[BOUNDS + 1];
+    atomic_int_fast64_t sum_us;
+};
+
+struct metric {
+    atomic_int_fast64_t value;            /* of a histogram: its count */
+    struct histogram *histogram;          /* NULL for the other kinds */
+    struct family *family;
+    struct metric *hash_next;
+    struct metric *next, **link;          /* in the family, in order of making */
+    char *labels;                         /* NULL: none */
+};
+
+struct family {
+    const char *name;
+    const char *help;
+    enum metric_kind kind;
+    struct metric *first, **last;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct family families[FAMILIES_MAX];
+static uint32_t family_count;
+static uint32_t series_count;
+static uint64_t refused;
+static struct metric **slots;             /* SLOTS chains, made with the first series */
+
+static struct histogram overflow_histogram;
+static struct metric overflow = {.histogram = &overflow_histogram};
+
+static struct {
+    void (*collect)(struct writer *out, void *context);
+    void *context;
+} collectors[METRICS_COLLECTORS_MAX];
+static uint32_t collector_count;
+
+static struct metric **slot_of(const char *name, const char *labels)
+{
+    uint64_t hash = bytes_hash(bytes_str(name)) * 31 + bytes_hash(bytes_str(labels ? labels : ""));
+    return &slots[hash % SLOTS];
+}
+
+/* NULL when all families are taken. */
+static struct family *family_get(enum metric_kind kind, const char *name, const char *help)
+{
+    for (uint32_t i = 0; i < family_count; i++) {
+        if (strcmp(families[i].name, name) != 0) continue;
+        assert(families[i].kind == kind);
+        return &families[i];
+    }
+    if (family_count == FAMILIES_MAX) return NULL;
+    struct family *f = &families[family_count++];
+    *f = (struct family){.name = name, .help = help, .kind = kind, .last = &f->first};
+    return f;
+}
+
+static struct metric *series_find(struct metric *chain, const char *name, const char *labels)
+{
+    for (struct metric *m = chain; m != NULL; m = m->hash_next) {
+        bool same_labels = labels ? m->labels && strcmp(m->labels, labels) == 0 : !m->labels;
+        if (same_labels && strcmp(m->family->name, name) == 0) return m;
+    }
+    return NULL;
+}
+
+static struct metric *series_new(struct family *family, struct metric **slot, const char *labels)
+{
+    struct metric *m = NEW(struct metric);
+    m->family = family;
+    m->histogram = family->kind == METRIC_HISTOGRAM ? NEW(struct histogram) : NULL;
+    m->labels = labels ? mem_string(labels, strlen(labels)) : NULL;
+    m->hash_next = *slot;
+    *slot = m;
+    m->link = family->last;
+    *family->last = m;
+    family->last = &m->next;
+    series_count++;
+    return m;
+}
+
+struct metric *metric_get(enum metric_kind kind, const char *name, const char *help,
+                          const char *labels)
+{
+    pthread_mutex_lock(&lock);
+    if (slots == NULL) slots = NEW_ARRAY(struct metric *, SLOTS);
+    struct metric **slot = slot_of(name, labels);
+    struct metric *m = series_find(*slot, name, labels);
+    if (m != NULL) assert(m->family->kind == kind);
+    if (m == NULL && series_count < METRICS_MAX) {
+        struct family *family = family_get(kind, name, help);
+        if (family != NULL) m = series_new(family, slot, labels);
+    }
+    if (m == NULL) {
+        refused++;
+        m = &overflow;
+    }
+    pthread_mutex_unlock(&lock);
+    return m;
+}
+
+void metric_drop(struct metric *m)
+{
+    if (m == NULL || m == &overflow) return;
+    pthread_mutex_lock(&lock);
+    struct metric **at = slot_of(m->family->name, m->labels);
+    while (*at != m) at = &(*at)->hash_next;
+    *at = m->hash_next;
+    *m->link = m->next;
+    if (m->next) m->next->link = m->link;
+    else m->family->last = m->link;
+    series_count--;
+    pthread_mutex_unlock(&lock);
+    mem_free(m->histogram);
+    mem_free(m->labels);
+    mem_free(m);
+}
+
+void metric_add(struct metric *m, int64_t by)
+{
+    atomic_fetch_add_explicit(&m->value, by, memory_order_relaxed);
+}
+
+void metric_set(struct metric *m, int64_t value)
+{
+    atomic_store_explicit(&m->value, value, memory_order_relaxed);
+}
+
+void metric_observe_us(struct metric *m, int64_t us)
+{
+    assert(m->histogram != NULL);
+    int bucket = 0;
+    while (bucket < BOUNDS && us > bounds_us[bucket]) bucket++;
+    atomic_fetch_add_explicit(&m->histogram->buckets[bucket], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->histogram->sum_us, us, memory_order_relaxed);
+    atomic_fetch_add_explicit(&m->value, 1, memory_order_relaxed);
+}
+
+int64_t metric_value(const struct metric *m)
+{
+    return atomic_load_explicit(&m->value, memory_order_relaxed);
+}
+
+void metrics_collector(void (*collect)(struct writer *out, void *context), void *context)
+{
+    pthread_mutex_lock(&lock);
+    assert(collector_count < METRICS_COLLECTORS_MAX);
+    collectors[collector_count].collect = collect;
+    collectors[collector_count].context = context;
+    collector_count++;
+    pthread_mutex_unlock(&lock);
+}
+
+void metrics_head(struct writer *out, const char *name, const char *type, const char *help)
+{
+    writer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+void metrics_label(struct writer *out, struct bytes value)
+{
+    writer_text(out, "\"");
+    for (size_t i = 0; i < value.len; i++) {
+        uint8_t c = value.data[i];
+        if (c == '\n') writer_text(out, "\\n");
+        else if (c == '"' || c == '\\') writer_printf(out, "\\%c", c);
+        else writer_i8(out, (int8_t)c);
+    }
+    writer_text(out, "\"");
+}
+
+/* name suffix {labels, more}: either label text may be absent. */
+static void write_name(struct writer *out, const struct metric *m, const char *suffix,
+                       const char *more)
+{
+    writer_text(out, m->family->name);
+    writer_text(out, suffix);
+    if (m->labels == NULL && more == NULL) return;
+    writer_printf(out, "{%s%s%s}", m->labels ? m->labels : "", m->labels && more ? "," : "",
+                  more ? more : "");
+}
+
+/* The total is the sum of the buckets just read, so that the lines agree with each other. */
+static void write_histogram(struct writer *out, const struct metric *m)
+{
+    int64_t total = 0;
+    for (int i = 0; i <= BOUNDS; i++) {
+        char le[32] = "le=\"+Inf\"";
+        if (i < BOUNDS) snprintf(le, sizeof le, "le=\"%g\"", (double)bounds_us[i] / 1e6);
+        total += atomic_load_explicit(&m->histogram->buckets[i], memory_order_relaxed);
+        write_name(out, m, "_bucket", le);
+        writer_printf(out, " %" PRId64 "\n", total);
+    }
+    int64_t sum_us = atomic_load_explicit(&m->histogram->sum_us, memory_order_relaxed);
+    write_name(out, m, "_sum", NULL);
+    writer_printf(out, " %.6f\n", (double)sum_us / 1e6);
+    write_name(out, m, "_count", NULL);
+    writer_printf(out, " %" PRId64 "\n", total);
+}
+
+static void write_family(struct writer *out, const struct family *f)
+{
+    static const char *const types[] = {"counter", "gauge", "histogram"};
+    if (f->first == NULL) return;
+    metrics_head(out, f->name, types[f->kind], f->help);
+    for (const struct metric *m = f->first; m != NULL; m = m->next) {
+        if (f->kind == METRIC_HISTOGRAM) {
+            write_histogram(out, m);
+        } else {
+            write_name(out, m, "", NULL);
+            writer_printf(out, " %" PRId64 "\n", metric_value(m));
+        }
+    }
+}
+
+void metrics_write(struct writer *out)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < family_count; i++) write_family(out, &families[i]);
+    uint64_t refusals = refused;
+    uint32_t collects = collector_count;
+    pthread_mutex_unlock(&lock);
+
+    metrics_head(out, "diglot_metrics_refused_total", "counter", "Series not made beyond the limit.");
+    writer_printf(out, "diglot_metrics_refused_total %" PRIu64 "\n", refusals);
+    metrics_head(out, "diglot_metrics_overflow", "untyped", "What the series not made would have counted.");
+    writer_printf(out, "diglot_metrics_overflow %" PRId64 "\n", metric_value(&overflow));
+
+    /* Outside the lock: a collector may take locks of its own, and never two at once. Entries are
+     * only ever added, so those counted under the lock are whole. */
+    for (uint32_t i = 0; i < collects; i++) collectors[i].collect(out, collectors[i].context);
+}

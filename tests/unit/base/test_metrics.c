@@ -1,0 +1,173 @@
+#include "base/metrics.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include "test.h"
+
+/* The whole exposition as text; the next call overwrites it. */
+static const char *shown(void)
+{
+    static char *text;
+    struct writer out;
+    writer_init(&out, 64 << 20);
+    metrics_write(&out);
+    EXPECT_OK(out.err);
+    free(text);
+    text = malloc(out.len + 1);
+    memcpy(text, out.data, out.len);
+    text[out.len] = '\0';
+    writer_done(&out);
+    return text;
+}
+
+static void expect_shown(const char *text)
+{
+    if (strstr(shown(), text) == NULL) print_error("missing: %s\nin: %.3000s\n", text, shown());
+    assert_non_null(strstr(shown(), text));
+}
+
+TEST(counters_and_gauges_are_shown_by_family)
+{
+    struct metric *a = metric_get(METRIC_COUNTER, "t_records_total", "Records.", "topic=\"a\"");
+    struct metric *other = metric_get(METRIC_GAUGE, "t_connections", "Open.", NULL);
+    struct metric *b = metric_get(METRIC_COUNTER, "t_records_total", "Records.", "topic=\"b\"");
+    EXPECT(a != b);
+    EXPECT(metric_get(METRIC_COUNTER, "t_records_total", "Records.", "topic=\"a\"") == a);
+    metric_add(a, 2);
+    metric_add(a, 3);
+    metric_add(b, 1);
+    metric_set(other, 7);
+    metric_add(other, -8);
+    EXPECT_EQ(metric_value(a), 5);
+    EXPECT_EQ(metric_value(other), -1);
+    expect_shown("# HELP t_records_total Records.\n# TYPE t_records_total counter\n"
+                 "t_records_total{topic=\"a\"} 5\nt_records_total{topic=\"b\"} 1\n"
+                 "# HELP t_connections Open.\n# TYPE t_connections gauge\nt_connections -1\n");
+}
+
+TEST(a_histogram_counts_into_cumulative_buckets_in_seconds)
+{
+    struct metric *h = metric_get(METRIC_HISTOGRAM, "t_request_seconds", "Time.", "api=\"Fetch\"");
+    metric_observe_us(h, 0);
+    metric_observe_us(h, 50);
+    metric_observe_us(h, 51);
+    metric_observe_us(h, 60 * 1000000);
+    EXPECT_EQ(metric_value(h), 4);
+    expect_shown("# TYPE t_request_seconds histogram\n"
+                 "t_request_seconds_bucket{api=\"Fetch\",le=\"5e-05\"} 2\n"
+                 "t_request_seconds_bucket{api=\"Fetch\",le=\"0.0001\"} 3\n");
+    expect_shown("t_request_seconds_bucket{api=\"Fetch\",le=\"10\"} 3\n"
+                 "t_request_seconds_bucket{api=\"Fetch\",le=\"+Inf\"} 4\n"
+                 "t_request_seconds_sum{api=\"Fetch\"} 60.000101\n"
+                 "t_request_seconds_count{api=\"Fetch\"} 4\n");
+    struct metric *bare = metric_get(METRIC_HISTOGRAM, "t_bare_seconds", "Time.", NULL);
+    metric_observe_us(bare, 1);
+    expect_shown("t_bare_seconds_bucket{le=\"5e-05\"} 1\n");
+    expect_shown("t_bare_seconds_count 1\n");
+}
+
+TEST(a_dropped_series_is_forgotten_and_can_come_back_at_zero)
+{
+    static const char *const labels[] = {"topic=\"x\"", "topic=\"y\"", "topic=\"z\""};
+    struct metric *m[3];
+    for (int i = 0; i < 3; i++) {
+        m[i] = metric_get(METRIC_COUNTER, "t_dropped_total", "Drops.", labels[i]);
+        metric_add(m[i], i + 1);
+    }
+    metric_drop(m[1]);
+    expect_shown("t_dropped_total{topic=\"x\"} 1\nt_dropped_total{topic=\"z\"} 3\n");
+    metric_drop(m[2]);
+    m[1] = metric_get(METRIC_COUNTER, "t_dropped_total", "Drops.", labels[1]);
+    expect_shown("t_dropped_total{topic=\"x\"} 1\nt_dropped_total{topic=\"y\"} 0\n");
+    metric_drop(m[0]);
+    metric_drop(m[1]);
+    EXPECT(strstr(shown(), "t_dropped_total") == NULL);
+    metric_drop(NULL);
+}
+
+TEST(labels_are_escaped)
+{
+    struct writer out;
+    writer_init(&out, 1 << 10);
+    metrics_label(&out, BYTES_LIT("a\"b\\c\nd"));
+    EXPECT_BYTES(bytes_of(out.data, out.len), "\"a\\\"b\\\\c\\nd\"");
+    writer_done(&out);
+}
+
+static void collect(struct writer *out, void *context)
+{
+    metrics_head(out, "t_collected", "gauge", "Computed.");
+    writer_printf(out, "t_collected{n=\"%d\"} 1\n", *(int *)context);
+}
+
+TEST(sixteen_collectors_write_theirs)
+{
+    static int numbers[METRICS_COLLECTORS_MAX];
+    for (int i = 0; i < METRICS_COLLECTORS_MAX; i++) {
+        numbers[i] = i;
+        metrics_collector(collect, &numbers[i]);
+    }
+    expect_shown("t_collected{n=\"0\"} 1\n");
+    expect_shown("t_collected{n=\"15\"} 1\n");
+}
+
+TEST(beyond_the_limit_a_shared_series_takes_everything)
+{
+    struct metric *kept = metric_get(METRIC_COUNTER, "t_kept_total", "Kept.", NULL);
+    struct metric **all = calloc(METRICS_MAX, sizeof *all);
+    for (uint32_t i = 0; i < METRICS_MAX; i++) {
+        char labels[32];
+        snprintf(labels, sizeof labels, "i=\"%u\"", i);
+        all[i] = metric_get(METRIC_COUNTER, "t_many_total", "Many.", labels);
+    }
+    struct metric *overflow = all[METRICS_MAX - 1];
+    EXPECT(all[0] != overflow);
+    EXPECT(metric_get(METRIC_GAUGE, "t_late", "Late.", NULL) == overflow);
+    EXPECT(metric_get(METRIC_HISTOGRAM, "t_late_seconds", "Late.", NULL) == overflow);
+    EXPECT(metric_get(METRIC_COUNTER, "t_kept_total", "Kept.", NULL) == kept);
+    metric_add(overflow, 41);
+    metric_observe_us(overflow, 5);
+    expect_shown("diglot_metrics_overflow 42\n");
+    EXPECT(strstr(shown(), "diglot_metrics_refused_total 0\n") == NULL);
+    metric_drop(overflow);
+
+    metric_drop(all[0]);
+    struct metric *late = metric_get(METRIC_GAUGE, "t_late", "Late.", NULL);
+    EXPECT(late != overflow);
+    metric_drop(late);
+    for (uint32_t i = 1; i < METRICS_MAX; i++) metric_drop(all[i]);
+    EXPECT(strstr(shown(), "t_many_total") == NULL);
+    free(all);
+}
+
+static void *count(void *arg)
+{
+    for (int i = 0; i < 10000; i++) {
+        metric_add(metric_get(METRIC_COUNTER, "t_shared_total", "Shared.", NULL), 1);
+        metric_observe_us(arg, i);
+        if (i % 1000 == 0) {
+            struct metric *own = metric_get(METRIC_GAUGE, "t_own", "Own.", NULL);
+            metric_set(own, i);
+            struct writer out;
+            writer_init(&out, 1 << 20);
+            metrics_write(&out);
+            writer_done(&out);
+        }
+    }
+    return NULL;
+}
+
+TEST(threads_count_together)
+{
+    struct metric *h = metric_get(METRIC_HISTOGRAM, "t_shared_seconds", "Shared.", NULL);
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, count, h);
+    for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+    EXPECT_EQ(metric_value(metric_get(METRIC_COUNTER, "t_shared_total", "Shared.", NULL)), 40000);
+    EXPECT_EQ(metric_value(h), 40000);
+}
+
+TESTS(RUN(counters_and_gauges_are_shown_by_family),
+      RUN(a_histogram_counts_into_cumulative_buckets_in_seconds),
+      RUN(a_dropped_series_is_forgotten_and_can_come_back_at_zero), RUN(labels_are_escaped),
+      RUN(beyond_the_limit_a_shared_series_takes_everything), RUN(threads_count_together),
+      RUN(sixteen_collectors_write_theirs))
