@@ -5,6 +5,7 @@
 #include "broker/fetch_session.h"
 #include "broker/group/groups_loop.h"
 #include "broker/state.h"
+#include "protocol/batch/inflate.h"
 #include "base/check.h"
 
 void broker_options_default(struct broker_options *ret)
@@ -31,8 +32,8 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
     for (uint32_t i = 0; i < loop_count; i++) {
         struct broker_loop *l = &b->loops[i];
         *l = (struct broker_loop){.loop = loops[i], .broker = b};
-        l->inflater = inflater_new(INFLATE_BYTES_MAX);
-        l->sessions = fetch_sessions_new(i, loop_count, options->fetch_sessions_max);
+        inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
+        l->sessions = fetch_sessions_new(i, loop_count, options->fetch_sessions_max / (int32_t)loop_count);
         l->groups = groups_loop_new(l);
     }
     dispatch_init();
@@ -45,7 +46,7 @@ void broker_free(struct broker *b)
     for (uint32_t i = 0; i < b->loop_count; i++) {
         groups_loop_free(b->loops[i].groups);
         fetch_sessions_free(b->loops[i].sessions);
-        inflater_free(b->loops[i].inflater);
+        inflater_done(&b->loops[i].inflater);
     }
     for (uint32_t i = 0; i < b->door_count; i++) mem_free(b->doors[i]);
     mem_free(b->doors);

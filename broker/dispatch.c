@@ -14,28 +14,24 @@
 #include "protocol/kafka/api.h"
 #include "base/check.h"
 
-typedef enum err handler(struct kafka_request *rq);
-
-#define KAFKA(NAME, key, min, max, plane, handler) [key] = handler,
-static handler *const handlers[] = {
+#define KAFKA(NAME, key, min, max, plane, handler) [KAFKA_API_##NAME] = handler,
+static enum err (*const handlers[KAFKA_API_COUNT])(struct kafka_request *rq) = {
 #include "protocol/schema/kafka_api.def"
 };
 #undef KAFKA
-enum { KEY_COUNT = sizeof handlers / sizeof handlers[0], PRODUCE_KEY = 0 };
+enum { PRODUCE_KEY = 0 };
 
-static struct metric *latency[KEY_COUNT];
+static struct metric *latency[KAFKA_API_COUNT];
 static struct metric *undecodable;
 
 void dispatch_init(void)
 {
     undecodable = metric_get(METRIC_COUNTER, "diglot_kafka_undecodable_requests_total",
                              "Requests that ended in a closed connection because they could not be read", NULL);
-    for (int16_t key = 0; key < KEY_COUNT; key++) {
-        const struct kafka_api *api = kafka_api(key);
-        if (api == NULL) continue;
+    for (int i = 0; i < KAFKA_API_COUNT; i++) {
         char labels[64];
-        snprintf(labels, sizeof labels, "api=\"%s\"", api->name);
-        latency[key] = metric_get(METRIC_HISTOGRAM, "diglot_kafka_request_seconds",
+        snprintf(labels, sizeof labels, "api=\"%s\"", kafka_apis[i].name);
+        latency[i] = metric_get(METRIC_HISTOGRAM, "diglot_kafka_request_seconds",
                                   "From the last byte of a request to its reply, waiting included", labels);
     }
 }
@@ -88,7 +84,7 @@ void dispatch_frame(struct frame_request *frame)
     frame->context = rq;
     frame->on_closed = on_closed;
     kafka_response_header_encode(rq->reply, &header);
-    err = handlers[header.api->key](rq);
+    err = handlers[header.api->index](rq);
     if (err != ERR_OK) refuse(frame, err, &header);
 }
 
@@ -103,14 +99,14 @@ bool dispatch_may_overlap(const struct frame_request *last, struct bytes next)
 void kafka_reply(struct kafka_request *rq)
 {
     loop_assert(rq->frame->loop);
-    metric_observe_us(latency[rq->header.api->key], clock_mono_us() - rq->started_us);
+    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
     frame_reply(rq->frame);
 }
 
 void kafka_reply_none(struct kafka_request *rq)
 {
     loop_assert(rq->frame->loop);
-    metric_observe_us(latency[rq->header.api->key], clock_mono_us() - rq->started_us);
+    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
     frame_reply_none(rq->frame);
 }
 

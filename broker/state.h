@@ -12,7 +12,7 @@ struct fetch_sessions;
 struct broker_loop {
     struct loop *loop;
     struct broker *broker;
-    struct inflater *inflater;              /* unpacks what producers compressed, to look at it */
+    struct inflater inflater;               /* unpacks what producers compressed, to look at it */
     struct fetch_sessions *sessions;
     struct groups_loop *groups;             /* groups whose id falls to this loop */
 };
