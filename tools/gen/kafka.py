@@ -8,7 +8,7 @@ import os
 import sys
 
 from kafka_c import Emitter
-from kafka_schema import SchemaError, load
+from kafka_dsl import SchemaError, load
 
 MADE = "/* Made by tools/gen/kafka.py from {} in protocol/schema/kafka. */\n"
 

@@ -4,7 +4,7 @@ The emitted code is plain: one static function a struct and direction that reads
 fields in wire order, with the version tests inlined. What every message needs (tagged fields,
 null strings, records by reference) is in protocol/kafka/wire.h.
 """
-from kafka_schema import LIMITS
+from kafka_dsl import LIMITS
 
 SCALARS = {"bool": ("bool", "bool"), "int8": ("int8_t", "i8"), "int16": ("int16_t", "i16"),
            "uint16": ("uint16_t", "u16"), "int32": ("int32_t", "i32"), "int64": ("int64_t", "i64"),
