@@ -59,6 +59,13 @@ enum err batch_peek(struct bytes b, struct batch_info *ret);
  * Thread: any. */
 enum err batch_next(struct bytes *range, struct bytes *ret_batch, struct batch_info *ret_info);
 
+/* The pieces of batch_peek() for those who check in an order of their own. Thread: any. */
+
+/* Size that the length field claims, from a batch's first 12 bytes; UINT32_MAX for a negative one. */
+uint32_t batch_bytes(const uint8_t *first12);
+/* All fields as they stand, nothing checked, from BATCH_HEADER_BYTES bytes. */
+void batch_read_header(const uint8_t *header, struct batch_info *ret);
+
 /* True when the stored CRC is that of the bytes. batch: exactly one batch. Thread: any. */
 bool batch_crc_is_right(struct bytes batch);
 
@@ -81,5 +88,9 @@ void batch_set_leader_epoch(uint8_t *batch, int32_t leader_epoch);
  * CreateTime one (false, the maximum that batch_validate() found). Rewrites the CRC only when
  * something changed. */
 void batch_set_time(uint8_t *batch, bool log_append_time, int64_t max_timestamp);
+
+/* Header and CRC in front of records that already lie behind it. info->crc and info->attributes are
+ * made here, from the records and from the other fields. */
+void batch_write_header(uint8_t *batch, const struct batch_info *info);
 
 #endif

@@ -38,5 +38,7 @@ enum err inflater_run(struct inflater *i, enum batch_codec codec, struct bytes i
 /* The slab that the last output lies in: the caller owns the reference, the next run makes a new
  * one. NULL when there is none. */
 struct slab *inflater_take(struct inflater *i);
+/* Gives back a large output that is not needed any more; a small one stays for the next run. */
+void inflater_trim(struct inflater *i);
 
 #endif

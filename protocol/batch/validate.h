@@ -38,6 +38,7 @@ enum { BATCH_FAULTS_MAX = 64 };       /* further ones are counted, not listed */
 struct batch_faults {
     uint32_t count;                   /* all that were found */
     uint32_t listed;                  /* <= BATCH_FAULTS_MAX */
+    bool has_time;                    /* one at least is about a timestamp */
     struct batch_fault list[BATCH_FAULTS_MAX];
 };
 
@@ -51,7 +52,8 @@ struct batch_verdict {
 /* Check the records field of one partition of a Produce request: exactly one v2 batch, right sizes,
  * base offset 0, CRC, count, no control batch, a sequence when there is a producer id, and every
  * record's structure (a compressed batch is unpacked for that), offset, key and timestamp.
- * faults: set in every case; its count is 0 unless records as such are refused.
+ * faults: set in every case. On ERR_INVALID_RECORD or ERR_INVALID_TIMESTAMP with count > 0 these are
+ *     the answer's record errors; a structural failure may leave some from before it.
  * Errors: ERR_INVALID_RECORD - no batch or several, magic 0 or 1, wrong counts, broken records or
  *     compressed data, a control batch, or faults of kind NO_KEY; ERR_INVALID_TIMESTAMP - faults
  *     about timestamps; ERR_CORRUPT_MESSAGE - sizes or CRC; ERR_MESSAGE_TOO_LARGE - larger than the
