@@ -5,7 +5,7 @@
 #include "golden.h"
 #include "random.h"
 
-enum { LARGE_BYTES_MIN = 300000 };
+enum { LARGE_BYTES_MIN = 250000 };
 
 static const struct {
     const char *file;
