@@ -4,8 +4,9 @@
 
 The jar (org.apache.kafka:kafka-clients) carries them under common/message. For each API described
 here both sides are laid out version by version - field order, names, types, nullability, defaults,
-tags, whether a value may be dropped - and every difference is printed. What Kafka's brokers offer to
-clients and no file here describes is listed, without being an error. Exits 1 on a difference.
+tags, whether a value may be dropped - and every difference is printed. What Kafka's brokers offer and
+kafka_api.def does not serve must be listed in docs/gaps.txt, with its versions, and nothing else may be.
+Exits 1 on a difference.
 """
 import glob
 import json
@@ -16,6 +17,7 @@ import zipfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tools", "gen"))
+import compat  # noqa: E402
 from kafka_dsl import load, snake  # noqa: E402
 
 # Kafka's entityType says what a value means; a field of ours says it with its domain type.
@@ -133,17 +135,27 @@ def compare(api, kafka):
             yield from differences(f"{where} v{v}", kafka_layout(theirs, v), our_layout(message.root, v))
 
 
+def compare_gaps(kafka):
+    """docs/gaps.txt against what Kafka's brokers take and this server does not."""
+    served = compat.kafka_served()
+    lacking = {}
+    for message in kafka.values():
+        name = message["name"][:-len("Request")]
+        if message["type"] == "request" and "broker" in message["listeners"] and snake(name).upper() not in served:
+            lacking[name] = message["validVersions"]
+    listed = {subject: versions for door, subject, versions, _ in compat.gaps()
+              if door == "kafka" and not subject.startswith('"')}
+    for name in sorted(lacking.keys() | listed.keys()):
+        if lacking.get(name) != listed.get(name):
+            yield f"docs/gaps.txt: {name} {listed.get(name, 'is not listed')}, in Kafka {lacking.get(name, 'or here: nothing')}"
+    print("Kafka has, not served here: " + ", ".join(f"{name} {v}" for name, v in sorted(lacking.items())))
+
+
 def main(jar):
     kafka = read_jar(jar)
     apis = [load(path) for path in sorted(glob.glob(os.path.join(ROOT, "protocol/schema/kafka/*.msg")))]
-    found = [text for api in apis for text in compare(api, kafka)]
+    found = [text for api in apis for text in compare(api, kafka)] + list(compare_gaps(kafka))
     versions = sum(api.versions[1] - api.versions[0] + 1 for api in apis)
-    known = {api.name for api in apis}
-    lacking = sorted((m["apiKey"], m["name"][:-len("Request")], m["validVersions"])
-                     for m in kafka.values() if m["type"] == "request" and "broker" in m["listeners"]
-                     and m["name"][:-len("Request")] not in known)
-    print("Kafka has, without a schema here: "
-          + ", ".join(f"{name} ({key}) {valid}" for key, name, valid in lacking))
     for text in found:
         print(text)
     print(f"{len(apis)} APIs, {2 * versions} message versions compared, {len(found)} differences")
