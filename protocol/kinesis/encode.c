@@ -1,0 +1,110 @@
+/* Writes a value by the table of its shape; what is particular to a format is in struct format. */
+#include "protocol/kinesis/codec.h"
+
+#include "protocol/kinesis/format.h"
+#include "base/check.h"
+
+static void put_struct(const struct format *f, const struct kinesis_shape *shape, const uint8_t *base,
+                       struct writer *w);
+
+static void put_elements(const struct format *f, const struct kinesis_shape *shape, const uint8_t *data,
+                         uint32_t count, struct writer *w)
+{
+    f->list_begin(w, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0) f->separate(w);
+        const uint8_t *at = data + (size_t)i * shape->size;
+        if (shape->element->kind == KINESIS_STRUCT) put_struct(f, shape->element, at, w);
+        else f->text(w, *(const struct bytes *)(const void *)at);
+    }
+    f->list_end(w);
+}
+
+static void put_pairs(const struct format *f, const struct kinesis_pair *pairs, uint32_t count,
+                      struct writer *w)
+{
+    f->map_begin(w, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0) f->separate(w);
+        f->pair_key(w, pairs[i].key);
+        f->text(w, pairs[i].value);
+    }
+    f->map_end(w);
+}
+
+static void put_value(const struct format *f, const struct kinesis_member *m, const uint8_t *base,
+                      struct writer *w)
+{
+    const void *at = base + m->offset;
+    switch (m->shape->kind) {
+    case KINESIS_STRING: f->text(w, *(const struct bytes *)at); return;
+    case KINESIS_BLOB: f->blob(w, *(const struct bytes *)at); return;
+    case KINESIS_INTEGER: f->integer(w, *(const int32_t *)at); return;
+    case KINESIS_LONG: f->integer(w, *(const int64_t *)at); return;
+    case KINESIS_BOOLEAN: f->boolean(w, *(const bool *)at); return;
+    case KINESIS_TIMESTAMP: f->timestamp(w, *(const int64_t *)at); return;
+    case KINESIS_LIST:
+        put_elements(f, m->shape, *(const uint8_t *const *)at,
+                     *(const uint32_t *)(const void *)(base + m->aux_offset), w);
+        return;
+    case KINESIS_MAP:
+        put_pairs(f, *(const struct kinesis_pair *const *)at,
+                  *(const uint32_t *)(const void *)(base + m->aux_offset), w);
+        return;
+    case KINESIS_STRUCT:
+        put_struct(f, m->shape, m->by_pointer ? *(const uint8_t *const *)at : at, w);
+        return;
+    }
+}
+
+/* A required list is written, empty, even when its pointer is NULL. */
+static bool is_written(const struct kinesis_member *m, const uint8_t *base)
+{
+    bool is_list = m->shape->kind == KINESIS_LIST || m->shape->kind == KINESIS_MAP;
+    return (m->required && is_list) || !kinesis_member_absent(m, base);
+}
+
+static void put_struct(const struct format *f, const struct kinesis_shape *shape, const uint8_t *base,
+                       struct writer *w)
+{
+    uint32_t count = 0;
+    if (f->needs_count)
+        for (uint32_t i = 0; i < shape->members_count; i++) count += is_written(&shape->members[i], base);
+    f->map_begin(w, count);
+    bool first = true;
+    for (uint32_t i = 0; i < shape->members_count; i++) {
+        const struct kinesis_member *m = &shape->members[i];
+        if (!is_written(m, base)) continue;
+        if (!first) f->separate(w);
+        first = false;
+        f->member_key(w, m);
+        put_value(f, m, base, w);
+    }
+    f->map_end(w);
+}
+
+static const struct format *format_of(enum kinesis_codec codec)
+{
+    return codec == KINESIS_JSON ? &json_output : &cbor_output;
+}
+
+void kinesis_encode(const struct kinesis_shape *shape, enum kinesis_codec codec, const void *value,
+                    struct writer *w)
+{
+    if (shape) put_struct(format_of(codec), shape, value, w);
+}
+
+void kinesis_encode_error(enum kinesis_codec codec, const char *type, struct bytes message,
+                          bool capital, struct writer *w)
+{
+    const struct format *f = format_of(codec);
+    f->map_begin(w, bytes_is_null(message) ? 1 : 2);
+    f->pair_key(w, BYTES_LIT("__type"));
+    f->text(w, bytes_str(type));
+    if (!bytes_is_null(message)) {
+        f->separate(w);
+        f->pair_key(w, capital ? BYTES_LIT("Message") : BYTES_LIT("message"));
+        f->text(w, message);
+    }
+    f->map_end(w);
+}
