@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/uuid.h"
 
 /* ---- KV_META
  *   "format"    4  FORMAT_VERSION of the directory; a larger one than ours is refused */
@@ -144,6 +145,96 @@ size_t producer_write(const struct producer_entry *p, uint8_t *to);
 enum err producers_header_read(struct bytes value, int64_t *ret_offset_next, uint32_t *ret_count);
 /* Takes one producer off what follows the header. Errors: ERR_FORMAT. Thread: any. */
 enum err producer_read(struct bytes *rest, struct producer_entry *ret);
+
+/* ---- KV_CATALOG: one entry a topic, and in KV_META the numbers that count up
+ *
+ * key:      0 16  topic id
+ * value:    0  1  TOPIC_RECORD_VERSION
+ *           1  1  1: on demand, 2: internal
+ *           2 16  topic id
+ *          18  8  version: the catalog version that made this value
+ *          26  8  created, ms since 1970
+ *          34  4  next shard index
+ *          38     name: 4 bytes of length, then its bytes; every text here is so
+ *                 then five lists, each with 4 bytes of count in front:
+ *   partition     0  8  log id
+ *                 8 16  first hash of the newest shard here (where a retired one forwards to)
+ *   shard         0  4  index
+ *                 4  4  partition
+ *                 8  8  first offset
+ *                16  8  end offset, -1 while open
+ *                24 16  first hash
+ *                40 16  last hash
+ *                56  4  parent, -1 none
+ *                60  4  adjacent parent, -1 none
+ *                64  8  created, ms
+ *                72  8  closed, ms, 0 while open
+ *   setting       name, value
+ *   tag           key, value
+ *   consumer      name, then 8: created, ms
+ *
+ * KV_META "cluster_id"   22  text, made at first start
+ *         "catalog"       0  8  catalog version: of the latest change
+ *                         8  8  next log id
+ *                        16  8  next producer id; those below are given or lost */
+enum {
+    TOPIC_KEY_BYTES = 16,
+    TOPIC_RECORD_VERSION = 1,
+    TOPIC_PARTITION_BYTES = 24,
+    TOPIC_SHARD_BYTES = 80,
+    CLUSTER_ID_BYTES = 22,
+    CATALOG_COUNTERS_BYTES = 24
+};
+static_assert(TOPIC_PARTITION_BYTES == 8 + 16 && TOPIC_SHARD_BYTES == 4 * 4 + 4 * 8 + 2 * 16,
+              "on-disk format");
+#define KEY_CLUSTER_ID       BYTES_LIT("cluster_id")
+#define KEY_CATALOG_COUNTERS BYTES_LIT("catalog")
+
+struct topic_key {
+    uint8_t data[TOPIC_KEY_BYTES];
+};
+struct topic_key topic_key(const struct uuid *id);
+
+struct catalog_counters {
+    uint64_t version;
+    uint64_t log_id_next;
+    int64_t producer_id_next;
+};
+void catalog_counters_write(const struct catalog_counters *c, uint8_t to[CATALOG_COUNTERS_BYTES]);
+/* Errors: ERR_FORMAT. Thread: any. */
+enum err catalog_counters_read(struct bytes value, struct catalog_counters *ret);
+
+/* ---- KV_OFFSETS: one entry a group, topic and partition
+ *
+ * key:      0  2  length of the group id
+ *           2     group id
+ *             16  topic id
+ *              4  partition
+ * value:    0  8  offset
+ *           8  4  leader epoch, -1 unknown
+ *          12  8  committed, ms
+ *          20  8  expires, ms, -1 by the group's retention
+ *          28     metadata */
+enum { OFFSET_GROUP_BYTES_MAX = 32767, OFFSET_VALUE_HEADER_BYTES = 28 };
+static_assert(OFFSET_VALUE_HEADER_BYTES == 8 + 4 + 8 + 8, "on-disk format");
+
+/* At most OFFSET_KEY_BYTES_MAX go to `to`; returns the length. */
+enum { OFFSET_KEY_BYTES_MAX = 2 + OFFSET_GROUP_BYTES_MAX + 16 + 4 };
+size_t offset_key_write(struct bytes group, const struct uuid *topic_id, int32_t partition,
+                        uint8_t *to);
+/* ret_group is a view of key. Errors: ERR_FORMAT. Thread: any. */
+enum err offset_key_read(struct bytes key, struct bytes *ret_group, struct uuid *ret_topic_id,
+                         int32_t *ret_partition);
+
+struct offset_value {
+    int64_t offset;
+    int32_t leader_epoch;
+    int64_t commit_ms;
+    int64_t expire_ms;
+};
+void offset_value_write(const struct offset_value *v, uint8_t to[OFFSET_VALUE_HEADER_BYTES]);
+/* ret_metadata is a view of value. Errors: ERR_FORMAT. Thread: any. */
+enum err offset_value_read(struct bytes value, struct offset_value *ret, struct bytes *ret_metadata);
 
 #define KEY_BYTES(key) bytes_of((key).data, sizeof (key).data)
 

@@ -121,4 +121,8 @@ const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash);
 int32_t topic_forward(const struct topic *t, int32_t partition);
 int32_t topic_open_shards(const struct topic *t);
 
+/* NULL, or what is wrong with it: open shards cover the hash range once, windows of a partition meet,
+ * children are younger than their parents. Asserted of every value before it is published. */
+const char *topic_invariant(const struct topic *t);
+
 #endif

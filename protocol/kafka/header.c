@@ -25,19 +25,8 @@ enum err kafka_header_decode(struct cursor *c, struct kafka_header *ret)
     return ERR_OK;
 }
 
-struct kafka_frame kafka_frame_begin(struct writer *w, const struct kafka_header *h)
+void kafka_response_header_encode(struct writer *w, const struct kafka_header *h)
 {
-    struct kafka_frame frame = {.at = w->len, .spliced = w->splice_bytes};
-    writer_i32(w, 0);
     writer_i32(w, h->correlation_id);
     if (h->version >= h->api->flexible_min && h->api->key != KAFKA_API_VERSIONS_KEY) writer_i8(w, 0);
-    return frame;
-}
-
-void kafka_frame_end(struct writer *w, struct kafka_frame frame)
-{
-    if (w->err != ERR_OK) return;
-    size_t size = w->len - frame.at - sizeof(int32_t) + w->splice_bytes - frame.spliced;
-    if (size > INT32_MAX) w->err = ERR_TOO_LARGE;
-    writer_patch_i32(w, frame.at, (int32_t)size);
 }

@@ -27,15 +27,8 @@ struct kafka_header {
  * ERR_INVALID_REQUEST - too short or malformed; close as well.  Thread: any. */
 enum err kafka_header_decode(struct cursor *c, struct kafka_header *ret);
 
-/* A response frame that is being written. */
-struct kafka_frame {
-    size_t at;          /* of its size field */
-    size_t spliced;     /* splice_bytes of the writer when it began */
-};
-
-/* Writes a size of 0 and the response header; the body follows. Thread: the writer's owner. */
-struct kafka_frame kafka_frame_begin(struct writer *w, const struct kafka_header *h);
-/* Sets the size to all that was written since, spliced records included. A failure is in w->err. */
-void kafka_frame_end(struct writer *w, struct kafka_frame frame);
+/* Writes the response header; the body follows. The size in front is the frame layer's.
+ * Thread: the writer's owner. */
+void kafka_response_header_encode(struct writer *w, const struct kafka_header *h);
 
 #endif

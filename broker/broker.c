@@ -1,0 +1,73 @@
+#include "broker/broker.h"
+
+#include "base/mem.h"
+#include "broker/dispatch.h"
+#include "broker/fetch_session.h"
+#include "broker/group/groups_loop.h"
+#include "broker/state.h"
+#include "protocol/batch/inflate.h"
+#include "base/check.h"
+
+void broker_options_default(struct broker_options *ret)
+{
+    *ret = (struct broker_options){
+        .node_id = 1,
+        .auto_create_topics = true,
+        .group_max_size = INT32_MAX,
+        .offsets_retention_ms = (int64_t)7 * 24 * 3600 * 1000,
+        .fetch_sessions_max = 1000,
+        .request_bytes_max = 104857600,
+        .fetch_bytes_max = 57671680,
+    };
+}
+
+struct broker *broker_new(const struct broker_options *options, struct store *store,
+                          struct loop *const *loops, uint32_t loop_count)
+{
+    struct broker *b = NEW(struct broker);
+    b->options = *options;
+    b->store = store;
+    b->loop_count = loop_count;
+    b->loops = NEW_ARRAY(struct broker_loop, loop_count);
+    for (uint32_t i = 0; i < loop_count; i++) {
+        struct broker_loop *l = &b->loops[i];
+        *l = (struct broker_loop){.loop = loops[i], .broker = b};
+        inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
+        l->sessions = fetch_sessions_new(i, loop_count, options->fetch_sessions_max / (int32_t)loop_count);
+        l->groups = groups_loop_new(l);
+    }
+    dispatch_init();
+    return b;
+}
+
+void broker_free(struct broker *b)
+{
+    if (b == NULL) return;
+    for (uint32_t i = 0; i < b->loop_count; i++) {
+        groups_loop_free(b->loops[i].groups);
+        fetch_sessions_free(b->loops[i].sessions);
+        inflater_done(&b->loops[i].inflater);
+    }
+    for (uint32_t i = 0; i < b->door_count; i++) mem_free(b->doors[i]);
+    mem_free(b->doors);
+    mem_free(b->loops);
+    mem_free(b);
+}
+
+const struct frame_door *broker_door_new(struct broker *b, const struct net_address *advertised)
+{
+    struct broker_door *door = NEW(struct broker_door);
+    door->broker = b;
+    if (advertised != NULL) door->advertised = *advertised;
+    door->frames = (struct frame_door){
+        .frame_bytes_max = b->options.request_bytes_max,
+        .reply_bytes_max = 64u << 20,       /* record bytes are spliced and do not count */
+        .arena_bytes_max = 64u << 20,
+        .context = door,
+        .on_frame = dispatch_frame,
+        .may_overlap = dispatch_may_overlap,
+    };
+    b->doors = mem_grow(b->doors, (b->door_count + 1) * sizeof *b->doors);
+    b->doors[b->door_count++] = door;
+    return &door->frames;
+}

@@ -1,0 +1,124 @@
+/* From a frame to its handler and back: header, table look-up, metrics.
+ *
+ * Failure modes: an unknown API or version, a header or a body that cannot be decoded - the
+ * connection is closed, because nothing tells where the client's next thought begins; a request whose
+ * arrays do not fit its arena - the same. */
+#include "broker/request.h"
+
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "broker/dispatch.h"
+#include "protocol/kafka/api.h"
+#include "base/check.h"
+
+#define KAFKA(NAME, key, min, max, plane, handler) [KAFKA_API_##NAME] = handler,
+static enum err (*const handlers[KAFKA_API_COUNT])(struct kafka_request *rq) = {
+#include "protocol/schema/kafka_api.def"
+};
+#undef KAFKA
+enum { PRODUCE_KEY = 0 };
+
+static struct metric *latency[KAFKA_API_COUNT];
+static struct metric *undecodable;
+
+void dispatch_init(void)
+{
+    undecodable = metric_get(METRIC_COUNTER, "diglot_kafka_undecodable_requests_total",
+                             "Requests that ended in a closed connection because they could not be read", NULL);
+    for (int i = 0; i < KAFKA_API_COUNT; i++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "api=\"%s\"", kafka_apis[i].name);
+        latency[i] = metric_get(METRIC_HISTOGRAM, "diglot_kafka_request_seconds",
+                                  "From the last byte of a request to its reply, waiting included", labels);
+    }
+}
+
+static struct kafka_request *request_of(const struct frame_request *frame)
+{
+    return frame->context;
+}
+
+static void on_closed(struct frame_request *frame)
+{
+    struct kafka_request *rq = request_of(frame);
+    if (rq != NULL && rq->on_closed != NULL) rq->on_closed(rq);
+}
+
+static void refuse(struct frame_request *frame, enum err err, const struct kafka_header *header)
+{
+    struct net_address peer = {0};
+    if (frame->conn) frame_peer(frame->conn, &peer);
+    metric_add(undecodable, 1);
+    log_debug("request refused", {"peer", LOG_S(peer.host)}, {"err", LOG_S(err_name(err))},
+              {"api", LOG_S(header->api ? header->api->name : "unknown")},
+              {"version", LOG_I(header->version)});
+    frame_abort(frame);
+}
+
+void dispatch_frame(struct frame_request *frame)
+{
+    struct broker_door *door = frame->door->context;
+    struct kafka_header header = {0};
+    struct cursor c;
+    cursor_init(&c, slab_bytes(frame->body), &frame->arena);
+    struct kafka_request *rq = ARENA_NEW(&frame->arena, struct kafka_request);
+    enum err err = rq ? kafka_header_decode(&c, &header) : ERR_TOO_LARGE;
+    if (err != ERR_OK) {
+        refuse(frame, err, &header);
+        return;
+    }
+    *rq = (struct kafka_request){
+        .frame = frame,
+        .broker = door->broker,
+        .home = &door->broker->loops[loop_index(frame->loop)],
+        .header = header,
+        .version = header.version,
+        .body = c,
+        .arena = &frame->arena,
+        .reply = &frame->reply,
+        .started_us = clock_mono_us(),
+    };
+    frame->context = rq;
+    frame->on_closed = on_closed;
+    kafka_response_header_encode(rq->reply, &header);
+    err = handlers[header.api->index](rq);
+    if (err != ERR_OK) refuse(frame, err, &header);
+}
+
+/* Produce may follow Produce: the mailboxes keep their order. Kafka itself runs one request at a
+ * time per connection, and everything else keeps to that. */
+bool dispatch_may_overlap(const struct frame_request *last, struct bytes next)
+{
+    return last->body->len >= 2 && load_be16(last->body->data) == PRODUCE_KEY && next.len >= 2 &&
+           load_be16(next.data) == PRODUCE_KEY;
+}
+
+void kafka_reply(struct kafka_request *rq)
+{
+    loop_assert(rq->frame->loop);
+    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
+    frame_reply(rq->frame);
+}
+
+void kafka_reply_none(struct kafka_request *rq)
+{
+    loop_assert(rq->frame->loop);
+    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
+    frame_reply_none(rq->frame);
+}
+
+void kafka_abort(struct kafka_request *rq)
+{
+    loop_assert(rq->frame->loop);
+    frame_abort(rq->frame);
+}
+
+void kafka_advertised(const struct kafka_request *rq, struct net_address *ret)
+{
+    const struct broker_door *door = rq->frame->door->context;
+    *ret = door->advertised;
+    if (ret->host[0] == '\0' && rq->frame->conn != NULL) frame_local(rq->frame->conn, ret);
+}

@@ -1,0 +1,13 @@
+/* Between the frames of base/net and the handlers. */
+#ifndef BROKER_DISPATCH_H
+#define BROKER_DISPATCH_H
+
+#include "base/net/frame.h"
+
+/* Makes the metrics of every API. Thread: main, once. */
+void dispatch_init(void);
+/* struct frame_door's on_frame and may_overlap. */
+void dispatch_frame(struct frame_request *frame);
+bool dispatch_may_overlap(const struct frame_request *last, struct bytes next);
+
+#endif

@@ -1,0 +1,90 @@
+/* What must hold of every group between two calls, as code. */
+#include "broker/group/group.h"
+
+#include <assert.h>
+#include "base/mailbox.h"
+#include "base/check.h"
+
+static size_t member_check(const struct group *g, const struct member *m)
+{
+    assert(m->group == g && group_member(g, m->id) == m);
+    assert(bytes_is_null(m->instance_id) || group_static_member(g, m->instance_id) == m);
+    assert(group_pending(g, m->id) == NULL);
+    assert(m->protocol_count > 0 && m->id.len > 0);
+    /* A wait is legal in its own phase only; a token stands for a wait. */
+    assert(!m->joining || g->state == GROUP_PREPARING);
+    assert(!m->syncing || g->state == GROUP_COMPLETING);
+    assert(m->joining || m->join_token == NULL);
+    assert(m->syncing || m->sync_token == NULL);
+    assert(!m->is_new || g->state == GROUP_PREPARING);
+    assert(!m->sync_due || g->state == GROUP_COMPLETING || g->state == GROUP_STABLE);
+    /* The leader's sync ends the phase, so it never waits. */
+    assert(!(m->syncing && g->leader == m));
+    if (g->state == GROUP_COMPLETING || g->state == GROUP_STABLE)
+        assert(member_protocol(m, g->protocol_name) != NULL);
+    /* Nobody is forgotten: a session runs unless the member waits. */
+    assert(m->session.slot != 0 || (!m->is_new && (m->joining || m->syncing)));
+    return sizeof *m + m->id.len + m->instance_id.len + m->client_id.len + m->client_host.len +
+           m->assignment.len + m->protocol_bytes;
+}
+
+static size_t members_check(const struct group *g)
+{
+    size_t bytes = 0;
+    uint32_t members = 0, statics = 0, joining = 0, sync_due = 0, leaders = 0, pendings = 0;
+    for (const struct member *m = g->first; m != NULL; m = m->next) {
+        bytes += member_check(g, m);
+        members++;
+        statics += !bytes_is_null(m->instance_id);
+        joining += m->joining;
+        sync_due += m->sync_due;
+        leaders += m == g->leader;
+    }
+    for (const struct pending *p = g->first_pending; p != NULL; p = p->next) {
+        assert(p->group == g && p->expiry.slot != 0 && group_pending(g, p->id) == p);
+        bytes += sizeof *p + p->id.len;
+        pendings++;
+    }
+    assert(members == g->members.count && statics == g->instances.count);
+    assert(joining == g->joining_count && sync_due == g->sync_due_count);
+    assert(pendings == g->pendings.count && pendings <= g->table->config.members_max);
+    assert(leaders == (members > 0) && (g->leader == NULL) == (members == 0));
+    return bytes;
+}
+
+static size_t group_check(const struct group *g)
+{
+    size_t bytes = members_check(g);
+    switch (g->state) {
+    case GROUP_EMPTY:
+        assert(g->members.count == 0 && g->join.slot == 0 && g->sync.slot == 0);
+        assert(bytes_is_null(g->protocol_name));
+        break;
+    case GROUP_PREPARING:
+        assert(g->join.slot != 0 && g->sync.slot == 0);
+        break;
+    case GROUP_COMPLETING:
+    case GROUP_STABLE:
+        assert(g->members.count > 0 && g->generation > 0);
+        assert(!bytes_is_null(g->protocol_name));
+        assert(g->join.slot == 0 && (g->sync.slot != 0) == (g->sync_due_count > 0));
+        break;
+    case GROUP_DEAD: assert(false); break;
+    }
+    assert(g->members.count == 0 || g->protocol_type.len > 0);
+    return bytes + sizeof *g + g->id.len + g->protocol_type.len + g->protocol_name.len;
+}
+
+void groups_check(const struct groups *gs)
+{
+    size_t bytes = 0;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < gs->by_id.bucket_count; i++) {
+        for (struct map_node *n = gs->by_id.buckets[i]; n != NULL; n = n->next, count++) {
+            const struct group *g = CONTAINER_OF(n, struct group, by_id);
+            assert(g->table == gs && groups_find(gs, g->id) == g);
+            bytes += group_check(g);
+        }
+    }
+    assert(count == gs->by_id.count && bytes == gs->bytes_used);
+}

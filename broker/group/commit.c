@@ -1,0 +1,119 @@
+/* Who may commit and delete offsets, and when an offset is past its time. */
+#include "broker/group/group.h"
+
+#include <assert.h>
+#include "base/cursor.h"
+#include "base/check.h"
+
+static enum err check(const struct group *g, const struct commit_in *in, struct member **ret)
+{
+    bool outside = in->generation < 0;      /* an admin client, or a consumer that assigns itself */
+    if (outside && g->state == GROUP_EMPTY) return ERR_OK;
+    if (outside && in->member_id.len == 0 && bytes_is_null(in->instance_id))
+        return ERR_UNKNOWN_MEMBER_ID;
+    struct member *m;
+    TRY(group_check_member(g, in->member_id, in->instance_id, &m));
+    if (in->generation != g->generation) return ERR_ILLEGAL_GENERATION;
+    if (g->state == GROUP_COMPLETING) return ERR_REBALANCE_IN_PROGRESS;
+    *ret = m;
+    return ERR_OK;
+}
+
+enum err groups_commit(struct groups *gs, int64_t now_ms, const struct commit_in *in)
+{
+    struct group *g = groups_find(gs, in->group_id);
+    if (g == NULL) {
+        if (in->generation >= 0)
+            return in->group_not_found_known ? ERR_GROUP_ID_NOT_FOUND : ERR_ILLEGAL_GENERATION;
+        return groups_add(gs, now_ms, in->group_id) ? ERR_OK : ERR_COORDINATOR_NOT_AVAILABLE;
+    }
+    struct member *m = NULL;
+    TRY(check(g, in, &m));
+    if (m != NULL) member_keep_alive(m, now_ms, m->session_ms);
+    return ERR_OK;
+}
+
+enum err groups_check_metadata(const struct groups_config *config, struct bytes metadata)
+{
+    /* Kafka counts UTF-16 units: a code point beyond the BMP, 4 bytes in UTF-8, is two of them. */
+    size_t units = 0;
+    for (size_t i = 0; i < metadata.len; i++) {
+        uint8_t byte = metadata.data[i];
+        units += (byte & 0xc0) != 0x80;
+        units += byte >= 0xf0;
+    }
+    return units > config->offset_metadata_chars_max ? ERR_OFFSET_METADATA_TOO_LARGE : ERR_OK;
+}
+
+enum err groups_offset_delete(const struct groups *gs, struct bytes group_id)
+{
+    const struct group *g = groups_find(gs, group_id);
+    if (g == NULL) return ERR_GROUP_ID_NOT_FOUND;
+    return g->state == GROUP_EMPTY || group_is_consumer(g) ? ERR_OK : ERR_NON_EMPTY_GROUP;
+}
+
+/* ---- subscriptions */
+
+enum subscription { SUBSCRIBED_NO, SUBSCRIBED_YES, SUBSCRIBED_UNKNOWN };
+
+/* Metadata of the consumer protocol begins, in every version: version int16, topics [string]. */
+static enum subscription member_subscription(const struct member *m, struct bytes protocol,
+                                             struct bytes topic)
+{
+    struct cursor c;
+    cursor_init(&c, member_metadata(m, protocol), NULL);
+    cursor_i16(&c);
+    int32_t count = cursor_count(&c, false, sizeof(int16_t));
+    enum subscription found = SUBSCRIBED_NO;
+    for (int32_t i = 0; i < count; i++)
+        if (bytes_equal(cursor_string(&c, false), topic)) found = SUBSCRIBED_YES;
+    return cursor_finish(&c) == ERR_OK ? found : SUBSCRIBED_UNKNOWN;
+}
+
+static enum subscription group_subscription(const struct group *g, struct bytes topic)
+{
+    if (!group_is_consumer(g) || g->state == GROUP_EMPTY) return SUBSCRIBED_NO;
+    if (bytes_is_null(g->protocol_name)) return SUBSCRIBED_UNKNOWN;
+    enum subscription found = SUBSCRIBED_NO;
+    for (struct member *m = g->first; m != NULL; m = m->next) {
+        enum subscription s = member_subscription(m, g->protocol_name, topic);
+        if (s == SUBSCRIBED_UNKNOWN) return s;
+        if (s == SUBSCRIBED_YES) found = s;
+    }
+    return found;
+}
+
+bool groups_is_subscribed(const struct groups *gs, struct bytes group_id, struct bytes topic)
+{
+    const struct group *g = groups_find(gs, group_id);
+    return g != NULL && group_subscription(g, topic) != SUBSCRIBED_NO;
+}
+
+/* When the offset's retention began; false: it has not. */
+static bool retention_base(const struct group *g, int64_t commit_ms, int64_t *ret_ms)
+{
+    if (g->restored) {
+        /* How long its members had been gone is not known: count from the restart. */
+        *ret_ms = commit_ms > g->state_since_ms ? commit_ms : g->state_since_ms;
+        return true;
+    }
+    if (!bytes_is_null(g->protocol_type) && g->state == GROUP_EMPTY) {
+        *ret_ms = g->state_since_ms;
+        return true;
+    }
+    /* Without a type it is a consumer that assigns itself; with one, a topic that a Stable group of
+     * consumers gave up. */
+    *ret_ms = commit_ms;
+    return bytes_is_null(g->protocol_type) || (group_is_consumer(g) && g->state == GROUP_STABLE);
+}
+
+bool groups_offset_expired(const struct groups *gs, int64_t now_ms, struct bytes group_id,
+                           struct bytes topic, int64_t commit_ms, int64_t expire_ms)
+{
+    const struct group *g = groups_find(gs, group_id);
+    int64_t base_ms;
+    if (g == NULL || !retention_base(g, commit_ms, &base_ms)) return false;
+    if (group_subscription(g, topic) != SUBSCRIBED_NO) return false;
+    if (expire_ms >= 0) return now_ms >= expire_ms;
+    return now_ms - base_ms >= gs->config.offset_retention_ms;
+}

@@ -1,0 +1,214 @@
+/* A group: its state, its members in the order of joining, and the choice of a protocol. */
+#include "broker/group/group.h"
+
+#include <assert.h>
+#include "base/mailbox.h"
+#include "base/mem.h"
+#include "base/check.h"
+
+#define BIT(n) (1u << (n))
+
+static const uint32_t state_next[] = {
+    [GROUP_EMPTY] = BIT(GROUP_PREPARING) | BIT(GROUP_DEAD),
+    [GROUP_PREPARING] = BIT(GROUP_EMPTY) | BIT(GROUP_COMPLETING) | BIT(GROUP_DEAD),
+    [GROUP_COMPLETING] = BIT(GROUP_PREPARING) | BIT(GROUP_STABLE) | BIT(GROUP_DEAD),
+    [GROUP_STABLE] = BIT(GROUP_PREPARING) | BIT(GROUP_DEAD),
+    [GROUP_DEAD] = 0,
+};
+
+static const char *const state_names[] = {
+    [GROUP_EMPTY] = "Empty",
+    [GROUP_PREPARING] = "PreparingRebalance",
+    [GROUP_COMPLETING] = "CompletingRebalance",
+    [GROUP_STABLE] = "Stable",
+    [GROUP_DEAD] = "Dead",
+};
+
+const char *group_state_name(enum group_state state)
+{
+    return state_names[state];
+}
+
+void group_move(struct group *g, int64_t now_ms, enum group_state to)
+{
+    assert(state_next[g->state] & BIT(to));
+    g->previous = g->state;
+    g->state = to;
+    g->state_since_ms = now_ms;
+}
+
+/* ---- members */
+
+struct member *group_member(const struct group *g, struct bytes id)
+{
+    for (struct map_node *n = map_first(&g->members, bytes_hash(id)); n; n = map_next(n)) {
+        struct member *m = CONTAINER_OF(n, struct member, by_id);
+        if (bytes_equal(m->id, id)) return m;
+    }
+    return NULL;
+}
+
+struct member *group_static_member(const struct group *g, struct bytes instance_id)
+{
+    for (struct map_node *n = map_first(&g->instances, bytes_hash(instance_id)); n;
+         n = map_next(n)) {
+        struct member *m = CONTAINER_OF(n, struct member, by_instance);
+        if (bytes_equal(m->instance_id, instance_id)) return m;
+    }
+    return NULL;
+}
+
+enum err group_check_member(const struct group *g, struct bytes id, struct bytes instance_id,
+                            struct member **ret)
+{
+    if (!bytes_is_null(instance_id)) {
+        struct member *holder = group_static_member(g, instance_id);
+        if (holder == NULL) return ERR_UNKNOWN_MEMBER_ID;
+        if (!bytes_equal(holder->id, id)) return ERR_FENCED_INSTANCE_ID;
+    }
+    struct member *m = group_member(g, id);
+    if (m == NULL) return ERR_UNKNOWN_MEMBER_ID;
+    *ret = m;
+    return ERR_OK;
+}
+
+struct member *group_add_member(struct group *g, struct bytes id, const struct join_in *in)
+{
+    assert(group_member(g, id) == NULL && group_supports(g, in));
+    if (g->members.count == 0) groups_replace(g->table, &g->protocol_type, in->protocol_type);
+    struct member *m = NEW(struct member);
+    member_init(m, g, id, in);
+    m->prev = g->last;
+    *(g->last ? &g->last->next : &g->first) = m;
+    g->last = m;
+    map_put(&g->members, &m->by_id, bytes_hash(m->id));
+    if (!bytes_is_null(m->instance_id)) {
+        assert(group_static_member(g, m->instance_id) == NULL);
+        map_put(&g->instances, &m->by_instance, bytes_hash(m->instance_id));
+    }
+    if (g->leader == NULL) g->leader = m;
+    g->restored = false;
+    return m;
+}
+
+void group_remove_member(struct group *g, struct member *m, struct group_effects *out)
+{
+    member_fail_join(m, ERR_UNKNOWN_MEMBER_ID, BYTES_LIT(""), out);
+    member_fail_sync(m, ERR_UNKNOWN_MEMBER_ID, out);
+    member_set_sync_due(m, false);
+    *(m->prev ? &m->prev->next : &g->first) = m->next;
+    *(m->next ? &m->next->prev : &g->last) = m->prev;
+    map_remove(&g->members, &m->by_id);
+    if (!bytes_is_null(m->instance_id)) map_remove(&g->instances, &m->by_instance);
+    if (g->leader == m) g->leader = g->first;
+    member_done(m);
+    mem_free(m);
+}
+
+void group_rename_member(struct member *m, struct bytes id)
+{
+    map_remove(&m->group->members, &m->by_id);
+    groups_replace(m->group->table, &m->id, id);
+    map_put(&m->group->members, &m->by_id, bytes_hash(m->id));
+}
+
+/* ---- pending members */
+
+struct pending *group_pending(const struct group *g, struct bytes id)
+{
+    for (struct map_node *n = map_first(&g->pendings, bytes_hash(id)); n; n = map_next(n)) {
+        struct pending *p = CONTAINER_OF(n, struct pending, by_id);
+        if (bytes_equal(p->id, id)) return p;
+    }
+    return NULL;
+}
+
+struct pending *group_add_pending(struct group *g, struct bytes id, int64_t expiry_ms)
+{
+    struct pending *p = NEW(struct pending);
+    *p = (struct pending){
+        .group = g,
+        .next = g->first_pending,
+        .expiry = {.kind = TIMER_PENDING},
+        .id = groups_keep(g->table, id),
+    };
+    g->table->bytes_used += sizeof *p;
+    if (p->next != NULL) p->next->prev = p;
+    g->first_pending = p;
+    map_put(&g->pendings, &p->by_id, bytes_hash(p->id));
+    timer_set(&g->table->timers, &p->expiry, expiry_ms);
+    return p;
+}
+
+void group_remove_pending(struct group *g, struct pending *p)
+{
+    *(p->prev ? &p->prev->next : &g->first_pending) = p->next;
+    if (p->next != NULL) p->next->prev = p->prev;
+    map_remove(&g->pendings, &p->by_id);
+    timer_cancel(&g->table->timers, &p->expiry);
+    groups_drop(g->table, &p->id);
+    g->table->bytes_used -= sizeof *p;
+    mem_free(p);
+}
+
+/* ---- what all members agree on */
+
+static bool all_support(const struct group *g, struct bytes protocol)
+{
+    for (struct member *m = g->first; m != NULL; m = m->next)
+        if (member_protocol(m, protocol) == NULL) return false;
+    return true;
+}
+
+bool group_supports(const struct group *g, const struct join_in *in)
+{
+    if (g->state == GROUP_EMPTY) return in->protocol_type.len > 0 && in->protocol_count > 0;
+    if (!bytes_equal(g->protocol_type, in->protocol_type)) return false;
+    for (uint32_t i = 0; i < in->protocol_count; i++)
+        if (all_support(g, in->protocols[i].name)) return true;
+    return false;
+}
+
+/* Every member votes for the first of its protocols that all know. */
+static struct bytes vote(const struct group *g, const struct member *m)
+{
+    for (uint32_t i = 0; i < m->protocol_count; i++)
+        if (all_support(g, m->protocols[i].name)) return m->protocols[i].name;
+    return BYTES_NULL;
+}
+
+struct bytes group_select_protocol(const struct group *g)
+{
+    /* Every candidate is in the oldest member's list, so the count of votes runs along it. */
+    const struct member *oldest = g->first;
+    assert(oldest != NULL);
+    uint32_t *votes = NEW_ARRAY(uint32_t, oldest->protocol_count);
+    for (struct member *m = g->first; m != NULL; m = m->next) {
+        const struct group_protocol *choice = member_protocol(oldest, vote(g, m));
+        assert(choice != NULL);     /* whoever joins shares a protocol with all others */
+        votes[choice - oldest->protocols]++;
+    }
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < oldest->protocol_count; i++)
+        if (votes[i] > votes[best]) best = i;
+    mem_free(votes);
+    return oldest->protocols[best].name;
+}
+
+int32_t group_rebalance_ms(const struct group *g)
+{
+    int32_t longest = 0;
+    for (struct member *m = g->first; m != NULL; m = m->next)
+        if (m->rebalance_ms > longest) longest = m->rebalance_ms;
+    return longest;
+}
+
+bool group_all_joined(const struct group *g)
+{
+    return g->joining_count == g->members.count && g->pendings.count == 0;
+}
+
+bool group_is_consumer(const struct group *g)
+{
+    return bytes_equal_str(g->protocol_type, "consumer");
+}

@@ -1,0 +1,156 @@
+/* The table of groups, its clock and its limits. */
+#include "broker/group/group.h"
+
+#include <assert.h>
+#include "base/mailbox.h"
+#include "base/mem.h"
+#include "base/check.h"
+
+void groups_config_default(struct groups_config *ret)
+{
+    *ret = (struct groups_config){
+        .session_ms_min = 6000,
+        .session_ms_max = 1800000,
+        .initial_delay_ms = 0,
+        .offset_retention_ms = (int64_t)7 * 24 * 60 * 60 * 1000,
+        .offset_metadata_chars_max = 4096,
+        .members_max = 10000,
+        .protocols_max = 64,
+        .groups_max = 100000,
+        .bytes_max = (size_t)64 << 20,
+    };
+}
+
+struct groups *groups_new(const struct groups_config *config)
+{
+    struct groups *gs = NEW(struct groups);
+    gs->config = *config;
+    return gs;
+}
+
+struct groups *groups_free(struct groups *gs)
+{
+    if (gs == NULL) return NULL;
+    for (uint32_t i = 0; i < gs->by_id.bucket_count; i++) {
+        while (gs->by_id.buckets[i] != NULL)
+            groups_remove(gs, CONTAINER_OF(gs->by_id.buckets[i], struct group, by_id));
+    }
+    assert(gs->bytes_used == 0 && gs->timers.count == 0);
+    map_done(&gs->by_id);
+    timers_done(&gs->timers);
+    return mem_free(gs);
+}
+
+uint32_t groups_count(const struct groups *gs)
+{
+    return gs->by_id.count;
+}
+
+bool groups_have_room(const struct groups *gs, size_t bytes)
+{
+    return gs->bytes_used <= gs->config.bytes_max && bytes <= gs->config.bytes_max - gs->bytes_used;
+}
+
+struct group *groups_find(const struct groups *gs, struct bytes id)
+{
+    for (struct map_node *n = map_first(&gs->by_id, bytes_hash(id)); n; n = map_next(n)) {
+        struct group *g = CONTAINER_OF(n, struct group, by_id);
+        if (bytes_equal(g->id, id)) return g;
+    }
+    return NULL;
+}
+
+static struct group *insert(struct groups *gs, int64_t now_ms, struct bytes id)
+{
+    struct group *g = NEW(struct group);
+    *g = (struct group){
+        .table = gs,
+        .id = groups_keep(gs, id),
+        .state = GROUP_EMPTY,
+        .previous = GROUP_DEAD,
+        .state_since_ms = now_ms,
+        .join = {.kind = TIMER_JOIN},
+        .sync = {.kind = TIMER_SYNC},
+    };
+    gs->bytes_used += sizeof *g;
+    map_put(&gs->by_id, &g->by_id, bytes_hash(g->id));
+    return g;
+}
+
+struct group *groups_add(struct groups *gs, int64_t now_ms, struct bytes id)
+{
+    if (gs->by_id.count >= gs->config.groups_max) return NULL;
+    if (!groups_have_room(gs, sizeof(struct group) + id.len)) return NULL;
+    return insert(gs, now_ms, id);
+}
+
+void groups_remove(struct groups *gs, struct group *g)
+{
+    struct group_effects unheard = {0};
+    for (struct member *m = g->first; m != NULL; m = m->next) {
+        m->join_token = NULL;
+        m->sync_token = NULL;
+    }
+    while (g->first != NULL) group_remove_member(g, g->first, &unheard);
+    while (g->first_pending != NULL) group_remove_pending(g, g->first_pending);
+    assert(unheard.count == 0);
+    timer_cancel(&gs->timers, &g->join);
+    timer_cancel(&gs->timers, &g->sync);
+    map_remove(&gs->by_id, &g->by_id);
+    map_done(&g->members);
+    map_done(&g->instances);
+    map_done(&g->pendings);
+    groups_drop(gs, &g->id);
+    groups_drop(gs, &g->protocol_type);
+    groups_drop(gs, &g->protocol_name);
+    gs->bytes_used -= sizeof *g;
+    mem_free(g);
+}
+
+void groups_restore(struct groups *gs, int64_t now_ms, struct bytes group_id)
+{
+    /* Past groups_max as well: what is stored has to be found. */
+    if (groups_find(gs, group_id) == NULL) insert(gs, now_ms, group_id)->restored = true;
+}
+
+enum err groups_delete(struct groups *gs, int64_t now_ms, struct bytes group_id)
+{
+    struct group *g = groups_find(gs, group_id);
+    if (g == NULL) return ERR_GROUP_ID_NOT_FOUND;
+    if (g->state != GROUP_EMPTY) return ERR_NON_EMPTY_GROUP;
+    group_move(g, now_ms, GROUP_DEAD);
+    groups_remove(gs, g);
+    return ERR_OK;
+}
+
+bool groups_abandon(struct groups *gs, struct bytes group_id, const void *token)
+{
+    struct group *g = groups_find(gs, group_id);
+    for (struct member *m = g ? g->first : NULL; m != NULL; m = m->next) {
+        if (m->join_token == token) {
+            m->join_token = NULL;
+            return true;
+        }
+        if (m->sync_token == token) {
+            m->sync_token = NULL;
+            return true;
+        }
+    }
+    return false;
+}
+
+int64_t groups_next_deadline_ms(const struct groups *gs)
+{
+    const struct timer *t = timers_first(&gs->timers);
+    return t == NULL ? INT64_MAX : t->at_ms;
+}
+
+bool groups_tick(struct groups *gs, int64_t now_ms, struct group_effects *out)
+{
+    effects_reset(out);
+    struct timer *t = timers_first(&gs->timers);
+    if (t == NULL || t->at_ms > now_ms) return false;
+    timer_cancel(&gs->timers, t);
+    rebalance_on_timer(t, now_ms, out);
+    return true;
+}

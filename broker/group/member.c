@@ -1,0 +1,220 @@
+/* A member: what it said about itself and what it waits for. */
+#include "broker/group/group.h"
+
+#include <assert.h>
+#include "base/mem.h"
+#include "base/check.h"
+
+struct bytes groups_keep(struct groups *gs, struct bytes b)
+{
+    if (bytes_is_null(b)) return BYTES_NULL;
+    gs->bytes_used += b.len;
+    return bytes_of(mem_string((const char *)b.data, b.len), b.len);
+}
+
+void groups_drop(struct groups *gs, struct bytes *b)
+{
+    assert(gs->bytes_used >= b->len);
+    gs->bytes_used -= b->len;
+    mem_free((void *)b->data);
+    *b = BYTES_NULL;
+}
+
+void groups_replace(struct groups *gs, struct bytes *b, struct bytes with)
+{
+    struct bytes kept = groups_keep(gs, with);
+    groups_drop(gs, b);
+    *b = kept;
+}
+
+static size_t protocol_bytes(const struct join_in *in)
+{
+    size_t total = in->protocol_count * sizeof(struct group_protocol);
+    for (uint32_t i = 0; i < in->protocol_count; i++)
+        total += in->protocols[i].name.len + in->protocols[i].metadata.len;
+    return total;
+}
+
+size_t member_bytes(const struct member *m, const struct join_in *in)
+{
+    size_t protocols = protocol_bytes(in);
+    if (m != NULL) return protocols > m->protocol_bytes ? protocols - m->protocol_bytes : 0;
+    return sizeof *m + protocols + in->client_id.len * 2 + in->client_host.len +
+           in->instance_id.len * 2 + in->member_id.len + MEMBER_ID_RANDOM_CHARS + 1;
+}
+
+static bool is_listed(const struct group_protocol *list, uint32_t count, struct bytes name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (bytes_equal(list[i].name, name)) return true;
+    return false;
+}
+
+static struct bytes append(uint8_t **at, struct bytes b)
+{
+    struct bytes copy = bytes_of(*at, b.len);
+    mem_copy(*at, b.data, b.len);
+    *at += b.len;
+    return copy;
+}
+
+static void protocols_drop(struct member *m)
+{
+    m->group->table->bytes_used -= m->protocol_bytes;
+    mem_free(m->protocols);
+    m->protocols = NULL;
+}
+
+/* A name that comes twice counts once, with its first place and metadata. */
+static void protocols_keep(struct member *m, const struct join_in *in)
+{
+    m->protocol_bytes = protocol_bytes(in);
+    m->group->table->bytes_used += m->protocol_bytes;
+    m->protocols = mem_new(m->protocol_bytes);
+    m->protocol_count = 0;
+    uint8_t *at = (uint8_t *)(m->protocols + in->protocol_count);
+    for (uint32_t i = 0; i < in->protocol_count; i++) {
+        const struct group_protocol *p = &in->protocols[i];
+        if (is_listed(m->protocols, m->protocol_count, p->name)) continue;
+        struct group_protocol *to = &m->protocols[m->protocol_count++];
+        to->name = append(&at, p->name);
+        to->metadata = append(&at, p->metadata);
+    }
+}
+
+void member_init(struct member *m, struct group *g, struct bytes id, const struct join_in *in)
+{
+    struct groups *gs = g->table;
+    gs->bytes_used += sizeof *m;
+    *m = (struct member){
+        .group = g,
+        .session = {.kind = TIMER_SESSION},
+        .id = groups_keep(gs, id),
+        .instance_id = groups_keep(gs, in->instance_id),
+        .client_id = groups_keep(gs, in->client_id),
+        .client_host = groups_keep(gs, in->client_host),
+        .assignment = groups_keep(gs, BYTES_LIT("")),
+        .session_ms = in->session_ms,
+        .rebalance_ms = in->rebalance_ms,
+    };
+    protocols_keep(m, in);
+}
+
+void member_done(struct member *m)
+{
+    struct groups *gs = m->group->table;
+    timer_cancel(&gs->timers, &m->session);
+    protocols_drop(m);
+    groups_drop(gs, &m->id);
+    groups_drop(gs, &m->instance_id);
+    groups_drop(gs, &m->client_id);
+    groups_drop(gs, &m->client_host);
+    groups_drop(gs, &m->assignment);
+    gs->bytes_used -= sizeof *m;
+}
+
+void member_update(struct member *m, const struct join_in *in)
+{
+    protocols_drop(m);
+    protocols_keep(m, in);
+    m->session_ms = in->session_ms;
+    m->rebalance_ms = in->rebalance_ms;
+}
+
+bool member_matches(const struct member *m, const struct join_in *in)
+{
+    if (m->protocol_count != in->protocol_count) return false;
+    for (uint32_t i = 0; i < in->protocol_count; i++) {
+        if (!bytes_equal(m->protocols[i].name, in->protocols[i].name)) return false;
+        if (bytes_compare(m->protocols[i].metadata, in->protocols[i].metadata) != 0) return false;
+    }
+    return true;
+}
+
+const struct group_protocol *member_protocol(const struct member *m, struct bytes name)
+{
+    for (uint32_t i = 0; i < m->protocol_count; i++)
+        if (bytes_equal(m->protocols[i].name, name)) return &m->protocols[i];
+    return NULL;
+}
+
+struct bytes member_metadata(const struct member *m, struct bytes protocol)
+{
+    const struct group_protocol *p = member_protocol(m, protocol);
+    return p == NULL ? BYTES_NULL : p->metadata;
+}
+
+void member_set_assignment(struct member *m, struct bytes assignment)
+{
+    groups_replace(m->group->table, &m->assignment, assignment);
+}
+
+void member_keep_alive(struct member *m, int64_t now_ms, int32_t wait_ms)
+{
+    timer_set(&m->group->table->timers, &m->session, now_ms + wait_ms);
+}
+
+void member_wait_join(struct member *m, void *token)
+{
+    assert(!m->joining && token != NULL);
+    m->joining = true;
+    m->join_token = token;
+    m->group->joining_count++;
+}
+
+void *member_take_join(struct member *m)
+{
+    if (!m->joining) return NULL;
+    m->joining = false;
+    m->group->joining_count--;
+    return TAKE(m->join_token);
+}
+
+static void *take_sync(struct member *m)
+{
+    m->syncing = false;
+    return TAKE(m->sync_token);
+}
+
+void member_end_join(struct member *m, struct group_effects *out)
+{
+    struct group *g = m->group;
+    void *token = member_take_join(m);
+    if (token != NULL) effects_join_ok(out, token, m, g->leader->id, m == g->leader, false);
+}
+
+void member_fail_join(struct member *m, enum err err, struct bytes member_id,
+                      struct group_effects *out)
+{
+    void *token = member_take_join(m);
+    if (token != NULL) effects_join_error(out, token, err, member_id);
+}
+
+void member_wait_sync(struct member *m, void *token)
+{
+    assert(!m->syncing && token != NULL);
+    m->syncing = true;
+    m->sync_token = token;
+}
+
+void member_end_sync(struct member *m, struct group_effects *out)
+{
+    void *token = take_sync(m);
+    if (token != NULL) effects_sync_ok(out, token, m);
+}
+
+void member_fail_sync(struct member *m, enum err err, struct group_effects *out)
+{
+    void *token = take_sync(m);
+    if (token != NULL) effects_sync_error(out, token, err);
+}
+
+void member_set_sync_due(struct member *m, bool due)
+{
+    if (m->sync_due == due) return;
+    m->sync_due = due;
+    if (due)
+        m->group->sync_due_count++;
+    else
+        m->group->sync_due_count--;
+}

@@ -1,0 +1,49 @@
+/* One Kafka request on its way through the broker.
+ *
+ * A handler decodes with TRY() - an undecodable request closes the connection, as in Kafka - and from
+ * then on owns the request until it calls kafka_reply() or its kin, now or later. */
+#ifndef BROKER_REQUEST_H
+#define BROKER_REQUEST_H
+
+#include "base/cursor.h"
+#include "base/net/frame.h"
+#include "base/writer.h"
+#include "broker/state.h"
+#include "protocol/kafka/header.h"
+
+struct kafka_request {
+    struct frame_request *frame;
+    struct broker *broker;
+    struct broker_loop *home;               /* of the connection */
+    struct kafka_header header;
+    int16_t version;                        /* header.version */
+    struct cursor body;                     /* stands behind the header; arrays come from arena */
+    struct arena *arena;                    /* freed with the request */
+    struct writer *reply;                   /* the response header is in it already */
+    int64_t started_us;
+    void *context;                          /* the handler's own */
+    void (*on_closed)(struct kafka_request *rq);    /* the client went away while parked; may end it */
+};
+
+/* Sends what was encoded into rq->reply; rq is gone afterwards. Thread: rq->home. */
+void kafka_reply(struct kafka_request *rq);
+/* Ends it without an answer: Produce with acks=0. */
+void kafka_reply_none(struct kafka_request *rq);
+/* Closes the connection after the replies before this one. */
+void kafka_abort(struct kafka_request *rq);
+
+/* What the client is told to connect to. */
+void kafka_advertised(const struct kafka_request *rq, struct net_address *ret);
+
+static inline struct store *rq_store(const struct kafka_request *rq)
+{
+    return rq->broker->store;
+}
+
+/* One handler for each row of kafka_api.def, each in broker/api/<name>.c.
+ * Errors: of decoding only; then the handler did not keep the request. Thread: the connection's loop. */
+#define KAFKA(NAME, key, min, max, plane, handler) enum err handler(struct kafka_request *rq);
+#include "protocol/schema/kafka_api.def"
+#undef KAFKA
+
+#endif

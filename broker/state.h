@@ -1,0 +1,36 @@
+/* The inside of struct broker, for the handlers. Everything per loop is touched by that loop alone. */
+#ifndef BROKER_STATE_H
+#define BROKER_STATE_H
+
+#include "broker/broker.h"
+#include "base/net/frame.h"
+#include "protocol/batch/inflate.h"
+
+struct groups_loop;
+struct fetch_sessions;
+
+struct broker_loop {
+    struct loop *loop;
+    struct broker *broker;
+    struct inflater inflater;               /* unpacks what producers compressed, to look at it */
+    struct fetch_sessions *sessions;
+    struct groups_loop *groups;             /* groups whose id falls to this loop */
+};
+
+struct broker {
+    struct broker_options options;
+    struct store *store;
+    uint32_t loop_count;
+    struct broker_loop *loops;              /* by loop_index() */
+    uint32_t door_count;
+    struct broker_door **doors;
+};
+
+/* One listener's. */
+struct broker_door {
+    struct frame_door frames;
+    struct broker *broker;
+    struct net_address advertised;          /* host empty: the address the client reached */
+};
+
+#endif

@@ -1,0 +1,36 @@
+/* A topic value in the making: what the controller and the start-up reader change before anyone else
+ * sees it. A draft becomes a topic by draft_finish(), which checks the invariant; from then on the
+ * value is immutable. */
+#ifndef STORAGE_DRAFT_H
+#define STORAGE_DRAFT_H
+
+#include "storage/topic.h"
+
+/* An empty draft, one reference. name is copied. */
+struct topic *draft_new(const struct uuid *id, struct bytes name);
+/* A draft that equals the value; it has references of its own on the logs. */
+struct topic *draft_copy(const struct topic *t);
+
+/* Appends a partition without a shard and without a log; returns its number. */
+int32_t draft_add_partition(struct topic *t, uint64_t log_id);
+/* Appends a shard with the next index; returns it, valid until the next one is added. */
+struct shard *draft_add_shard(struct topic *t);
+/* Gives an empty draft this many partitions, log ids counting up from first_log_id, and one shard for
+ * each: equal widths from 0 on, the last one takes the rest. */
+void draft_even_shards(struct topic *t, int32_t count, uint64_t first_log_id, int64_t created_ms);
+/* The first hash of shard i of `count` even ones, i < count. */
+u128 draft_even_first(int32_t i, int32_t count);
+/* Takes the closed shards whose data has all passed retention out of the list; returns how many.
+ * log_starts: of each partition. */
+int32_t draft_expire_shards(struct topic *t, const int64_t *log_starts);
+
+/* Sets, replaces or (value null) removes. */
+void draft_set_setting(struct topic *t, struct bytes name, struct bytes value);
+void draft_set_tag(struct topic *t, struct bytes key, struct bytes value);
+void draft_add_consumer(struct topic *t, struct bytes name, int64_t created_ms);
+bool draft_remove_consumer(struct topic *t, struct bytes name);    /* false: there is none */
+
+/* Works out what the look-ups need. To be called again after later changes of the draft. */
+void draft_finish(struct topic *t);
+
+#endif

@@ -1,0 +1,131 @@
+#include "storage/reshard.h"
+
+#include <assert.h>
+#include "base/mem.h"
+#include "base/check.h"
+
+static int64_t end_of(const struct reshard *r, int32_t partition)
+{
+    return r->ends != NULL && partition < r->end_count ? r->ends[partition] : 0;
+}
+
+static void close_shard(struct reshard *r, int32_t position)
+{
+    struct shard *s = &r->draft->shards[position];
+    assert(s->end_offset == -1);
+    s->end_offset = end_of(r, s->partition);
+    s->closed_ms = r->now_ms > s->created_ms ? r->now_ms : s->created_ms;
+    r->draft->partitions[s->partition].open_shard = -1;
+}
+
+/* Kinesis dates a child one second after its making. Its second must be later than its parent's:
+ * sequence numbers begin with it. */
+static int64_t child_created_ms(const struct reshard *r, const struct shard *parent)
+{
+    int64_t created_ms = r->now_ms + 1000;
+    int64_t least_ms = (parent->created_ms / 1000 + 1) * 1000;
+    return created_ms > least_ms ? created_ms : least_ms;
+}
+
+static int32_t open_shard(struct reshard *r, int32_t partition, int32_t parent, u128 first, u128 last)
+{
+    struct topic *t = r->draft;
+    struct shard *s = draft_add_shard(t);
+    s->partition = partition;
+    s->first_offset = end_of(r, partition);
+    s->hash_first = first;
+    s->hash_last = last;
+    s->parent = t->shards[parent].index;
+    s->created_ms = child_created_ms(r, &t->shards[parent]);
+    t->partitions[partition].open_shard = t->shard_count - 1;
+    return t->shard_count - 1;
+}
+
+static int32_t free_partition(struct reshard *r)
+{
+    struct topic *t = r->draft;
+    for (int32_t p = 0; p < t->partition_count && !r->only_new; p++)
+        if (t->partitions[p].open_shard == -1) return p;
+    return draft_add_partition(t, r->log_id_next++);
+}
+
+void reshard_split(struct reshard *r, int32_t position, u128 hash)
+{
+    struct shard s = r->draft->shards[position];
+    assert(s.hash_first < hash && hash <= s.hash_last);
+    int32_t upper = free_partition(r);      /* while s is open: never its own partition */
+    close_shard(r, position);
+    open_shard(r, s.partition, position, s.hash_first, hash - 1);
+    open_shard(r, upper, position, hash, s.hash_last);
+}
+
+int32_t reshard_merge(struct reshard *r, int32_t a, int32_t b)
+{
+    struct shard low = r->draft->shards[a], high = r->draft->shards[b];
+    assert(low.hash_last != U128_MAX && low.hash_last + 1 == high.hash_first);
+    close_shard(r, a);
+    close_shard(r, b);
+    int32_t child = open_shard(r, low.partition, a, low.hash_first, high.hash_last);
+    struct shard *s = &r->draft->shards[child];
+    int64_t created_ms = child_created_ms(r, &high);
+    s->adjacent_parent = high.index;
+    if (s->created_ms < created_ms) s->created_ms = created_ms;
+    r->draft->partitions[high.partition].forward_hash = high.hash_first;
+    return child;
+}
+
+void reshard_widest(struct reshard *r, int32_t splits)
+{
+    for (; splits > 0; splits--) {
+        const struct topic *t = r->draft;
+        int32_t widest = -1;
+        u128 width = 0;
+        for (int32_t i = 0; i < t->shard_count; i++) {
+            const struct shard *s = &t->shards[i];
+            if (s->end_offset != -1 || s->hash_last - s->hash_first <= width) continue;
+            widest = i;
+            width = s->hash_last - s->hash_first;
+        }
+        assert(widest >= 0);        /* of at most TOPIC_PARTITIONS_MAX shards one is wide enough */
+        reshard_split(r, widest, t->shards[widest].hash_first + width / 2 + 1);
+    }
+}
+
+/* From the bottom up: the shard that begins where the even one begins swallows its neighbours until
+ * it is large enough, and is then cut. Merging first leaves a retired partition for the cut. */
+void reshard_even(struct reshard *r, int32_t count)
+{
+    draft_finish(r->draft);
+    int32_t old_count = r->draft->open_count, next = 1;
+    CLEANUP(mem_freep) int32_t *old = NEW_ARRAY(int32_t, (size_t)old_count);
+    mem_copy(old, r->draft->open, (size_t)old_count * sizeof *old);
+    int32_t current = old[0];
+    for (int32_t i = 0; i < count; i++) {
+        u128 last = i == count - 1 ? U128_MAX : draft_even_first(i + 1, count) - 1;
+        while (r->draft->shards[current].hash_last < last) current = reshard_merge(r, current, old[next++]);
+        if (r->draft->shards[current].hash_last > last) {
+            reshard_split(r, current, last + 1);
+            current = r->draft->shard_count - 1;
+        } else if (next < old_count) {
+            current = old[next++];
+        }
+    }
+    assert(next == old_count);
+}
+
+int32_t reshard_touched(const struct topic *old, const struct topic *draft, int32_t *ret)
+{
+    CLEANUP(mem_freep) bool *touched = NEW_ARRAY(bool, (size_t)old->partition_count);
+    for (int32_t i = 0; i < draft->shard_count; i++) {
+        const struct shard *s = &draft->shards[i];
+        if (s->index >= old->shard_index_next && s->partition < old->partition_count)
+            touched[s->partition] = true;
+        const struct shard *before = topic_shard(old, s->index);
+        if (before != NULL && before->end_offset == -1 && s->end_offset != -1)
+            touched[s->partition] = true;
+    }
+    int32_t count = 0;
+    for (int32_t p = 0; p < old->partition_count; p++)
+        if (touched[p]) ret[count++] = p;
+    return count;
+}

@@ -1,0 +1,38 @@
+/* The arithmetic of shard windows: split, merge, even out. Pure: works on a draft, with the end offsets
+ * of the frozen logs given.
+ *
+ *   split of a shard on partition p    close it at p's end X; lower child = p from X, upper child =
+ *                                      a retired partition from its end, or a new one from 0
+ *   merge of shards on p and q         close both; child = p from its end, q is retired
+ *
+ * The shape of the outcome does not depend on the ends, so the controller runs a change once with
+ * ends == NULL to learn which logs to freeze, and again with what it found there. */
+#ifndef STORAGE_RESHARD_H
+#define STORAGE_RESHARD_H
+
+#include "storage/draft.h"
+
+struct reshard {
+    struct topic *draft;
+    int64_t now_ms;
+    const int64_t *ends;        /* end offset of each partition there was before, or NULL */
+    int32_t end_count;
+    bool only_new;              /* the upper child of a split never reuses a retired partition */
+    uint64_t log_id_next;       /* counted up for each new partition */
+};
+
+/* The shard at `position` in shards[] is open, hash inside (hash_first, hash_last]. */
+void reshard_split(struct reshard *r, int32_t position, u128 hash);
+/* Both open, b's range begins where a's ends. Returns the child's position. */
+int32_t reshard_merge(struct reshard *r, int32_t a, int32_t b);
+/* `splits` times: halve the widest open shard, the oldest of equals. */
+void reshard_widest(struct reshard *r, int32_t splits);
+/* To `count` open shards of the widths that a new topic of that count has. Partitions are added only
+ * where more shards are open than ever before. */
+void reshard_even(struct reshard *r, int32_t count);
+
+/* The partitions of `old` on which the draft opens or closes a window: ret[] has room for all.
+ * Returns how many, ascending. */
+int32_t reshard_touched(const struct topic *old, const struct topic *draft, int32_t *ret);
+
+#endif

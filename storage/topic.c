@@ -1,0 +1,147 @@
+/* Topic values: their life and their look-ups. Values are made through draft.h. */
+#include "storage/topic.h"
+
+#include <assert.h>
+#include "base/mem.h"
+#include "storage/worker.h"
+#include "base/check.h"
+
+struct topic *topic_ref(struct topic *t)
+{
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    return t;
+}
+
+static void topic_free(struct topic *t)
+{
+    for (int32_t i = 0; i < t->partition_count; i++) plog_unref(t->partitions[i].log);
+    for (int32_t i = 0; i < t->setting_count; i++) {
+        mem_free(t->settings[i].name);
+        mem_free(t->settings[i].value);
+    }
+    for (int32_t i = 0; i < t->tag_count; i++) {
+        mem_free(t->tags[i].key);
+        mem_free(t->tags[i].value);
+    }
+    for (int32_t i = 0; i < t->consumer_count; i++) mem_free(t->consumers[i].name);
+    mem_free(t->partitions);
+    mem_free(t->shards);
+    mem_free(t->open);
+    mem_free(t->settings);
+    mem_free(t->tags);
+    mem_free(t->consumers);
+    mem_free(t->name);
+    mem_free(t);
+}
+
+void topic_unref(struct topic *t)
+{
+    if (t == NULL) return;
+    unsigned before = atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before == 1) topic_free(t);
+}
+
+void topic_unrefp(struct topic **t)
+{
+    topic_unref(*t);
+    *t = NULL;
+}
+
+struct bytes topic_name(const struct topic *t)
+{
+    return bytes_of(t->name, t->name_len);
+}
+
+bool topic_is_stream(const struct topic *t)
+{
+    return !t->internal && t->name_len <= STREAM_NAME_BYTES_MAX;
+}
+
+const struct shard *topic_shard(const struct topic *t, int32_t index)
+{
+    int32_t low = 0, high = t->shard_count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (t->shards[middle].index < index) low = middle + 1;
+        else high = middle;
+    }
+    return low < t->shard_count && t->shards[low].index == index ? &t->shards[low] : NULL;
+}
+
+const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash)
+{
+    int32_t low = 0, high = t->open_count - 1;      /* the last one whose range begins at or below */
+    assert(high >= 0);
+    while (low < high) {
+        int32_t middle = low + (high - low + 1) / 2;
+        if (t->shards[t->open[middle]].hash_first <= hash) low = middle;
+        else high = middle - 1;
+    }
+    return &t->shards[t->open[low]];
+}
+
+int32_t topic_forward(const struct topic *t, int32_t partition)
+{
+    assert(partition >= 0 && partition < t->partition_count);
+    const struct partition *p = &t->partitions[partition];
+    if (p->open_shard >= 0) return partition;
+    return topic_shard_of_hash(t, p->forward_hash)->partition;
+}
+
+int32_t topic_open_shards(const struct topic *t)
+{
+    return t->open_count;
+}
+
+static const char *check_ranges(const struct topic *t)
+{
+    u128 next = 0;
+    for (int32_t i = 0; i < t->open_count; i++) {
+        const struct shard *s = &t->shards[t->open[i]];
+        if (s->end_offset != -1 || s->closed_ms != 0) return "an open shard has an end";
+        if (s->hash_first != next) return "open shards leave a hole or overlap";
+        if (s->hash_last < s->hash_first) return "a shard's range is empty";
+        next = s->hash_last + 1;
+        if ((next == 0) != (i == t->open_count - 1)) return "open shards do not end at 2^128 - 1";
+        if (t->partitions[s->partition].open_shard != t->open[i]) return "two open shards on a partition";
+    }
+    return t->open_count > 0 ? NULL : "no open shard";
+}
+
+/* Windows of one partition, in index order, meet exactly: a record is in one of them or, older
+ * than all, in one that expired. */
+static const char *check_windows(const struct topic *t)
+{
+    CLEANUP(mem_freep) int64_t *ends = NEW_ARRAY(int64_t, (size_t)t->partition_count);
+    for (int32_t i = 0; i < t->partition_count; i++) ends[i] = -2;      /* no window yet */
+    for (int32_t i = 0; i < t->shard_count; i++) {
+        const struct shard *s = &t->shards[i];
+        if (s->partition < 0 || s->partition >= t->partition_count) return "a shard on no partition";
+        if (s->index < 0 || s->index >= t->shard_index_next) return "a shard index beyond the next one";
+        if (i > 0 && s->index <= t->shards[i - 1].index) return "shard indexes do not count up";
+        if (s->parent >= s->index || s->adjacent_parent >= s->index) return "a parent younger than its child";
+        if (s->first_offset < 0) return "a window before the log";
+        if (s->end_offset != -1 && s->end_offset < s->first_offset) return "a window that ends before it begins";
+        int64_t *end = &ends[s->partition];
+        if (*end == -1) return "a window behind an open one";
+        if (*end >= 0 && *end != s->first_offset) return "windows of a partition do not meet";
+        *end = s->end_offset;
+        const struct shard *parent = topic_shard(t, s->parent);
+        if (parent != NULL && parent->end_offset == -1) return "an open parent";
+        if (parent != NULL && s->created_ms / 1000 <= parent->created_ms / 1000)
+            return "a child as old as its parent";
+    }
+    return NULL;
+}
+
+const char *topic_invariant(const struct topic *t)
+{
+    const char *broken = check_windows(t);
+    if (broken != NULL) return broken;
+    int32_t open = 0;
+    for (int32_t i = 0; i < t->shard_count; i++) open += t->shards[i].end_offset == -1;
+    if (open != t->open_count) return "the list of open shards is stale";
+    if (t->partition_count < t->open_count) return "more open shards than partitions";
+    return check_ranges(t);
+}

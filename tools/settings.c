@@ -1,0 +1,290 @@
+/* One table, four sources. Every source ends in set(), which checks type and range, so a value is
+ * refused in the same words wherever it came from. */
+#include "tools/settings.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "base/check.h"
+
+enum kind { KIND_GROUP, KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_CHOICE };
+
+struct spec {
+    enum kind kind;
+    const char *name;           /* C identifier, or the title of a group */
+    size_t offset;              /* in struct settings */
+    const char *text_default;   /* also "true" and "false" */
+    int64_t number_default, min, max;
+    const char *choices;
+    const char *help;
+};
+
+#define AT(name) offsetof(struct settings, name)
+#define GROUP(title) {.kind = KIND_GROUP, .name = title},
+#define TEXT(n, def, h) {.kind = KIND_TEXT, .name = #n, .offset = AT(n), .text_default = def, .help = h},
+#define NUMBER(n, def, lo, hi, h)                                                                  \
+    {.kind = KIND_NUMBER, .name = #n, .offset = AT(n), .number_default = def, .min = lo, .max = hi, .help = h},
+#define SWITCH(n, def, h) {.kind = KIND_SWITCH, .name = #n, .offset = AT(n), .text_default = #def, .help = h},
+#define CHOICE(n, def, ch, h)                                                                      \
+    {.kind = KIND_CHOICE, .name = #n, .offset = AT(n), .text_default = def, .choices = ch, .help = h},
+static const struct spec specs[] = {
+#include "tools/settings.def"
+};
+#undef GROUP
+#undef TEXT
+#undef NUMBER
+#undef SWITCH
+#undef CHOICE
+enum { SPEC_COUNT = sizeof specs / sizeof specs[0], NAME_BYTES_MAX = 64 };
+
+/* "data_dir" -> "data-dir", or "DIGLOT_DATA_DIR". */
+static char *flag_of(const struct spec *spec, char *to)
+{
+    bytes_to_text(bytes_str(spec->name), to, NAME_BYTES_MAX);
+    for (char *p = to; *p; p++)
+        if (*p == '_') *p = '-';
+    return to;
+}
+
+static char *variable_of(const struct spec *spec, char *to)
+{
+    snprintf(to, NAME_BYTES_MAX, "DIGLOT_%s", spec->name);
+    for (char *p = to; *p; p++) *p = (char)toupper((unsigned char)*p);
+    return to;
+}
+
+/* '-' and '_' are the same in a name. */
+static const struct spec *find(struct bytes name)
+{
+    for (int i = 0; i < SPEC_COUNT; i++) {
+        if (specs[i].kind == KIND_GROUP || strlen(specs[i].name) != name.len) continue;
+        size_t at = 0;
+        while (at < name.len) {
+            char c = (char)name.data[at];
+            if ((c == '-' ? '_' : c) != specs[i].name[at]) break;
+            at++;
+        }
+        if (at == name.len) return &specs[i];
+    }
+    return NULL;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *p = choices; len > 0 && (p = strstr(p, value)) != NULL; p += len)
+        if ((p == choices || p[-1] == '|') && (p[len] == '|' || p[len] == '\0')) return true;
+    return false;
+}
+
+static void expected(const struct spec *spec, FILE *out)
+{
+    switch (spec->kind) {
+    case KIND_NUMBER: fprintf(out, "a whole number from %" PRId64 " to %" PRId64, spec->min, spec->max); break;
+    case KIND_SWITCH: fprintf(out, "true or false"); break;
+    case KIND_CHOICE: fprintf(out, "one of %s", spec->choices); break;
+    default: fprintf(out, "a text"); break;
+    }
+}
+
+static enum err set(struct settings *s, const struct spec *spec, const char *value,
+                    const char *source, FILE *complaints)
+{
+    void *at = (char *)s + spec->offset;
+    int64_t number;
+    bool ok = true;
+    switch (spec->kind) {
+    case KIND_NUMBER:
+        ok = bytes_to_i64(bytes_str(value), &number) && number >= spec->min && number <= spec->max;
+        if (ok) *(int64_t *)at = number;
+        break;
+    case KIND_SWITCH:
+        ok = strcmp(value, "true") == 0 || strcmp(value, "false") == 0;
+        if (ok) *(bool *)at = value[0] == 't';
+        break;
+    case KIND_CHOICE:
+        ok = is_choice(spec->choices, value);
+        [[fallthrough]];
+    default:
+        if (!ok) break;
+        mem_free(*(char **)at);
+        *(char **)at = mem_string(value, strlen(value));
+    }
+    if (ok) return ERR_OK;
+    fprintf(complaints, "diglot: %s: \"%s\" is not legal for %s; it takes ", source, value, spec->name);
+    expected(spec, complaints);
+    fprintf(complaints, "\n");
+    return ERR_CONFIG;
+}
+
+static enum err read_defaults(struct settings *s, FILE *complaints)
+{
+    for (int i = 0; i < SPEC_COUNT; i++) {
+        if (specs[i].kind == KIND_GROUP) continue;
+        char number[24];
+        snprintf(number, sizeof number, "%" PRId64, specs[i].number_default);
+        TRY(set(s, &specs[i], specs[i].kind == KIND_NUMBER ? number : specs[i].text_default,
+                "default", complaints));
+    }
+    return ERR_OK;
+}
+
+static enum err read_file(struct settings *s, const char *path, FILE *complaints)
+{
+    json_error_t error;
+    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL || !json_is_object(root)) {
+        fprintf(complaints, "diglot: configuration file %s: line %d: %s\n", path,
+                root ? 1 : error.line, root ? "not a JSON object" : error.text);
+        json_decref(root);
+        return ERR_CONFIG;
+    }
+    enum err err = ERR_OK;
+    const char *key;
+    json_t *value;
+    json_object_foreach(root, key, value) {
+        const struct spec *spec = find(bytes_str(key));
+        char number[24];
+        snprintf(number, sizeof number, "%" PRId64, (int64_t)json_integer_value(value));
+        const char *text = json_is_string(value)    ? json_string_value(value)
+                           : json_is_integer(value) ? number
+                           : json_is_true(value)    ? "true"
+                           : json_is_false(value)   ? "false"
+                                                    : NULL;
+        if (spec == NULL || text == NULL) {
+            fprintf(complaints, "diglot: configuration file %s: \"%s\" %s; `diglot serve --help` lists all settings\n",
+                    path, key, spec ? "must be a text, a number or true or false" : "is not a setting");
+            err = ERR_CONFIG;
+        } else if (set(s, spec, text, path, complaints) != ERR_OK) {
+            err = ERR_CONFIG;
+        }
+    }
+    json_decref(root);
+    return err;
+}
+
+static enum err read_environment(struct settings *s, FILE *complaints)
+{
+    for (int i = 0; i < SPEC_COUNT; i++) {
+        if (specs[i].kind == KIND_GROUP) continue;
+        char variable[NAME_BYTES_MAX];
+        const char *value = getenv(variable_of(&specs[i], variable));
+        if (value != NULL) TRY(set(s, &specs[i], value, variable, complaints));
+    }
+    return ERR_OK;
+}
+
+/* One flag: --name value, --name=value, or --name for a switch. Moves *at past it. */
+static enum err read_flag(struct settings *s, int count, char **args, int *at, FILE *complaints)
+{
+    const char *flag = args[(*at)++];
+    const char *equals = strchr(flag, '=');
+    size_t len = equals ? (size_t)(equals - flag) : strlen(flag);
+    const struct spec *spec = len > 2 && strncmp(flag, "--", 2) == 0 ? find(bytes_of(flag + 2, len - 2)) : NULL;
+    if (spec == NULL) {
+        fprintf(complaints, "diglot: %.*s is not a flag; `diglot serve --help` lists all of them\n", (int)len, flag);
+        return ERR_CONFIG;
+    }
+    if (equals) return set(s, spec, equals + 1, flag, complaints);
+    bool value_follows = *at < count && strncmp(args[*at], "--", 2) != 0;
+    if (spec->kind == KIND_SWITCH && !value_follows) return set(s, spec, "true", flag, complaints);
+    if (*at == count) {
+        fprintf(complaints, "diglot: %s needs a value: ", flag);
+        expected(spec, complaints);
+        fprintf(complaints, "\n");
+        return ERR_CONFIG;
+    }
+    return set(s, spec, args[(*at)++], flag, complaints);
+}
+
+/* The value of --config, which decides what is read before the other flags. */
+static const char *config_path(int count, char **args)
+{
+    for (int i = 0; i < count; i++) {
+        if (strncmp(args[i], "--config=", 9) == 0) return args[i] + 9;
+        if (strcmp(args[i], "--config") == 0 && i + 1 < count) return args[i + 1];
+    }
+    return getenv("DIGLOT_CONFIG");
+}
+
+enum err settings_read(int arg_count, char **args, FILE *complaints, struct settings *ret)
+{
+    CLEANUP(settings_done) struct settings s = {0};
+    TRY(read_defaults(&s, complaints));
+    const char *path = config_path(arg_count, args);
+    if (path != NULL && path[0] != '\0') TRY(read_file(&s, path, complaints));
+    TRY(read_environment(&s, complaints));
+    for (int at = 0; at < arg_count;) {
+        if (strncmp(args[at], "--config=", 9) == 0) at++;
+        else if (strcmp(args[at], "--config") == 0) at += 2;
+        else TRY(read_flag(&s, arg_count, args, &at, complaints));
+    }
+    *ret = s;
+    s = (struct settings){0};
+    return ERR_OK;
+}
+
+void settings_done(struct settings *s)
+{
+    for (int i = 0; i < SPEC_COUNT; i++)
+        if (specs[i].kind == KIND_TEXT || specs[i].kind == KIND_CHOICE)
+            mem_freep((char *)s + specs[i].offset);
+}
+
+static void default_text(const struct spec *spec, char *to, size_t cap)
+{
+    if (spec->kind == KIND_NUMBER) snprintf(to, cap, "%" PRId64, spec->number_default);
+    else snprintf(to, cap, "%s", spec->text_default);
+}
+
+void settings_help(FILE *out)
+{
+    char flag[NAME_BYTES_MAX], value[64];
+    fprintf(out, "Usage: diglot serve [--FLAG VALUE ...]\n\n"
+                 "Opens a Kafka door and a Kinesis door on one data directory and runs until it is stopped\n"
+                 "(SIGTERM or Ctrl-C). A flag beats the environment variable of the same name (DIGLOT_DATA_DIR\n"
+                 "for --data-dir), which beats the configuration file, a JSON object.\n\n"
+                 "  --config FILE\n        configuration file; also DIGLOT_CONFIG\n");
+    for (int i = 0; i < SPEC_COUNT; i++) {
+        if (specs[i].kind == KIND_GROUP) {
+            fprintf(out, "\n%s\n", specs[i].name);
+            continue;
+        }
+        default_text(&specs[i], value, sizeof value);
+        fprintf(out, "  --%s %s\n        %s", flag_of(&specs[i], flag),
+                specs[i].kind == KIND_CHOICE ? specs[i].choices : specs[i].kind == KIND_NUMBER ? "NUMBER" :
+                specs[i].kind == KIND_SWITCH ? "true|false" : "TEXT", specs[i].help);
+        if (value[0] != '\0') fprintf(out, " [%s]", value);
+        fprintf(out, "\n");
+    }
+}
+
+void settings_page(FILE *out)
+{
+    char flag[NAME_BYTES_MAX], variable[NAME_BYTES_MAX], value[64];
+    fprintf(out, "# Settings of `diglot serve`\n\n"
+                 "Made by `diglot settings`; do not edit. A flag beats the environment, which beats the\n"
+                 "configuration file (`--config FILE` or `DIGLOT_CONFIG`, a JSON object whose keys are the flags'\n"
+                 "names), which beats the default. A wrong setting names itself and stops the start.\n");
+    for (int i = 0; i < SPEC_COUNT; i++) {
+        if (specs[i].kind == KIND_GROUP) {
+            fprintf(out, "\n## %s\n\n| flag | environment | default | takes | what it does |\n|---|---|---|---|---|\n",
+                    specs[i].name);
+            continue;
+        }
+        default_text(&specs[i], value, sizeof value);
+        fprintf(out, "| `--%s` | `%s` | %s%s%s | ", flag_of(&specs[i], flag), variable_of(&specs[i], variable),
+                value[0] ? "`" : "", value, value[0] ? "`" : "");
+        if (specs[i].kind == KIND_CHOICE)
+            for (const char *p = specs[i].choices; *p; p++) {
+                if (*p == '|') fprintf(out, " or ");
+                else fputc(*p, out);
+            }
+        else expected(&specs[i], out);
+        fprintf(out, " | %s |\n", specs[i].help);
+    }
+}
