@@ -82,6 +82,8 @@ enum err_class { ERR_CLASS_NONE, ERR_CLASS_CLIENT, ERR_CLASS_TRANSIENT, ERR_CLAS
     E(UNKNOWN_TOPIC_ID, TRANSIENT, 100, "ResourceNotFoundException", "no topic has this id")       \
     E(INCONSISTENT_TOPIC_ID, TRANSIENT, 103, "InternalFailure", "the topic id is another topic's") \
     E(FETCH_SESSION_TOPIC_ID_ERROR, TRANSIENT, 106, "InternalFailure", "the session mixes names and ids") \
+    E(MISMATCHED_ENDPOINT_TYPE, CLIENT, 114, "InvalidArgumentException", "sent to an endpoint of the wrong type") \
+    E(UNSUPPORTED_ENDPOINT_TYPE, CLIENT, 115, "InvalidArgumentException", "no such endpoint type") \
     E(REBOOTSTRAP_REQUIRED, CLIENT, 129, "InvalidArgumentException", "connect anew to this cluster") \
     /* Kinesis only */                                                                             \
     E(RESOURCE_IN_USE, CLIENT, -1, "ResourceInUseException", "the resource is in use")             \

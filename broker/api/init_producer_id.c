@@ -1,0 +1,48 @@
+/* InitProducerId for idempotent producers: always a new id with epoch 0. Transactions are not served,
+ * so a transactional id is refused. */
+#include "broker/changes.h"
+#include "protocol/kafka/msg/init_producer_id.h"
+#include "base/check.h"
+
+struct init_producer_id {
+    struct changes changes;
+    struct init_producer_id_response out;
+};
+
+static void answered(struct changes *ch, int32_t at, struct control *c)
+{
+    (void)at;
+    struct init_producer_id *m = CONTAINER_OF(ch, struct init_producer_id, changes);
+    m->out.error_code = err_kafka(c->err);
+    if (c->err != ERR_OK) return;
+    m->out.producer_id = c->result;
+    m->out.producer_epoch = 0;
+}
+
+static void finished(struct changes *ch)
+{
+    struct init_producer_id *m = CONTAINER_OF(ch, struct init_producer_id, changes);
+    init_producer_id_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    kafka_reply(ch->rq);
+}
+
+enum err kafka_init_producer_id(struct kafka_request *rq)
+{
+    struct init_producer_id_request in;
+    TRY(init_producer_id_request_decode(&rq->body, rq->version, &in));
+    struct init_producer_id *m = ARENA_NEW(rq->arena, struct init_producer_id);
+    if (m == NULL) return ERR_TOO_LARGE;
+    m->out = INIT_PRODUCER_ID_RESPONSE_INIT;
+    m->out.producer_id = -1;
+    m->out.producer_epoch = -1;
+    changes_begin(&m->changes, rq, answered, finished);
+    if (!bytes_is_null(in.transactional_id)) {
+        m->out.error_code = err_kafka(ERR_INVALID_REQUEST);
+    } else {
+        /* As Kafka does, whatever id the producer had before. */
+        struct control change = {.kind = CONTROL_PRODUCER_ID};
+        TRY(changes_ask(&m->changes, 0, &change));
+    }
+    changes_end(&m->changes);
+    return ERR_OK;
+}

@@ -1,0 +1,153 @@
+/* ListOffsets: the first, the last, or the one of a time. Every partition is a seek of its own; a bound
+ * of a log in memory is known at once, all else is looked up by a reader thread.
+ *
+ * There are no tiers: earliest local is earliest, latest tiered and earliest pending upload do not
+ * exist (-1 with no error), as Kafka answers without remote storage. */
+#include "broker/request.h"
+#include "broker/topics.h"
+#include "protocol/kafka/msg/list_offsets.h"
+#include "base/check.h"
+
+enum {
+    TIME_LATEST = -1,
+    TIME_EARLIEST = -2,
+    TIME_MAX_TIMESTAMP = -3,            /* 7+ */
+    TIME_EARLIEST_LOCAL = -4,           /* 8+ */
+    TIME_LATEST_TIERED = -5,            /* 9+ */
+    TIME_EARLIEST_PENDING_UPLOAD = -6,  /* 11+ */
+};
+
+struct list_offsets {
+    struct kafka_request *rq;
+    struct list_offsets_response out;
+    int8_t isolation_level;
+    int32_t pending;
+};
+
+struct offset_seek {
+    struct log_seek seek;
+    struct list_offsets *owner;
+    struct list_offsets_response_partition *out;
+    int64_t asked;
+};
+
+static void finish(struct list_offsets *m)
+{
+    if (--m->pending > 0) return;
+    list_offsets_response_encode(m->rq->reply, m->rq->version, &m->out);
+    kafka_reply(m->rq);
+}
+
+/* The first version that knows a sentinel; a time is known to all. */
+static int16_t version_of(int64_t time)
+{
+    switch (time) {
+    case TIME_MAX_TIMESTAMP: return 7;
+    case TIME_EARLIEST_LOCAL: return 8;
+    case TIME_LATEST_TIERED: return 9;
+    case TIME_EARLIEST_PENDING_UPLOAD: return 11;
+    default: return time < TIME_EARLIEST_PENDING_UPLOAD ? INT16_MAX : 0;
+    }
+}
+
+static void answer(const struct offset_seek *s)
+{
+    struct list_offsets_response_partition *out = s->out;
+    out->leader_epoch = LEADER_EPOCH;
+    switch (s->asked) {
+    case TIME_LATEST:
+        out->offset = s->owner->isolation_level == 1 ? s->seek.bounds.last_stable : s->seek.bounds.high_watermark;
+        break;
+    case TIME_EARLIEST:
+    case TIME_EARLIEST_LOCAL: out->offset = s->seek.bounds.log_start; break;
+    default:
+        out->offset = s->seek.offset;
+        out->timestamp = s->seek.timestamp_ms;
+    }
+}
+
+static void done(struct log_seek *q)
+{
+    struct offset_seek *s = CONTAINER_OF(q, struct offset_seek, seek);
+    if (q->err == ERR_OK) answer(s);
+    else if (q->err != ERR_NOT_FOUND)   /* nothing of that time: offset -1 and no error */
+        s->out->error_code = err_kafka(q->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : q->err);
+    topic_unref(q->topic);
+    finish(s->owner);
+}
+
+static enum err ask(struct list_offsets *m, struct bytes name,
+                    const struct list_offsets_request_partition *in,
+                    struct list_offsets_response_partition *out)
+{
+    CLEANUP(topic_unrefp) struct topic *t = NULL;
+    TRY(topic_find(rq_store(m->rq), name, NULL, &t));
+    TRY(topic_check_partition(t, in->partition_index, in->current_leader_epoch));
+    if (m->rq->version < version_of(in->timestamp)) return ERR_UNSUPPORTED_VERSION;
+    if (in->timestamp == TIME_LATEST_TIERED || in->timestamp == TIME_EARLIEST_PENDING_UPLOAD) return ERR_OK;
+    struct offset_seek *s = ARENA_NEW(m->rq->arena, struct offset_seek);
+    if (s == NULL) return ERR_UNKNOWN_SERVER_ERROR;
+    bool bound = in->timestamp == TIME_LATEST || in->timestamp == TIME_EARLIEST ||
+                 in->timestamp == TIME_EARLIEST_LOCAL;
+    *s = (struct offset_seek){
+        .owner = m,
+        .out = out,
+        .asked = in->timestamp,
+        .seek = {.partition = in->partition_index,
+                 .kind = bound                                 ? LOG_SEEK_BOUNDS
+                         : in->timestamp == TIME_MAX_TIMESTAMP ? LOG_SEEK_MAX_TIMESTAMP
+                                                               : LOG_SEEK_TIMESTAMP,
+                 .time_ms = in->timestamp,
+                 .home = m->rq->frame->loop,
+                 .done = done},
+    };
+    if (bound && plog_bounds(t->partitions[in->partition_index].log, &s->seek.bounds) == ERR_OK) {
+        answer(s);
+        return ERR_OK;
+    }
+    s->seek.topic = TAKE(t);
+    m->pending++;
+    store_seek(rq_store(m->rq), &s->seek);
+    return ERR_OK;
+}
+
+/* A partition named twice in one request is refused (ListOffsetsRequest.duplicatePartitions). */
+static bool is_repeated(const struct list_offsets_request_topic *topic, int32_t at)
+{
+    for (int32_t i = 0; i < at; i++)
+        if (topic->partitions[i].partition_index == topic->partitions[at].partition_index) return true;
+    return false;
+}
+
+enum err kafka_list_offsets(struct kafka_request *rq)
+{
+    struct list_offsets_request in;
+    TRY(list_offsets_request_decode(&rq->body, rq->version, &in));
+    struct list_offsets *m = ARENA_NEW(rq->arena, struct list_offsets);
+    struct list_offsets_response_topic *topics =
+        ARENA_ARRAY(rq->arena, struct list_offsets_response_topic, (size_t)in.topics_count);
+    if (m == NULL || topics == NULL) return ERR_TOO_LARGE;
+    *m = (struct list_offsets){
+        .rq = rq, .out = LIST_OFFSETS_RESPONSE_INIT, .isolation_level = in.isolation_level, .pending = 1};
+    m->out.topics = topics;
+    m->out.topics_count = in.topics_count;
+    for (int32_t i = 0; i < in.topics_count; i++) {
+        const struct list_offsets_request_topic *topic = &in.topics[i];
+        topics[i] = LIST_OFFSETS_RESPONSE_TOPIC_INIT;
+        topics[i].name = topic->name;
+        topics[i].partitions =
+            ARENA_ARRAY(rq->arena, struct list_offsets_response_partition, (size_t)topic->partitions_count);
+        if (topics[i].partitions == NULL) break;
+        topics[i].partitions_count = topic->partitions_count;
+        for (int32_t p = 0; p < topic->partitions_count; p++) {
+            struct list_offsets_response_partition *out = &topics[i].partitions[p];
+            *out = LIST_OFFSETS_RESPONSE_PARTITION_INIT;
+            out->partition_index = topic->partitions[p].partition_index;
+            enum err err = is_repeated(topic, p) ? ERR_INVALID_REQUEST
+                                                 : ask(m, topic->name, &topic->partitions[p], out);
+            if (err != ERR_OK) out->error_code = err_kafka(err);
+        }
+    }
+    finish(m);
+    return ERR_OK;
+}

@@ -1,0 +1,149 @@
+/* Metadata: this one broker leads everything. A topic that does not exist is made first when both the
+ * request and the broker allow it; the answer waits for that, so the client can use it at once. */
+#include "broker/changes.h"
+#include "broker/request.h"
+#include "broker/topics.h"
+#include "protocol/kafka/msg/metadata.h"
+#include "base/check.h"
+
+enum { TOPICS_A_STEP = 256 };
+
+struct metadata {
+    struct changes creations;
+    struct kafka_request *rq;
+    struct metadata_request in;
+    struct metadata_response out;
+};
+
+/* Of the one replica: the node. */
+static void add_partitions(struct kafka_request *rq, const struct topic *t,
+                           struct metadata_response_topic *out)
+{
+    struct metadata_response_partition *list =
+        ARENA_ARRAY(rq->arena, struct metadata_response_partition, (size_t)t->partition_count);
+    if (list == NULL) return;
+    int32_t *node = &rq->broker->options.node_id;
+    for (int32_t i = 0; i < t->partition_count; i++) {
+        list[i] = METADATA_RESPONSE_PARTITION_INIT;
+        list[i].partition_index = i;
+        list[i].leader_id = *node;
+        list[i].leader_epoch = LEADER_EPOCH;
+        list[i].replica_nodes = list[i].isr_nodes = node;
+        list[i].replica_nodes_count = list[i].isr_nodes_count = 1;
+    }
+    out->partitions = list;
+    out->partitions_count = t->partition_count;
+}
+
+static void fill(struct metadata *m, struct metadata_response_topic *out, const struct topic *t)
+{
+    out->error_code = 0;
+    out->name = arena_copy(m->rq->arena, topic_name(t));
+    out->topic_id = t->id;
+    out->is_internal = t->internal;
+    if (m->in.include_topic_authorized_operations) out->topic_authorized_operations = OPERATIONS_TOPIC;
+    add_partitions(m->rq, t, out);
+}
+
+static void finished(struct changes *ch)
+{
+    struct metadata *m = CONTAINER_OF(ch, struct metadata, creations);
+    metadata_response_encode(m->rq->reply, m->rq->version, &m->out);
+    kafka_reply(m->rq);
+}
+
+static void created(struct changes *ch, int32_t at, struct control *c)
+{
+    struct metadata *m = CONTAINER_OF(ch, struct metadata, creations);
+    CLEANUP(topic_unrefp) struct topic *t = c->topic ? topic_ref(c->topic) : NULL;
+    if (t == NULL && c->err == ERR_TOPIC_ALREADY_EXISTS) t = store_topic(rq_store(m->rq), c->name);
+    if (t != NULL) fill(m, &m->out.topics[at], t);
+    else m->out.topics[at].error_code = err_kafka(c->err);
+}
+
+static void one_topic(struct metadata *m, const struct metadata_request_topic *asked, int32_t at)
+{
+    struct store *s = rq_store(m->rq);
+    struct metadata_response_topic *out = &m->out.topics[at];
+    *out = METADATA_RESPONSE_TOPIC_INIT;
+    bool by_id = bytes_is_null(asked->name);
+    out->name = asked->name;
+    out->topic_id = asked->topic_id;
+    struct topic *t;
+    enum err err = topic_find(s, asked->name, &asked->topic_id, &t);
+    if (err == ERR_OK) {
+        fill(m, out, t);
+        topic_unref(t);
+        return;
+    }
+    if (!by_id && !topic_name_is_legal(asked->name)) err = ERR_INVALID_TOPIC_EXCEPTION;
+    bool may_create = err == ERR_UNKNOWN_TOPIC_OR_PARTITION && m->in.allow_auto_topic_creation &&
+                      m->rq->broker->options.auto_create_topics;
+    out->error_code = err_kafka(err);
+    struct control change = {.kind = CONTROL_CREATE_TOPIC, .name = asked->name, .partitions = -1};
+    if (may_create && changes_ask(&m->creations, at, &change) != ERR_OK)
+        out->error_code = err_kafka(ERR_LEADER_NOT_AVAILABLE);
+}
+
+/* Steps through the catalog by name, so that no lock is held for long. */
+static enum err all_topics(struct metadata *m)
+{
+    struct topic *step[TOPICS_A_STEP];
+    struct bytes after = BYTES_NULL;
+    int32_t cap = 0, count;
+    do {
+        count = store_topics(rq_store(m->rq), after, TOPICS_A_STEP, step);
+        if (m->out.topics_count + count > cap) {
+            cap = cap ? cap * 2 : TOPICS_A_STEP;
+            struct metadata_response_topic *grown =
+                ARENA_ARRAY(m->rq->arena, struct metadata_response_topic, (size_t)cap);
+            if (grown != NULL)
+                for (int32_t i = 0; i < m->out.topics_count; i++) grown[i] = m->out.topics[i];
+            m->out.topics = grown;
+        }
+        for (int32_t i = 0; i < count; i++) {
+            if (m->out.topics != NULL) {
+                struct metadata_response_topic *out = &m->out.topics[m->out.topics_count++];
+                *out = METADATA_RESPONSE_TOPIC_INIT;
+                fill(m, out, step[i]);
+                after = out->name;
+            }
+            topic_unref(step[i]);
+        }
+        if (m->out.topics == NULL) return ERR_TOO_LARGE;
+    } while (count == TOPICS_A_STEP);
+    return ERR_OK;
+}
+
+enum err kafka_metadata(struct kafka_request *rq)
+{
+    struct metadata *m = ARENA_NEW(rq->arena, struct metadata);
+    struct metadata_response_broker *broker = ARENA_NEW(rq->arena, struct metadata_response_broker);
+    struct net_address *advertised = ARENA_NEW(rq->arena, struct net_address);
+    if (m == NULL || broker == NULL || advertised == NULL) return ERR_TOO_LARGE;
+    TRY(metadata_request_decode(&rq->body, rq->version, &m->in));
+    m->rq = rq;
+    m->out = METADATA_RESPONSE_INIT;
+    changes_begin(&m->creations, rq, created, finished);
+    kafka_advertised(rq, advertised);
+    *broker = METADATA_RESPONSE_BROKER_INIT;
+    broker->node_id = rq->broker->options.node_id;
+    broker->host = bytes_str(advertised->host);
+    broker->port = advertised->port;
+    m->out.brokers = broker;
+    m->out.brokers_count = 1;
+    m->out.cluster_id = store_cluster_id(rq_store(rq));
+    m->out.controller_id = rq->broker->options.node_id;
+    if (m->in.include_cluster_authorized_operations) m->out.cluster_authorized_operations = OPERATIONS_CLUSTER;
+    bool all = m->in.topics_count < 0 || (rq->version == 0 && m->in.topics_count == 0);
+    if (all) {
+        TRY(all_topics(m));
+    } else {
+        m->out.topics = ARENA_ARRAY(rq->arena, struct metadata_response_topic, (size_t)m->in.topics_count);
+        if (m->out.topics == NULL) return ERR_TOO_LARGE;
+        m->out.topics_count = m->in.topics_count;
+        for (int32_t i = 0; i < m->in.topics_count; i++) one_topic(m, &m->in.topics[i], i);
+    }
+    changes_end(&m->creations);
+    return ERR_OK;
+}

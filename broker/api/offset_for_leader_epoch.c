@@ -1,0 +1,88 @@
+/* OffsetForLeaderEpoch: where an epoch ended. There is one epoch, so its end is the end of the log. */
+#include "broker/request.h"
+#include "broker/topics.h"
+#include "protocol/kafka/msg/offset_for_leader_epoch.h"
+#include "base/check.h"
+
+struct epochs {
+    struct kafka_request *rq;
+    struct offset_for_leader_epoch_response out;
+    int32_t pending;
+};
+
+struct epoch_seek {
+    struct log_seek seek;
+    struct epochs *owner;
+    struct offset_for_leader_epoch_response_partition *out;
+};
+
+static void finish(struct epochs *m)
+{
+    if (--m->pending > 0) return;
+    offset_for_leader_epoch_response_encode(m->rq->reply, m->rq->version, &m->out);
+    kafka_reply(m->rq);
+}
+
+static void done(struct log_seek *q)
+{
+    struct epoch_seek *mine = CONTAINER_OF(q, struct epoch_seek, seek);
+    mine->out->error_code = err_kafka(q->err);
+    if (q->err == ERR_OK) {
+        mine->out->leader_epoch = LEADER_EPOCH;
+        mine->out->end_offset = q->bounds.high_watermark;
+    }
+    topic_unref(q->topic);
+    finish(mine->owner);
+}
+
+static enum err ask(struct epochs *m, struct bytes name,
+                    const struct offset_for_leader_epoch_request_partition *in,
+                    struct offset_for_leader_epoch_response_partition *out)
+{
+    CLEANUP(topic_unrefp) struct topic *t = NULL;
+    TRY(topic_find(rq_store(m->rq), name, NULL, &t));
+    TRY(topic_check_partition(t, in->partition, in->current_leader_epoch));
+    if (in->leader_epoch != LEADER_EPOCH) return ERR_OK;    /* never was: epoch -1, offset -1 */
+    struct epoch_seek *s = ARENA_NEW(m->rq->arena, struct epoch_seek);
+    if (s == NULL) return ERR_UNKNOWN_SERVER_ERROR;
+    *s = (struct epoch_seek){
+        .owner = m,
+        .out = out,
+        .seek = {.topic = TAKE(t), .partition = in->partition, .kind = LOG_SEEK_BOUNDS,
+                 .home = m->rq->frame->loop, .done = done},
+    };
+    m->pending++;
+    store_seek(rq_store(m->rq), &s->seek);
+    return ERR_OK;
+}
+
+enum err kafka_offset_for_leader_epoch(struct kafka_request *rq)
+{
+    struct offset_for_leader_epoch_request in;
+    TRY(offset_for_leader_epoch_request_decode(&rq->body, rq->version, &in));
+    struct epochs *m = ARENA_NEW(rq->arena, struct epochs);
+    struct offset_for_leader_epoch_response_topic *topics =
+        ARENA_ARRAY(rq->arena, struct offset_for_leader_epoch_response_topic, (size_t)in.topics_count);
+    if (m == NULL || topics == NULL) return ERR_TOO_LARGE;
+    *m = (struct epochs){.rq = rq, .out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_INIT, .pending = 1};
+    m->out.topics = topics;
+    m->out.topics_count = in.topics_count;
+    for (int32_t i = 0; i < in.topics_count; i++) {
+        const struct offset_for_leader_epoch_request_topic *topic = &in.topics[i];
+        topics[i] = OFFSET_FOR_LEADER_EPOCH_RESPONSE_TOPIC_INIT;
+        topics[i].topic = topic->topic;
+        topics[i].partitions = ARENA_ARRAY(rq->arena, struct offset_for_leader_epoch_response_partition,
+                                           (size_t)topic->partitions_count);
+        if (topics[i].partitions == NULL) break;
+        topics[i].partitions_count = topic->partitions_count;
+        for (int32_t p = 0; p < topic->partitions_count; p++) {
+            struct offset_for_leader_epoch_response_partition *out = &topics[i].partitions[p];
+            *out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_PARTITION_INIT;
+            out->partition = topic->partitions[p].partition;
+            enum err err = ask(m, topic->topic, &topic->partitions[p], out);
+            if (err != ERR_OK) out->error_code = err_kafka(err);
+        }
+    }
+    finish(m);
+    return ERR_OK;
+}

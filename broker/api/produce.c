@@ -1,0 +1,225 @@
+/* Produce: every partition's batch is checked here, on the connection's loop, and appended by the
+ * worker that owns its log. The answer leaves when the last of them is durable.
+ *
+ * A partition that a merge retired takes no records any more: what is addressed to it goes into the
+ * log that took over its range (diglot.retired.partition=forward), or is refused by name.
+ * Failure modes: each partition has its own error in the answer; with acks=0 nobody reads it, so an
+ * error closes the connection and the client asks for metadata anew. */
+#include <inttypes.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "broker/request.h"
+#include "broker/topics.h"
+#include "protocol/batch/batch.h"
+#include "protocol/batch/validate.h"
+#include "protocol/kafka/msg/produce.h"
+#include "base/check.h"
+
+enum { ROUTE_TRIES_MAX = 16 };
+
+struct produce;
+
+struct produce_item {
+    struct append append;
+    struct produce *owner;
+    struct produce_response_partition *out;
+    int32_t tries;
+};
+
+struct produce {
+    struct kafka_request *rq;
+    struct produce_response out;
+    int16_t acks;
+    int32_t pending;            /* appends under way, and one while they are being handed over */
+    bool failed;
+};
+
+static void finish(struct produce *p)
+{
+    if (--p->pending > 0) return;
+    if (p->acks != 0) {
+        produce_response_encode(p->rq->reply, p->rq->version, &p->out);
+        kafka_reply(p->rq);
+    } else if (p->failed) {
+        kafka_abort(p->rq);
+    } else {
+        kafka_reply_none(p->rq);
+    }
+}
+
+static void set_error(struct produce_item *item, enum err err, const char *text)
+{
+    item->out->error_code = err_kafka(err);
+    item->out->base_offset = -1;
+    if (text != NULL) item->out->error_message = bytes_str(text);
+    item->owner->failed = true;
+}
+
+static void append_done(struct append *a);
+
+/* Hands the batch to the log that takes this partition's records now. False: it has an error. */
+static bool route(struct produce_item *item)
+{
+    struct append *a = &item->append;
+    const struct topic *t = a->topic;
+    a->partition = topic_forward(t, a->partition_addressed);
+    if (a->partition != a->partition_addressed && !t->config.retired_forward) {
+        set_error(item, ERR_POLICY_VIOLATION,
+                  arena_printf(item->owner->rq->arena,
+                               "Partition %" PRId32 " was retired by a merge of its shard; the range is served "
+                               "by partition %" PRId32 " (diglot.retired.partition=reject).",
+                               a->partition_addressed, a->partition));
+        return false;
+    }
+    item->owner->pending++;
+    store_append(rq_store(item->owner->rq), a);
+    return true;
+}
+
+static void append_done(struct append *a)
+{
+    struct produce_item *item = CONTAINER_OF(a, struct produce_item, append);
+    struct produce *p = item->owner;
+    if (a->err == ERR_MOVED && item->tries++ < ROUTE_TRIES_MAX) {
+        struct topic *fresh = store_topic_by_id(rq_store(p->rq), &a->topic->id);
+        if (fresh != NULL) {
+            topic_unref(a->topic);
+            a->topic = fresh;
+            route(item);
+            finish(p);
+            return;
+        }
+        a->err = ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (a->err == ERR_OK) {
+        item->out->base_offset = a->base_offset;
+        item->out->log_append_time_ms = a->append_time_ms;
+        item->out->log_start_offset = a->log_start;
+    } else {
+        set_error(item, a->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : a->err, NULL);
+    }
+    topic_unref(a->topic);
+    finish(p);
+}
+
+static const char *fault_text(enum batch_fault_kind kind)
+{
+    switch (kind) {
+    case BATCH_FAULT_NO_KEY: return "Compacted topic cannot accept message without key";
+    case BATCH_FAULT_TIMESTAMP: return "The timestamp is beyond the bounds of message.timestamp.before.max.ms and message.timestamp.after.max.ms";
+    default: return "Invalid timestamp type: only the broker sets the time of append";
+    }
+}
+
+static void list_faults(struct produce_item *item, const struct batch_faults *faults)
+{
+    struct arena *arena = item->owner->rq->arena;
+    struct produce_response_record_error *list =
+        ARENA_ARRAY(arena, struct produce_response_record_error, faults->listed);
+    if (faults->listed == 0 || list == NULL) return;
+    for (uint32_t i = 0; i < faults->listed; i++) {
+        list[i].batch_index = faults->list[i].index;
+        list[i].batch_index_error_message = bytes_str(fault_text(faults->list[i].kind));
+    }
+    item->out->record_errors = list;
+    item->out->record_errors_count = (int32_t)faults->listed;
+    item->out->error_message = bytes_str(
+        arena_printf(arena, "One or more records have been rejected due to %" PRIu32 " record errors in total",
+                     faults->count));
+}
+
+static enum err check(struct produce_item *item, struct topic *t, struct bytes records)
+{
+    struct kafka_request *rq = item->owner->rq;
+    TRY(topic_check_partition(t, item->out->index, -1));
+    struct batch_rules rules = {
+        .produce_version = rq->version,
+        .is_compacted = t->config.cleanup_compact,
+        .is_log_append_time = t->config.log_append_time,
+        .batch_bytes_max = (uint32_t)t->config.max_message_bytes,
+        .now_ms = clock_wall_ms(),
+        .timestamp_before_max_ms = t->config.timestamp_before_max_ms,
+        .timestamp_after_max_ms = t->config.timestamp_after_max_ms,
+    };
+    struct batch_faults faults;
+    struct batch_verdict verdict;
+    enum err err = batch_validate(records, &rules, &rq->home->inflater, &faults, &verdict);
+    if (err != ERR_OK) {
+        list_faults(item, &faults);
+        return err;
+    }
+    if (verdict.info.is_transactional) return ERR_INVALID_TXN_STATE;   /* none can be open */
+    if (!t->config.log_append_time)
+        batch_set_time((uint8_t *)records.data, false, verdict.max_timestamp);
+    return ERR_OK;
+}
+
+static void take(struct produce_item *item, struct topic *t, enum err found, struct bytes records)
+{
+    struct kafka_request *rq = item->owner->rq;
+    enum err err = found == ERR_OK ? check(item, t, records) : found;
+    if (err == ERR_OK) {
+        item->append = (struct append){
+            .topic = topic_ref(t),
+            .partition_addressed = item->out->index,
+            .shard = -1,
+            .batch = {.slab = rq->frame->body, .bytes = records},
+            .home = rq->frame->loop,
+            .done = append_done,
+        };
+        if (route(item)) return;
+        topic_unref(item->append.topic);
+        return;
+    }
+    set_error(item, err, NULL);
+}
+
+static enum err take_topic(struct produce *p, const struct produce_request_topic *in,
+                           struct produce_response_topic *out)
+{
+    struct kafka_request *rq = p->rq;
+    int32_t count = in->partition_data_count;
+    struct produce_item *items = ARENA_ARRAY(rq->arena, struct produce_item, (size_t)count);
+    out->partition_responses =
+        ARENA_ARRAY(rq->arena, struct produce_response_partition, (size_t)count);
+    if (items == NULL || out->partition_responses == NULL) return ERR_TOO_LARGE;
+    out->name = in->name;
+    out->topic_id = in->topic_id;
+    out->partition_responses_count = count;
+    CLEANUP(topic_unrefp) struct topic *t = NULL;
+    enum err found = topic_find(rq_store(rq), rq->version >= 13 ? BYTES_NULL : in->name, &in->topic_id, &t);
+    if (p->acks < -1 || p->acks > 1) found = ERR_INVALID_REQUIRED_ACKS;
+    for (int32_t i = 0; i < count; i++) {
+        items[i].owner = p;
+        items[i].out = &out->partition_responses[i];
+        *items[i].out = PRODUCE_RESPONSE_PARTITION_INIT;
+        items[i].out->index = in->partition_data[i].index;
+        take(&items[i], t, found, in->partition_data[i].records);
+    }
+    return ERR_OK;
+}
+
+enum err kafka_produce(struct kafka_request *rq)
+{
+    struct produce_request in;
+    TRY(produce_request_decode(&rq->body, rq->version, &in));
+    struct produce *p = ARENA_NEW(rq->arena, struct produce);
+    struct produce_response_topic *topics =
+        ARENA_ARRAY(rq->arena, struct produce_response_topic, (size_t)in.topic_data_count);
+    if (p == NULL || topics == NULL) return ERR_TOO_LARGE;
+    *p = (struct produce){.rq = rq, .out = PRODUCE_RESPONSE_INIT, .acks = in.acks, .pending = 1};
+    p->out.responses = topics;
+    p->out.responses_count = in.topic_data_count;
+    for (int32_t i = 0; i < in.topic_data_count; i++) {
+        topics[i] = PRODUCE_RESPONSE_TOPIC_INIT;
+        /* Out of arena in the middle of it: what was handed over comes back, then the connection
+         * closes, for the answer cannot be made. */
+        if (take_topic(p, &in.topic_data[i], &topics[i]) != ERR_OK) {
+            p->acks = 0;
+            p->failed = true;
+            break;
+        }
+    }
+    finish(p);
+    return ERR_OK;
+}
