@@ -15,6 +15,12 @@ static int64_t len_or_null(struct bytes b)
     return bytes_is_null(b) ? -1 : (int64_t)b.len;
 }
 
+/* Times are the caller's: a difference may wrap, and wraps back when the record is read. */
+static int64_t delta(int64_t timestamp, int64_t base_timestamp)
+{
+    return (int64_t)((uint64_t)timestamp - (uint64_t)base_timestamp);
+}
+
 /* A record's size without the length in front of it. */
 static uint32_t body_size(int64_t timestamp_delta, int32_t offset_delta, struct bytes key,
                           int64_t value_len, const struct record_header *headers,
@@ -35,7 +41,7 @@ void batch_size_init(struct batch_size *s, int64_t base_timestamp)
 size_t batch_size_add(struct batch_size *s, int64_t timestamp, struct bytes key, int64_t value_len,
                       const struct record_header *headers, uint32_t header_count)
 {
-    uint32_t body = body_size(timestamp - s->base_timestamp, s->count, key, value_len, headers,
+    uint32_t body = body_size(delta(timestamp, s->base_timestamp), s->count, key, value_len, headers,
                               header_count);
     s->count++;
     s->bytes += varint_size(body) + body;
@@ -64,7 +70,7 @@ static uint8_t *put_record(struct batch_builder *b, int64_t timestamp, struct by
                            int64_t value_len, const struct record_header *headers,
                            uint32_t header_count)
 {
-    int64_t timestamp_delta = timestamp - b->base_timestamp;
+    int64_t timestamp_delta = delta(timestamp, b->base_timestamp);
     uint32_t body = body_size(timestamp_delta, b->count, key, value_len, headers, header_count);
     assert(varint_size(body) + (size_t)body <= (size_t)(b->end - b->at));
     uint8_t *at = varint_put(b->at, body);
