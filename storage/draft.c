@@ -10,7 +10,7 @@
  * of partitions is made in linear time; the capacity follows from the count alone. */
 static void *grow(void *array, int32_t count, size_t element)
 {
-    bool full = (count & (count - 1)) == 0;         /* 0, 1, 2, 4, 8 ... */
+    bool full = (count & (count - 1)) == 0; /* 0, 1, 2, 4, 8 ... */
     return full ? mem_grow(array, (size_t)(count ? 2 * count : 1) * element) : array;
 }
 
@@ -74,10 +74,8 @@ struct shard *draft_add_shard(struct topic *t)
 {
     t->shards = grow(t->shards, t->shard_count, sizeof *t->shards);
     struct shard *s = &t->shards[t->shard_count++];
-    *s = (struct shard){.index = t->shard_index_next++,
-                        .end_offset = -1,
-                        .parent = -1,
-                        .adjacent_parent = -1};
+    *s = (struct shard){
+        .index = t->shard_index_next++, .end_offset = -1, .parent = -1, .adjacent_parent = -1};
     return s;
 }
 
@@ -121,7 +119,8 @@ struct pair {
 static_assert(sizeof(struct pair) == sizeof(struct topic_setting), "set_pair() serves both");
 static_assert(sizeof(struct pair) == sizeof(struct topic_tag), "set_pair() serves both");
 
-static struct pair *set_pair(struct pair *pairs, int32_t *count, struct bytes name, struct bytes value)
+static struct pair *set_pair(struct pair *pairs, int32_t *count, struct bytes name,
+                             struct bytes value)
 {
     int32_t at = 0;
     int order = 1;

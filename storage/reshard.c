@@ -27,7 +27,8 @@ static int64_t child_created_ms(const struct reshard *r, const struct shard *par
     return created_ms > least_ms ? created_ms : least_ms;
 }
 
-static int32_t open_shard(struct reshard *r, int32_t partition, int32_t parent, u128 first, u128 last)
+static int32_t open_shard(struct reshard *r, int32_t partition, int32_t parent, u128 first,
+                          u128 last)
 {
     struct topic *t = r->draft;
     struct shard *s = draft_add_shard(t);
@@ -53,7 +54,7 @@ void reshard_split(struct reshard *r, int32_t position, u128 hash)
 {
     struct shard s = r->draft->shards[position];
     assert(s.hash_first < hash && hash <= s.hash_last);
-    int32_t upper = free_partition(r);      /* while s is open: never its own partition */
+    int32_t upper = free_partition(r); /* while s is open: never its own partition */
     close_shard(r, position);
     open_shard(r, s.partition, position, s.hash_first, hash - 1);
     open_shard(r, upper, position, hash, s.hash_last);
@@ -86,7 +87,7 @@ void reshard_widest(struct reshard *r, int32_t splits)
             widest = i;
             width = s->hash_last - s->hash_first;
         }
-        assert(widest >= 0);        /* of at most TOPIC_PARTITIONS_MAX shards one is wide enough */
+        assert(widest >= 0); /* of at most TOPIC_PARTITIONS_MAX shards one is wide enough */
         reshard_split(r, widest, t->shards[widest].hash_first + width / 2 + 1);
     }
 }
@@ -102,7 +103,8 @@ void reshard_even(struct reshard *r, int32_t count)
     int32_t current = old[0];
     for (int32_t i = 0; i < count; i++) {
         u128 last = i == count - 1 ? U128_MAX : draft_even_first(i + 1, count) - 1;
-        while (r->draft->shards[current].hash_last < last) current = reshard_merge(r, current, old[next++]);
+        while (r->draft->shards[current].hash_last < last)
+            current = reshard_merge(r, current, old[next++]);
         if (r->draft->shards[current].hash_last > last) {
             reshard_split(r, current, last + 1);
             current = r->draft->shard_count - 1;

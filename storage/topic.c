@@ -71,7 +71,7 @@ const struct shard *topic_shard(const struct topic *t, int32_t index)
 
 const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash)
 {
-    int32_t low = 0, high = t->open_count - 1;      /* the last one whose range begins at or below */
+    int32_t low = 0, high = t->open_count - 1; /* the last one whose range begins at or below */
     assert(high >= 0);
     while (low < high) {
         int32_t middle = low + (high - low + 1) / 2;
@@ -104,7 +104,8 @@ static const char *check_ranges(const struct topic *t)
         if (s->hash_last < s->hash_first) return "a shard's range is empty";
         next = s->hash_last + 1;
         if ((next == 0) != (i == t->open_count - 1)) return "open shards do not end at 2^128 - 1";
-        if (t->partitions[s->partition].open_shard != t->open[i]) return "two open shards on a partition";
+        if (t->partitions[s->partition].open_shard != t->open[i])
+            return "two open shards on a partition";
     }
     return t->open_count > 0 ? NULL : "no open shard";
 }
@@ -114,15 +115,19 @@ static const char *check_ranges(const struct topic *t)
 static const char *check_windows(const struct topic *t)
 {
     CLEANUP(mem_freep) int64_t *ends = NEW_ARRAY(int64_t, (size_t)t->partition_count);
-    for (int32_t i = 0; i < t->partition_count; i++) ends[i] = -2;      /* no window yet */
+    for (int32_t i = 0; i < t->partition_count; i++) ends[i] = -2; /* no window yet */
     for (int32_t i = 0; i < t->shard_count; i++) {
         const struct shard *s = &t->shards[i];
-        if (s->partition < 0 || s->partition >= t->partition_count) return "a shard on no partition";
-        if (s->index < 0 || s->index >= t->shard_index_next) return "a shard index beyond the next one";
+        if (s->partition < 0 || s->partition >= t->partition_count)
+            return "a shard on no partition";
+        if (s->index < 0 || s->index >= t->shard_index_next)
+            return "a shard index beyond the next one";
         if (i > 0 && s->index <= t->shards[i - 1].index) return "shard indexes do not count up";
-        if (s->parent >= s->index || s->adjacent_parent >= s->index) return "a parent younger than its child";
+        if (s->parent >= s->index || s->adjacent_parent >= s->index)
+            return "a parent younger than its child";
         if (s->first_offset < 0) return "a window before the log";
-        if (s->end_offset != -1 && s->end_offset < s->first_offset) return "a window that ends before it begins";
+        if (s->end_offset != -1 && s->end_offset < s->first_offset)
+            return "a window that ends before it begins";
         int64_t *end = &ends[s->partition];
         if (*end == -1) return "a window behind an open one";
         if (*end >= 0 && *end != s->first_offset) return "windows of a partition do not meet";
