@@ -113,7 +113,9 @@ def parse_default(text, f):
     if f.array or not f.base or f.base in ("bytes", "records", "uuid"):
         raise ValueError(f"{f.name} can only have the default null")
     if f.base == "bool":
-        return {"true": True, "false": False}[text]
+        if text not in ("true", "false"):
+            raise ValueError(f"not a bool: {text}")
+        return text == "true"
     if f.base == "string":
         return text.strip('"')
     if f.base == "float64":
@@ -143,8 +145,10 @@ class Parser:
     def parse(self):
         try:
             return self.api()
-        except (ValueError, KeyError, IndexError) as bad:
+        except ValueError as bad:
             raise SchemaError(f"{self.path}:{self.number}: {bad}") from bad
+        except IndexError:
+            raise SchemaError(f"{self.path}:{self.number}: the line ends too early") from None
 
     def next(self):
         self.number, indent, words = self.lines.pop(0)
@@ -251,6 +255,8 @@ class Parser:
 
     def nested(self, name, versions, below):
         if not below:
+            if name not in self.known:
+                raise ValueError(f"no type or struct is called {name}")
             return self.known[name]
         if name in self.known:
             raise ValueError(f"there are two structs {name}")
