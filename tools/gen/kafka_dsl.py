@@ -17,7 +17,7 @@ A file describes one API:
 
 A field is: name, type, versions (all when left out), then any of: `= default`, `tag N`, `ignorable`
 (an encoder drops a value that its version cannot carry; without it that is a bug of the caller) and
-the Kafka errors that it may carry. Field order is wire order. `?` behind a type means nullable, with
+the Kafka errors that it may carry, on as many lines as they need. Field order is wire order. `?` behind a type means nullable, with
 versions behind it (`string?2+`) when it is not so in all. An element type is named by the field that
 has deeper lines below it, and may be used again by its bare name inside the same message when it
 stands in a `struct` section. Domain types stand for the base types below.
@@ -139,6 +139,9 @@ class Parser:
             if not body.strip():
                 if comment and not self.lines:
                     self.about = (self.about + " " + comment.strip()).strip()
+                continue
+            if self.lines and re.fullmatch(r"[A-Z_\s]+", body):     # more errors of the field above
+                self.lines[-1][2].extend(body.split())
                 continue
             self.lines.append((number, len(body) - len(body.lstrip()), body.split()))
 
