@@ -53,6 +53,25 @@ TEST(the_initial_delay_gathers_members_and_is_prolonged_by_new_ones)
                     "[7000] c join: generation 1, range, leader a\n");
 }
 
+TEST(an_initial_delay_knows_nothing_of_an_earlier_one)
+{
+    struct groups_config config;
+    groups_config_default(&config);
+    config.initial_delay_ms = 3000;
+    CLEANUP(sim_freep) struct sim *s = sim_new_with(&config);
+    sim_enter(s, "a", .rebalance_ms = 3000);
+    sim_run_to(s, 1000);
+    sim_enter(s, "b", .rebalance_ms = 3000);
+    sim_run_to(s, 3000);
+    EXPECT_OK(sim_leave(s, "a"));
+    EXPECT_OK(sim_leave(s, "b"));
+    EXPECT_STR(sim_describe(s), "Empty");
+    sim_enter(s, "c");
+    sim_forget(s);
+    sim_run_to(s, 6000);
+    EXPECT_TRACE(s, "[6000] c join: generation 3, range, leader c, of c=m\n");
+}
+
 TEST(a_second_member_makes_the_first_one_join_anew)
 {
     SIM(s);
@@ -311,6 +330,24 @@ TEST(pending_members_are_bounded)
     EXPECT_TRACE(s, "[10000] c join: MEMBER_ID_REQUIRED\n");
 }
 
+TEST(a_pending_member_that_is_turned_away_loses_its_id)
+{
+    struct groups_config config;
+    groups_config_default(&config);
+    config.members_max = 1;
+    CLEANUP(sim_freep) struct sim *s = sim_new_with(&config);
+    sim_join(s, "p");
+    sim_join(s, "a", .version = 3);
+    sim_settle(s);
+    sim_join(s, "p");
+    EXPECT_OK(sim_leave(s, "a"));
+    sim_join(s, "p");
+    EXPECT_TRACE(s, "[0] p join: MEMBER_ID_REQUIRED\n"
+                    "[0] a join: generation 1, range, leader a, of a=m\n"
+                    "[0] p join: GROUP_MAX_SIZE_REACHED\n"
+                    "[0] p join: UNKNOWN_MEMBER_ID\n");
+}
+
 TEST(groups_protocols_and_bytes_are_bounded)
 {
     struct groups_config config;
@@ -354,6 +391,7 @@ TEST(an_abandoned_join_keeps_its_place_without_an_answer)
 TESTS(RUN(a_new_member_joins_in_two_steps_and_leads), RUN(an_old_client_joins_in_one_step),
       RUN(member_ids_are_client_id_and_uuid),
       RUN(the_initial_delay_gathers_members_and_is_prolonged_by_new_ones),
+      RUN(an_initial_delay_knows_nothing_of_an_earlier_one),
       RUN(a_second_member_makes_the_first_one_join_anew),
       RUN(who_does_not_rejoin_in_time_is_removed),
       RUN(the_rebalance_time_out_is_the_longest_of_all_members),
@@ -367,5 +405,6 @@ TESTS(RUN(a_new_member_joins_in_two_steps_and_leads), RUN(an_old_client_joins_in
       RUN(protocols_that_do_not_fit_are_refused), RUN(an_empty_group_takes_another_type),
       RUN(session_time_outs_have_bounds), RUN(unknown_member_ids_are_refused),
       RUN(a_pending_member_cannot_turn_static), RUN(a_full_group_turns_members_away),
-      RUN(pending_members_are_bounded), RUN(groups_protocols_and_bytes_are_bounded),
+      RUN(pending_members_are_bounded), RUN(a_pending_member_that_is_turned_away_loses_its_id),
+      RUN(groups_protocols_and_bytes_are_bounded),
       RUN(an_abandoned_join_keeps_its_place_without_an_answer))

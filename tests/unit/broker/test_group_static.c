@@ -149,6 +149,35 @@ TEST(a_return_while_the_former_one_joins_fences_its_join)
                     "[0] b join: generation 2, range, leader ia\n");
 }
 
+TEST(a_return_starts_the_session_anew)
+{
+    SIM(s);
+    two_static(s);
+    sim_run_to(s, 29000);
+    EXPECT_OK(sim_heartbeat(s, "a"));
+    sim_return(s, "b", .instance = "ib", .session_ms = 30000);
+    sim_run_to(s, 58000);
+    EXPECT_OK(sim_heartbeat(s, "a"));
+    EXPECT_STR(sim_describe(s), "Stable range ia=1 ib=2");
+}
+
+TEST(a_new_member_that_returns_while_it_waits_is_not_expelled)
+{
+    SIM(s);
+    SIM_STABLE(s, "a");
+    sim_join(s, "b", .instance = "ib", .rebalance_ms = 1800000, .session_ms = 6000);
+    sim_return(s, "b", .instance = "ib", .rebalance_ms = 1800000, .session_ms = 6000);
+    EXPECT_TRACE(s, "[0] b join: FENCED_INSTANCE_ID\n");
+    for (int at = 5000; at <= 600000; at += 5000) {
+        sim_run_to(s, at);
+        EXPECT_ERR(sim_heartbeat(s, "a"), ERR_REBALANCE_IN_PROGRESS);
+    }
+    EXPECT_TRACE(s, "");
+    sim_join(s, "a");
+    EXPECT_TRACE(s, "[600000] a join: generation 2, range, leader a, of a=m ib=m\n"
+                    "[600000] b join: generation 2, range, leader a\n");
+}
+
 TEST(an_absent_static_member_is_kept_until_its_session_ends)
 {
     SIM(s);
@@ -239,6 +268,8 @@ TESTS(RUN(a_follower_that_returns_keeps_its_assignment_and_disturbs_nobody),
       RUN(a_return_that_changes_the_protocol_rebalances),
       RUN(a_return_while_the_leader_assigns_rebalances),
       RUN(a_return_while_the_former_one_joins_fences_its_join),
+      RUN(a_return_starts_the_session_anew),
+      RUN(a_new_member_that_returns_while_it_waits_is_not_expelled),
       RUN(an_absent_static_member_is_kept_until_its_session_ends),
       RUN(an_absent_static_member_is_part_of_the_next_generation),
       RUN(when_nobody_rejoins_the_group_waits_again),

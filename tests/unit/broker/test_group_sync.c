@@ -21,6 +21,21 @@ TEST(followers_wait_for_the_leaders_assignment)
     EXPECT_TRACE(s, "[0] b sync: 4\n");
 }
 
+TEST(no_assignment_outlives_its_generation)
+{
+    SIM(s);
+    SIM_STABLE(s, "a", "b");
+    sim_join(s, "a");
+    sim_join(s, "b");
+    sim_sync(s, "b", NULL);
+    sim_sync(s, "a", "a=new");
+    EXPECT_STR(sim_describe(s), "Stable range a=new b=");
+    sim_join(s, "a");
+    sim_join(s, "b");
+    sim_enter(s, "c");
+    EXPECT_STR(sim_describe(s), "PreparingRebalance a= b= c=");
+}
+
 TEST(a_new_join_sends_waiting_syncs_back)
 {
     SIM(s);
@@ -220,9 +235,19 @@ TEST(a_leave_makes_the_others_join_anew)
     EXPECT_OK(sim_leave(s, "a"));
     EXPECT_STR(sim_describe(s), "PreparingRebalance b=b c=c");
     EXPECT_ERR(sim_leave(s, "a"), ERR_UNKNOWN_MEMBER_ID);
+    EXPECT_STR(sim_describe(s), "PreparingRebalance b=b c=c");
     sim_join(s, "c");
     EXPECT_OK(sim_leave(s, "b"));
     EXPECT_TRACE(s, "[0] c join: generation 2, range, leader c, of c=m\n");
+}
+
+TEST(a_refused_leave_disturbs_nobody)
+{
+    SIM(s);
+    SIM_STABLE(s, "a");
+    EXPECT_ERR(sim_leave_as(s, "nobody", NULL), ERR_UNKNOWN_MEMBER_ID);
+    EXPECT_ERR(sim_leave_as(s, "", "nobody"), ERR_UNKNOWN_MEMBER_ID);
+    EXPECT_STR(sim_describe(s), "Stable range a=a");
 }
 
 TEST(whoever_leaves_while_it_waits_is_answered)
@@ -282,13 +307,15 @@ TEST(an_abandoned_sync_gets_no_answer)
     EXPECT_TRACE(s, "[0] b sync: 2\n");
 }
 
-TESTS(RUN(followers_wait_for_the_leaders_assignment), RUN(a_new_join_sends_waiting_syncs_back),
+TESTS(RUN(followers_wait_for_the_leaders_assignment),
+      RUN(no_assignment_outlives_its_generation), RUN(a_new_join_sends_waiting_syncs_back),
       RUN(a_sync_that_waits_is_given_up_for_a_newer_one), RUN(who_does_not_sync_in_time_is_removed),
       RUN(a_late_follower_of_a_stable_group_is_removed_too), RUN(syncs_are_checked),
       RUN(assignments_beyond_the_limit_make_the_group_rebalance), RUN(a_silent_member_is_expelled),
       RUN(an_emptied_group_keeps_its_generation_count),
       RUN(who_waits_for_the_group_does_not_have_to_heartbeat),
       RUN(a_waiting_sync_restarts_the_session_when_it_is_answered), RUN(heartbeats_are_checked),
-      RUN(a_leave_makes_the_others_join_anew), RUN(whoever_leaves_while_it_waits_is_answered),
+      RUN(a_leave_makes_the_others_join_anew),
+      RUN(a_refused_leave_disturbs_nobody), RUN(whoever_leaves_while_it_waits_is_answered),
       RUN(a_pending_member_can_leave), RUN(leaving_a_group_that_is_not_there_fails_for_each_member),
       RUN(an_abandoned_sync_gets_no_answer))
