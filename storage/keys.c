@@ -101,15 +101,17 @@ struct start_key start_key(uint64_t log_id)
     return k;
 }
 
-void start_write(int64_t log_start, uint8_t to[START_VALUE_BYTES])
+void start_write(int64_t log_start, int64_t arrival_last_ms, uint8_t to[START_VALUE_BYTES])
 {
     store_be64(to, (uint64_t)log_start);
+    store_be64(to + 8, (uint64_t)arrival_last_ms);
 }
 
-enum err start_read(struct bytes value, int64_t *ret_log_start)
+enum err start_read(struct bytes value, int64_t *ret_log_start, int64_t *ret_arrival_last_ms)
 {
     if (value.len != START_VALUE_BYTES) return ERR_FORMAT;
     *ret_log_start = (int64_t)load_be64(value.data);
+    *ret_arrival_last_ms = (int64_t)load_be64(value.data + 8);
     return ERR_OK;
 }
 

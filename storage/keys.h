@@ -60,8 +60,9 @@ enum err log_value_read(struct bytes value, struct log_value *ret);
  *              52  4  zero
  * start key:    0  1  'S'
  *               1  8  log id
- * start value:  0  8  first readable offset. Where all batches were removed, also the next offset */
-enum { CHUNK_KEY_BYTES = 17, CHUNK_VALUE_BYTES = 56, START_KEY_BYTES = 9, START_VALUE_BYTES = 8 };
+ * start value:  0  8  first readable offset. Where all batches were removed, also the next offset
+ *               8  8  arrival time of the newest batch then, so that it never goes back */
+enum { CHUNK_KEY_BYTES = 17, CHUNK_VALUE_BYTES = 56, START_KEY_BYTES = 9, START_VALUE_BYTES = 16 };
 static_assert(CHUNK_KEY_BYTES == 1 + LOG_KEY_BYTES && CHUNK_VALUE_BYTES == 6 * 8 + 4 + 4,
               "on-disk format");
 
@@ -91,9 +92,9 @@ struct start_key {
     uint8_t data[START_KEY_BYTES];
 };
 struct start_key start_key(uint64_t log_id);
-void start_write(int64_t log_start, uint8_t to[START_VALUE_BYTES]);
+void start_write(int64_t log_start, int64_t arrival_last_ms, uint8_t to[START_VALUE_BYTES]);
 /* Errors: ERR_FORMAT. Thread: any. */
-enum err start_read(struct bytes value, int64_t *ret_log_start);
+enum err start_read(struct bytes value, int64_t *ret_log_start, int64_t *ret_arrival_last_ms);
 
 /* ---- KV_PRODUCERS: one snapshot a log
  *
