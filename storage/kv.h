@@ -112,6 +112,7 @@ struct kv_stats {
     uint64_t blob_bytes;
     uint64_t memtable_bytes;
     uint64_t cache_bytes;
+    uint64_t crc_calls;         /* checksums the engine asked of base/crc32c in this process */
     bool writes_stopped;
 };
 void kv_stats(struct kv *kv, struct kv_stats *ret);

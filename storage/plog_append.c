@@ -89,8 +89,8 @@ static void put_batch(const struct plog *log, const struct append *a, int64_t la
                       struct kv_batch *b)
 {
     struct log_key key = log_key(log->id, last_offset);
-    uint8_t header[LOG_VALUE_HEADER_BYTES];
-    log_value_header(&(struct log_value){.arrival_ms = a->arrival_ms,
+    uint8_t header[LOG_ENTRY_HEADER_BYTES];
+    log_entry_header(&(struct log_entry){.arrival_ms = a->arrival_ms,
                                          .partition_addressed = a->partition_addressed}, header);
     struct bytes parts[2] = {bytes_of(header, sizeof header), a->batch.bytes};
     kv_batch_put_parts(b, KV_LOG, KEY_BYTES(key), parts, 2);

@@ -74,10 +74,10 @@ static enum err scan_one(struct plog_writer *w, struct bytes key, struct bytes v
 {
     uint64_t id;
     int64_t last_offset;
-    struct log_value v;
+    struct log_entry v;
     struct batch_info info;
     TRY(log_key_read(key, &id, &last_offset));
-    TRY(log_value_read(value, &v));
+    TRY(log_entry_read(value, &v));
     if (batch_peek(v.batch, &info) != ERR_OK) return ERR_FORMAT;
     if (batch_last_offset(&info) != last_offset || info.bytes != v.batch.len) return ERR_FORMAT;
     /* The first batch may straddle the start of the log; from then on there is no hole. */

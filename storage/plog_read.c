@@ -21,7 +21,7 @@ struct scan {
     int64_t offset_next;
     bool begun;
     struct batch_info info;
-    struct log_value value;
+    struct log_entry value;
 };
 
 static void scan_init(struct scan *s, struct kv *kv, uint64_t log_id,
@@ -50,7 +50,7 @@ static enum err scan_next(struct scan *s)
     uint64_t id;
     int64_t last_offset;
     TRY(log_key_read(kv_iter_key(s->it), &id, &last_offset));
-    TRY(log_value_read(kv_iter_value(s->it), &s->value));
+    TRY(log_entry_read(kv_iter_value(s->it), &s->value));
     if (batch_peek(s->value.batch, &s->info) != ERR_OK) return ERR_FORMAT;
     if (s->info.bytes != s->value.batch.len || batch_last_offset(&s->info) != last_offset)
         return ERR_FORMAT;

@@ -85,8 +85,8 @@ enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct top
     CLEANUP(kv_iter_freep) struct kv_iter *it =
         kv_iter_new(kv, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to), false);
     if (!kv_iter_next(it)) return kv_iter_error(it);
-    struct log_value v;
-    TRY(log_value_read(kv_iter_value(it), &v));
+    struct log_entry v;
+    TRY(log_entry_read(kv_iter_value(it), &v));
     *ret_due = (config->retention_ms >= 0 && v.arrival_ms < now_ms - config->retention_ms) ||
                (config->retention_bytes >= 0 && config->retention_bytes < CHUNK_BYTES);
     return ERR_OK;

@@ -16,7 +16,7 @@
 #include "storage/plog_impl.h"
 #include "base/check.h"
 
-enum { READ_TRIES_MAX = 4 };
+enum { READ_TRIES_MAX = 4, THREADS_NAMED = 100 };
 
 struct reader {
     struct readers *all;
@@ -203,7 +203,7 @@ void readers_start(struct readers *all)
         int failed = pthread_create(&all->list[i].thread, NULL, reader_main, &all->list[i]);
         assert(!failed);
         char name[16];
-        snprintf(name, sizeof name, "reader-%d", i);
+        snprintf(name, sizeof name, "reader-%u", (unsigned)i % THREADS_NAMED);
         pthread_setname_np(all->list[i].thread, name);
     }
 }

@@ -27,6 +27,7 @@ enum {
     TURN_BYTES_MAX = 16 << 20,
     TURN_HOMES_MAX = 64,            /* loops answered with one post each; more loops: more posts */
     RESUME_INTERVAL_MS = 200,
+    THREADS_NAMED = 100,
     RETAIN_SLICE = 16,              /* partitions looked at between two turns */
     FLUSH_MS_EACH_TURN = 1000,      /* flush.ms below the house's sync interval: sync every turn */
 };
@@ -747,7 +748,7 @@ void worker_start(struct worker *w)
     int failed = pthread_create(&w->thread, NULL, worker_main, w);
     assert(!failed);
     char name[16];
-    snprintf(name, sizeof name, "worker-%d", w->index);
+    snprintf(name, sizeof name, "worker-%u", (unsigned)w->index % THREADS_NAMED);
     pthread_setname_np(w->thread, name);
 }
 
