@@ -30,9 +30,10 @@ struct bytes arn_consumer(struct arena *arena, struct bytes stream_arn, struct b
  * Thread: any. */
 enum err arn_parse(struct bytes text, struct arn *ret);
 
-/* "shardId-000000000007"; to: room for SHARD_ID_TEXT_BYTES. */
+/* "shardId-000000000007"; to: room for SHARD_ID_TEXT_BYTES. shard_index: magnitude below 10^11;
+ * negative ones are printed as AWS does where a client's sequence number encodes one. */
 enum { SHARD_ID_TEXT_BYTES = 21 };
-struct bytes shard_id_format(uint32_t shard_index, char *to);
+struct bytes shard_id_format(int64_t shard_index, char *to);
 
 /* AWS takes "shardId-7", "anything-0007" and "7": what stands between the first and second '-', or
  * the whole text where that is empty or missing, in 0..2^31 - 1.

@@ -60,6 +60,10 @@ enum err kinesis_check(enum kinesis_codec codec, struct bytes body, struct arena
 void kinesis_encode(const struct kinesis_shape *shape, enum kinesis_codec codec, const void *value,
                     struct writer *w);
 
+/* Write a map of strings: {"key":"value",...}. */
+void kinesis_encode_pairs(enum kinesis_codec codec, const struct kinesis_pair *pairs, uint32_t count,
+                          struct writer *w);
+
 /* Write {"__type":type,"message":message}; message null leaves it out; capital: "Message". */
 void kinesis_encode_error(enum kinesis_codec codec, const char *type, struct bytes message,
                           bool capital, struct writer *w);

@@ -94,17 +94,18 @@ void kinesis_encode(const struct kinesis_shape *shape, enum kinesis_codec codec,
     if (shape) put_struct(format_of(codec), shape, value, w);
 }
 
+void kinesis_encode_pairs(enum kinesis_codec codec, const struct kinesis_pair *pairs, uint32_t count,
+                          struct writer *w)
+{
+    put_pairs(format_of(codec), pairs, count, w);
+}
+
 void kinesis_encode_error(enum kinesis_codec codec, const char *type, struct bytes message,
                           bool capital, struct writer *w)
 {
-    const struct format *f = format_of(codec);
-    f->map_begin(w, bytes_is_null(message) ? 1 : 2);
-    f->pair_key(w, BYTES_LIT("__type"));
-    f->text(w, bytes_str(type));
-    if (!bytes_is_null(message)) {
-        f->separate(w);
-        f->pair_key(w, capital ? BYTES_LIT("Message") : BYTES_LIT("message"));
-        f->text(w, message);
-    }
-    f->map_end(w);
+    const struct kinesis_pair pairs[] = {
+        {BYTES_LIT("__type"), bytes_str(type)},
+        {capital ? BYTES_LIT("Message") : BYTES_LIT("message"), message},
+    };
+    put_pairs(format_of(codec), pairs, bytes_is_null(message) ? 1 : 2, w);
 }

@@ -33,7 +33,7 @@ enum sequence_kind {
 struct sequence {
     enum sequence_kind kind;
     uint8_t version;             /* 2, or 0 and 1 with SEQUENCE_OLD */
-    int32_t shard_index;         /* negative where the text says so; ours never are */
+    int64_t shard_index;         /* negative where the text says so; ours never are */
     int64_t offset;              /* of a record; 0 otherwise */
     int64_t shard_created_s;     /* epoch seconds */
     int64_t time_s;              /* of the record, or of the shard's creation or closing */
