@@ -17,7 +17,7 @@
 #include "base/slab.h"
 #include "base/writer.h"
 
-struct http_conn;
+struct conn;
 struct http_request;
 
 struct http_door {
@@ -38,7 +38,7 @@ struct http_header {
  * http_stream_end() and http_abort(), at any later time, also when the client has gone. */
 struct http_request {
     struct loop *loop;
-    struct http_conn *conn;          /* NULL once the client, or on HTTP/2 the stream, has gone */
+    struct conn *conn;               /* opaque; NULL once the client, or on HTTP/2 the stream, has gone */
     const struct http_door *door;
     uint16_t refused;                /* 0, or the status with which the layer refuses the request (400,
                                       * 413, 431, 503): no body, perhaps no method and headers. The
@@ -60,10 +60,8 @@ struct http_request {
     /* A started stream's queue fell to net_limits.stream_low_bytes or below. NULL is legal. */
     void (*on_writable)(struct http_request *rq);
     /* The layer's. */
-    struct http_request *next;
     void *stream;
-    size_t head_bytes;
-    uint8_t state;
+    bool streaming;
     bool close_after;
 };
 

@@ -21,6 +21,7 @@ struct door {
     const char *name;                /* "kafka": label of its metrics and log lines */
     struct net_limits limits;
     struct budget *budget;           /* of request bodies */
+    struct budget *conns;            /* connections of all doors that share it; NULL: no such limit */
     struct tls *tls;                 /* NULL: a TLS handshake is refused */
     const struct frame_door *frames; /* exactly one of these two */
     const struct http_door *http;

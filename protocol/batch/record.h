@@ -7,8 +7,7 @@
  *   TRY(it.err);
  *
  * Views point into the batch or, when it was compressed, into the inflater's output, which lives
- * until its next run (inflater_take() keeps it longer).
- * Fuzz: fuzz_batch */
+ * until its next run (inflater_take() keeps it longer). */
 #ifndef PROTOCOL_BATCH_RECORD_H
 #define PROTOCOL_BATCH_RECORD_H
 

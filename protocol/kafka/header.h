@@ -3,8 +3,7 @@
  *
  * Request header: key, version, correlation id, client id, and for a flexible version tagged fields.
  * Response header: correlation id, and for a flexible version tagged fields - except ApiVersions, whose
- * response header never has them, because its reader does not know yet what the server speaks.
- * Fuzz: fuzz_kafka_request */
+ * response header never has them, because its reader does not know yet what the server speaks. */
 #ifndef PROTOCOL_KAFKA_HEADER_H
 #define PROTOCOL_KAFKA_HEADER_H
 

@@ -1,0 +1,475 @@
+/* A connection's life: fresh -> (TLS handshake) -> sniffed -> frames or HTTP -> finishing ->
+ * (lingering) -> closed. See README.md for the picture. */
+#include "base/net/conn.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include "base/mem.h"
+#include "base/check.h"
+
+enum {
+    TLS_HANDSHAKE_BYTE = 0x16,
+    READ_BLOCKED_BYTES = 4096,       /* read ahead while a request runs, to notice the client's end */
+    SEND_TURN_BYTES = 4 * 1024 * 1024,
+    LINGER_MS = 2000,
+};
+
+static void on_readable(evutil_socket_t fd, short what, void *context);
+static void on_writable(evutil_socket_t fd, short what, void *context);
+static void on_timer(struct loop_timer *timer);
+static void on_flush(struct job *job);
+static void on_free(struct job *job);
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+void conn_open(struct conn_home *home, int fd)
+{
+    loop_assert(home->loop);
+    struct conn *c = NEW(struct conn);
+    c->home = home;
+    c->fd = fd;
+    c->fresh = true;
+    c->protocol = &sniff_protocol;
+    c->timer.fire = on_timer;
+    c->flush_job.run = on_flush;
+    c->free_job.run = on_free;
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);     /* fails on a socketpair: no harm */
+    struct event_base *base = loop_events(home->loop);
+    event_assign(&c->read_event, base, fd, EV_READ | EV_PERSIST, on_readable, c);
+    event_assign(&c->write_event, base, fd, EV_WRITE, on_writable, c);
+    c->next = home->first;
+    if (c->next != NULL) c->next->prev = c;
+    home->first = c;
+    home->count++;
+    metric_add(home->counters->opened, 1);
+    metric_add(home->counters->open, 1);
+    conn_deadline(c, home->door->limits.handshake_ms, NET_CLOSE_HANDSHAKE);
+    conn_update(c);
+}
+
+void conn_close(struct conn *c, enum net_close reason)
+{
+    if (c->closed) return;
+    struct conn_home *home = c->home;
+    c->closed = true;
+    if (c->prev != NULL) c->prev->next = c->next;
+    else home->first = c->next;
+    if (c->next != NULL) c->next->prev = c->prev;
+    home->count--;
+    metric_add(home->counters->closed[reason], 1);
+    metric_add(home->counters->open, -1);
+    loop_timer_cancel(home->loop, &c->timer);
+    event_del(&c->read_event);
+    event_del(&c->write_event);
+    if (c->protocol->on_gone != NULL) c->protocol->on_gone(c);
+    conn_io_close(c);
+    outq_done(&c->out);
+    loop_defer_flush(home->loop, &c->free_job);
+    home->on_close(home);
+}
+
+static void on_free(struct job *job)
+{
+    struct conn *c = CONTAINER_OF(job, struct conn, free_job);
+    mem_free(c->stash);
+    mem_free(c);
+}
+
+void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *state)
+{
+    c->protocol = protocol;
+    c->state = state;
+}
+
+/* ---- closing after the output ----------------------------------------------------------------- */
+
+static size_t linger_bytes(struct conn *c, const uint8_t *data, size_t len)
+{
+    (void)c, (void)data;
+    return len;
+}
+
+static bool linger_eof(struct conn *c)
+{
+    conn_close(c, c->finish_reason);
+    return false;
+}
+
+static void linger_deadline(struct conn *c)
+{
+    conn_close(c, c->finish_reason);
+}
+
+static const struct conn_protocol linger_protocol = {
+    .on_bytes = linger_bytes,
+    .on_eof = linger_eof,
+    .on_deadline = linger_deadline,
+    .on_stop = linger_deadline,
+};
+
+/* Closing a socket with unread bytes resets it, and the reset may overtake the reply: so the last
+ * reply to a client that is still sending waits for that client, for a while. */
+static void linger_start(struct conn *c)
+{
+    if (c->protocol->on_gone != NULL) c->protocol->on_gone(c);
+    if (c->ssl != NULL) {
+        SSL_shutdown(c->ssl);
+        SSL_free(c->ssl);
+        c->ssl = NULL;
+    }
+    shutdown(c->fd, SHUT_WR);
+    conn_switch(c, &linger_protocol, NULL);
+    c->finishing = false;
+    c->linger = false;
+    c->blocked = false;
+    c->mute_until_ms = 0;
+    c->stash_len = 0;
+    conn_deadline(c, LINGER_MS, c->finish_reason);
+    conn_update(c);
+}
+
+void conn_finish(struct conn *c, enum net_close reason, bool linger)
+{
+    if (c->closed || c->finishing) return;
+    c->finishing = true;
+    c->linger = linger && !c->eof;
+    c->finish_reason = reason;
+    conn_deadline(c, 0, reason);
+    conn_flush_later(c);
+    conn_update(c);
+}
+
+/* ---- time ------------------------------------------------------------------------------------- */
+
+static void arm(struct conn *c)
+{
+    if (c->closed) return;
+    int64_t times[] = {c->deadline_ms, c->out_deadline_ms, c->mute_until_ms, c->retry_at_ms};
+    int64_t first = 0;
+    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+        if (times[i] != 0 && (first == 0 || times[i] < first)) first = times[i];
+    /* A deadline that moves away leaves the timer where it is: it fires, finds nothing due and arms
+     * itself anew. So a busy connection does not touch the heap. */
+    if (first != 0 && (c->timer.slot == 0 || first < c->timer.at_ms))
+        loop_timer_set(c->home->loop, &c->timer, first);
+}
+
+void conn_deadline(struct conn *c, uint32_t ms, enum net_close reason)
+{
+    c->deadline_ms = ms ? loop_now_ms(c->home->loop) + ms : 0;
+    c->deadline_reason = reason;
+    arm(c);
+}
+
+void conn_mute(struct conn *c, uint32_t ms)
+{
+    int64_t until_ms = loop_now_ms(c->home->loop) + ms;
+    if (c->closed || ms == 0 || until_ms <= c->mute_until_ms) return;
+    c->mute_until_ms = until_ms;
+    arm(c);
+    conn_update(c);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct conn *c = CONTAINER_OF(timer, struct conn, timer);
+    int64_t now_ms = loop_now_ms(c->home->loop);
+    if (c->out_deadline_ms != 0 && now_ms >= c->out_deadline_ms) {
+        conn_close(c, NET_CLOSE_SLOW);
+        return;
+    }
+    if (c->deadline_ms != 0 && now_ms >= c->deadline_ms) {
+        c->deadline_ms = 0;
+        if (c->protocol->on_deadline != NULL) c->protocol->on_deadline(c);
+        else conn_close(c, c->deadline_reason);
+        if (c->closed) return;
+    }
+    bool resume = false;
+    if (c->mute_until_ms != 0 && now_ms >= c->mute_until_ms) {
+        c->mute_until_ms = 0;
+        resume = true;
+    }
+    if (c->retry_at_ms != 0 && now_ms >= c->retry_at_ms) {
+        c->retry_at_ms = 0;
+        resume = true;
+    }
+    if (resume) conn_resume(c);
+    arm(c);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+static bool wants_read(const struct conn *c)
+{
+    if (c->closed || c->eof || c->finishing || conn_is_muted(c)) return false;
+    if (c->handshaking) return true;
+    if (!c->protocol->reads_always && conn_is_full(c)) return false;
+    return !c->blocked || c->stash_len == 0;
+}
+
+bool conn_is_full(const struct conn *c)
+{
+    return c->out.bytes > c->home->door->limits.out_bytes_max;
+}
+
+void conn_update(struct conn *c)
+{
+    bool wanted = wants_read(c);
+    if (wanted == c->reading || c->closed) return;
+    c->reading = wanted;
+    if (!wanted) {
+        event_del(&c->read_event);
+        return;
+    }
+    event_add(&c->read_event, NULL);
+    /* What OpenSSL has read already makes no socket readable. */
+    if (c->ssl != NULL && SSL_has_pending(c->ssl)) event_active(&c->read_event, EV_READ, 0);
+}
+
+static void stash_add(struct conn *c, const uint8_t *data, size_t len)
+{
+    if (c->stash_at > 0) {
+        mem_move(c->stash, c->stash + c->stash_at, c->stash_len);
+        c->stash_at = 0;
+    }
+    if (c->stash_len + len > c->stash_cap) {
+        c->stash_cap = c->stash_len + len;
+        c->stash = mem_grow(c->stash, c->stash_cap);
+    }
+    mem_copy(c->stash + c->stash_len, data, len);
+    c->stash_len += len;
+}
+
+/* Gives bytes to the protocol, also to the next one when it changes hands. Returns the bytes taken. */
+static size_t give(struct conn *c, const uint8_t *data, size_t len)
+{
+    size_t used = 0;
+    const struct conn_protocol *protocol;
+    c->feeding = true;
+    do {
+        protocol = c->protocol;
+        c->again = false;
+        used += protocol->on_bytes(c, data + used, len - used);
+    } while (!c->closed && !c->finishing && used < len && (c->again || protocol != c->protocol));
+    c->feeding = false;
+    return used;
+}
+
+static void feed_stash(struct conn *c)
+{
+    size_t used = give(c, c->stash + c->stash_at, c->stash_len);
+    c->stash_at += used;
+    c->stash_len -= used;
+    if (c->stash_len > 0 || c->closed) return;
+    c->stash = mem_free(c->stash);
+    c->stash_at = 0;
+    c->stash_cap = 0;
+}
+
+static void feed(struct conn *c, const uint8_t *data, size_t len)
+{
+    if (c->stash_len > 0 || c->blocked) {
+        stash_add(c, data, len);
+        if (!c->blocked) feed_stash(c);
+        return;
+    }
+    size_t used = give(c, data, len);
+    if (used < len && !c->closed && !c->finishing) stash_add(c, data + used, len - used);
+}
+
+void conn_block(struct conn *c)
+{
+    c->blocked = true;
+}
+
+void conn_resume(struct conn *c)
+{
+    if (c->closed) return;
+    c->blocked = false;
+    if (c->feeding) {
+        c->again = true;
+        return;
+    }
+    /* Also with an empty stash: a protocol may hold a whole request that waited for this. */
+    if (!c->finishing) feed_stash(c);
+    conn_update(c);
+}
+
+void conn_wait_budget(struct conn *c)
+{
+    metric_add(c->home->counters->budget_waits, 1);
+    conn_block(c);
+    c->retry_at_ms = loop_now_ms(c->home->loop) + conn_limits(c)->budget_retry_ms;
+    arm(c);
+}
+
+static void on_end(struct conn *c, bool failed)
+{
+    c->eof = true;
+    if (failed) conn_close(c, c->ssl != NULL ? NET_CLOSE_TLS : NET_CLOSE_IO);
+    else if (c->protocol->on_eof == NULL || c->protocol->on_eof(c)) conn_close(c, NET_CLOSE_PEER);
+    else conn_update(c);
+}
+
+/* One read; false when there is no more to be had now, or the connection ended. */
+static bool read_once(struct conn *c, size_t *total)
+{
+    uint8_t *to = NULL;
+    size_t direct = 0;
+    if (c->protocol->direct != NULL && !c->blocked && c->stash_len == 0)
+        direct = c->protocol->direct(c, &to);
+    uint8_t *scratch = loop_scratch(c->home->loop);
+    struct iovec vectors[2] = {{.iov_base = to, .iov_len = direct},
+                               {.iov_base = scratch,
+                                .iov_len = c->blocked ? READ_BLOCKED_BYTES : LOOP_READ_BYTES}};
+    bool is_direct = direct > 0;
+    ssize_t got = conn_io_read(c, is_direct ? vectors : vectors + 1, is_direct ? 2 : 1);
+    if (got == IO_AGAIN) return false;
+    if (got <= 0) {
+        on_end(c, got == IO_FAILED);
+        return false;
+    }
+    metric_add(c->home->counters->bytes_in, got);
+    *total += (size_t)got;
+    size_t len = (size_t)got;
+    size_t taken = len < direct ? len : direct;
+    if (taken > 0) c->protocol->on_direct(c, taken);
+    if (len > taken && !c->closed) feed(c, scratch, len - taken);
+    return !c->closed;
+}
+
+static void read_all(struct conn *c)
+{
+    size_t total = 0;
+    while (wants_read(c) && read_once(c, &total)) {
+        if (c->ssl == NULL) break;           /* epoll tells again; OpenSSL would not */
+        if (total < LOOP_READ_BYTES) continue;
+        if (wants_read(c)) event_active(&c->read_event, EV_READ, 0);
+        break;
+    }
+    if (!c->closed) conn_update(c);
+}
+
+/* ---- TLS -------------------------------------------------------------------------------------- */
+
+/* Looks at the first byte without taking it: OpenSSL must see it. False: nothing to read yet, or
+ * closed. */
+static bool first_byte(struct conn *c)
+{
+    uint8_t first;
+    ssize_t len = recv(c->fd, &first, 1, MSG_PEEK);
+    if (len < 0) return false;               /* again; or an error that the next read reports */
+    c->fresh = false;
+    if (len == 0 || first != TLS_HANDSHAKE_BYTE) return true;
+    const struct door *door = c->home->door;
+    c->ssl = door->tls == NULL ? NULL : tls_session(door->tls, c->fd, door->http != NULL);
+    if (c->ssl == NULL) {
+        conn_close(c, NET_CLOSE_TLS);
+        return false;
+    }
+    c->handshaking = true;
+    c->tls = true;
+    return true;
+}
+
+/* True when the session is ready for bytes. */
+static bool handshake(struct conn *c)
+{
+    int outcome = conn_io_handshake(c);
+    if (outcome == IO_FAILED) conn_close(c, NET_CLOSE_TLS);
+    if (outcome != 1) return false;
+    c->handshaking = false;
+    metric_add(c->home->counters->tls_handshakes, 1);
+    return true;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    struct conn *c = context;
+    if (c->fresh && !first_byte(c)) return;
+    if (c->handshaking && !handshake(c)) return;
+    read_all(c);
+}
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+void conn_flush_later(struct conn *c)
+{
+    if (c->flush_queued || c->closed) return;
+    c->flush_queued = true;
+    loop_defer_flush(c->home->loop, &c->flush_job);
+}
+
+static void wait_writable(struct conn *c, bool progress)
+{
+    c->write_blocked = true;
+    event_add(&c->write_event, NULL);
+    if (progress || c->out_deadline_ms == 0) {
+        c->out_deadline_ms = loop_now_ms(c->home->loop) + conn_limits(c)->write_stall_ms;
+        arm(c);
+    }
+}
+
+/* Sends what waits. Returns the bytes sent; the connection may be closed afterwards. */
+static size_t send_out(struct conn *c)
+{
+    size_t sent = 0;
+    bool more = true;
+    while (c->out.bytes > 0 && sent < SEND_TURN_BYTES) {
+        ssize_t len = more ? conn_io_write(c, &more) : IO_AGAIN;
+        if (len == IO_FAILED) {
+            conn_close(c, NET_CLOSE_IO);
+            return sent;
+        }
+        if (len == IO_AGAIN) {
+            wait_writable(c, sent > 0);
+            break;
+        }
+        outq_drop(&c->out, (size_t)len);
+        sent += (size_t)len;
+    }
+    if (sent > 0) metric_add(c->home->counters->bytes_out, (int64_t)sent);
+    if (c->out.bytes == 0) c->out_deadline_ms = 0;
+    else if (!c->write_blocked) conn_flush_later(c);
+    return sent;
+}
+
+static void flush(struct conn *c)
+{
+    if (c->closed || c->handshaking) return;
+    if (c->protocol->before_flush != NULL) c->protocol->before_flush(c);
+    if (c->closed || c->write_blocked) return;
+    size_t sent = send_out(c);
+    if (c->closed) return;
+    if (sent > 0 && c->protocol->on_drained != NULL) c->protocol->on_drained(c);
+    if (c->closed) return;
+    if (c->out.bytes == 0 && c->finishing) {
+        if (c->linger) linger_start(c);
+        else conn_close(c, c->finish_reason);
+        return;
+    }
+    conn_update(c);
+}
+
+static void on_flush(struct job *job)
+{
+    struct conn *c = CONTAINER_OF(job, struct conn, flush_job);
+    c->flush_queued = false;
+    flush(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    struct conn *c = context;
+    c->write_blocked = false;
+    bool read_waits = c->ssl != NULL && SSL_want_write(c->ssl);    /* a read that must write first */
+    if (c->handshaking && !handshake(c)) return;
+    if (read_waits && wants_read(c)) read_all(c);
+    conn_flush_later(c);
+}

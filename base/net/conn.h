@@ -1,0 +1,149 @@
+/* One connection: socket, TLS, what was read too early, what waits to be sent, time-outs. Inside
+ * base/net only; doors see frames and HTTP requests.
+ *
+ * A protocol sits on top: it gets the bytes and says how many it took. One that cannot go on - its
+ * answer is due first, or the budget refused - calls conn_block(): the rest stays in the stash, and
+ * once something lies there the socket is not read. conn_resume() gives the stash again.
+ * Output is put into c->out; conn_flush_later() sends it at the end of the turn.
+ * A closed connection (c->closed) stays readable memory until the end of the turn.
+ * Thread: all of it on the connection's loop. */
+#ifndef BASE_NET_CONN_H
+#define BASE_NET_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <openssl/types.h>
+#include "base/net/counters.h"
+#include "base/net/listener.h"
+#include "base/net/outq.h"
+
+struct conn;
+
+struct conn_protocol {
+    /* Takes bytes from the front of data; returns how many. Fewer than len without conn_block():
+     * it needs more to decide, and gets the rest again with what comes next. */
+    size_t (*on_bytes)(struct conn *c, const uint8_t *data, size_t len);
+    /* Where the next bytes are wanted, without a copy; 0: nowhere special. May be NULL. */
+    size_t (*direct)(struct conn *c, uint8_t **ret_to);
+    void (*on_direct)(struct conn *c, size_t len);
+    /* The client sent its last byte. False: the protocol still has work and closes later. */
+    bool (*on_eof)(struct conn *c);
+    /* Before the output is sent: for a protocol that makes it on demand. May be NULL. */
+    void (*before_flush)(struct conn *c);
+    /* Some output was taken by the socket. May be NULL. */
+    void (*on_drained)(struct conn *c);
+    /* The deadline passed. NULL: close. */
+    void (*on_deadline)(struct conn *c);
+    /* Graceful stop: finish what was asked, take nothing new, then conn_finish(). */
+    void (*on_stop)(struct conn *c);
+    /* The connection is closed: tell the requests, free the state. */
+    void (*on_gone)(struct conn *c);
+    bool reads_always;           /* also while output piles up: it bounds that itself */
+};
+
+/* A listener's share on one loop. */
+struct conn_home {
+    struct loop *loop;
+    const struct door *door;
+    struct net_counters *counters;
+    struct conn *first;
+    uint32_t count;
+    bool stopping;
+    void (*on_close)(struct conn_home *home);    /* after each close; count is lowered already */
+    struct frame_request *spares;                /* frame.c's, for reuse */
+    uint32_t spare_count;
+};
+
+struct conn {
+    struct conn_home *home;
+    struct conn *next;
+    struct conn *prev;
+    int fd;
+    SSL *ssl;                        /* NULL: plain */
+    struct event read_event;
+    struct event write_event;
+    const struct conn_protocol *protocol;
+    void *state;                     /* the protocol's */
+    struct outq out;
+    uint8_t *stash;
+    size_t stash_at;
+    size_t stash_len;
+    size_t stash_cap;
+    struct loop_timer timer;
+    int64_t deadline_ms;             /* 0 = none, as the three below */
+    int64_t out_deadline_ms;
+    int64_t mute_until_ms;
+    int64_t retry_at_ms;
+    struct job flush_job;
+    struct job free_job;
+    enum net_close deadline_reason;
+    enum net_close finish_reason;
+    bool fresh;                      /* nothing read yet */
+    bool handshaking;
+    bool blocked;
+    bool feeding;
+    bool again;                      /* resumed while being fed */
+    bool eof;
+    bool reading;                    /* read_event is added */
+    bool write_blocked;              /* write_event is added */
+    bool flush_queued;
+    bool finishing;                  /* closes when out is empty */
+    bool linger;                     /* and then reads on a little, so that the reply is not lost */
+    bool tls;                        /* stays true when ssl is gone */
+    bool closed;
+};
+
+/* Takes fd over. */
+void conn_open(struct conn_home *home, int fd);
+/* At once; idempotent. */
+void conn_close(struct conn *c, enum net_close reason);
+/* When the output was sent. linger: the client may be sending still, give it time to see the reply. */
+void conn_finish(struct conn *c, enum net_close reason, bool linger);
+
+/* Hands the connection to the protocol that its first bytes ask for. */
+void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *state);
+void conn_block(struct conn *c);
+void conn_resume(struct conn *c);
+/* Blocks, and resumes after net_limits.budget_retry_ms: the budget refused. */
+void conn_wait_budget(struct conn *c);
+void conn_mute(struct conn *c, uint32_t ms);
+static inline bool conn_is_muted(const struct conn *c)
+{
+    return c->mute_until_ms != 0;
+}
+
+void conn_flush_later(struct conn *c);
+/* Output beyond its limit waits: take no new request. on_drained comes. */
+bool conn_is_full(const struct conn *c);
+/* Looks again whether the socket is to be read. */
+void conn_update(struct conn *c);
+/* Unless something else happens within ms: close for that reason. 0: no deadline. */
+void conn_deadline(struct conn *c, uint32_t ms, enum net_close reason);
+
+static inline const struct net_limits *conn_limits(const struct conn *c)
+{
+    return &c->home->door->limits;
+}
+
+/* The protocols. */
+extern const struct conn_protocol sniff_protocol;
+void frame_start(struct conn *c);
+void http1_start(struct conn *c);
+void http2_start(struct conn *c);
+void frame_home_done(struct conn_home *home);
+
+/* conn_io.c: reads and writes, through TLS or not. */
+enum { IO_AGAIN = -1, IO_FAILED = -2 };
+/* Returns bytes, 0 at the end, or one of the above; fills vectors in order. */
+ssize_t conn_io_read(struct conn *c, struct iovec *vectors, int count);
+/* Sends from c->out; the caller drops what was sent. Returns bytes > 0, IO_AGAIN or IO_FAILED.
+ * ret_more: false when the socket's buffer is full now. */
+ssize_t conn_io_write(struct conn *c, bool *ret_more);
+/* IO_AGAIN, IO_FAILED or 1 when done. */
+int conn_io_handshake(struct conn *c);
+void conn_io_close(struct conn *c);
+
+/* tls.c: a server side session over fd; http: offer ALPN. NULL when memory is out. */
+SSL *tls_session(struct tls *tls, int fd, bool http);
+
+#endif

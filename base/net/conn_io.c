@@ -1,0 +1,99 @@
+#include "base/net/conn.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/check.h"
+
+enum { VECTORS_MAX = 64, TLS_RECORD_BYTES = 16 * 1024 };
+
+static bool again(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* What an SSL call that did not succeed means. The error queue is per thread: it must be empty
+ * before each call, or a stale entry would be taken for this one's. */
+static int ssl_outcome(struct conn *c, int result)
+{
+    switch (SSL_get_error(c->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return IO_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        c->write_blocked = true;
+        event_add(&c->write_event, NULL);
+        return IO_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return 0;
+    default:
+        return IO_FAILED;
+    }
+}
+
+int conn_io_handshake(struct conn *c)
+{
+    ERR_clear_error();
+    int result = SSL_do_handshake(c->ssl);
+    if (result == 1) return 1;
+    int outcome = ssl_outcome(c, result);
+    return outcome == 0 ? IO_FAILED : outcome;
+}
+
+ssize_t conn_io_read(struct conn *c, struct iovec *vectors, int count)
+{
+    if (c->ssl != NULL) {
+        ERR_clear_error();
+        size_t len = 0;
+        int result = SSL_read_ex(c->ssl, vectors[0].iov_base, vectors[0].iov_len, &len);
+        return result == 1 ? (ssize_t)len : ssl_outcome(c, 0);
+    }
+    ssize_t len = readv(c->fd, vectors, count);
+    if (len >= 0) return len;
+    return again() ? IO_AGAIN : IO_FAILED;
+}
+
+static ssize_t tls_write(struct conn *c, bool *ret_more)
+{
+    struct iovec first;
+    outq_vectors(&c->out, &first, 1);
+    if (first.iov_len < TLS_RECORD_BYTES && c->out.count > 1) {
+        first.iov_base = loop_scratch(c->home->loop);
+        first.iov_len = outq_peek(&c->out, first.iov_base, TLS_RECORD_BYTES);
+    }
+    ERR_clear_error();
+    size_t len = 0;
+    int result = SSL_write_ex(c->ssl, first.iov_base, first.iov_len, &len);
+    *ret_more = result == 1;
+    if (result == 1) return (ssize_t)len;
+    int outcome = ssl_outcome(c, 0);
+    return outcome == 0 ? IO_FAILED : outcome;
+}
+
+ssize_t conn_io_write(struct conn *c, bool *ret_more)
+{
+    if (c->ssl != NULL) return tls_write(c, ret_more);
+    struct iovec vectors[VECTORS_MAX];
+    int count = outq_vectors(&c->out, vectors, VECTORS_MAX);
+    size_t offered = 0;
+    for (int i = 0; i < count; i++) offered += vectors[i].iov_len;
+    struct msghdr msg = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
+    ssize_t len = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+    *ret_more = len >= 0 && (size_t)len == offered;
+    if (len >= 0) return len;
+    return again() ? IO_AGAIN : IO_FAILED;
+}
+
+void conn_io_close(struct conn *c)
+{
+    if (c->ssl != NULL) {
+        ERR_clear_error();
+        if (!c->handshaking) SSL_shutdown(c->ssl);     /* close_notify, if the socket takes it */
+        ERR_clear_error();
+        SSL_free(c->ssl);
+        c->ssl = NULL;
+    }
+    if (c->fd >= 0) close(c->fd);
+    c->fd = -1;
+}

@@ -1,0 +1,396 @@
+/* Cuts frames out of what a connection reads, runs them in order and sends the replies in order.
+ *
+ * Requests under way stand in a queue, oldest first; one that is finished before its elders waits
+ * there. A frame that may not start yet (see may_overlap) is `waiting`: it was read whole, and
+ * nothing is cut behind it. Fails with: a size beyond the limit, or half a frame and silence - the
+ * connection is closed; no memory - the socket is not read until the budget gives. */
+#include "base/net/frame.h"
+
+#include <assert.h>
+#include "base/mem.h"
+#include "base/net/conn.h"
+#include "base/check.h"
+
+enum {
+    SIZE_BYTES = 4,
+    DIRECT_BYTES_MIN = 16 * 1024,    /* a body with more than this to come is read into its slab */
+    SPARES_MAX = 64,
+    SPARE_KEPT_BYTES = 8 * 1024,     /* arena and reply buffer of a spare, each */
+};
+
+enum { RUNNING, REPLIED, SILENT, ABORTED };
+
+struct frame_conn {
+    struct conn *conn;
+    void *user;
+    struct slab *body;               /* being read; NULL between frames */
+    struct frame_request *first;     /* under way, in their order */
+    struct frame_request *last;
+    struct frame_request *waiting;   /* whole, not started */
+    uint32_t under_way;
+    uint8_t size[SIZE_BYTES];
+    uint8_t size_len;
+    bool emitting;                   /* frames_advance() is on the stack */
+    bool starved;                    /* the last try to get memory failed */
+};
+
+static const struct frame_door *door_of(const struct frame_conn *fc)
+{
+    return fc->conn->home->door->frames;
+}
+
+/* ---- requests --------------------------------------------------------------------------------- */
+
+static struct frame_request *request_new(struct frame_conn *fc, struct slab *body)
+{
+    struct conn_home *home = fc->conn->home;
+    const struct frame_door *door = home->door->frames;
+    struct frame_request *rq = home->spares;
+    if (rq != NULL) {
+        home->spares = rq->next;
+        home->spare_count--;
+        rq->context = NULL;
+        rq->on_closed = NULL;
+    } else {
+        rq = NEW(struct frame_request);
+        arena_init(&rq->arena, door->arena_bytes_max);
+        writer_init(&rq->reply, door->reply_bytes_max);
+    }
+    rq->loop = home->loop;
+    rq->conn = fc;
+    rq->door = door;
+    rq->body = body;
+    rq->next = NULL;
+    rq->state = RUNNING;
+    return rq;
+}
+
+static void request_free(struct frame_request *rq)
+{
+    slab_unref(rq->body);
+    writer_done(&rq->reply);
+    arena_done(&rq->arena);
+    mem_free(rq);
+}
+
+/* Keeps a small request for the next one: its blocks save three allocations a frame. */
+static void request_spare(struct conn_home *home, struct frame_request *rq)
+{
+    if (home->spare_count == SPARES_MAX || rq->arena.used > SPARE_KEPT_BYTES ||
+        rq->reply.cap > SPARE_KEPT_BYTES) {
+        request_free(rq);
+        return;
+    }
+    slab_unref(rq->body);
+    rq->body = NULL;
+    arena_reset(&rq->arena);
+    writer_reset(&rq->reply);
+    rq->conn = NULL;
+    rq->next = home->spares;
+    home->spares = rq;
+    home->spare_count++;
+}
+
+void frame_home_done(struct conn_home *home)
+{
+    while (home->spares != NULL) {
+        struct frame_request *rq = home->spares;
+        home->spares = rq->next;
+        request_free(rq);
+    }
+    home->spare_count = 0;
+}
+
+/* ---- starting --------------------------------------------------------------------------------- */
+
+static void start(struct frame_conn *fc, struct frame_request *rq)
+{
+    if (fc->first == NULL) fc->first = rq;
+    else fc->last->next = rq;
+    fc->last = rq;
+    fc->under_way++;
+    conn_deadline(fc->conn, 0, NET_CLOSE_IDLE);
+    metric_add(fc->conn->home->counters->requests, 1);
+    door_of(fc)->on_frame(rq);
+}
+
+static bool may_start(struct frame_conn *fc, const struct frame_request *rq)
+{
+    struct conn *c = fc->conn;
+    if (conn_is_muted(c) || conn_is_full(c) || c->finishing || c->home->stopping) return false;
+    if (fc->first == NULL) return true;
+    const struct frame_door *door = door_of(fc);
+    return fc->under_way < conn_limits(c)->pipelined_max && door->may_overlap != NULL &&
+           door->may_overlap(fc->last, slab_bytes(rq->body));
+}
+
+static void idle(struct frame_conn *fc)
+{
+    struct conn *c = fc->conn;
+    if (fc->body != NULL || fc->size_len > 0)
+        conn_deadline(c, conn_limits(c)->body_stall_ms, NET_CLOSE_STALL);
+    else conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
+}
+
+/* ---- finishing -------------------------------------------------------------------------------- */
+
+static void emit(struct frame_conn *fc, struct frame_request *rq)
+{
+    struct conn *c = fc->conn;
+    if (rq->state == ABORTED) conn_finish(c, NET_CLOSE_ABORT, false);
+    if (rq->state != REPLIED || c->finishing) return;
+    uint8_t size[SIZE_BYTES];
+    store_be32(size, (uint32_t)writer_total(&rq->reply));
+    outq_copy(&c->out, bytes_of(size, sizeof size));
+    outq_writer(&c->out, &rq->reply);
+    conn_flush_later(c);
+}
+
+static void emit_finished(struct frame_conn *fc)
+{
+    while (fc->first != NULL && fc->first->state != RUNNING) {
+        struct frame_request *rq = fc->first;
+        fc->first = rq->next;
+        if (fc->first == NULL) fc->last = NULL;
+        fc->under_way--;
+        emit(fc, rq);
+        request_spare(fc->conn->home, rq);
+    }
+}
+
+/* Sends what can be sent and starts what may start now. A request that is finished while it is being
+ * started comes back here: the outer call goes on with it. */
+static void advance(struct frame_conn *fc)
+{
+    struct conn *c = fc->conn;
+    if (fc->emitting) return;
+    fc->emitting = true;
+    emit_finished(fc);
+    while (fc->waiting != NULL && may_start(fc, fc->waiting)) {
+        struct frame_request *rq = fc->waiting;
+        fc->waiting = NULL;
+        start(fc, rq);
+        emit_finished(fc);
+    }
+    fc->emitting = false;
+    if (c->closed || c->finishing) return;
+    bool done = fc->first == NULL && fc->waiting == NULL;
+    if (done && c->eof) conn_finish(c, NET_CLOSE_PEER, false);
+    else if (fc->first == NULL && c->home->stopping) conn_finish(c, NET_CLOSE_STOP, false);
+    else if (done) idle(fc);
+}
+
+static void finish(struct frame_request *rq, uint8_t state)
+{
+    loop_assert(rq->loop);
+    assert(rq->state == RUNNING);
+    struct frame_conn *fc = rq->conn;
+    if (fc == NULL) {
+        request_free(rq);
+        return;
+    }
+    rq->state = state;
+    if (fc->first != rq) return;
+    advance(fc);
+    if (!fc->emitting && fc->waiting == NULL && fc->conn->blocked) conn_resume(fc->conn);
+}
+
+void frame_reply(struct frame_request *rq)
+{
+    bool bad = rq->reply.err != ERR_OK || writer_total(&rq->reply) > INT32_MAX;
+    finish(rq, bad ? ABORTED : REPLIED);
+}
+
+void frame_reply_none(struct frame_request *rq)
+{
+    finish(rq, SILENT);
+}
+
+void frame_abort(struct frame_request *rq)
+{
+    finish(rq, ABORTED);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+/* The size field is complete: makes the slab. False: blocked or closing. */
+static bool admit(struct frame_conn *fc)
+{
+    struct conn *c = fc->conn;
+    uint32_t size = load_be32(fc->size);
+    if (size > door_of(fc)->frame_bytes_max) {      /* also any negative one */
+        conn_finish(c, NET_CLOSE_TOO_LARGE, true);
+        return false;
+    }
+    fc->body = slab_new(c->home->door->budget, size);
+    fc->starved = fc->body == NULL;
+    if (fc->starved) {
+        conn_deadline(c, 0, NET_CLOSE_STALL);       /* the wait is ours, not the client's */
+        conn_wait_budget(c);
+        return false;
+    }
+    fc->size_len = 0;
+    return true;
+}
+
+/* The body is complete. */
+static void complete(struct frame_conn *fc)
+{
+    assert(fc->waiting == NULL);
+    struct slab *body = TAKE(fc->body);
+    fc->waiting = request_new(fc, body);
+    advance(fc);
+}
+
+static size_t take_size(struct frame_conn *fc, const uint8_t *data, size_t len)
+{
+    size_t used = 0;
+    while (used < len && fc->size_len < SIZE_BYTES) fc->size[fc->size_len++] = data[used++];
+    return used;
+}
+
+static size_t frame_bytes(struct conn *c, const uint8_t *data, size_t len)
+{
+    struct frame_conn *fc = c->state;
+    size_t used = 0;
+    advance(fc);                                    /* a mute may have ended, output been sent */
+    while (!c->closed && !c->finishing) {
+        if (fc->waiting != NULL || c->home->stopping) {
+            conn_block(c);
+            return used;
+        }
+        if (fc->body == NULL) {
+            used += take_size(fc, data + used, len - used);
+            if (fc->size_len < SIZE_BYTES || !admit(fc)) break;
+        }
+        struct slab *body = fc->body;
+        size_t rest = body->cap - body->len;
+        size_t take = len - used < rest ? len - used : rest;
+        mem_copy(body->data + body->len, data + used, take);
+        body->len += take;
+        used += take;
+        if (body->len < body->cap) break;
+        complete(fc);
+    }
+    if (!c->closed && !c->finishing && !fc->starved && fc->first == NULL && fc->waiting == NULL)
+        idle(fc);
+    return used;
+}
+
+static size_t frame_direct(struct conn *c, uint8_t **ret_to)
+{
+    struct frame_conn *fc = c->state;
+    if (fc->body == NULL || fc->body->cap - fc->body->len < DIRECT_BYTES_MIN) return 0;
+    *ret_to = fc->body->data + fc->body->len;
+    return fc->body->cap - fc->body->len;
+}
+
+static void frame_direct_done(struct conn *c, size_t len)
+{
+    struct frame_conn *fc = c->state;
+    fc->body->len += len;
+    if (fc->body->len == fc->body->cap) complete(fc);
+    else if (fc->first == NULL) idle(fc);
+}
+
+/* ---- the connection --------------------------------------------------------------------------- */
+
+static bool frame_eof(struct conn *c)
+{
+    struct frame_conn *fc = c->state;
+    return fc->waiting == NULL;      /* a whole request that was sent before the end is still run */
+}
+
+static void frame_drained(struct conn *c)
+{
+    struct frame_conn *fc = c->state;
+    if (fc->waiting != NULL && !conn_is_full(c)) conn_resume(c);
+}
+
+static void frame_stop(struct conn *c)
+{
+    struct frame_conn *fc = c->state;
+    if (fc->first == NULL) conn_finish(c, NET_CLOSE_STOP, false);
+}
+
+static void frame_gone(struct conn *c)
+{
+    struct frame_conn *fc = c->state;
+    fc->emitting = true;             /* nothing is to be sent or started any more */
+    slab_unrefp(&fc->body);
+    if (fc->waiting != NULL) request_free(TAKE(fc->waiting));
+    struct frame_request *rq = TAKE(fc->first);
+    while (rq != NULL) {
+        struct frame_request *next = rq->next;
+        rq->conn = NULL;
+        if (rq->state != RUNNING) request_free(rq);
+        else if (rq->on_closed != NULL) rq->on_closed(rq);
+        rq = next;
+    }
+    if (door_of(fc)->on_close != NULL) door_of(fc)->on_close(fc);
+    c->state = NULL;
+    mem_free(fc);
+}
+
+static const struct conn_protocol frame_protocol = {
+    .on_bytes = frame_bytes,
+    .direct = frame_direct,
+    .on_direct = frame_direct_done,
+    .on_eof = frame_eof,
+    .on_drained = frame_drained,
+    .on_stop = frame_stop,
+    .on_gone = frame_gone,
+};
+
+void frame_start(struct conn *c)
+{
+    struct frame_conn *fc = NEW(struct frame_conn);
+    fc->conn = c;
+    conn_switch(c, &frame_protocol, fc);
+    if (c->home->door->frames->on_open != NULL) c->home->door->frames->on_open(fc);
+}
+
+void frame_mute(struct frame_conn *fc, uint32_t ms)
+{
+    conn_mute(fc->conn, ms);
+}
+
+void frame_close(struct frame_conn *fc)
+{
+    conn_finish(fc->conn, NET_CLOSE_ABORT, false);
+}
+
+void frame_user_set(struct frame_conn *fc, void *user)
+{
+    fc->user = user;
+}
+
+void *frame_user(const struct frame_conn *fc)
+{
+    return fc->user;
+}
+
+const struct frame_door *frame_door(const struct frame_conn *fc)
+{
+    return door_of(fc);
+}
+
+struct loop *frame_loop(const struct frame_conn *fc)
+{
+    return fc->conn->home->loop;
+}
+
+bool frame_is_tls(const struct frame_conn *fc)
+{
+    return fc->conn->tls;
+}
+
+void frame_local(const struct frame_conn *fc, struct net_address *ret)
+{
+    net_address_local(fc->conn->fd, ret);
+}
+
+void frame_peer(const struct frame_conn *fc, struct net_address *ret)
+{
+    net_address_peer(fc->conn->fd, ret);
+}

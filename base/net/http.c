@@ -1,0 +1,205 @@
+#include "base/net/http.h"
+
+#include <assert.h>
+#include <strings.h>
+#include <time.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/net/http_inner.h"
+#include "base/check.h"
+
+enum { CHUNK_BYTES_MIN = 16 * 1024 };
+
+static const struct http_version *version_of(const struct http_request *rq)
+{
+    return rq->version_major == 2 ? &http2_version : &http1_version;
+}
+
+/* ---- requests --------------------------------------------------------------------------------- */
+
+struct http_request *http_request_new(struct conn *c, uint8_t version_major)
+{
+    const struct http_door *door = c->home->door->http;
+    const struct net_limits *limits = conn_limits(c);
+    struct http_request *rq = NEW(struct http_request);
+    rq->loop = c->home->loop;
+    rq->conn = c;
+    rq->door = door;
+    rq->version_major = version_major;
+    rq->method = rq->path = BYTES_LIT("");
+    /* The head lies in the arena too: its text, and the array as it doubles. */
+    size_t head_bytes = 2 * (size_t)limits->header_bytes_max +
+                        (size_t)limits->header_count_max * 4 * sizeof(struct http_header);
+    arena_init(&rq->arena, door->arena_bytes_max + head_bytes);
+    writer_init(&rq->reply, door->reply_bytes_max);
+    return rq;
+}
+
+void http_request_free(struct http_request *rq)
+{
+    slab_unref(rq->body);
+    writer_done(&rq->reply);
+    arena_done(&rq->arena);
+    mem_free(rq);
+}
+
+void http_request_run(struct http_request *rq)
+{
+    struct net_counters *counters = rq->conn->home->counters;
+    metric_add(counters->requests, 1);
+    if (rq->refused != 0) metric_add(counters->refused, 1);
+    rq->door->on_request(rq);
+}
+
+void http_request_gone(struct http_request *rq)
+{
+    rq->conn = NULL;
+    rq->stream = NULL;
+    if (rq->on_closed != NULL) rq->on_closed(rq);
+}
+
+void http_request_target(struct http_request *rq, struct bytes target)
+{
+    const uint8_t *mark = target.len ? memchr(target.data, '?', target.len) : NULL;
+    rq->path = target;
+    rq->query = BYTES_NULL;
+    if (mark == NULL) return;
+    size_t at = (size_t)(mark - target.data);
+    rq->path = bytes_slice(target, 0, at);
+    rq->query = bytes_slice(target, at + 1, target.len - at - 1);
+}
+
+bool http_name_is(struct bytes name, const char *lower)
+{
+    return name.len == strlen(lower) && strncasecmp((const char *)name.data, lower, name.len) == 0;
+}
+
+struct bytes http_header(const struct http_request *rq, const char *name)
+{
+    for (uint32_t i = 0; i < rq->header_count; i++)
+        if (http_name_is(rq->headers[i].name, name)) return rq->headers[i].value;
+    return BYTES_NULL;
+}
+
+struct bytes http_body(const struct http_request *rq)
+{
+    return rq->body == NULL ? BYTES_LIT("") : slab_bytes(rq->body);
+}
+
+bool http_content_length(const struct http_request *rq, uint64_t *ret)
+{
+    return bytes_to_u64(http_header(rq, "content-length"), ret);
+}
+
+uint16_t http_body_add(struct http_request *rq, struct bytes more)
+{
+    struct slab *body = rq->body;
+    size_t len = body ? body->len : 0;
+    if (more.len > rq->door->body_bytes_max - len) return 413;
+    if (body == NULL || body->cap - len < more.len) {
+        size_t cap = len + more.len < CHUNK_BYTES_MIN ? CHUNK_BYTES_MIN : 2 * (len + more.len);
+        if (cap > rq->door->body_bytes_max) cap = rq->door->body_bytes_max;
+        struct slab *grown = slab_new(rq->conn->home->door->budget, cap);
+        if (grown == NULL) return 503;      /* waiting could wait for ever: others grow like this too */
+        if (body != NULL) mem_copy(grown->data, body->data, len);
+        grown->len = len;
+        slab_unref(body);
+        rq->body = body = grown;
+    }
+    mem_copy(body->data + len, more.data, more.len);
+    body->len += more.len;
+    return 0;
+}
+
+/* ---- replies ---------------------------------------------------------------------------------- */
+
+bool http_value_is_legal(struct bytes value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.data[i] == '\r' || value.data[i] == '\n' || value.data[i] == '\0') return false;
+    return true;
+}
+
+bool http_has_body(const struct http_request *rq, uint16_t status)
+{
+    return !bytes_equal_str(rq->method, "HEAD") && status >= 200 && status != 204 && status != 304;
+}
+
+const char *http_date(void)
+{
+    static _Thread_local char text[32];
+    static _Thread_local int64_t text_s = -1;
+    int64_t now_s = clock_wall_ms() / 1000;
+    if (now_s == text_s) return text;
+    struct tm tm;
+    time_t t = (time_t)now_s;
+    gmtime_r(&t, &tm);
+    strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    text_s = now_s;
+    return text;
+}
+
+void http_reply(struct http_request *rq, uint16_t status, const struct http_header *headers,
+                uint32_t header_count)
+{
+    loop_assert(rq->loop);
+    assert(!rq->streaming);
+    if (rq->conn == NULL) http_request_free(rq);
+    else if (rq->reply.err != ERR_OK) version_of(rq)->abort(rq);
+    else version_of(rq)->reply(rq, status, headers, header_count);
+}
+
+void http_abort(struct http_request *rq)
+{
+    loop_assert(rq->loop);
+    if (rq->conn == NULL) http_request_free(rq);
+    else version_of(rq)->abort(rq);
+}
+
+void http_stream_start(struct http_request *rq, uint16_t status, const struct http_header *headers,
+                       uint32_t header_count)
+{
+    loop_assert(rq->loop);
+    assert(!rq->streaming);
+    rq->streaming = true;
+    if (rq->conn != NULL) version_of(rq)->start(rq, status, headers, header_count);
+}
+
+size_t http_stream_write(struct http_request *rq, struct writer *w)
+{
+    loop_assert(rq->loop);
+    assert(rq->streaming);
+    if (rq->conn == NULL) {
+        writer_reset(w);
+        return 0;
+    }
+    return version_of(rq)->write(rq, w);
+}
+
+size_t http_stream_queued(const struct http_request *rq)
+{
+    return rq->conn == NULL ? 0 : version_of(rq)->queued(rq);
+}
+
+void http_stream_end(struct http_request *rq)
+{
+    loop_assert(rq->loop);
+    assert(rq->streaming);
+    if (rq->conn == NULL) http_request_free(rq);
+    else version_of(rq)->end(rq);
+}
+
+bool http_is_tls(const struct http_request *rq)
+{
+    return rq->conn->tls;
+}
+
+void http_local(const struct http_request *rq, struct net_address *ret)
+{
+    net_address_local(rq->conn->fd, ret);
+}
+
+void http_peer(const struct http_request *rq, struct net_address *ret)
+{
+    net_address_peer(rq->conn->fd, ret);
+}

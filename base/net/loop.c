@@ -1,0 +1,337 @@
+#include "base/net/loop.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <event2/event.h>
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/check.h"
+
+/* Deferred jobs may defer more; beyond so many rounds the rest waits for the next turn, so that
+ * sockets are not starved. */
+enum { DEFER_ROUNDS_MAX = 16 };
+
+struct job_list {
+    struct job *first;
+    struct job **last;
+};
+
+struct loop {
+    struct event_base *base;
+    struct mailbox inbox;
+    struct event *inbox_event;
+    struct event *timer_event;       /* wakes the loop for the first timer of the heap */
+    int64_t timer_armed_ms;          /* when it is due; 0 = not armed */
+    struct loop_timer **heap;        /* [1 .. heap_count], smallest at_ms first */
+    uint32_t heap_count;
+    uint32_t heap_cap;
+    struct job_list deferred;
+    struct job_list flushes;
+    int64_t now_ms;                  /* 0 = read the clock when asked */
+    uint32_t index;
+    bool started;
+    bool stop;                       /* the loop's thread alone */
+    struct job stop_job;
+    pthread_t thread;
+    char name[16];
+    uint8_t *scratch;
+};
+
+static _Thread_local struct loop *current;
+
+/* ---- job lists -------------------------------------------------------------------------------- */
+
+static void list_init(struct job_list *l)
+{
+    l->first = NULL;
+    l->last = &l->first;
+}
+
+static void list_add(struct job_list *l, struct job *job)
+{
+    job->next = NULL;
+    *l->last = job;
+    l->last = &job->next;
+}
+
+static void run_all(struct job *job)
+{
+    while (job != NULL) {
+        struct job *next = job->next;     /* run() owns the job and may free it */
+        job->run(job);
+        job = next;
+    }
+}
+
+static void list_run(struct job_list *l)
+{
+    struct job *first = l->first;
+    list_init(l);
+    run_all(first);
+}
+
+/* ---- timers: a binary heap -------------------------------------------------------------------- */
+
+static void heap_put(struct loop *loop, uint32_t slot, struct loop_timer *t)
+{
+    loop->heap[slot] = t;
+    t->slot = slot;
+}
+
+static void heap_up(struct loop *loop, uint32_t slot, struct loop_timer *t)
+{
+    for (; slot > 1 && loop->heap[slot / 2]->at_ms > t->at_ms; slot /= 2)
+        heap_put(loop, slot, loop->heap[slot / 2]);
+    heap_put(loop, slot, t);
+}
+
+static void heap_down(struct loop *loop, uint32_t slot, struct loop_timer *t)
+{
+    for (;;) {
+        uint32_t child = slot * 2;
+        if (child > loop->heap_count) break;
+        if (child < loop->heap_count && loop->heap[child + 1]->at_ms < loop->heap[child]->at_ms)
+            child++;
+        if (loop->heap[child]->at_ms >= t->at_ms) break;
+        heap_put(loop, slot, loop->heap[child]);
+        slot = child;
+    }
+    heap_put(loop, slot, t);
+}
+
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
+{
+    assert(timer->fire != NULL);
+    loop_timer_cancel(loop, timer);
+    if (loop->heap_count + 2 > loop->heap_cap) {
+        loop->heap_cap = loop->heap_cap ? loop->heap_cap * 2 : 64;
+        loop->heap = mem_grow(loop->heap, loop->heap_cap * sizeof *loop->heap);
+    }
+    timer->at_ms = at_ms;
+    heap_up(loop, ++loop->heap_count, timer);
+}
+
+void loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
+{
+    uint32_t slot = timer->slot;
+    if (slot == 0) return;
+    assert(slot <= loop->heap_count && loop->heap[slot] == timer);
+    struct loop_timer *last = loop->heap[loop->heap_count--];
+    timer->slot = 0;
+    if (last == timer) return;
+    if (slot > 1 && loop->heap[slot / 2]->at_ms > last->at_ms) heap_up(loop, slot, last);
+    else heap_down(loop, slot, last);
+}
+
+static void timers_fire(struct loop *loop)
+{
+    if (loop->heap_count == 0) return;
+    int64_t now_ms = loop_now_ms(loop);
+    while (loop->heap_count > 0 && loop->heap[1]->at_ms <= now_ms) {
+        struct loop_timer *t = loop->heap[1];
+        loop_timer_cancel(loop, t);
+        t->fire(t);
+    }
+}
+
+/* ---- the turn --------------------------------------------------------------------------------- */
+
+static void on_wake(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what, (void)context;      /* the turn itself looks at inbox and timers */
+}
+
+static void inbox_run(struct loop *loop)
+{
+    run_all(mailbox_take(&loop->inbox));
+}
+
+static void on_inbox(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    inbox_run(context);
+}
+
+static void on_stop(struct job *job)
+{
+    CONTAINER_OF(job, struct loop, stop_job)->stop = true;
+}
+
+/* wait_ms: -1 = until the first timer. */
+static void wake_at(struct loop *loop, int wait_ms)
+{
+    int64_t at_ms = loop->heap_count > 0 ? loop->heap[1]->at_ms : INT64_MAX;
+    if (at_ms == INT64_MAX && wait_ms < 0) {
+        if (loop->timer_armed_ms != 0) evtimer_del(loop->timer_event);
+        loop->timer_armed_ms = 0;
+        return;
+    }
+    if (wait_ms < 0 && at_ms == loop->timer_armed_ms) return;
+    int64_t now_ms = clock_mono_ms();
+    int64_t rest_ms = at_ms > now_ms ? at_ms - now_ms : 0;
+    if (wait_ms >= 0 && rest_ms > wait_ms) rest_ms = wait_ms;
+    struct timeval rest = {.tv_sec = rest_ms / 1000, .tv_usec = rest_ms % 1000 * 1000};
+    evtimer_add(loop->timer_event, &rest);
+    loop->timer_armed_ms = wait_ms < 0 ? at_ms : 1;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    on_wake(fd, what, context);
+    ((struct loop *)context)->timer_armed_ms = 0;
+}
+
+void loop_turn(struct loop *loop, int wait_ms)
+{
+    assert(!loop->started || current == loop);
+    struct loop *outer = current;
+    current = loop;
+    if (loop->deferred.first != NULL || loop->flushes.first != NULL) wait_ms = 0;
+    if (wait_ms != 0) wake_at(loop, wait_ms);
+    loop->now_ms = 0;
+    event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+    timers_fire(loop);
+    for (int i = 0; i < DEFER_ROUNDS_MAX && loop->deferred.first != NULL; i++)
+        list_run(&loop->deferred);
+    list_run(&loop->flushes);
+    loop->now_ms = 0;
+    current = outer;
+}
+
+static void *loop_main(void *context)
+{
+    struct loop *loop = context;
+    pthread_setname_np(pthread_self(), loop->name);
+    current = loop;
+    while (!loop->stop) loop_turn(loop, -1);
+    current = NULL;
+    return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+struct loop *loop_new(const char *name)
+{
+    signal(SIGPIPE, SIG_IGN);     /* OpenSSL writes with write(2): the loop sees EPIPE instead */
+    struct loop *loop = NEW(struct loop);
+    bytes_to_text(bytes_str(name), loop->name, sizeof loop->name);
+    struct event_config *config = event_config_new();
+    if (config == NULL) abort();
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+    loop->base = event_base_new_with_config(config);
+    event_config_free(config);
+    if (loop->base == NULL) abort();
+    mailbox_init(&loop->inbox);
+    list_init(&loop->deferred);
+    list_init(&loop->flushes);
+    loop->stop_job.run = on_stop;
+    loop->inbox_event = event_new(loop->base, loop->inbox.event_fd, EV_READ | EV_PERSIST, on_inbox,
+                                  loop);
+    loop->timer_event = evtimer_new(loop->base, on_timer, loop);
+    if (loop->inbox_event == NULL || loop->timer_event == NULL) abort();
+    event_add(loop->inbox_event, NULL);
+    return loop;
+}
+
+void loop_start(struct loop *loop)
+{
+    assert(!loop->started);
+    loop->started = true;
+    if (pthread_create(&loop->thread, NULL, loop_main, loop) != 0) abort();
+}
+
+/* What was posted, and what that deferred. */
+static void finish_jobs(struct loop *loop)
+{
+    struct loop *outer = current;
+    current = loop;
+    do {
+        inbox_run(loop);
+        list_run(&loop->deferred);
+        list_run(&loop->flushes);
+    } while (loop->deferred.first != NULL || loop->flushes.first != NULL);
+    current = outer;
+}
+
+void loop_stop(struct loop *loop)
+{
+    if (loop->started) {
+        loop_post(loop, &loop->stop_job);
+        pthread_join(loop->thread, NULL);
+        loop->started = false;
+    }
+    finish_jobs(loop);
+}
+
+void loop_free(struct loop *loop)
+{
+    if (loop == NULL) return;
+    assert(!loop->started);
+    finish_jobs(loop);
+    event_free(loop->inbox_event);
+    event_free(loop->timer_event);
+    event_base_free(loop->base);
+    mailbox_done(&loop->inbox);
+    mem_free(loop->heap);
+    mem_free(loop->scratch);
+    mem_free(loop);
+}
+
+void loop_post(struct loop *loop, struct job *job)
+{
+    mailbox_post(&loop->inbox, job);
+}
+
+void loop_defer(struct loop *loop, struct job *job)
+{
+    loop_assert(loop);
+    list_add(&loop->deferred, job);
+}
+
+void loop_defer_flush(struct loop *loop, struct job *job)
+{
+    loop_assert(loop);
+    list_add(&loop->flushes, job);
+}
+
+int64_t loop_now_ms(struct loop *loop)
+{
+    if (loop->now_ms == 0) loop->now_ms = clock_mono_ms();
+    return loop->now_ms;
+}
+
+struct loop *loop_current(void)
+{
+    return current;
+}
+
+void loop_assert(const struct loop *loop)
+{
+    assert(current == loop);
+}
+
+void loop_index_set(struct loop *loop, uint32_t index)
+{
+    loop->index = index;
+}
+
+uint32_t loop_index(const struct loop *loop)
+{
+    return loop->index;
+}
+
+struct event_base *loop_events(struct loop *loop)
+{
+    return loop->base;
+}
+
+uint8_t *loop_scratch(struct loop *loop)
+{
+    /* Not zeroed and touched only as far as reads reach, so an idle loop does not pay for it. */
+    if (loop->scratch == NULL) loop->scratch = mem_grow(NULL, LOOP_READ_BYTES);
+    return loop->scratch;
+}

@@ -1,0 +1,168 @@
+/* A server for the tests of base/net: loops on threads, a listener on a free port, plain blocking
+ * clients, and a way to run a piece of a test on a loop's thread. */
+#ifndef TESTS_NET_FIXTURE_H
+#define TESTS_NET_FIXTURE_H
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "base/net/counters.h"
+#include "base/net/listener.h"
+#include "test.h"
+
+enum { LOOPS_MAX = 4, CLIENT_WAIT_S = 20 };
+
+struct server {
+    struct loop *loops[LOOPS_MAX];
+    uint32_t loop_count;
+    struct listener *listener;
+    struct budget budget;
+    struct door door;
+    struct net_counters counters;
+    uint16_t port;
+};
+
+/* Fill s->door (frames or http, limits, tls) between these two. */
+static inline void server_init(struct server *s, const char *name)
+{
+    *s = (struct server){.loop_count = 1};
+    net_limits_init(&s->door.limits);
+    budget_init(&s->budget, 64 << 20);
+    s->door.name = name;
+    s->door.budget = &s->budget;
+    net_counters_init(&s->counters, name);
+}
+
+static inline void server_start(struct server *s)
+{
+    for (uint32_t i = 0; i < s->loop_count; i++) {
+        s->loops[i] = loop_new("test");
+        loop_start(s->loops[i]);
+    }
+    EXPECT_OK(listener_open("127.0.0.1:0", &s->door, s->loops, s->loop_count, &s->listener));
+    struct net_address a;
+    listener_address(s->listener, &a);
+    s->port = a.port;
+}
+
+static inline void server_stop(struct server *s)
+{
+    listener_close(s->listener, 5000);
+    for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
+    listener_free(s->listener);
+    for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
+    EXPECT_EQ(atomic_load(&s->budget.used), 0);
+}
+
+/* ---- running on a loop ------------------------------------------------------------------------ */
+
+struct call {
+    struct job job;
+    struct job back;
+    struct mailbox done;
+    void (*run)(void *context);
+    void *context;
+};
+
+static inline void call_run(struct job *job)
+{
+    struct call *call = CONTAINER_OF(job, struct call, job);
+    call->run(call->context);
+    mailbox_post(&call->done, &call->back);
+}
+
+/* Runs fn(context) on the loop's thread and waits for it. */
+static inline void on_loop(struct loop *loop, void (*fn)(void *), void *context)
+{
+    struct call call = {.job.run = call_run, .run = fn, .context = context};
+    mailbox_init(&call.done);
+    loop_post(loop, &call.job);
+    EXPECT(mailbox_wait(&call.done, -1) != NULL);
+    mailbox_done(&call.done);
+}
+
+static inline void nothing(void *context)
+{
+    (void)context;
+}
+
+/* Returns when the loop has had a turn that saw what was sent before. */
+static inline void turn_of(struct loop *loop)
+{
+    on_loop(loop, nothing, NULL);
+    on_loop(loop, nothing, NULL);
+}
+
+/* Waits, turn by turn, until the counter has at least that value. */
+static inline void until_counted(struct server *s, const struct metric *m, int64_t value)
+{
+    while (metric_value(m) < value) {
+        for (uint32_t i = 0; i < s->loop_count; i++) turn_of(s->loops[i]);
+        usleep(200);
+    }
+}
+
+/* ---- clients ---------------------------------------------------------------------------------- */
+
+static inline int client_open(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT(fd >= 0);
+    struct timeval wait = {.tv_sec = CLIENT_WAIT_S};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    EXPECT_EQ(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+static inline void client_send(int fd, const void *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        EXPECT(n > 0);
+        data = (const char *)data + n;
+        len -= (size_t)n;
+    }
+}
+
+static inline void client_text(int fd, const char *text)
+{
+    client_send(fd, text, strlen(text));
+}
+
+/* Exactly len bytes; fails the test when the server closes before. */
+static inline void client_take(int fd, void *to, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = recv(fd, to, len, 0);
+        EXPECT(n > 0);
+        to = (char *)to + n;
+        len -= (size_t)n;
+    }
+}
+
+/* The server has closed: nothing comes but the end. */
+static inline void client_expect_end(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, 0);
+    EXPECT(n == 0 || (n < 0 && errno == ECONNRESET));
+}
+
+/* Reads until text has come, and stops right behind it; what came stands in to, NUL-terminated. */
+static inline void client_until(int fd, const char *text, char *to, size_t cap)
+{
+    size_t len = 0, want = strlen(text);
+    do {
+        EXPECT(len + 1 < cap);
+        client_take(fd, to + len, 1);
+        to[++len] = '\0';
+    } while (len < want || strcmp(to + len - want, text) != 0);
+}
+
+#endif

@@ -1,0 +1,579 @@
+#include <errno.h>
+#include <sys/resource.h>
+#include "base/clock.h"
+#include "net_fixture.h"
+
+/* The first byte of a frame says what the door does with it:
+ *   e  echoes          h  holds it until release()       o  as h, and the next o may overlap
+ *   n  no reply        a  aborts                          m  echoes and mutes for 50 ms
+ *   b  a reply beyond its cap                             s  a reply by reference to its own slab */
+enum { HELD_MAX = 100, FRAME_MAX = 1 << 20 };
+
+static struct frame_request *held[HELD_MAX];
+static int held_count;
+static int gone_count;
+static int open_count;
+static int64_t muted_at_ms;
+
+static void on_request_gone(struct frame_request *rq)
+{
+    gone_count++;
+    for (int i = 0; i < held_count; i++)
+        if (held[i] == rq) held[i] = NULL;
+    frame_reply(rq);
+}
+
+static void hold(struct frame_request *rq)
+{
+    EXPECT(held_count < HELD_MAX);
+    held[held_count++] = rq;
+    rq->on_closed = on_request_gone;
+}
+
+static void on_frame(struct frame_request *rq)
+{
+    struct bytes body = slab_bytes(rq->body);
+    EXPECT(rq->context == NULL && rq->reply.len == 0 && rq->arena.used == 0);
+    char op = body.len ? (char)body.data[0] : 'e';
+    if (op == 'h' || op == 'o') {
+        hold(rq);
+        return;
+    }
+    if (op == 'n') {
+        frame_reply_none(rq);
+        return;
+    }
+    if (op == 'a') {
+        frame_abort(rq);
+        return;
+    }
+    if (op == 'b') writer_space(&rq->reply, FRAME_MAX + 1);
+    else if (op == 's') writer_splice(&rq->reply, (struct slab_view){rq->body, body});
+    else writer_bytes_raw(&rq->reply, body);
+    struct frame_conn *conn = rq->conn;
+    frame_reply(rq);
+    if (op == 'm') {
+        muted_at_ms = clock_mono_ms();
+        frame_mute(conn, 50);
+    }
+}
+
+static bool may_overlap(const struct frame_request *last, struct bytes next)
+{
+    return last->body->len > 0 && last->body->data[0] == 'o' && next.len > 0 && next.data[0] == 'o';
+}
+
+static void on_open(struct frame_conn *conn)
+{
+    frame_user_set(conn, &open_count);
+    open_count++;
+}
+
+static void on_close(struct frame_conn *conn)
+{
+    EXPECT(frame_user(conn) == &open_count);
+    open_count--;
+}
+
+static const struct frame_door door = {.frame_bytes_max = FRAME_MAX, .reply_bytes_max = FRAME_MAX,
+                                       .arena_bytes_max = 1 << 16, .on_frame = on_frame,
+                                       .may_overlap = may_overlap, .on_open = on_open,
+                                       .on_close = on_close};
+
+static struct server s;
+
+static void start(const char *name)
+{
+    server_init(&s, name);
+    s.door.frames = &door;
+    held_count = gone_count = open_count = 0;
+}
+
+static void send_frame(int fd, const char *text)
+{
+    uint8_t size[4];
+    store_be32(size, (uint32_t)strlen(text));
+    client_send(fd, size, 4);
+    client_text(fd, text);
+}
+
+static void expect_frame(int fd, const char *text)
+{
+    uint8_t size[4];
+    char got[256] = "";
+    client_take(fd, size, 4);
+    EXPECT_EQ(load_be32(size), strlen(text));
+    client_take(fd, got, strlen(text));
+    EXPECT_STR(got, text);
+}
+
+static void release(void *context)
+{
+    int i = *(int *)context;
+    struct frame_request *rq = held[i];
+    EXPECT(rq != NULL);
+    held[i] = NULL;
+    writer_bytes_raw(&rq->reply, slab_bytes(rq->body));
+    frame_reply(rq);
+}
+
+static void release_one(int i)
+{
+    on_loop(s.loops[0], release, &i);
+}
+
+static void read_held(void *context)
+{
+    *(int *)context = held_count;
+}
+
+static void until_held(int count)
+{
+    int now;
+    do on_loop(s.loops[0], read_held, &now);
+    while (now < count);
+    EXPECT_EQ(now, count);
+}
+
+static int64_t closed(enum net_close reason)
+{
+    return metric_value(s.counters.closed[reason]);
+}
+
+TEST(replies_come_in_order_whatever_the_cut)
+{
+    start("order");
+    server_start(&s);
+    int fd = client_open(s.port);
+    char all[4000];
+    size_t len = 0;
+    for (int i = 0; i < 100; i++) {
+        int n = snprintf(all + len + 4, 32, "e request %d%s", i, i % 7 == 0 ? " long" : "");
+        store_be32(all + len, (uint32_t)n);
+        len += 4 + (size_t)n;
+    }
+    client_send(fd, all, len);                             /* all at once */
+    char *back = mem_new(len);
+    client_take(fd, back, len);
+    assert_memory_equal(all, back, len);
+    for (size_t i = 0; i < 60; i++) client_send(fd, all + i, 1);     /* and byte by byte */
+    client_send(fd, all + 60, len - 60);
+    client_take(fd, back, len);
+    assert_memory_equal(all, back, len);
+    mem_free(back);
+    close(fd);
+    server_stop(&s);
+    EXPECT_EQ(open_count, 0);
+    EXPECT_EQ(closed(NET_CLOSE_PEER), 1);
+}
+
+TEST(a_large_frame_comes_back_by_reference)
+{
+    start("large");
+    server_start(&s);
+    int fd = client_open(s.port);
+    char *big = mem_new(FRAME_MAX + 4), *back = mem_new(FRAME_MAX + 4);
+    store_be32(big, FRAME_MAX);
+    for (int i = 4; i < FRAME_MAX + 4; i++) big[i] = (char)(i * 31 >> 3);
+    big[4] = 's';
+    for (int round = 0; round < 3; round++) {
+        client_send(fd, big, FRAME_MAX + 4);
+        client_take(fd, back, FRAME_MAX + 4);
+        assert_memory_equal(big, back, FRAME_MAX + 4);
+    }
+    mem_free(big);
+    mem_free(back);
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(the_next_request_waits_unless_the_door_lets_it_overlap)
+{
+    start("overlap");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "o1");
+    send_frame(fd, "o2");
+    send_frame(fd, "o3");
+    send_frame(fd, "e4");                /* may not overlap */
+    send_frame(fd, "h5");
+    send_frame(fd, "o6");
+    until_held(3);
+    turn_of(s.loops[0]);
+    until_held(3);
+    release_one(2);                      /* out of order: o3 waits for its elders */
+    release_one(0);
+    expect_frame(fd, "o1");
+    turn_of(s.loops[0]);
+    until_held(3);                       /* e4 did not run: o2 is not answered */
+    release_one(1);
+    expect_frame(fd, "o2");
+    expect_frame(fd, "o3");
+    expect_frame(fd, "e4");
+    until_held(4);                       /* h5, and o6 does not overlap with it */
+    release_one(3);
+    expect_frame(fd, "h5");
+    until_held(5);
+    release_one(4);
+    expect_frame(fd, "o6");
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(no_more_than_pipelined_max_overlap)
+{
+    start("pipelined");
+    s.door.limits.pipelined_max = 3;
+    server_start(&s);
+    int fd = client_open(s.port);
+    for (int i = 0; i < 6; i++) send_frame(fd, "o");
+    until_held(3);
+    turn_of(s.loops[0]);
+    until_held(3);
+    release_one(0);
+    expect_frame(fd, "o");
+    until_held(4);
+    for (int i = 1; i < 6; i++) {
+        until_held(i + 3 < 6 ? i + 3 : 6);
+        release_one(i);
+        expect_frame(fd, "o");
+    }
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(a_request_without_reply_leaves_no_trace)
+{
+    start("silent");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "n1");
+    send_frame(fd, "e2");
+    send_frame(fd, "n3");
+    send_frame(fd, "e4");
+    expect_frame(fd, "e2");
+    expect_frame(fd, "e4");
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(an_abort_closes_after_what_was_owed_before_it)
+{
+    start("abort");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "o1");
+    send_frame(fd, "a2");
+    send_frame(fd, "e3");
+    until_held(1);
+    release_one(0);
+    expect_frame(fd, "o1");
+    client_expect_end(fd);
+    close(fd);
+    fd = client_open(s.port);
+    send_frame(fd, "b");                 /* a reply that does not fit is an abort */
+    client_expect_end(fd);
+    close(fd);
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_ABORT), 2);
+}
+
+TEST(a_size_beyond_the_limit_closes_the_connection)
+{
+    start("oversize");
+    server_start(&s);
+    const uint32_t sizes[] = {FRAME_MAX + 1, 0x7fffffff, 0x80000000, 0xffffffff};
+    for (int i = 0; i < 4; i++) {
+        int fd = client_open(s.port);
+        send_frame(fd, "e first");
+        uint8_t size[4];
+        store_be32(size, sizes[i]);
+        client_send(fd, size, 4);
+        expect_frame(fd, "e first");
+        client_expect_end(fd);
+        close(fd);
+    }
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_TOO_LARGE), 4);
+}
+
+TEST(an_empty_frame_is_a_request)
+{
+    start("empty");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "");
+    expect_frame(fd, "");
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(a_muted_connection_is_not_read)
+{
+    start("mute");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "m1");
+    send_frame(fd, "e2");
+    expect_frame(fd, "m1");              /* the reply is not held back */
+    expect_frame(fd, "e2");
+    EXPECT(clock_mono_ms() >= muted_at_ms + 50);
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives)
+{
+    start("budget");
+    server_start(&s);
+    s.budget.limit = 100;
+    int one = client_open(s.port), two = client_open(s.port);
+    send_frame(one, "h holds sixty bytes of the budget, or a little more than that ..");
+    until_held(1);
+    send_frame(two, "e this one asks for more than what is left of the hundred bytes ..");
+    until_counted(&s, s.counters.budget_waits, 2);         /* refused, and asked again */
+    EXPECT_EQ(metric_value(s.counters.requests), 1);
+    release_one(0);
+    expect_frame(one, "h holds sixty bytes of the budget, or a little more than that ..");
+    expect_frame(two, "e this one asks for more than what is left of the hundred bytes ..");
+    close(one);
+    close(two);
+    server_stop(&s);
+}
+
+TEST(requests_of_a_closed_connection_are_told_and_may_still_reply)
+{
+    start("gone");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "o1");
+    send_frame(fd, "o2");
+    send_frame(fd, "o3");
+    until_held(3);
+    release_one(1);                      /* finished, but never sent */
+    close(fd);
+    until_counted(&s, s.counters.closed[NET_CLOSE_PEER], 1);
+    server_stop(&s);
+    EXPECT_EQ(gone_count, 2);
+    EXPECT_EQ(open_count, 0);
+}
+
+TEST(what_was_sent_whole_before_the_end_is_run)
+{
+    start("end");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "o1");
+    send_frame(fd, "e2");
+    until_held(1);
+    shutdown(fd, SHUT_WR);
+    turn_of(s.loops[0]);
+    release_one(0);
+    expect_frame(fd, "o1");
+    expect_frame(fd, "e2");
+    client_expect_end(fd);
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(a_slow_reader_is_not_read_and_at_last_closed)
+{
+    start("slow");
+    s.door.limits.out_bytes_max = 64 * 1024;
+    s.door.limits.write_stall_ms = 100;
+    server_start(&s);
+    int fd = client_open(s.port), small = 4096;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    struct timeval wait = {.tv_usec = 300 * 1000};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    char *frame = mem_new(FRAME_MAX + 4);
+    store_be32(frame, FRAME_MAX);
+    frame[4] = 's';
+    /* Never reads: the server's queue fills, it stops reading, our sends stall, it gives us up. */
+    for (int i = 0; i < 64; i++)
+        if (send(fd, frame, FRAME_MAX + 4, MSG_NOSIGNAL) < 0) break;
+    until_counted(&s, s.counters.closed[NET_CLOSE_SLOW], 1);
+    EXPECT(metric_value(s.counters.requests) < 64);
+    mem_free(frame);
+    close(fd);
+    server_stop(&s);
+}
+
+TEST(half_a_frame_and_silence_is_closed)
+{
+    start("stall");
+    s.door.limits.body_stall_ms = 20;
+    server_start(&s);
+    const char *halves[] = {"\0\0", "\0\0\0\x0a" "half"};
+    const size_t lens[] = {2, 8};
+    for (int i = 0; i < 2; i++) {
+        int fd = client_open(s.port);
+        client_send(fd, halves[i], lens[i]);
+        client_expect_end(fd);
+        close(fd);
+    }
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_STALL), 2);
+}
+
+TEST(an_idle_connection_is_closed_but_not_one_with_a_request)
+{
+    start("idle");
+    s.door.limits.idle_ms = 20;
+    s.door.limits.handshake_ms = 30;
+    server_start(&s);
+    int busy = client_open(s.port), idle = client_open(s.port), mute = client_open(s.port);
+    send_frame(busy, "h");
+    until_held(1);
+    send_frame(idle, "e");
+    expect_frame(idle, "e");
+    client_expect_end(idle);
+    client_expect_end(mute);             /* not one byte: the handshake time-out */
+    release_one(0);
+    expect_frame(busy, "h");
+    client_expect_end(busy);
+    close(busy), close(idle), close(mute);
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_IDLE), 2);
+    EXPECT_EQ(closed(NET_CLOSE_HANDSHAKE), 1);
+}
+
+static struct loop_timer later;
+
+static void on_later(struct loop_timer *timer)
+{
+    (void)timer;
+    int first = 0;
+    release(&first);
+}
+
+static void release_later(void *context)
+{
+    (void)context;
+    later.fire = on_later;
+    loop_timer_set(s.loops[0], &later, loop_now_ms(s.loops[0]) + 30);
+}
+
+TEST(a_graceful_stop_finishes_what_was_accepted)
+{
+    start("stop");
+    server_start(&s);
+    int fd = client_open(s.port), idle = client_open(s.port);
+    send_frame(idle, "e");
+    expect_frame(idle, "e");
+    send_frame(fd, "o1");
+    send_frame(fd, "o2");
+    send_frame(fd, "e not started");
+    until_held(2);
+    release_one(1);
+    /* The request is answered while listener_close() waits: a timer on the loop plays the worker. */
+    on_loop(s.loops[0], release_later, NULL);
+    server_stop(&s);
+    expect_frame(fd, "o1");
+    expect_frame(fd, "o2");
+    client_expect_end(fd);
+    client_expect_end(idle);
+    close(fd), close(idle);
+    EXPECT_EQ(closed(NET_CLOSE_STOP), 2);
+}
+
+TEST(a_stop_does_not_wait_longer_than_its_grace)
+{
+    start("grace");
+    server_start(&s);
+    int fd = client_open(s.port);
+    send_frame(fd, "h");
+    until_held(1);
+    listener_close(s.listener, 10);
+    client_expect_end(fd);
+    close(fd);
+    EXPECT_EQ(gone_count, 1);
+    loop_stop(s.loops[0]);
+    listener_free(s.listener);
+    loop_free(s.loops[0]);
+    EXPECT_EQ(atomic_load(&s.budget.used), 0);
+}
+
+TEST(connections_beyond_the_caps_are_closed_at_once)
+{
+    start("caps");
+    static struct budget common;
+    budget_init(&common, 3);
+    s.door.conns = &common;
+    s.door.limits.conns_max = 2;
+    server_start(&s);
+    int a = client_open(s.port), b = client_open(s.port);
+    send_frame(a, "e");
+    expect_frame(a, "e");
+    send_frame(b, "e");
+    expect_frame(b, "e");
+    int c = client_open(s.port);
+    client_expect_end(c);
+    close(c), close(b);
+    until_counted(&s, s.counters.closed[NET_CLOSE_PEER], 1);
+    b = client_open(s.port);             /* a place is free again */
+    send_frame(b, "e");
+    expect_frame(b, "e");
+    EXPECT_EQ(listener_conn_count(s.listener), 2);
+    close(a), close(b);
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_FULL), 1);
+    EXPECT_EQ(atomic_load(&common.used), 0);
+}
+
+static long memory_kib(void)
+{
+    long total, resident;
+    FILE *f = fopen("/proc/self/statm", "r");
+    EXPECT(f != NULL && fscanf(f, "%ld %ld", &total, &resident) == 2);
+    fclose(f);
+    return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+TEST(ten_thousand_idle_connections_cost_little)
+{
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    int count = files.rlim_max < 20200 ? (int)(files.rlim_max - 100) / 2 : 10000;
+    start("idlers");
+    s.loop_count = 2;
+    server_start(&s);
+    int *fds = mem_array((size_t)count, sizeof *fds);
+    long before_kib = memory_kib();
+    for (int i = 0; i < count; i++) {
+        fds[i] = client_open(s.port);
+        if (i % 2) continue;             /* half of them never send anything */
+        send_frame(fds[i], "e hello");
+        expect_frame(fds[i], "e hello");
+    }
+    until_counted(&s, s.counters.opened, count);
+    long each_bytes = (memory_kib() - before_kib) * 1024 / count;
+    print_message("%d idle connections, %ld bytes each\n", count, each_bytes);
+#ifndef __SANITIZE_ADDRESS__
+    EXPECT(each_bytes < 3072);
+#endif
+    send_frame(fds[count - 1], "e still served");
+    expect_frame(fds[count - 1], "e still served");
+    for (int i = 0; i < count; i++) close(fds[i]);
+    mem_free(fds);
+    server_stop(&s);
+    EXPECT_EQ(open_count, 0);
+}
+
+TESTS(RUN(replies_come_in_order_whatever_the_cut), RUN(a_large_frame_comes_back_by_reference),
+      RUN(the_next_request_waits_unless_the_door_lets_it_overlap),
+      RUN(no_more_than_pipelined_max_overlap), RUN(a_request_without_reply_leaves_no_trace),
+      RUN(an_abort_closes_after_what_was_owed_before_it),
+      RUN(a_size_beyond_the_limit_closes_the_connection), RUN(an_empty_frame_is_a_request),
+      RUN(a_muted_connection_is_not_read),
+      RUN(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives),
+      RUN(requests_of_a_closed_connection_are_told_and_may_still_reply),
+      RUN(what_was_sent_whole_before_the_end_is_run), RUN(a_slow_reader_is_not_read_and_at_last_closed),
+      RUN(half_a_frame_and_silence_is_closed),
+      RUN(an_idle_connection_is_closed_but_not_one_with_a_request),
+      RUN(a_graceful_stop_finishes_what_was_accepted),
+      RUN(a_stop_does_not_wait_longer_than_its_grace),
+      RUN(connections_beyond_the_caps_are_closed_at_once),
+      RUN(ten_thousand_idle_connections_cost_little))
