@@ -1,0 +1,96 @@
+/* IncrementalAlterConfigs for topics. The broker's own configs are settings of the process, fixed at its
+ * start, and refused with the name of where they are set. */
+#include "broker/changes.h"
+#include "protocol/kafka/msg/incremental_alter_configs.h"
+#include "base/check.h"
+
+enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
+
+struct alter_configs {
+    struct changes changes;
+    struct incremental_alter_configs_request in;
+    struct incremental_alter_configs_response out;
+};
+
+static void answered(struct changes *ch, int32_t at, struct control *c)
+{
+    struct alter_configs *m = CONTAINER_OF(ch, struct alter_configs, changes);
+    m->out.responses[at].error_code = err_kafka(c->err);
+    m->out.responses[at].error_message = changes_text(ch, c);
+}
+
+static void finished(struct changes *ch)
+{
+    struct alter_configs *m = CONTAINER_OF(ch, struct alter_configs, changes);
+    incremental_alter_configs_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    kafka_reply(ch->rq);
+}
+
+static bool is_repeated(const struct incremental_alter_configs_request *in, int32_t at)
+{
+    for (int32_t i = 0; i < in->resources_count; i++)
+        if (i != at && in->resources[i].resource_type == in->resources[at].resource_type &&
+            bytes_equal(in->resources[i].resource_name, in->resources[at].resource_name))
+            return true;
+    return false;
+}
+
+/* NULL: legal. */
+static const char *what_is_wrong(const struct alter_configs *m, int32_t at)
+{
+    const struct incremental_alter_configs_request_resource *in = &m->in.resources[at];
+    if (is_repeated(&m->in, at)) return "Each resource must appear at most once.";
+    if (in->resource_type == RESOURCE_BROKER)
+        return "Broker configs are settings of the server process; `diglot serve --help` lists them.";
+    if (in->resource_type != RESOURCE_TOPIC) return "Only topics have configs that can be changed.";
+    for (int32_t i = 0; i < in->configs_count; i++) {
+        if (in->configs[i].config_operation < CONFIG_SET || in->configs[i].config_operation > CONFIG_SUBTRACT)
+            return "Unknown config operation.";
+        if (bytes_is_null(in->configs[i].value) && in->configs[i].config_operation != CONFIG_DELETE)
+            return "Null value not supported for this operation.";
+        for (int32_t k = 0; k < i; k++)
+            if (bytes_equal(in->configs[i].name, in->configs[k].name))
+                return "A config key appears more than once.";
+    }
+    return NULL;
+}
+
+static enum err ask(struct alter_configs *m, int32_t at)
+{
+    const struct incremental_alter_configs_request_resource *in = &m->in.resources[at];
+    struct config_change *configs =
+        ARENA_ARRAY(m->changes.rq->arena, struct config_change, (size_t)in->configs_count);
+    if (configs == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < in->configs_count; i++)
+        configs[i] = (struct config_change){(enum config_op)in->configs[i].config_operation,
+                                            in->configs[i].name, in->configs[i].value};
+    struct control change = {.kind = CONTROL_ALTER_CONFIG, .name = in->resource_name, .configs = configs,
+                             .config_count = in->configs_count, .validate_only = m->in.validate_only};
+    return changes_ask(&m->changes, at, &change);
+}
+
+enum err kafka_incremental_alter_configs(struct kafka_request *rq)
+{
+    struct alter_configs *m = ARENA_NEW(rq->arena, struct alter_configs);
+    if (m == NULL) return ERR_TOO_LARGE;
+    TRY(incremental_alter_configs_request_decode(&rq->body, rq->version, &m->in));
+    m->out = INCREMENTAL_ALTER_CONFIGS_RESPONSE_INIT;
+    m->out.responses =
+        ARENA_ARRAY(rq->arena, struct incremental_alter_configs_response_topic, (size_t)m->in.resources_count);
+    if (m->out.responses == NULL) return ERR_TOO_LARGE;
+    m->out.responses_count = m->in.resources_count;
+    changes_begin(&m->changes, rq, answered, finished);
+    for (int32_t i = 0; i < m->in.resources_count; i++) {
+        struct incremental_alter_configs_response_topic *out = &m->out.responses[i];
+        *out = INCREMENTAL_ALTER_CONFIGS_RESPONSE_TOPIC_INIT;
+        out->resource_type = m->in.resources[i].resource_type;
+        out->resource_name = m->in.resources[i].resource_name;
+        const char *wrong = what_is_wrong(m, i);
+        enum err err = wrong ? ERR_INVALID_REQUEST : ask(m, i);
+        if (err == ERR_OK) continue;
+        out->error_code = err_kafka(ERR_INVALID_REQUEST);
+        out->error_message = bytes_str(wrong ? wrong : err_text(err));
+    }
+    changes_end(&m->changes);
+    return ERR_OK;
+}
