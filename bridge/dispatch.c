@@ -1,0 +1,260 @@
+/* From an HTTP request to its handler and back.
+ *
+ * What is wrong with a request is told in AWS's order: transport, body, target, signature, types,
+ * constraints, and only then what the operation itself finds. The path is never looked at. Before the
+ * operation is known, an answer may be XML; after that it has the request's own encoding. */
+#include "bridge/dispatch.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "bridge/request.h"
+#include "protocol/aws/sigv4_shape.h"
+#include "protocol/kinesis/base64.h"
+#include "base/check.h"
+
+#define TYPE_JSON "application/x-amz-json-1.1"
+#define TYPE_CBOR "application/x-amz-cbor-1.1"
+#define TYPE_PLAIN_JSON "application/json"
+enum { ID2_BYTES = 72, TEXT_BYTES_MAX = 4096 };
+
+#define KINESIS(target, id, plane, handler) [KINESIS_OP_##id] = handler,
+static void (*const handlers[KINESIS_OP_COUNT])(struct kinesis_request *rq) = {
+#include "protocol/schema/kinesis_api.def"
+};
+#undef KINESIS
+
+static struct metric *latency[KINESIS_OP_COUNT];
+static struct metric *errors[ERR_COUNT];
+
+void dispatch_init(void)
+{
+    char labels[128];
+    for (int i = 0; i < KINESIS_OP_COUNT; i++) {
+        snprintf(labels, sizeof labels, "operation=\"%s\"", kinesis_ops[i].name);
+        latency[i] = metric_get(METRIC_HISTOGRAM, "diglot_kinesis_request_seconds",
+                                "From the last byte of a request to its answer", labels);
+    }
+    for (int i = 1; i < ERR_COUNT; i++) {
+        snprintf(labels, sizeof labels, "exception=\"%s\"", err_kinesis((enum err)i));
+        errors[i] = metric_get(METRIC_COUNTER, "diglot_kinesis_errors_total", "Requests answered with an error", labels);
+    }
+}
+
+/* xorshift128+: ids only have to differ. */
+static uint64_t random_next(struct bridge_loop *l)
+{
+    uint64_t a = l->random[0], b = l->random[1];
+    l->random[0] = b;
+    a ^= a << 23;
+    l->random[1] = a ^ b ^ (a >> 17) ^ (b >> 26);
+    return l->random[1] + b;
+}
+
+static struct bytes request_id(struct bridge_loop *l, struct arena *arena)
+{
+    uint64_t a = random_next(l), b = random_next(l);
+    char *text = arena_printf(arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
+                              (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+                              (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff));
+    return bytes_str(text);
+}
+
+static struct bytes id_2(struct bridge_loop *l, struct arena *arena)
+{
+    uint64_t noise[ID2_BYTES / sizeof(uint64_t)];
+    for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) noise[i] = random_next(l);
+    char *text = arena_alloc(arena, ID2_BYTES / 3 * 4 + 1);
+    return text ? base64_encode(bytes_of(noise, sizeof noise), text) : BYTES_NULL;
+}
+
+uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type, struct http_header *to)
+{
+    uint32_t count = 0;
+    bool from_browser = http_header(rq->http, "origin").len > 0;
+    to[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"), request_id(rq->home, rq->arena)};
+    to[count++] = (struct http_header){BYTES_LIT("x-amz-id-2"), id_2(rq->home, rq->arena)};
+    if (content_type != NULL)
+        to[count++] = (struct http_header){BYTES_LIT("content-type"), bytes_str(content_type)};
+    if (from_browser) {
+        to[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"), BYTES_LIT("*")};
+        to[count++] = (struct http_header){
+            BYTES_LIT("access-control-expose-headers"),
+            BYTES_LIT("x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date")};
+    }
+    return count;
+}
+
+static const char *type_of(enum kinesis_codec codec)
+{
+    return codec == KINESIS_CBOR ? TYPE_CBOR : TYPE_JSON;
+}
+
+static void send(struct kinesis_request *rq, uint16_t status, const char *content_type)
+{
+    struct http_header headers[KINESIS_HEADERS_MAX];
+    uint32_t count = kinesis_headers(rq, content_type, headers);
+    http_reply(rq->http, status, headers, count);
+}
+
+void kinesis_reply(struct kinesis_request *rq, const void *output)
+{
+    loop_assert(rq->http->loop);
+    kinesis_encode(rq->op->output, rq->codec, output, &rq->http->reply);
+    metric_observe_us(latency[rq->op->id], clock_mono_us() - rq->started_us);
+    send(rq, 200, type_of(rq->codec));
+}
+
+static void fail_text(struct kinesis_request *rq, enum err err, struct bytes text, bool capital)
+{
+    loop_assert(rq->http->loop);
+    metric_add(errors[err], 1);
+    if (rq->op != NULL) metric_observe_us(latency[rq->op->id], clock_mono_us() - rq->started_us);
+    writer_reset(&rq->http->reply);
+    kinesis_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
+    bool ours = err_class(err) == ERR_CLASS_FATAL || bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
+    send(rq, ours ? 500 : 400, type_of(rq->codec));
+}
+
+void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, ...)
+{
+    char text[TEXT_BYTES_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fail_text(rq, err, bytes_str(text), false);
+}
+
+void kinesis_fail_plain(struct kinesis_request *rq, enum err err)
+{
+    fail_text(rq, err, bytes_str(err_text(err)), false);
+}
+
+/* ---- Before the operation is known */
+
+static void fail_xml(struct kinesis_request *rq, uint16_t status, const char *body)
+{
+    writer_text(&rq->http->reply, body);
+    send(rq, status, NULL);
+}
+
+static void fail_unauthorised(struct kinesis_request *rq)
+{
+    fail_xml(rq, 403, "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be "
+                      "authorized</Message>\n</AccessDeniedException>\n");
+}
+
+/* application/json is recognised, but no operation speaks it. */
+static void fail_coral(struct kinesis_request *rq, uint16_t status, const char *type)
+{
+    writer_printf(&rq->http->reply, "{\"Output\":{\"__type\":\"com.amazon.coral.service#%s\"},\"Version\":\"1.0\"}", type);
+    send(rq, status, TYPE_PLAIN_JSON);
+}
+
+static void answer_preflight(struct kinesis_request *rq)
+{
+    struct http_header headers[6];
+    uint32_t count = 0;
+    struct bytes asked = http_header(rq->http, "access-control-request-headers");
+    struct bytes method = http_header(rq->http, "access-control-request-method");
+    headers[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"), request_id(rq->home, rq->arena)};
+    headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"), BYTES_LIT("*")};
+    if (asked.len > 0) headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-headers"), asked};
+    if (method.len > 0) headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-methods"), method};
+    headers[count++] = (struct http_header){BYTES_LIT("access-control-max-age"), BYTES_LIT("172800")};
+    http_reply(rq->http, 200, headers, count);
+}
+
+/* Without parameters such as charset. */
+static struct bytes content_type_of(const struct http_request *http)
+{
+    struct bytes type = http_header(http, "content-type");
+    size_t len = 0;
+    while (len < type.len && type.data[len] != ';' && type.data[len] != ' ') len++;
+    return len ? bytes_of(type.data, len) : BYTES_NULL;
+}
+
+/* True when the request was answered: its transport or its body names no operation of ours. */
+static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct bytes target)
+{
+    struct http_request *http = rq->http;
+    bool cbor = bytes_equal_str(type, TYPE_CBOR), json = bytes_equal_str(type, TYPE_JSON);
+    bool plain = bytes_equal_str(type, TYPE_PLAIN_JSON);
+    if (http->refused != 0) {
+        send(rq, http->refused, NULL);
+    } else if (bytes_equal_str(http->method, "OPTIONS") && http_header(http, "origin").len > 0) {
+        answer_preflight(rq);
+    } else if (!bytes_equal_str(http->method, "POST")) {
+        fail_unauthorised(rq);
+    } else if (http_body(http).len == 0) {
+        rq->codec = json ? KINESIS_JSON : KINESIS_CBOR;
+        fail_text(rq, rq->op ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
+    } else if (!cbor && !json && !plain) {
+        const uint8_t *dot = memchr(target.data ? target.data : (const uint8_t *)"", '.', target.len);
+        bool named = dot != NULL && dot > target.data && dot + 1 < target.data + target.len;
+        if (named) fail_xml(rq, 404, "<UnknownOperationException/>\n");
+        else fail_unauthorised(rq);
+    } else {
+        rq->codec = cbor ? KINESIS_CBOR : KINESIS_JSON;
+        if (!plain && rq->op != NULL) return false;
+        bool parses = kinesis_check(rq->codec, http_body(http), rq->arena) == ERR_OK;
+        if (plain) fail_coral(rq, parses ? 404 : 400, parses ? "UnknownOperationException" : "SerializationException");
+        else fail_text(rq, parses ? ERR_UNKNOWN_OPERATION : ERR_SERIALIZATION, BYTES_NULL, false);
+    }
+    return true;
+}
+
+static enum err check_signature(struct kinesis_request *rq, struct bytes *ret_text)
+{
+    struct bytes date = http_header(rq->http, "x-amz-date");
+    struct sigv4_request signature = {
+        .authorization = http_header(rq->http, "authorization"),
+        .query = rq->http->query,
+        .date = date.len > 0 ? date : http_header(rq->http, "date"),
+    };
+    struct sigv4_shape shape;
+    return sigv4_shape_check(&signature, rq->arena, &shape, ret_text);
+}
+
+static void on_closed(struct http_request *http)
+{
+    struct kinesis_request *rq = http->context;
+    if (rq != NULL && rq->on_closed != NULL) rq->on_closed(rq);
+}
+
+void dispatch_request(struct http_request *http)
+{
+    struct bridge *b = http->door->context;
+    struct kinesis_request *rq = ARENA_NEW(&http->arena, struct kinesis_request);
+    if (rq == NULL) {
+        http_abort(http);
+        return;
+    }
+    struct bytes target = http_header(http, "x-amz-target");
+    *rq = (struct kinesis_request){
+        .http = http,
+        .bridge = b,
+        .home = &b->loops[loop_index(http->loop)],
+        .op = kinesis_op_find(target),
+        .arena = &http->arena,
+        .started_us = clock_mono_us(),
+    };
+    http->context = rq;
+    http->on_closed = on_closed;
+    if (refuse_early(rq, content_type_of(http), target)) return;
+    rq->input = arena_alloc(rq->arena, rq->op->input_bytes);
+    if (rq->input == NULL) {
+        http_abort(http);
+        return;
+    }
+    struct kinesis_fault fault = {0};
+    enum err err = kinesis_decode(rq->op->input, rq->codec, http_body(http), rq->arena, rq->input, &fault);
+    struct bytes text = BYTES_NULL;
+    enum err unsigned_err = fault.unparsable ? ERR_OK : check_signature(rq, &text);
+    if (unsigned_err != ERR_OK) fail_text(rq, unsigned_err, text, false);
+    else if (err != ERR_OK) fail_text(rq, err, fault.message, fault.capital);
+    else handlers[rq->op->id](rq);
+}

@@ -1,0 +1,12 @@
+/* Between the requests of base/net and the handlers. */
+#ifndef BRIDGE_DISPATCH_H
+#define BRIDGE_DISPATCH_H
+
+#include "base/net/http.h"
+
+/* Makes the metrics of every operation. Thread: main, once. */
+void dispatch_init(void);
+/* struct http_door's on_request. */
+void dispatch_request(struct http_request *http);
+
+#endif

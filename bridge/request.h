@@ -1,0 +1,52 @@
+/* One Kinesis request on its way through the bridge.
+ *
+ * A handler owns the request, whose input was decoded and checked against its constraints, until it
+ * calls kinesis_reply(), kinesis_fail() or their kin, now or later. */
+#ifndef BRIDGE_REQUEST_H
+#define BRIDGE_REQUEST_H
+
+#include "base/net/http.h"
+#include "bridge/state.h"
+#include "protocol/kinesis/api.h"
+#include "protocol/kinesis/codec.h"
+#include "storage/store.h"
+
+struct kinesis_request {
+    struct http_request *http;
+    struct bridge *bridge;
+    struct bridge_loop *home;           /* of the connection */
+    const struct kinesis_op *op;
+    enum kinesis_codec codec;           /* of the request, and so of the answer */
+    struct arena *arena;                /* freed with the request */
+    void *input;                        /* the operation's input structure, e.g. put_records_input */
+    int64_t started_us;
+    void *context;                      /* the handler's own */
+    void (*on_closed)(struct kinesis_request *rq);    /* the client went away; may end it */
+};
+
+/* 200 with the operation's output structure; NULL: an operation without output. rq is gone
+ * afterwards. Thread: rq->home. */
+void kinesis_reply(struct kinesis_request *rq, const void *output);
+/* AWS's error for err, with this text. */
+void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* What a failed control or append means at this door, with err's own text. */
+void kinesis_fail_plain(struct kinesis_request *rq, enum err err);
+
+/* The response headers of every answer; to: room for KINESIS_HEADERS_MAX. Texts live in the arena. */
+enum { KINESIS_HEADERS_MAX = 6 };
+uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
+                         struct http_header *to);
+
+static inline struct store *rq_store(const struct kinesis_request *rq)
+{
+    return rq->bridge->store;
+}
+
+/* One handler for each row of kinesis_api.def, each in bridge/op/<operation>.c.
+ * Thread: the connection's loop. */
+#define KINESIS(target, id, plane, handler) void handler(struct kinesis_request *rq);
+#include "protocol/schema/kinesis_api.def"
+#undef KINESIS
+
+#endif

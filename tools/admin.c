@@ -1,0 +1,62 @@
+/* Plain GETs of fixed paths. Everything is answered on the connection's loop: /metrics writes what the
+ * registry and its collectors hold in memory. */
+#include "tools/admin.h"
+
+#include "base/metrics.h"
+#include "storage/store.h"
+#include "base/check.h"
+
+enum { METRICS_BYTES_MAX = 64 << 20 };
+
+static void answer(struct http_request *rq, uint16_t status, const char *type)
+{
+    struct http_header header = {BYTES_LIT("content-type"), bytes_str(type)};
+    http_reply(rq, status, &header, 1);
+}
+
+static void answer_text(struct http_request *rq, uint16_t status, const char *text)
+{
+    writer_text(&rq->reply, text);
+    answer(rq, status, "text/plain; charset=utf-8");
+}
+
+/* Ready: requests are taken and writes reach the disk. */
+static void readyz(struct http_request *rq, struct admin *a)
+{
+    struct kv_stats stats;
+    if (!atomic_load(&a->ready)) {
+        answer_text(rq, 503, "not ready: starting or stopping\n");
+        return;
+    }
+    kv_stats(store_kv(a->store), &stats);
+    if (stats.writes_stopped) answer_text(rq, 503, "not ready: the disk refuses writes; see the log\n");
+    else answer_text(rq, 200, "ok\n");
+}
+
+static void on_request(struct http_request *rq)
+{
+    struct admin *a = rq->door->context;
+    if (rq->refused != 0) answer_text(rq, rq->refused, "bad request\n");
+    else if (!bytes_equal_str(rq->method, "GET") && !bytes_equal_str(rq->method, "HEAD"))
+        answer_text(rq, 405, "only GET\n");
+    else if (bytes_equal_str(rq->path, "/livez")) answer_text(rq, 200, "ok\n");
+    else if (bytes_equal_str(rq->path, "/readyz")) readyz(rq, a);
+    else if (bytes_equal_str(rq->path, "/metrics")) {
+        metrics_write(&rq->reply);
+        answer(rq, 200, "text/plain; version=0.0.4; charset=utf-8");
+    } else {
+        answer_text(rq, 404, "not here; try /livez, /readyz or /metrics\n");
+    }
+}
+
+void admin_init(struct admin *a, struct store *store)
+{
+    *a = (struct admin){
+        .door = {.body_bytes_max = 4096,
+                 .reply_bytes_max = METRICS_BYTES_MAX,
+                 .arena_bytes_max = 64 << 10,
+                 .context = a,
+                 .on_request = on_request},
+        .store = store,
+    };
+}

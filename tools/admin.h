@@ -1,0 +1,19 @@
+/* The admin door: /livez, /readyz and /metrics. */
+#ifndef TOOLS_ADMIN_H
+#define TOOLS_ADMIN_H
+
+#include <stdatomic.h>
+#include "base/net/http.h"
+
+struct store;
+
+struct admin {
+    struct http_door door;
+    struct store *store;
+    atomic_bool ready;          /* both doors are open and none is closing */
+};
+
+/* Fills a; it lives as long as its listener. Thread: main. */
+void admin_init(struct admin *a, struct store *store);
+
+#endif

@@ -1,0 +1,288 @@
+/* `diglot serve`: the composition root. Opens the data directory, makes the loops, the broker, the
+ * bridge and the admin door, prints where they listen, and waits for a signal.
+ *
+ * Stop: SIGTERM or SIGINT closes the doors, which finish what they accepted; then loops, broker,
+ * bridge and store end in that order, so that nothing outlives what it uses. A second signal ends the
+ * process at once: by then only what was never acknowledged is lost. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/budget.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "base/net/listener.h"
+#include "bridge/bridge.h"
+#include "broker/broker.h"
+#include "policy/limits.h"
+#include "storage/store.h"
+#include "tools/admin.h"
+#include "tools/commands.h"
+#include "tools/settings.h"
+#include "base/check.h"
+
+enum { LOOPS_MAX = 64, LISTENERS_MAX = 16, STOP_GRACE_MS = 10000, MIB = 1 << 20, LOOPS_DEFAULT_MAX = 4 };
+
+struct server {
+    struct settings settings;
+    struct store *store;
+    struct budget requests;
+    struct tls *tls;
+    struct loop *loops[LOOPS_MAX];
+    uint32_t loop_count;
+    struct broker *broker;
+    struct limits *limits;
+    struct bridge *bridge;
+    struct admin admin;
+    struct listener *listeners[LISTENERS_MAX];
+    uint32_t listener_count;
+};
+
+static int complain(const char *text)
+{
+    fprintf(stderr, "diglot: %s\n", text);
+    return 1;
+}
+
+static long cores(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? n : 1;
+}
+
+static enum log_level log_level_of(const char *name)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    int level = 0;
+    while (level < LOG_ERROR && strcmp(names[level], name) != 0) level++;
+    return (enum log_level)level;
+}
+
+/* Ten thousand connections want as many descriptors; the soft limit is often 1024. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static enum err open_store(struct server *s)
+{
+    const struct settings *set = &s->settings;
+    struct store_options options;
+    store_options_default(&options);
+    options.data_dir = set->data_dir;
+    options.worker_count = (int)(set->workers ? set->workers : cores() > 1 ? cores() / 2 : 1);
+    options.reader_count = (int)set->readers;
+    options.durability_power = strcmp(set->durability, "power") == 0;
+    options.tail_bytes_max = (size_t)set->tail_memory_mib * MIB;
+    options.topic_defaults.retention_ms = set->retention_ms;
+    options.topic_defaults.retention_bytes = set->retention_bytes;
+    options.topic_defaults.max_message_bytes = (int32_t)set->max_message_bytes;
+    options.num_partitions = (int32_t)set->num_partitions;
+    options.producer_expiry_ms = set->producer_id_expiration_ms;
+    options.retention_check_ms = set->retention_check_ms;
+    options.shard_limit = (int32_t)set->shard_limit;
+    char *text = NULL;
+    enum err err = store_open(&options, &s->store, &text);
+    if (err != ERR_OK)
+        fprintf(stderr, "diglot: data directory %s cannot be used: %s%s%s\n", set->data_dir, err_text(err),
+                text ? ": " : "", text ? text : "");
+    mem_free(text);
+    return err;
+}
+
+static enum err open_tls(struct server *s)
+{
+    const struct settings *set = &s->settings;
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%s/tls", set->data_dir);
+    bool given = set->tls_cert[0] != '\0' || set->tls_key[0] != '\0';
+    struct tls_config config = {
+        .cert_path = given ? set->tls_cert : NULL, .key_path = given ? set->tls_key : NULL, .dir = dir};
+    enum err err = tls_new(&config, &s->tls);
+    if (err != ERR_OK) complain("TLS cannot be set up: check --tls-cert and --tls-key, or the folder tls in the data directory");
+    return err;
+}
+
+static void make_loops(struct server *s)
+{
+    long count = s->settings.loops ? (long)s->settings.loops : cores();
+    if (s->settings.loops == 0 && count > LOOPS_DEFAULT_MAX) count = LOOPS_DEFAULT_MAX;
+    for (long i = 0; i < count; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "loop-%ld", i);
+        s->loops[i] = loop_new(name);
+        loop_index_set(s->loops[i], (uint32_t)i);
+        s->loop_count++;
+    }
+}
+
+static void make_doors(struct server *s)
+{
+    const struct settings *set = &s->settings;
+    struct broker_options broker;
+    broker_options_default(&broker);
+    broker.node_id = (int32_t)set->node_id;
+    broker.auto_create_topics = set->auto_create_topics;
+    broker.accept_replication_factor = set->accept_replication_factor;
+    broker.group_initial_rebalance_delay_ms = set->group_initial_rebalance_delay_ms;
+    broker.group_max_size = (int32_t)set->group_max_size;
+    broker.offsets_retention_ms = set->offsets_retention_minutes * 60000;
+    broker.fetch_sessions_max = (int32_t)set->fetch_sessions_max;
+    s->broker = broker_new(&broker, s->store, s->loops, s->loop_count);
+    s->limits = limits_new(strcmp(set->limits, "kinesis") == 0 ? LIMITS_KINESIS : LIMITS_OFF);
+    struct bridge_options bridge = {
+        .account_id = set->account_id, .region = set->region,
+        .shard_limit = (int32_t)set->shard_limit, .stream_create_ms = set->stream_create_ms};
+    s->bridge = bridge_new(&bridge, s->store, s->limits, s->loops, s->loop_count);
+    admin_init(&s->admin, s->store);
+}
+
+/* Opens one address, unless it reaches beyond this machine without leave, and says where. */
+static enum err listen_on(struct server *s, const char *name, const char *address,
+                          const struct frame_door *frames, const struct http_door *http)
+{
+    struct net_address asked;
+    if (net_address_parse(address, &asked) != ERR_OK) {
+        fprintf(stderr, "diglot: --%s: \"%s\" is not HOST:PORT\n", name, address);
+        return ERR_CONFIG;
+    }
+    if (!net_address_is_loopback(&asked) && !s->settings.listen_beyond_loopback) {
+        fprintf(stderr, "diglot: --%s %s would be open to other machines, and nothing asks them who they are; "
+                        "add --listen-beyond-loopback if that is wanted\n", name, address);
+        return ERR_CONFIG;
+    }
+    struct door door = {.name = name, .budget = &s->requests, .tls = s->tls, .frames = frames, .http = http};
+    net_limits_init(&door.limits);
+    door.limits.conns_max = (uint32_t)s->settings.connections_max;
+    door.limits.idle_ms = (uint32_t)s->settings.idle_timeout_ms;
+    if (s->listener_count == LISTENERS_MAX) return ERR_CONFIG;
+    struct listener **slot = &s->listeners[s->listener_count];
+    if (listener_open(address, &door, s->loops, s->loop_count, slot) != ERR_OK) {
+        fprintf(stderr, "diglot: --%s %s: cannot listen there; is another server running? Port 0 takes a free one\n",
+                name, address);
+        return ERR_CONFIG;
+    }
+    s->listener_count++;
+    struct net_address real;
+    listener_address(*slot, &real);
+    printf(strchr(real.host, ':') ? "%s [%s]:%u\n" : "%s %s:%u\n", name, real.host, real.port);
+    return ERR_OK;
+}
+
+/* The item at this place of a list with commas; empty behind its end. Into to. */
+static const char *item_of(const char *list, int at, char *to, size_t cap)
+{
+    for (; at > 0 && list != NULL; at--) {
+        list = strchr(list, ',');
+        if (list != NULL) list++;
+    }
+    size_t len = list ? strcspn(list, ",") : 0;
+    return bytes_to_text(bytes_of(list, len), to, cap);
+}
+
+static enum err open_kafka(struct server *s)
+{
+    char address[NET_HOST_BYTES + 8], told[NET_HOST_BYTES + 8];
+    for (int i = 0; item_of(s->settings.kafka, i, address, sizeof address)[0] != '\0'; i++) {
+        struct net_address advertised = {0};
+        item_of(s->settings.advertised_kafka, i, told, sizeof told);
+        if (told[0] != '\0' && net_address_parse(told, &advertised) != ERR_OK) {
+            fprintf(stderr, "diglot: --advertised-kafka: \"%s\" is not HOST:PORT\n", told);
+            return ERR_CONFIG;
+        }
+        TRY(listen_on(s, "kafka", address, broker_door_new(s->broker, &advertised), NULL));
+    }
+    return ERR_OK;
+}
+
+static enum err open_doors(struct server *s)
+{
+    TRY(open_kafka(s));
+    TRY(listen_on(s, "kinesis", s->settings.kinesis, NULL, bridge_door(s->bridge)));
+    return listen_on(s, "admin", s->settings.admin, NULL, &s->admin.door);
+}
+
+static void print_hints(const struct server *s)
+{
+    struct net_address kafka, kinesis;
+    listener_address(s->listeners[0], &kafka);
+    listener_address(s->listeners[s->listener_count - 2], &kinesis);
+    printf("\ntry:  kcat -b %s:%u -L\n"
+           "      AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region %s --endpoint-url http://%s:%u kinesis list-streams\n"
+           "data in %s, TLS on the same ports (trust %s/tls/ca.pem); Ctrl-C stops\n",
+           kafka.host, kafka.port, s->settings.region, kinesis.host, kinesis.port, s->settings.data_dir,
+           s->settings.data_dir);
+    fflush(stdout);
+}
+
+static void close_all(struct server *s)
+{
+    atomic_store(&s->admin.ready, false);
+    for (uint32_t i = 0; i < s->listener_count; i++) listener_close(s->listeners[i], STOP_GRACE_MS);
+    for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
+    bridge_free(s->bridge);
+    broker_free(s->broker);
+    store_close(s->store);
+    for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
+    for (uint32_t i = 0; i < s->listener_count; i++) listener_free(s->listeners[i]);
+    limits_free(s->limits);
+    tls_free(s->tls);
+    settings_done(&s->settings);
+}
+
+static int serve(struct server *s, const sigset_t *stops)
+{
+    if (mkdir(s->settings.data_dir, 0755) != 0 && errno != EEXIST) {
+        fprintf(stderr, "diglot: data directory %s: %s\n", s->settings.data_dir, strerror(errno));
+        return 1;
+    }
+    if (open_store(s) != ERR_OK) return 1;
+    make_loops(s);
+    make_doors(s);
+    int code = open_tls(s) == ERR_OK && open_doors(s) == ERR_OK ? 0 : 1;
+    for (uint32_t i = 0; i < s->loop_count; i++) loop_start(s->loops[i]);
+    if (code == 0) {
+        atomic_store(&s->admin.ready, true);
+        print_hints(s);
+        log_info("ready", {"version", LOG_S(DIGLOT_VERSION)}, {"data_dir", LOG_S(s->settings.data_dir)},
+                 {"durability", LOG_S(s->settings.durability)}, {"limits", LOG_S(s->settings.limits)});
+        int signal_number;
+        sigwait(stops, &signal_number);
+        log_info("stopping", {"signal", LOG_I(signal_number)});
+        pthread_sigmask(SIG_UNBLOCK, stops, NULL);
+    }
+    close_all(s);
+    return code;
+}
+
+int cmd_serve(int arg_count, char **args)
+{
+    for (int i = 0; i < arg_count; i++)
+        if (strcmp(args[i], "--help") == 0 || strcmp(args[i], "-h") == 0) {
+            settings_help(stdout);
+            return 0;
+        }
+    static struct server s;
+    if (settings_read(arg_count, args, stderr, &s.settings) != ERR_OK) return 2;
+    log_setup(log_level_of(s.settings.log_level), strcmp(s.settings.log_format, "json") == 0, STDERR_FILENO);
+    raise_descriptor_limit();
+    budget_init(&s.requests, (size_t)s.settings.request_memory_mib * MIB);
+    /* Blocked in every thread that is made from here on: only this one waits for them. */
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stops, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return serve(&s, &stops);
+}
