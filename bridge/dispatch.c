@@ -33,7 +33,7 @@ void dispatch_init(void)
 {
     char labels[128];
     for (int i = 0; i < KINESIS_OP_COUNT; i++) {
-        snprintf(labels, sizeof labels, "operation=\"%s\"", kinesis_ops[i].name);
+        snprintf(labels, sizeof labels, "operation=\"%s\"", kinesis_operations[i].name);
         latency[i] = metric_get(METRIC_HISTOGRAM, "diglot_kinesis_request_seconds",
                                 "From the last byte of a request to its answer", labels);
     }
@@ -66,8 +66,10 @@ static struct bytes id_2(struct bridge_loop *l, struct arena *arena)
 {
     uint64_t noise[ID2_BYTES / sizeof(uint64_t)];
     for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) noise[i] = random_next(l);
-    char *text = arena_alloc(arena, ID2_BYTES / 3 * 4 + 1);
-    return text ? base64_encode(bytes_of(noise, sizeof noise), text) : BYTES_NULL;
+    uint8_t *text = arena_alloc(arena, base64_encoded(sizeof noise));
+    if (text == NULL) return BYTES_NULL;
+    base64_encode(bytes_of(noise, sizeof noise), text);
+    return bytes_of(text, base64_encoded(sizeof noise));
 }
 
 uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type, struct http_header *to)
@@ -102,8 +104,8 @@ static void send(struct kinesis_request *rq, uint16_t status, const char *conten
 void kinesis_reply(struct kinesis_request *rq, const void *output)
 {
     loop_assert(rq->http->loop);
-    kinesis_encode(rq->op->output, rq->codec, output, &rq->http->reply);
-    metric_observe_us(latency[rq->op->id], clock_mono_us() - rq->started_us);
+    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, output, &rq->http->reply);
+    metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
     send(rq, 200, type_of(rq->codec));
 }
 
@@ -111,7 +113,7 @@ static void fail_text(struct kinesis_request *rq, enum err err, struct bytes tex
 {
     loop_assert(rq->http->loop);
     metric_add(errors[err], 1);
-    if (rq->op != NULL) metric_observe_us(latency[rq->op->id], clock_mono_us() - rq->started_us);
+    if (rq->op != KINESIS_OP_COUNT) metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
     writer_reset(&rq->http->reply);
     kinesis_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
     bool ours = err_class(err) == ERR_CLASS_FATAL || bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
@@ -168,6 +170,14 @@ static void answer_preflight(struct kinesis_request *rq)
     http_reply(rq->http, 200, headers, count);
 }
 
+/* KINESIS_OP_COUNT for what names no operation of ours. */
+static enum kinesis_op op_of(struct bytes target)
+{
+    static const struct bytes prefix = BYTES_LIT("Kinesis_20131202.");
+    if (target.len < prefix.len || !bytes_equal(bytes_slice(target, 0, prefix.len), prefix)) return KINESIS_OP_COUNT;
+    return kinesis_op_find(bytes_slice(target, prefix.len, target.len - prefix.len));
+}
+
 /* Without parameters such as charset. */
 static struct bytes content_type_of(const struct http_request *http)
 {
@@ -191,7 +201,7 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         fail_unauthorised(rq);
     } else if (http_body(http).len == 0) {
         rq->codec = json ? KINESIS_JSON : KINESIS_CBOR;
-        fail_text(rq, rq->op ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
+        fail_text(rq, rq->op != KINESIS_OP_COUNT ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
     } else if (!cbor && !json && !plain) {
         const uint8_t *dot = memchr(target.data ? target.data : (const uint8_t *)"", '.', target.len);
         bool named = dot != NULL && dot > target.data && dot + 1 < target.data + target.len;
@@ -199,7 +209,7 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         else fail_unauthorised(rq);
     } else {
         rq->codec = cbor ? KINESIS_CBOR : KINESIS_JSON;
-        if (!plain && rq->op != NULL) return false;
+        if (!plain && rq->op != KINESIS_OP_COUNT) return false;
         bool parses = kinesis_check(rq->codec, http_body(http), rq->arena) == ERR_OK;
         if (plain) fail_coral(rq, parses ? 404 : 400, parses ? "UnknownOperationException" : "SerializationException");
         else fail_text(rq, parses ? ERR_UNKNOWN_OPERATION : ERR_SERIALIZATION, BYTES_NULL, false);
@@ -238,23 +248,23 @@ void dispatch_request(struct http_request *http)
         .http = http,
         .bridge = b,
         .home = &b->loops[loop_index(http->loop)],
-        .op = kinesis_op_find(target),
+        .op = op_of(target),
         .arena = &http->arena,
         .started_us = clock_mono_us(),
     };
     http->context = rq;
     http->on_closed = on_closed;
     if (refuse_early(rq, content_type_of(http), target)) return;
-    rq->input = arena_alloc(rq->arena, rq->op->input_bytes);
+    rq->input = ARENA_NEW(rq->arena, union kinesis_input);
     if (rq->input == NULL) {
         http_abort(http);
         return;
     }
     struct kinesis_fault fault = {0};
-    enum err err = kinesis_decode(rq->op->input, rq->codec, http_body(http), rq->arena, rq->input, &fault);
+    enum err err = kinesis_decode(kinesis_operations[rq->op].input, rq->codec, http_body(http), rq->arena, rq->input, &fault);
     struct bytes text = BYTES_NULL;
     enum err unsigned_err = fault.unparsable ? ERR_OK : check_signature(rq, &text);
     if (unsigned_err != ERR_OK) fail_text(rq, unsigned_err, text, false);
     else if (err != ERR_OK) fail_text(rq, err, fault.message, fault.capital);
-    else handlers[rq->op->id](rq);
+    else handlers[rq->op](rq);
 }

@@ -7,7 +7,7 @@
 
 #include "base/net/http.h"
 #include "bridge/state.h"
-#include "protocol/kinesis/api.h"
+#include "protocol/kinesis/api.gen.h"
 #include "protocol/kinesis/codec.h"
 #include "storage/store.h"
 
@@ -15,10 +15,10 @@ struct kinesis_request {
     struct http_request *http;
     struct bridge *bridge;
     struct bridge_loop *home;           /* of the connection */
-    const struct kinesis_op *op;
+    enum kinesis_op op;                 /* KINESIS_OP_COUNT until it is known */
     enum kinesis_codec codec;           /* of the request, and so of the answer */
     struct arena *arena;                /* freed with the request */
-    void *input;                        /* the operation's input structure, e.g. put_records_input */
+    union kinesis_input *input;         /* the operation's member is set */
     int64_t started_us;
     void *context;                      /* the handler's own */
     void (*on_closed)(struct kinesis_request *rq);    /* the client went away; may end it */
