@@ -122,13 +122,15 @@ void cursor_skip(struct cursor *c, size_t len)
     take(c, len);
 }
 
-/* -1 for null; poisons (and gives -1) on any other negative length. */
+/* -1 for null; poisons (and gives -1) on any other negative length, and on a string that the short
+ * form could not hold: Kafka refuses those in the compact form too. */
 static int64_t length(struct cursor *c, bool flexible, bool wide)
 {
     int64_t len = flexible ? (int64_t)cursor_uvarint(c) - 1 : wide ? cursor_i32(c) : cursor_i16(c);
     if (c->err != ERR_OK) return -1;
-    if (len < -1) cursor_fail(c);
-    return len < -1 ? -1 : len;
+    if (len >= -1 && (wide || len <= INT16_MAX)) return len;
+    cursor_fail(c);
+    return -1;
 }
 
 static struct bytes sized(struct cursor *c, int64_t len, bool nullable)

@@ -54,7 +54,8 @@ void *cursor_array(struct cursor *c, int32_t count, size_t element_bytes);
 
 /* Reads past all tagged fields. */
 void cursor_skip_tags(struct cursor *c);
-/* The error of the whole read; trailing bytes are legal (Kafka ignores them too). */
+/* The error of the whole read; trailing bytes are legal (Kafka ignores them too).
+ * Errors: ERR_INVALID_REQUEST - a short read or an illegal value; ERR_TOO_LARGE - beyond the arena. */
 enum err cursor_finish(struct cursor *c);
 
 #endif

@@ -19,7 +19,7 @@ struct slab *slab_new(struct budget *budget, size_t cap)
     atomic_init(&s->refs, 1);
     s->len = 0;
     s->cap = cap;
-    s->budget = budget;
+    atomic_init(&s->budget, budget);
     return s;
 }
 
@@ -45,8 +45,15 @@ void slab_unref(struct slab *s)
     unsigned before = atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel);
     assert(before > 0);
     if (before > 1) return;
-    if (s->budget) budget_give(s->budget, s->cap);
+    slab_disown(s);
     free(s);
+}
+
+void slab_disown(struct slab *s)
+{
+    if (atomic_load_explicit(&s->budget, memory_order_relaxed) == NULL) return;
+    struct budget *budget = atomic_exchange(&s->budget, NULL);
+    if (budget) budget_give(budget, s->cap);
 }
 
 void slab_unrefp(struct slab **s)

@@ -15,7 +15,7 @@ struct slab {
     atomic_uint refs;
     size_t len;             /* bytes in use */
     size_t cap;
-    struct budget *budget;  /* may be NULL; not owned */
+    _Atomic(struct budget *) budget;    /* may be NULL; not owned */
     uint8_t data[];
 };
 
@@ -26,6 +26,9 @@ struct slab *slab_copy(struct bytes b);          /* no budget; len = b.len; neve
 struct slab *slab_ref(struct slab *s);           /* returns s */
 void slab_unref(struct slab *s);                 /* NULL is a no-op */
 void slab_unrefp(struct slab **s);               /* for CLEANUP() */
+/* Gives the slab's bytes back to its budget now, because another limit counts them from here on.
+ * Thread: any that holds a reference. */
+void slab_disown(struct slab *s);
 
 static inline struct bytes slab_bytes(const struct slab *s)
 {

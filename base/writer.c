@@ -186,7 +186,7 @@ void writer_count(struct writer *w, int32_t count, bool flexible)
 void writer_string(struct writer *w, struct bytes b, bool flexible)
 {
     int32_t len = bytes_is_null(b) ? -1 : (int32_t)b.len;
-    if (!flexible && len > INT16_MAX) w->err = ERR_TOO_LARGE;
+    if (len > INT16_MAX) w->err = ERR_TOO_LARGE;    /* no reader takes it, compact or not */
     if (flexible) writer_uvarint(w, (uint32_t)(len + 1));
     else writer_i16(w, (int16_t)len);
     writer_bytes_raw(w, b);

@@ -3,14 +3,14 @@
  * Failure modes: an unknown API or version, a header or a body that cannot be decoded - the
  * connection is closed, because nothing tells where the client's next thought begins; a request whose
  * arrays do not fit its arena - the same. */
-#include "broker/request.h"
+#include "broker/dispatch.h"
 
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "broker/dispatch.h"
+#include "broker/request.h"
 #include "protocol/kafka/api.h"
 #include "base/check.h"
 

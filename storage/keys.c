@@ -3,6 +3,18 @@
 #include "base/mem.h"
 #include "base/check.h"
 
+void format_write(uint32_t version, uint8_t to[FORMAT_BYTES])
+{
+    store_be32(to, version);
+}
+
+enum err format_read(struct bytes value, uint32_t *ret_version)
+{
+    if (value.len != FORMAT_BYTES) return ERR_FORMAT;
+    *ret_version = load_be32(value.data);
+    return ERR_OK;
+}
+
 struct log_key log_key(uint64_t log_id, int64_t last_offset)
 {
     struct log_key k;
@@ -24,19 +36,19 @@ enum err log_key_read(struct bytes key, uint64_t *ret_log_id, int64_t *ret_last_
     return ERR_OK;
 }
 
-void log_value_header(const struct log_value *v, uint8_t to[LOG_VALUE_HEADER_BYTES])
+void log_entry_header(const struct log_entry *v, uint8_t to[LOG_ENTRY_HEADER_BYTES])
 {
     store_be64(to, (uint64_t)v->arrival_ms);
     store_be32(to + 8, (uint32_t)v->partition_addressed);
     store_be32(to + 12, 0);
 }
 
-enum err log_value_read(struct bytes value, struct log_value *ret)
+enum err log_entry_read(struct bytes value, struct log_entry *ret)
 {
-    if (value.len < LOG_VALUE_HEADER_BYTES) return ERR_FORMAT;
+    if (value.len < LOG_ENTRY_HEADER_BYTES) return ERR_FORMAT;
     ret->arrival_ms = (int64_t)load_be64(value.data);
     ret->partition_addressed = (int32_t)load_be32(value.data + 8);
-    ret->batch = bytes_slice(value, LOG_VALUE_HEADER_BYTES, value.len - LOG_VALUE_HEADER_BYTES);
+    ret->batch = bytes_slice(value, LOG_ENTRY_HEADER_BYTES, value.len - LOG_ENTRY_HEADER_BYTES);
     return ERR_OK;
 }
 
@@ -101,15 +113,17 @@ struct start_key start_key(uint64_t log_id)
     return k;
 }
 
-void start_write(int64_t log_start, uint8_t to[START_VALUE_BYTES])
+void start_write(int64_t log_start, int64_t arrival_last_ms, uint8_t to[START_VALUE_BYTES])
 {
     store_be64(to, (uint64_t)log_start);
+    store_be64(to + 8, (uint64_t)arrival_last_ms);
 }
 
-enum err start_read(struct bytes value, int64_t *ret_log_start)
+enum err start_read(struct bytes value, int64_t *ret_log_start, int64_t *ret_arrival_last_ms)
 {
     if (value.len != START_VALUE_BYTES) return ERR_FORMAT;
     *ret_log_start = (int64_t)load_be64(value.data);
+    *ret_arrival_last_ms = (int64_t)load_be64(value.data + 8);
     return ERR_OK;
 }
 

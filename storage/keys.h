@@ -13,8 +13,11 @@
 
 /* ---- KV_META
  *   "format"    4  FORMAT_VERSION of the directory; a larger one than ours is refused */
-enum { FORMAT_VERSION = 1 };
+enum { FORMAT_VERSION = 1, FORMAT_BYTES = 4 };
 #define KEY_FORMAT BYTES_LIT("format")
+void format_write(uint32_t version, uint8_t to[FORMAT_BYTES]);
+/* Errors: ERR_FORMAT. Thread: any. */
+enum err format_read(struct bytes value, uint32_t *ret_version);
 
 /* ---- KV_LOG: one entry a record batch
  *
@@ -24,8 +27,8 @@ enum { FORMAT_VERSION = 1 };
  *         8  4  partition that the producer addressed (a retired one is forwarded): whose sequence it is
  *        12  4  zero
  *        16     the batch, base offset and leader epoch filled in */
-enum { LOG_KEY_BYTES = 16, LOG_VALUE_HEADER_BYTES = 16 };
-static_assert(LOG_KEY_BYTES == 8 + 8 && LOG_VALUE_HEADER_BYTES == 8 + 4 + 4, "on-disk format");
+enum { LOG_KEY_BYTES = 16, LOG_ENTRY_HEADER_BYTES = 16 };
+static_assert(LOG_KEY_BYTES == 8 + 8 && LOG_ENTRY_HEADER_BYTES == 8 + 4 + 4, "on-disk format");
 
 struct log_key {
     uint8_t data[LOG_KEY_BYTES];
@@ -36,14 +39,14 @@ struct log_key log_key_first(uint64_t log_id);
 /* Errors: ERR_FORMAT - not a key of this kind. Thread: any. */
 enum err log_key_read(struct bytes key, uint64_t *ret_log_id, int64_t *ret_last_offset);
 
-struct log_value {
+struct log_entry {
     int64_t arrival_ms;
     int32_t partition_addressed;
     struct bytes batch;         /* borrowed */
 };
-void log_value_header(const struct log_value *v, uint8_t to[LOG_VALUE_HEADER_BYTES]);
+void log_entry_header(const struct log_entry *v, uint8_t to[LOG_ENTRY_HEADER_BYTES]);
 /* Errors: ERR_FORMAT - shorter than its header. Thread: any. */
-enum err log_value_read(struct bytes value, struct log_value *ret);
+enum err log_entry_read(struct bytes value, struct log_entry *ret);
 
 /* ---- KV_INDEX: a summary of each chunk of a log (about 1 MiB), and where the log starts
  *
@@ -60,8 +63,9 @@ enum err log_value_read(struct bytes value, struct log_value *ret);
  *              52  4  zero
  * start key:    0  1  'S'
  *               1  8  log id
- * start value:  0  8  first readable offset. Where all batches were removed, also the next offset */
-enum { CHUNK_KEY_BYTES = 17, CHUNK_VALUE_BYTES = 56, START_KEY_BYTES = 9, START_VALUE_BYTES = 8 };
+ * start value:  0  8  first readable offset. Where all batches were removed, also the next offset
+ *               8  8  arrival time of the newest batch then, so that it never goes back */
+enum { CHUNK_KEY_BYTES = 17, CHUNK_VALUE_BYTES = 56, START_KEY_BYTES = 9, START_VALUE_BYTES = 16 };
 static_assert(CHUNK_KEY_BYTES == 1 + LOG_KEY_BYTES && CHUNK_VALUE_BYTES == 6 * 8 + 4 + 4,
               "on-disk format");
 
@@ -91,9 +95,9 @@ struct start_key {
     uint8_t data[START_KEY_BYTES];
 };
 struct start_key start_key(uint64_t log_id);
-void start_write(int64_t log_start, uint8_t to[START_VALUE_BYTES]);
+void start_write(int64_t log_start, int64_t arrival_last_ms, uint8_t to[START_VALUE_BYTES]);
 /* Errors: ERR_FORMAT. Thread: any. */
-enum err start_read(struct bytes value, int64_t *ret_log_start);
+enum err start_read(struct bytes value, int64_t *ret_log_start, int64_t *ret_arrival_last_ms);
 
 /* ---- KV_PRODUCERS: one snapshot a log
  *

@@ -47,9 +47,12 @@ struct kv_mem_faults {
     int64_t fail_at;        /* the fail_at-th write or read call fails (0 is the first; -1 never) */
     int64_t fail_count;     /* and this many after it, INT64_MAX: for ever */
     bool crash;             /* from then on everything fails until kv_mem_reopen() */
+    bool applied;           /* a commit that fails by this fault took effect nevertheless */
 };
-/* Thread: any, but calls are serialised by the caller's test. */
+/* Thread: kv_mem_*() any, but while no call is under way. */
 struct kv *kv_mem_new(void);
+/* One more handle on the same memory: it outlives the kv_close() of a store that owns the other one. */
+struct kv *kv_mem_share(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
 bool kv_mem_faulted(const struct kv *kv);       /* a fault was hit since they were set */
 /* The state after a restart: what was committed, and with power_loss only what was synced. */
@@ -76,7 +79,8 @@ void kv_iter_free(struct kv_iter *it);          /* NULL is a no-op */
 void kv_iter_freep(struct kv_iter **it);
 
 struct kv_batch *kv_batch_new(struct kv *kv);
-void kv_batch_free(struct kv_batch *b);
+void kv_batch_free(struct kv_batch *b);          /* NULL is a no-op */
+void kv_batch_freep(struct kv_batch **b);
 void kv_batch_clear(struct kv_batch *b);
 size_t kv_batch_bytes(const struct kv_batch *b);
 void kv_batch_put(struct kv_batch *b, enum kv_family family, struct bytes key, struct bytes value);
@@ -108,6 +112,7 @@ struct kv_stats {
     uint64_t blob_bytes;
     uint64_t memtable_bytes;
     uint64_t cache_bytes;
+    uint64_t crc_calls;         /* checksums the engine asked of base/crc32c in this process */
     bool writes_stopped;
 };
 void kv_stats(struct kv *kv, struct kv_stats *ret);

@@ -96,8 +96,9 @@ struct log_read {
     bool min_one;
     struct loop *home;                  /* NULL: done() runs on the reader (tests) */
     void (*done)(struct log_read *r);
+    int tries;                          /* reader.c's */
 
-    enum err err;                       /* as plog_read_tail(), never ERR_COLD */
+    enum err err;                       /* as plog_read_tail(), never ERR_COLD; ERR_BUSY - no memory */
     struct read_result result;          /* inited by the caller, may hold batches already */
 };
 /* Opens the log if need be, then reads on a reader thread. A bytes_max of 0 only opens it and gives
@@ -120,6 +121,7 @@ struct log_seek {
     int64_t time_ms;
     struct loop *home;
     void (*done)(struct log_seek *q);
+    int tries;                  /* reader.c's */
 
     enum err err;               /* ERR_NOT_FOUND: no such record. ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED */
     int64_t offset;

@@ -71,6 +71,7 @@ struct store_write {
     void (*done)(struct store_write *w, enum err err);          /* worker, after the commit: ERR_OK
                                                        or ERR_KAFKA_STORAGE_ERROR; w is free again */
     uint64_t affinity;                                          /* equal ones keep their order */
+    struct worker *worker;                                      /* worker.c's */
     struct store_write *next;                                   /* worker.c's */
 };
 /* Thread: any. */

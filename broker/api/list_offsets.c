@@ -53,7 +53,7 @@ static int16_t version_of(int64_t time)
 static void answer(const struct offset_seek *s)
 {
     struct list_offsets_response_partition *out = s->out;
-    out->leader_epoch = LEADER_EPOCH;
+    if (s->owner->rq->version >= 4) out->leader_epoch = LEADER_EPOCH;    /* unknown before */
     switch (s->asked) {
     case TIME_LATEST:
         out->offset = s->owner->isolation_level == 1 ? s->seek.bounds.last_stable : s->seek.bounds.high_watermark;

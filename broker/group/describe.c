@@ -1,5 +1,5 @@
-/* DescribeGroups and ListGroups: copies into the asker's arena, since the answers of several loops are
- * put together on another one. */
+/* DescribeGroups and ListGroups: copies into the asker's arena, since the answers of several loops
+ * are put together on another one. */
 #include "broker/group/group.h"
 
 #include <strings.h>

@@ -23,7 +23,7 @@ enum group_state {
 
 enum {
     /* How long the JoinGroup of a member that never was in a generation may wait: its client has no
-     * member id yet that it could heartbeat with. Kafka: group coordinator's constant, 5 minutes. */
+     * member id yet that it could heartbeat with. Kafka's constant, 5 minutes, no setting. */
     NEW_MEMBER_WAIT_MS = 5 * 60 * 1000,
     MEMBER_ID_RANDOM_CHARS = 36         /* a UUID's text */
 };

@@ -1,9 +1,10 @@
 /* The table of groups, its clock and its limits. */
-#include "broker/group/group.h"
+#include "broker/group/groups.h"
 
 #include <assert.h>
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "broker/group/group.h"
 #include "base/check.h"
 
 void groups_config_default(struct groups_config *ret)

@@ -1,9 +1,9 @@
 /* The classic group coordinator as a pure state machine: all groups that one loop owns.
  *
  * Requests come in as values, time as now_ms, and what is to be said to whom goes out as a list of
- * replies. JoinGroup and SyncGroup wait inside the machine: each is handed in with a token, and each
- * token comes back exactly once, in the reply list of that call or of a later one. Behaviour is that
- * of Apache Kafka 4.3's GroupMetadataManager; README.md lists the few places that differ.
+ * replies. JoinGroup and SyncGroup wait inside the machine: each is handed in with a token, and the
+ * token comes back exactly once, in the reply list of that call or of a later one. It behaves as
+ * Apache Kafka 4.3's GroupMetadataManager does; README.md lists the few places that differ.
  *
  * Views in replies live until the next call with the same struct groups.
  * Thread of everything here: the loop that owns the table. Nothing blocks or reads a clock. */
@@ -24,10 +24,10 @@ struct groups_config {
     int32_t initial_delay_ms;           /* group.initial.rebalance.delay.ms */
     int64_t offset_retention_ms;        /* offsets.retention.minutes */
     uint32_t offset_metadata_chars_max; /* offset.metadata.max.bytes, counted as Kafka does */
-    uint32_t members_max;               /* group.max.size; pending members have as many places again */
+    uint32_t members_max;               /* group.max.size; as many pending members beside them */
     uint32_t protocols_max;             /* of one member */
     uint32_t groups_max;                /* of this table */
-    size_t bytes_max;                   /* what members of all groups hold: ids, metadata, assignments */
+    size_t bytes_max;                   /* held by all groups: ids, metadata, assignments */
 };
 
 /* Kafka's defaults where it has one, but no initial delay and bounds where Kafka has none. */
@@ -89,7 +89,8 @@ struct group_effects {
 void group_effects_done(struct group_effects *out);
 
 /* ---- Members. group_id is not empty and not null: the APIs refuse that before they come here
- * (ERR_INVALID_GROUP_ID). Strings are borrowed until the call's replies are used. token is not NULL. */
+ * (ERR_INVALID_GROUP_ID). Strings are borrowed until the call's replies are used. A token is not
+ * NULL. */
 
 struct join_in {
     struct bytes group_id;
@@ -108,9 +109,9 @@ struct join_in {
 };
 /* Errors, in the reply: ERR_INVALID_SESSION_TIMEOUT; ERR_UNKNOWN_MEMBER_ID; ERR_FENCED_INSTANCE_ID;
  * ERR_MEMBER_ID_REQUIRED - join again with reply.member_id; ERR_INCONSISTENT_GROUP_PROTOCOL;
- * ERR_GROUP_MAX_SIZE_REACHED - members_max or bytes_max; ERR_COORDINATOR_NOT_AVAILABLE - groups_max;
- * ERR_INVALID_REQUEST - protocols_max; ERR_REBALANCE_IN_PROGRESS - the same member joined anew;
- * ERR_UNKNOWN_SERVER_ERROR - a pending member that turned static. */
+ * ERR_GROUP_MAX_SIZE_REACHED - members_max or bytes_max; ERR_INVALID_REQUEST - protocols_max;
+ * ERR_COORDINATOR_NOT_AVAILABLE - groups_max; ERR_REBALANCE_IN_PROGRESS - the same member joined
+ * anew; ERR_UNKNOWN_SERVER_ERROR - a pending member that turned static. */
 void groups_join(struct groups *gs, int64_t now_ms, const struct join_in *in, void *token,
                  struct group_effects *out);
 
@@ -134,8 +135,8 @@ struct sync_in {
 void groups_sync(struct groups *gs, int64_t now_ms, const struct sync_in *in, void *token,
                  struct group_effects *out);
 
-/* The client of a waiting token is gone: the token will not come back, its member stays (Kafka keeps
- * it too) until it joins anew or its time is over. False when the token does not wait in the group. */
+/* The client of a waiting token is gone: the token will not come back. Its member stays, as in
+ * Kafka, until it joins anew or its time is over. False: the token does not wait in the group. */
 bool groups_abandon(struct groups *gs, struct bytes group_id, const void *token);
 
 struct heartbeat_in {
@@ -151,7 +152,7 @@ enum err groups_heartbeat(struct groups *gs, int64_t now_ms, const struct heartb
 struct leave_member {
     struct bytes member_id;             /* empty: whoever holds the instance id */
     struct bytes instance_id;           /* null: none */
-    enum err err;                       /* out: ERR_OK; ERR_UNKNOWN_MEMBER_ID; ERR_FENCED_INSTANCE_ID */
+    enum err err;                       /* out: OK, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID */
 };
 void groups_leave(struct groups *gs, int64_t now_ms, struct bytes group_id,
                   struct leave_member *members, uint32_t member_count, struct group_effects *out);
@@ -172,7 +173,7 @@ struct commit_in {
     int32_t generation;                 /* < 0: not a member's commit */
     bool group_not_found_known;         /* OffsetCommit v9+ */
 };
-/* May this commit be stored? Makes a group for a commit from outside; keeps a member's session alive.
+/* May this commit be stored? Makes a group for a commit from outside; keeps a member alive.
  * Errors: ERR_GROUP_ID_NOT_FOUND (v9+), ERR_ILLEGAL_GENERATION; ERR_UNKNOWN_MEMBER_ID;
  * ERR_FENCED_INSTANCE_ID; ERR_REBALANCE_IN_PROGRESS; ERR_COORDINATOR_NOT_AVAILABLE - groups_max.
  * Thread: the table's loop. */
@@ -192,7 +193,7 @@ bool groups_offset_expired(const struct groups *gs, int64_t now_ms, struct bytes
 
 /* ---- Administration */
 
-/* A group that storage holds offsets of, at start: Empty, without a type. No-op when it is there. */
+/* At start, a group that storage holds offsets of: Empty, no type. No-op when it is there. */
 void groups_restore(struct groups *gs, int64_t now_ms, struct bytes group_id);
 /* Forgets an Empty group; its offsets are the caller's to delete.
  * Errors: ERR_GROUP_ID_NOT_FOUND; ERR_NON_EMPTY_GROUP.  Thread: the table's loop. */
@@ -213,7 +214,7 @@ struct group_description {
     struct member_description *members;
     uint32_t member_count;
 };
-/* Copied into the arena. ret is set to "Dead" with ERR_GROUP_ID_NOT_FOUND, untouched with other errors.
+/* Copied into the arena. ERR_GROUP_ID_NOT_FOUND sets ret as well, to "Dead".
  * Errors: ERR_GROUP_ID_NOT_FOUND; ERR_TOO_LARGE - the arena is full.  Thread: the table's loop. */
 enum err groups_describe(const struct groups *gs, struct bytes group_id, struct arena *arena,
                          struct group_description *ret);

@@ -1,8 +1,8 @@
 /* JoinGroup: a new member, a known one, and a static one that comes back under a new id.
  *
- * A join that does not fail waits until the join phase ends, with three exceptions that are answered
- * with the current generation at once: a repeat in CompletingRebalance, a follower's repeat in Stable,
- * and a static member's return in Stable that leaves the protocol as it is. */
+ * A join that does not fail waits until the join phase ends. Three exceptions are answered with the
+ * current generation at once: a repeat in CompletingRebalance, a follower's repeat in Stable, and a
+ * static member's return in Stable that leaves the protocol as it is. */
 #include "broker/group/group.h"
 
 #include <assert.h>
@@ -28,8 +28,8 @@ static bool has_room(const struct group *g, const struct member *m, const struct
     return groups_have_room(g->table, member_bytes(m, in));
 }
 
-/* The number of those who wait counts while members join, since the group itself may be larger after
- * members_max was lowered; so the last ones to rejoin are turned away. */
+/* While members join, those who wait are counted: whoever comes after the last free place is turned
+ * away, an old member too. */
 static bool accepts(const struct group *g, struct bytes member_id)
 {
     const struct member *m = group_member(g, member_id);
@@ -154,8 +154,8 @@ static void join_new(struct group *g, const struct join *j)
     }
 }
 
-/* A pending member was made for a dynamic join; an instance id in the second step is a client's bug,
- * which Kafka answers just like this. */
+/* A pending member was made for a dynamic join. An instance id in the second step is a bug of the
+ * client, which Kafka answers like this. */
 static void join_pending(struct group *g, const struct join *j)
 {
     if (!bytes_is_null(j->in->instance_id))

@@ -1,17 +1,17 @@
 /* The phases of a rebalance and the timers that push a group from one into the next.
  *
- * Happy path: prepare (all are called to join, a timer runs) - complete_join when all have come (new
- * generation, a leader, the answers to the waiting joins, a timer for the syncs) - the leader's sync
- * (sync.c) makes the group Stable. Failure modes: whoever does not join or sync in time is removed;
- * static members are spared by complete_join, since they may be restarting, but not by the sync timer. */
+ * Happy path: prepare (all are called to join, a timer runs) - complete_join when all have come
+ * (new generation, a leader, answers to the waiting joins, a timer for the syncs) - the leader's
+ * sync (sync.c) makes the group Stable. Failure modes: whoever does not join or sync in time is
+ * removed; complete_join spares static members, they may be restarting; the sync timer does not. */
 #include "broker/group/group.h"
 
 #include <assert.h>
 #include "base/mailbox.h"
 #include "base/check.h"
 
-/* When not one member joined the group waits again. A rebalance time-out of 0 must not turn that into
- * a busy loop. */
+/* When nobody joined the group waits again. A rebalance time-out of 0 must not make that a busy
+ * loop. */
 enum { REWAIT_MS_MIN = 1000 };
 
 static void arm_join(struct group *g, int64_t now_ms, int32_t wait_ms, bool initial)

@@ -15,7 +15,8 @@
  *   57  4  record count
  *   61     records, compressed as a whole when a codec is set
  *
- * All functions are pure; none looks at the records behind the header (record.h does). */
+ * All functions are pure; none looks at the records behind the header (record.h does).
+ * Fuzz: fuzz_batch */
 #ifndef PROTOCOL_BATCH_BATCH_H
 #define PROTOCOL_BATCH_BATCH_H
 

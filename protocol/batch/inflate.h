@@ -2,7 +2,8 @@
  *
  * One inflater a thread: it keeps the codecs' contexts and its last output buffer for the next run.
  * gzip (members may be concatenated), snappy (raw as librdkafka sends it, or in the xerial framing of
- * Java), lz4 frames (independent blocks only, as Kafka demands), zstd frames. */
+ * Java), lz4 frames (independent blocks only, as Kafka demands), zstd frames.
+ * Fuzz: fuzz_batch */
 #ifndef PROTOCOL_BATCH_INFLATE_H
 #define PROTOCOL_BATCH_INFLATE_H
 

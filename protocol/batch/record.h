@@ -7,7 +7,8 @@
  *   TRY(it.err);
  *
  * Views point into the batch or, when it was compressed, into the inflater's output, which lives
- * until its next run (inflater_take() keeps it longer). */
+ * until its next run (inflater_take() keeps it longer).
+ * Fuzz: fuzz_batch */
 #ifndef PROTOCOL_BATCH_RECORD_H
 #define PROTOCOL_BATCH_RECORD_H
 

@@ -1,5 +1,6 @@
 /* What a broker checks before it takes a producer's batch, in Apache Kafka's order and with its
- * errors (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator). */
+ * errors (ProduceRequest.validateRecords, UnifiedLog.analyzeAndValidateRecords, LogValidator).
+ * Fuzz: fuzz_batch */
 #ifndef PROTOCOL_BATCH_VALIDATE_H
 #define PROTOCOL_BATCH_VALIDATE_H
 

@@ -3,7 +3,8 @@
  *
  * Request header: key, version, correlation id, client id, and for a flexible version tagged fields.
  * Response header: correlation id, and for a flexible version tagged fields - except ApiVersions, whose
- * response header never has them, because its reader does not know yet what the server speaks. */
+ * response header never has them, because its reader does not know yet what the server speaks.
+ * Fuzz: fuzz_kafka_request */
 #ifndef PROTOCOL_KAFKA_HEADER_H
 #define PROTOCOL_KAFKA_HEADER_H
 

@@ -146,7 +146,6 @@ class Emitter:
             notes.append(f"{first}+" if last == struct.versions[1] else f"{first}" if first == last else f"{first}-{last}")
         if f.nullable and not f.array:
             notes.append("may be null")
-        notes += f.errors
         return f"    /* {', '.join(notes)} */" if notes else ""
 
     # -- what both directions share ---------------------------------------------

@@ -17,7 +17,7 @@ A file describes one API:
 
 A field is: name, type, versions (all when left out), then any of: `= default`, `tag N`, `ignorable`
 (an encoder drops a value that its version cannot carry; without it that is a bug of the caller) and
-the Kafka errors that it may carry. Field order is wire order. `?` behind a type means nullable, with
+the Kafka errors that it may carry, on as many lines as they need. Field order is wire order. `?` behind a type means nullable, with
 versions behind it (`string?2+`) when it is not so in all. An element type is named by the field that
 has deeper lines below it, and may be used again by its bare name inside the same message when it
 stands in a `struct` section. Domain types stand for the base types below.
@@ -113,7 +113,9 @@ def parse_default(text, f):
     if f.array or not f.base or f.base in ("bytes", "records", "uuid"):
         raise ValueError(f"{f.name} can only have the default null")
     if f.base == "bool":
-        return {"true": True, "false": False}[text]
+        if text not in ("true", "false"):
+            raise ValueError(f"not a bool: {text}")
+        return text == "true"
     if f.base == "string":
         return text.strip('"')
     if f.base == "float64":
@@ -138,13 +140,18 @@ class Parser:
                 if comment and not self.lines:
                     self.about = (self.about + " " + comment.strip()).strip()
                 continue
+            if self.lines and re.fullmatch(r"[A-Z_\s]+", body):     # more errors of the field above
+                self.lines[-1][2].extend(body.split())
+                continue
             self.lines.append((number, len(body) - len(body.lstrip()), body.split()))
 
     def parse(self):
         try:
             return self.api()
-        except (ValueError, KeyError, IndexError) as bad:
+        except ValueError as bad:
             raise SchemaError(f"{self.path}:{self.number}: {bad}") from bad
+        except IndexError:
+            raise SchemaError(f"{self.path}:{self.number}: the line ends too early") from None
 
     def next(self):
         self.number, indent, words = self.lines.pop(0)
@@ -251,6 +258,8 @@ class Parser:
 
     def nested(self, name, versions, below):
         if not below:
+            if name not in self.known:
+                raise ValueError(f"no type or struct is called {name}")
             return self.known[name]
         if name in self.known:
             raise ValueError(f"there are two structs {name}")

@@ -87,6 +87,27 @@ TEST(null_where_none_is_legal_is_refused)
     EXPECT_ERR(cursor_finish(&c), ERR_INVALID_REQUEST);
 }
 
+TEST(strings_end_at_32767_bytes_in_either_form)
+{
+    static uint8_t frame[40000] = {0x80, 0x80, 0x02};    /* compact, 32767 bytes */
+    struct cursor c = over(bytes_of(frame, sizeof frame));
+    EXPECT_EQ(cursor_string(&c, true).len, INT16_MAX);
+    EXPECT_OK(cursor_finish(&c));
+    frame[0] = 0x81;
+    c = over(bytes_of(frame, sizeof frame));
+    cursor_string(&c, true);
+    EXPECT_ERR(cursor_finish(&c), ERR_INVALID_REQUEST);
+    c = over(bytes_of(frame, sizeof frame));             /* but not bytes */
+    EXPECT_EQ(cursor_bytes(&c, true).len, INT16_MAX + 1);
+    struct writer w;
+    writer_init(&w, 1 << 20);
+    writer_string(&w, bytes_of(frame, INT16_MAX), true);
+    EXPECT_OK(w.err);
+    writer_string(&w, bytes_of(frame, INT16_MAX + 1), true);
+    EXPECT_ERR(w.err, ERR_TOO_LARGE);
+    writer_done(&w);
+}
+
 TEST(an_array_beyond_the_arena_is_too_large)
 {
     struct cursor c = over(BYTES_LIT("xx"));
@@ -108,5 +129,5 @@ TEST(a_writer_stops_at_its_limit)
 
 TESTS(RUN(what_is_written_reads_back), RUN(a_short_read_poisons_what_follows),
       RUN(a_count_beyond_the_bytes_left_is_refused), RUN(a_varint_that_overflows_is_refused),
-      RUN(null_where_none_is_legal_is_refused), RUN(an_array_beyond_the_arena_is_too_large),
+      RUN(null_where_none_is_legal_is_refused), RUN(strings_end_at_32767_bytes_in_either_form), RUN(an_array_beyond_the_arena_is_too_large),
       RUN(a_writer_stops_at_its_limit))

@@ -1,0 +1,240 @@
+/* Housekeeping, on a thread of its own: the log's sync each second, retention, disk space.
+ *
+ * Sync: with durability "process" a power cut costs what was written since the last one. A sync that
+ * fails is reported; the workers learn of a broken disk by their own commits.
+ * Retention: every retention_check_ms one job a topic and worker; the workers do it in slices between
+ * turns. When all are back, what was removed is reclaimed.
+ * Space: ranges that were deleted are compacted once RECLAIM_BYTES_MIN were removed or a topic or
+ * records were deleted on demand, so that the disk space really comes back. */
+#include "storage/threads.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/keys.h"
+#include "storage/plog_impl.h"
+#include "base/check.h"
+
+enum {
+    SYNC_INTERVAL_MS = 1000,
+    RECLAIM_BYTES_MIN = 32 << 20,
+    TOPICS_PAGE = 64,
+};
+
+struct house {
+    struct store *store;
+    struct kv *kv;
+    pthread_t thread;
+    struct mailbox inbox;
+    bool started;
+    bool stopping;
+    int64_t sync_at_ms;
+    int64_t retain_at_ms;
+    int retains_out;                    /* jobs at the workers */
+    uint64_t bytes_removed;             /* by retention, not reclaimed yet */
+    bool reclaim_now;
+    uint64_t reclaim_first;             /* log ids that had something removed: [first, next) */
+    uint64_t reclaim_next;
+};
+
+struct reclaim_job {
+    struct job job;
+    struct house *house;
+    uint64_t first;
+    uint64_t next;
+};
+
+/* ---- Space */
+
+static void note_range(struct house *h, uint64_t first, uint64_t next)
+{
+    if (h->reclaim_first == h->reclaim_next) {
+        h->reclaim_first = first;
+        h->reclaim_next = next;
+        return;
+    }
+    if (first < h->reclaim_first) h->reclaim_first = first;
+    if (next > h->reclaim_next) h->reclaim_next = next;
+}
+
+static void reclaim_run(struct job *job)
+{
+    struct reclaim_job *r = CONTAINER_OF(job, struct reclaim_job, job);
+    note_range(r->house, r->first, r->next);
+    r->house->reclaim_now = true;
+    mem_free(r);
+}
+
+void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next)
+{
+    struct reclaim_job *r = NEW(struct reclaim_job);
+    *r = (struct reclaim_job){.job.run = reclaim_run, .house = h, .first = log_id_first,
+                              .next = log_id_next};
+    mailbox_post(&h->inbox, &r->job);
+}
+
+static void reclaim(struct house *h)
+{
+    struct log_key from = log_key_first(h->reclaim_first), to = log_key_first(h->reclaim_next);
+    enum err err = kv_reclaim(h->kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to));
+    if (err != ERR_OK) log_warn("disk space was not reclaimed", {"err", LOG_S(err_name(err))});
+    h->reclaim_now = false;
+    h->bytes_removed = 0;
+    h->reclaim_first = h->reclaim_next = 0;
+}
+
+/* ---- Retention */
+
+static void retained_run(struct job *job)
+{
+    struct retain *r = CONTAINER_OF(job, struct retain, job);
+    struct house *h = r->house;
+    h->retains_out--;
+    h->bytes_removed += r->bytes_removed;
+    if (r->bytes_removed > 0)
+        for (int32_t i = 0; i < r->topic->partition_count; i++)
+            note_range(h, r->topic->partitions[i].log_id, r->topic->partitions[i].log_id + 1);
+    topic_unref(r->topic);
+    mem_free(r);
+    if (h->retains_out == 0 && h->bytes_removed >= RECLAIM_BYTES_MIN) h->reclaim_now = true;
+}
+
+void house_retained(struct retain *r)
+{
+    r->job.run = retained_run;
+    mailbox_post(&r->house->inbox, &r->job);
+}
+
+static void retain_topic(struct house *h, struct topic *topic)
+{
+    for (int i = 0; i < store_options(h->store)->worker_count; i++) {
+        struct retain *r = NEW(struct retain);
+        *r = (struct retain){.topic = topic_ref(topic), .house = h,
+                             .worker = store_worker(h->store, (uint64_t)i)};
+        h->retains_out++;
+        worker_retain(r);
+    }
+}
+
+static void retain_all(struct house *h)
+{
+    struct topic *page[TOPICS_PAGE];
+    CLEANUP(mem_freep) char *after = NULL;
+    for (;;) {
+        struct bytes from = after == NULL ? BYTES_NULL : bytes_str(after);
+        int32_t count = store_topics(h->store, from, TOPICS_PAGE, page);
+        for (int32_t i = 0; i < count; i++) {
+            retain_topic(h, page[i]);
+            if (i + 1 == count) {
+                mem_free(after);
+                after = mem_string(page[i]->name, page[i]->name_len);
+            }
+            topic_unref(page[i]);
+        }
+        if (count < TOPICS_PAGE) return;
+    }
+}
+
+/* ---- The thread */
+
+/* What is due at now_ms; false when nothing was. */
+static bool do_due(struct house *h, int64_t now_ms)
+{
+    const struct store_options *o = store_options(h->store);
+    bool any = false;
+    if (now_ms >= h->sync_at_ms) {
+        if (kv_sync_now(h->kv) != ERR_OK) log_error("the log could not be synced to disk");
+        h->sync_at_ms = now_ms + SYNC_INTERVAL_MS;
+        any = true;
+    }
+    if (now_ms >= h->retain_at_ms && h->retains_out == 0) {
+        retain_all(h);
+        h->retain_at_ms = now_ms + o->retention_check_ms;
+        any = true;
+    }
+    if (h->reclaim_now) {
+        reclaim(h);
+        any = true;
+    }
+    return any;
+}
+
+static bool run_inbox(struct job *job)
+{
+    bool any = job != NULL;
+    while (job != NULL) {
+        struct job *next = job->next;
+        job->run(job);
+        job = next;
+    }
+    return any;
+}
+
+static void *house_main(void *arg)
+{
+    struct house *h = arg;
+    while (!h->stopping || h->retains_out > 0) {
+        int64_t now_ms = clock_mono_ms();
+        int64_t at_ms = h->sync_at_ms < h->retain_at_ms || h->retains_out > 0 ? h->sync_at_ms
+                                                                            : h->retain_at_ms;
+        run_inbox(mailbox_wait(&h->inbox, at_ms > now_ms ? (int)(at_ms - now_ms) : 0));
+        if (!h->stopping) do_due(h, clock_mono_ms());
+    }
+    return NULL;
+}
+
+struct house *house_new(struct store *s)
+{
+    struct house *h = NEW(struct house);
+    h->store = s;
+    h->kv = store_kv(s);
+    int64_t now_ms = clock_mono_ms();
+    h->sync_at_ms = now_ms + SYNC_INTERVAL_MS;
+    h->retain_at_ms = now_ms + store_options(s)->retention_check_ms;
+    mailbox_init(&h->inbox);
+    return h;
+}
+
+void house_start(struct house *h)
+{
+    h->started = true;
+    int failed = pthread_create(&h->thread, NULL, house_main, h);
+    assert(!failed);
+    pthread_setname_np(h->thread, "house");
+}
+
+bool house_turn(struct house *h)
+{
+    bool any = run_inbox(mailbox_take(&h->inbox));
+    return do_due(h, clock_mono_ms()) || any;
+}
+
+struct stop_job {
+    struct job job;
+    struct house *house;
+};
+
+static void stop_run(struct job *job)
+{
+    CONTAINER_OF(job, struct stop_job, job)->house->stopping = true;
+}
+
+void house_stop(struct house *h)
+{
+    if (!h->started) return;
+    struct stop_job stop = {.job.run = stop_run, .house = h};
+    mailbox_post(&h->inbox, &stop.job);
+    pthread_join(h->thread, NULL);
+    h->started = false;
+}
+
+void house_free(struct house *h)
+{
+    if (h == NULL) return;
+    run_inbox(mailbox_take(&h->inbox));
+    assert(h->retains_out == 0);
+    mailbox_done(&h->inbox);
+    mem_free(h);
+}

@@ -1,0 +1,126 @@
+#include "storage/kv_engine.h"
+
+#include <assert.h>
+#include "base/check.h"
+
+void kv_close(struct kv *kv)
+{
+    if (kv != NULL) kv->engine->close(kv);
+}
+
+enum err kv_get(struct kv *kv, enum kv_family family, struct bytes key, struct slab **ret)
+{
+    return kv->engine->get(kv, family, key, ret);
+}
+
+struct kv_iter *kv_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
+                            struct bytes to, bool backwards)
+{
+    return kv->engine->iter_new(kv, family, from, to, backwards);
+}
+
+bool kv_iter_next(struct kv_iter *it)
+{
+    return it->engine->iter_next(it);
+}
+
+struct bytes kv_iter_key(const struct kv_iter *it)
+{
+    return it->engine->iter_key(it);
+}
+
+struct bytes kv_iter_value(const struct kv_iter *it)
+{
+    return it->engine->iter_value(it);
+}
+
+enum err kv_iter_error(const struct kv_iter *it)
+{
+    return it->engine->iter_error(it);
+}
+
+void kv_iter_free(struct kv_iter *it)
+{
+    if (it != NULL) it->engine->iter_free(it);
+}
+
+void kv_iter_freep(struct kv_iter **it)
+{
+    kv_iter_free(*it);
+    *it = NULL;
+}
+
+struct kv_batch *kv_batch_new(struct kv *kv)
+{
+    return kv->engine->batch_new(kv);
+}
+
+void kv_batch_free(struct kv_batch *b)
+{
+    if (b != NULL) b->engine->batch_free(b);
+}
+
+void kv_batch_freep(struct kv_batch **b)
+{
+    kv_batch_free(*b);
+    *b = NULL;
+}
+
+void kv_batch_clear(struct kv_batch *b)
+{
+    b->engine->batch_clear(b);
+}
+
+size_t kv_batch_bytes(const struct kv_batch *b)
+{
+    return b->engine->batch_bytes(b);
+}
+
+void kv_batch_put(struct kv_batch *b, enum kv_family family, struct bytes key, struct bytes value)
+{
+    b->engine->batch_put_parts(b, family, key, &value, 1);
+}
+
+void kv_batch_put_parts(struct kv_batch *b, enum kv_family family, struct bytes key,
+                        const struct bytes *parts, int part_count)
+{
+    assert(part_count >= 1 && part_count <= KV_PARTS_MAX);
+    b->engine->batch_put_parts(b, family, key, parts, part_count);
+}
+
+void kv_batch_delete(struct kv_batch *b, enum kv_family family, struct bytes key)
+{
+    b->engine->batch_delete(b, family, key);
+}
+
+void kv_batch_delete_range(struct kv_batch *b, enum kv_family family, struct bytes from,
+                           struct bytes to)
+{
+    b->engine->batch_delete_range(b, family, from, to);
+}
+
+enum err kv_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync)
+{
+    return kv->engine->commit(kv, b, sync);
+}
+
+enum err kv_sync_now(struct kv *kv)
+{
+    return kv->engine->sync_now(kv);
+}
+
+enum err kv_resume(struct kv *kv)
+{
+    return kv->engine->resume(kv);
+}
+
+enum err kv_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to)
+{
+    return kv->engine->reclaim(kv, family, from, to);
+}
+
+void kv_stats(struct kv *kv, struct kv_stats *ret)
+{
+    *ret = (struct kv_stats){0};
+    kv->engine->stats(kv, ret);
+}

@@ -1,0 +1,442 @@
+/* The engine behind a data directory: RocksDB through its C interface.
+ *
+ * One column family a kv_family. Record batches (KV_LOG) go to blob files: a compaction then moves
+ * keys only, and each byte is written twice in all (write-ahead log, blob). Batches were compressed by
+ * their producers, so nothing is compressed here. A write that fails stops all writing inside
+ * RocksDB; for a full disk it recovers by itself once there is room, which kv_resume() finds out by
+ * an empty write. Reads go on meanwhile. */
+#include "storage/kv_engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <rocksdb/c.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/crc32c.h"
+#include "base/mem.h"
+#include "base/check.h"
+
+enum {
+    WRITE_BUFFER_BYTES = 64 << 20,      /* of KV_LOG: grows only as it is filled */
+    SMALL_BUFFER_BYTES = 4 << 20,       /* of the other families */
+    WRITE_BUFFERS_MAX = 3,
+    BLOB_FILE_BYTES = 128 << 20,
+    BLOB_BYTES_MIN = 1024,
+    BACKGROUND_JOBS = 2,
+    L0_TRIGGER = 2,
+    CACHE_BYTES = 16 << 20,
+    OPEN_FILES_MAX = 512,
+    INFO_LOG_BYTES = 4 << 20,
+    INFO_LOGS_MAX = 2,
+    INFO_LEVEL_WARN = 2,
+    BATCH_KEEP_BYTES = 4 << 20,         /* a larger batch gives its memory back when cleared */
+    HOLD_WAL_BUFFERS = 4,               /* the write-ahead log may be this many write buffers long */
+};
+
+static const char *const family_names[KV_FAMILY_COUNT] = {
+    [KV_META] = "default",  [KV_CATALOG] = "catalog", [KV_LOG] = "log",
+    [KV_INDEX] = "index",   [KV_OFFSETS] = "offsets", [KV_PRODUCERS] = "producers",
+};
+
+struct rocks {
+    struct kv base;
+    rocksdb_t *db;
+    rocksdb_options_t *options;                     /* of the database and the small families */
+    rocksdb_options_t *log_options;
+    rocksdb_block_based_table_options_t *table;
+    rocksdb_cache_t *cache;
+    rocksdb_readoptions_t *read;
+    rocksdb_writeoptions_t *write;
+    rocksdb_writeoptions_t *write_sync;
+    rocksdb_column_family_handle_t *families[KV_FAMILY_COUNT];
+    atomic_bool stopped;                            /* the last write failed */
+};
+
+struct rocks_batch {
+    struct kv_batch base;
+    struct rocks *kv;
+    rocksdb_writebatch_t *batch;
+};
+
+struct rocks_iter {
+    struct kv_iter base;
+    rocksdb_iterator_t *it;
+    rocksdb_readoptions_t *read;
+    bool begun;
+    bool backwards;
+    size_t from_len;
+    uint8_t bounds[];                               /* from, then to: RocksDB borrows them */
+};
+
+static const struct kv_engine rocks_engine;
+
+static struct rocks *rocks_of(struct kv *kv)
+{
+    assert(kv->engine == &rocks_engine);
+    return (struct rocks *)kv;
+}
+
+static void text_freep(char **text)
+{
+    rocksdb_free(*text);
+}
+
+/* ---- Batches */
+
+static struct rocks_batch *batch_of(struct kv_batch *b)
+{
+    assert(b->engine == &rocks_engine);
+    return (struct rocks_batch *)b;
+}
+
+static struct kv_batch *rocks_batch_new(struct kv *kv)
+{
+    struct rocks_batch *b = NEW(struct rocks_batch);
+    *b = (struct rocks_batch){.base.engine = &rocks_engine, .kv = rocks_of(kv),
+                              .batch = rocksdb_writebatch_create()};
+    return &b->base;
+}
+
+static void rocks_batch_free(struct kv_batch *base)
+{
+    rocksdb_writebatch_destroy(batch_of(base)->batch);
+    mem_free(base);
+}
+
+static size_t rocks_batch_bytes(const struct kv_batch *base)
+{
+    size_t bytes;
+    (void)rocksdb_writebatch_data(((const struct rocks_batch *)base)->batch, &bytes);
+    return bytes;
+}
+
+static void rocks_batch_clear(struct kv_batch *base)
+{
+    struct rocks_batch *b = batch_of(base);
+    if (rocks_batch_bytes(base) > BATCH_KEEP_BYTES) {
+        rocksdb_writebatch_destroy(b->batch);
+        b->batch = rocksdb_writebatch_create();
+    } else {
+        rocksdb_writebatch_clear(b->batch);
+    }
+}
+
+static void rocks_batch_put_parts(struct kv_batch *base, enum kv_family family, struct bytes key,
+                                  const struct bytes *parts, int part_count)
+{
+    struct rocks_batch *b = batch_of(base);
+    const char *key_data = (const char *)key.data, *data[KV_PARTS_MAX];
+    size_t lens[KV_PARTS_MAX];
+    for (int i = 0; i < part_count; i++) {
+        data[i] = parts[i].data ? (const char *)parts[i].data : "";
+        lens[i] = parts[i].len;
+    }
+    rocksdb_writebatch_putv_cf(b->batch, b->kv->families[family], 1, &key_data, &key.len,
+                               part_count, data, lens);
+}
+
+static void rocks_batch_delete(struct kv_batch *base, enum kv_family family, struct bytes key)
+{
+    struct rocks_batch *b = batch_of(base);
+    rocksdb_writebatch_delete_cf(b->batch, b->kv->families[family], (const char *)key.data, key.len);
+}
+
+static void rocks_batch_delete_range(struct kv_batch *base, enum kv_family family,
+                                     struct bytes from, struct bytes to)
+{
+    struct rocks_batch *b = batch_of(base);
+    rocksdb_writebatch_delete_range_cf(b->batch, b->kv->families[family], (const char *)from.data,
+                                       from.len, (const char *)to.data, to.len);
+}
+
+/* ---- Reading */
+
+static enum err rocks_get(struct kv *kv, enum kv_family family, struct bytes key, struct slab **ret)
+{
+    struct rocks *r = rocks_of(kv);
+    CLEANUP(text_freep) char *text = NULL;
+    rocksdb_pinnableslice_t *found = rocksdb_get_pinned_cf(
+        r->db, r->read, r->families[family], (const char *)key.data, key.len, &text);
+    if (text != NULL) return ERR_DISK;
+    if (found == NULL) return ERR_NOT_FOUND;
+    size_t len;
+    const char *data = rocksdb_pinnableslice_value(found, &len);
+    struct slab *slab = slab_new(NULL, len);
+    if (slab != NULL) {
+        mem_copy(slab->data, data, len);
+        slab->len = len;
+        *ret = slab;
+    }
+    rocksdb_pinnableslice_destroy(found);
+    return slab != NULL ? ERR_OK : ERR_BUSY;
+}
+
+static struct kv_iter *rocks_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
+                                      struct bytes to, bool backwards)
+{
+    struct rocks *r = rocks_of(kv);
+    struct rocks_iter *it = mem_new(sizeof *it + from.len + to.len);
+    it->base.engine = &rocks_engine;
+    it->backwards = backwards;
+    it->from_len = from.len;
+    mem_copy(it->bounds, from.data, from.len);
+    mem_copy(it->bounds + from.len, to.data, to.len);
+    it->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_fill_cache(it->read, family != KV_LOG);
+    rocksdb_readoptions_set_iterate_lower_bound(it->read, (const char *)it->bounds, from.len);
+    if (!bytes_is_null(to))
+        rocksdb_readoptions_set_iterate_upper_bound(it->read, (const char *)it->bounds + from.len,
+                                                    to.len);
+    it->it = rocksdb_create_iterator_cf(r->db, it->read, r->families[family]);
+    return &it->base;
+}
+
+static bool rocks_iter_next(struct kv_iter *base)
+{
+    struct rocks_iter *it = (struct rocks_iter *)base;
+    if (!it->begun) {
+        it->begun = true;
+        if (it->backwards) rocksdb_iter_seek_to_last(it->it);
+        else rocksdb_iter_seek(it->it, (const char *)it->bounds, it->from_len);
+    } else if (rocksdb_iter_valid(it->it)) {
+        if (it->backwards) rocksdb_iter_prev(it->it);
+        else rocksdb_iter_next(it->it);
+    }
+    return rocksdb_iter_valid(it->it);
+}
+
+static struct bytes rocks_iter_key(const struct kv_iter *it)
+{
+    size_t len;
+    const char *data = rocksdb_iter_key(((const struct rocks_iter *)it)->it, &len);
+    return bytes_of(data, len);
+}
+
+static struct bytes rocks_iter_value(const struct kv_iter *it)
+{
+    size_t len;
+    const char *data = rocksdb_iter_value(((const struct rocks_iter *)it)->it, &len);
+    return bytes_of(data, len);
+}
+
+static enum err rocks_iter_error(const struct kv_iter *it)
+{
+    CLEANUP(text_freep) char *text = NULL;
+    rocksdb_iter_get_error(((const struct rocks_iter *)it)->it, &text);
+    return text == NULL ? ERR_OK : ERR_DISK;
+}
+
+static void rocks_iter_free(struct kv_iter *base)
+{
+    struct rocks_iter *it = (struct rocks_iter *)base;
+    rocksdb_iter_destroy(it->it);
+    rocksdb_readoptions_destroy(it->read);
+    mem_free(it);
+}
+
+/* ---- Writing */
+
+static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch, enum kv_sync sync)
+{
+    CLEANUP(text_freep) char *text = NULL;
+    rocksdb_write(r->db, sync == KV_SYNC ? r->write_sync : r->write, batch, &text);
+    atomic_store_explicit(&r->stopped, text != NULL, memory_order_relaxed);
+    return text == NULL ? ERR_OK : ERR_DISK;
+}
+
+static enum err rocks_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync)
+{
+    return write_batch(rocks_of(kv), batch_of(b)->batch, sync);
+}
+
+static enum err rocks_sync_now(struct kv *kv)
+{
+    CLEANUP(text_freep) char *text = NULL;
+    rocksdb_flush_wal(rocks_of(kv)->db, 1, &text);
+    return text == NULL ? ERR_OK : ERR_DISK;
+}
+
+static enum err rocks_resume(struct kv *kv)
+{
+    rocksdb_writebatch_t *nothing = rocksdb_writebatch_create();
+    enum err err = write_batch(rocks_of(kv), nothing, KV_NO_SYNC);
+    rocksdb_writebatch_destroy(nothing);
+    return err;
+}
+
+/* Compacts what lies in the range: only keys move, and blob files that nothing names any more go. */
+static enum err rocks_reclaim(struct kv *kv, enum kv_family family, struct bytes from,
+                              struct bytes to)
+{
+    struct rocks *r = rocks_of(kv);
+    rocksdb_compactoptions_t *o = rocksdb_compactoptions_create();
+    rocksdb_compactoptions_set_exclusive_manual_compaction(o, 0);
+    rocksdb_compact_range_cf_opt(r->db, r->families[family], o, (const char *)from.data, from.len,
+                                 (const char *)to.data, to.len);
+    rocksdb_compactoptions_destroy(o);
+    return atomic_load_explicit(&r->stopped, memory_order_relaxed) ? ERR_DISK : ERR_OK;
+}
+
+static uint64_t property(const struct rocks *r, int family, const char *name)
+{
+    uint64_t v = 0;
+    return rocksdb_property_int_cf(r->db, r->families[family], name, &v) == 0 ? v : 0;
+}
+
+static void rocks_stats(struct kv *kv, struct kv_stats *ret)
+{
+    struct rocks *r = rocks_of(kv);
+    for (int f = 0; f < KV_FAMILY_COUNT; f++) {
+        uint64_t blobs = property(r, f, "rocksdb.total-blob-file-size");
+        ret->blob_bytes += blobs;
+        ret->disk_bytes += blobs + property(r, f, "rocksdb.total-sst-files-size");
+        ret->memtable_bytes += property(r, f, "rocksdb.size-all-mem-tables");
+    }
+    ret->cache_bytes = rocksdb_cache_get_usage(r->cache);
+    ret->crc_calls = crc32c_rocksdb_calls();
+    ret->writes_stopped = atomic_load_explicit(&r->stopped, memory_order_relaxed);
+}
+
+/* ---- Life */
+
+static void rocks_close(struct kv *kv)
+{
+    struct rocks *r = rocks_of(kv);
+    if (r->db != NULL) {
+        (void)!rocks_sync_now(kv);      /* a disk that fails now was reported before */
+        for (int f = 0; f < KV_FAMILY_COUNT; f++)
+            rocksdb_column_family_handle_destroy(r->families[f]);
+        rocksdb_close(r->db);
+    }
+    rocksdb_readoptions_destroy(r->read);
+    rocksdb_writeoptions_destroy(r->write);
+    rocksdb_writeoptions_destroy(r->write_sync);
+    rocksdb_options_destroy(r->options);
+    rocksdb_options_destroy(r->log_options);
+    rocksdb_block_based_options_destroy(r->table);
+    rocksdb_cache_destroy(r->cache);
+    mem_free(r);
+}
+
+static const struct kv_engine rocks_engine = {
+    .close = rocks_close,
+    .get = rocks_get,
+    .iter_new = rocks_iter_new,
+    .iter_next = rocks_iter_next,
+    .iter_key = rocks_iter_key,
+    .iter_value = rocks_iter_value,
+    .iter_error = rocks_iter_error,
+    .iter_free = rocks_iter_free,
+    .batch_new = rocks_batch_new,
+    .batch_free = rocks_batch_free,
+    .batch_clear = rocks_batch_clear,
+    .batch_bytes = rocks_batch_bytes,
+    .batch_put_parts = rocks_batch_put_parts,
+    .batch_delete = rocks_batch_delete,
+    .batch_delete_range = rocks_batch_delete_range,
+    .commit = rocks_commit,
+    .sync_now = rocks_sync_now,
+    .resume = rocks_resume,
+    .reclaim = rocks_reclaim,
+    .stats = rocks_stats,
+};
+
+/* What every family has. */
+static rocksdb_options_t *family_options(struct rocks *r, uint64_t write_buffer_bytes)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_options_set_compression(o, rocksdb_no_compression);
+    rocksdb_options_set_write_buffer_size(o, write_buffer_bytes);
+    rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS_MAX);
+    rocksdb_options_set_level0_file_num_compaction_trigger(o, L0_TRIGGER);
+    rocksdb_options_set_block_based_table_factory(o, r->table);
+    return o;
+}
+
+static void set_options(struct rocks *r, const struct kv_options *k)
+{
+    uint64_t buffer = k->write_buffer_bytes ? k->write_buffer_bytes : WRITE_BUFFER_BYTES;
+    r->cache = rocksdb_cache_create_lru(CACHE_BYTES);
+    r->table = rocksdb_block_based_options_create();
+    rocksdb_block_based_options_set_block_cache(r->table, r->cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(r->table, 1);
+    rocksdb_options_t *o = r->options = family_options(r, SMALL_BUFFER_BYTES);
+    rocksdb_options_set_create_if_missing(o, 1);
+    rocksdb_options_set_create_missing_column_families(o, 1);
+    rocksdb_options_set_max_background_jobs(o, k->background_jobs ? k->background_jobs
+                                                                  : BACKGROUND_JOBS);
+    rocksdb_options_set_max_open_files(o, OPEN_FILES_MAX);
+    rocksdb_options_set_max_total_wal_size(o, buffer * HOLD_WAL_BUFFERS);
+    rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
+    rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
+    rocksdb_options_set_info_log_level(o, INFO_LEVEL_WARN);
+    rocksdb_options_set_max_log_file_size(o, INFO_LOG_BYTES);
+    rocksdb_options_set_keep_log_file_num(o, INFO_LOGS_MAX);
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    rocksdb_options_set_stats_persist_period_sec(o, 0);
+    rocksdb_options_t *l = r->log_options = family_options(r, buffer);
+    rocksdb_options_set_enable_blob_files(l, 1);
+    rocksdb_options_set_min_blob_size(l, k->blob_bytes_min ? k->blob_bytes_min : BLOB_BYTES_MIN);
+    rocksdb_options_set_blob_file_size(l, k->blob_file_bytes ? k->blob_file_bytes
+                                                             : BLOB_FILE_BYTES);
+    rocksdb_options_set_enable_blob_gc(l, 1);
+    rocksdb_options_set_blob_gc_age_cutoff(l, 0.25);
+    rocksdb_options_set_blob_gc_force_threshold(l, 0.5);
+    r->read = rocksdb_readoptions_create();
+    r->write = rocksdb_writeoptions_create();
+    r->write_sync = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(r->write_sync, 1);
+}
+
+/* The directory and those above it. Errors: ERR_DISK. Thread: main. */
+static enum err make_directories(const char *dir)
+{
+    CLEANUP(mem_freep) char *path = mem_string(dir, strlen(dir));
+    for (char *at = path + 1; *at != '\0'; at++) {
+        if (*at != '/') continue;
+        *at = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST) return ERR_DISK;
+        *at = '/';
+    }
+    return mkdir(path, 0755) == 0 || errno == EEXIST ? ERR_OK : ERR_DISK;
+}
+
+static enum err open_error(const char *text)
+{
+    if (strstr(text, "/LOCK") != NULL) return ERR_BUSY;
+    if (strstr(text, "Column families not opened") != NULL) return ERR_FORMAT;
+    return ERR_DISK;
+}
+
+static void rocks_closep(struct rocks **r)
+{
+    if (*r != NULL) rocks_close(&(*r)->base);
+}
+
+enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, struct kv **ret,
+                         char **ret_text)
+{
+    if (make_directories(dir) != ERR_OK) {
+        const char *why = strerror(errno);
+        if (ret_text != NULL) *ret_text = mem_string(why, strlen(why));
+        return ERR_DISK;
+    }
+    CLEANUP(rocks_closep) struct rocks *r = NEW(struct rocks);
+    r->base.engine = &rocks_engine;
+    set_options(r, options);
+    const rocksdb_options_t *of[KV_FAMILY_COUNT];
+    for (int f = 0; f < KV_FAMILY_COUNT; f++) of[f] = f == KV_LOG ? r->log_options : r->options;
+    CLEANUP(text_freep) char *text = NULL;
+    r->db = rocksdb_open_column_families(r->options, dir, KV_FAMILY_COUNT, family_names, of,
+                                         r->families, &text);
+    if (text != NULL) {
+        r->db = NULL;
+        if (ret_text != NULL) *ret_text = mem_string(text, strlen(text));
+        return open_error(text);
+    }
+    *ret = &TAKE(r)->base;
+    return ERR_OK;
+}

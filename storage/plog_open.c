@@ -1,0 +1,120 @@
+/* Opening a log: what is stored decides, nothing else.
+ *
+ * 1. The start, the first chunk at or behind it and the last chunk: three look-ups.
+ * 2. The producer snapshot.
+ * 3. A scan of the batches that the last chunk or the snapshot do not cover yet; both are written with
+ *    each chunk, so that is about CHUNK_BYTES. Each batch must begin where the one before ended. */
+#include "storage/plog_impl.h"
+
+#include <assert.h>
+#include "base/mem.h"
+#include "protocol/batch/batch.h"
+#include "base/check.h"
+
+void plog_writer_free(struct plog_writer *w)
+{
+    if (w == NULL) return;
+    for (uint32_t i = 0; i < w->staged_count; i++) slab_unref(w->staged[i].bytes.slab);
+    mem_free(w->staged);
+    producers_done(&w->producers);
+    mem_free(w);
+}
+
+static void writer_freep(struct plog_writer **w)
+{
+    plog_writer_free(*w);
+    *w = NULL;
+}
+
+static enum err read_start(struct plog_writer *w, struct kv *kv, uint64_t id)
+{
+    CLEANUP(slab_unrefp) struct slab *value = NULL;
+    struct start_key key = start_key(id);
+    enum err err = kv_get(kv, KV_INDEX, KEY_BYTES(key), &value);
+    if (err == ERR_NOT_FOUND) return ERR_OK;
+    TRY(err);
+    return start_read(slab_bytes(value), &w->log_start, &w->arrival_last_ms);
+}
+
+/* Sets what the chunks tell; ret_covered: all below it is in a chunk. */
+static enum err read_chunks(struct plog_writer *w, struct kv *kv, uint64_t id, int64_t *ret_covered)
+{
+    struct chunk_key from = chunk_key(id, w->log_start), to = chunk_key_first(id + 1);
+    struct chunk first, last;
+    *ret_covered = w->log_start;
+    {
+        CLEANUP(kv_iter_freep) struct kv_iter *it =
+            kv_iter_new(kv, KV_INDEX, KEY_BYTES(from), KEY_BYTES(to), false);
+        if (!kv_iter_next(it)) return kv_iter_error(it);
+        TRY(chunk_read(kv_iter_key(it), kv_iter_value(it), &first));
+    }
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(kv, KV_INDEX, KEY_BYTES(from), KEY_BYTES(to), true);
+    if (!kv_iter_next(it)) return kv_iter_error(it) == ERR_OK ? ERR_FORMAT : kv_iter_error(it);
+    TRY(chunk_read(kv_iter_key(it), kv_iter_value(it), &last));
+    w->bytes_total_at_start = first.bytes_total - first.bytes;
+    w->bytes_total = last.bytes_total;
+    if (last.arrival_last_ms > w->arrival_last_ms) w->arrival_last_ms = last.arrival_last_ms;
+    *ret_covered = last.last_offset + 1;
+    return ERR_OK;
+}
+
+static enum err read_snapshot(struct plog_writer *w, struct kv *kv, uint64_t id)
+{
+    CLEANUP(slab_unrefp) struct slab *value = NULL;
+    struct producers_key key = producers_key(id);
+    enum err err = kv_get(kv, KV_PRODUCERS, KEY_BYTES(key), &value);
+    if (err == ERR_NOT_FOUND) return ERR_OK;
+    TRY(err);
+    w->has_snapshot = true;
+    return producers_read(&w->producers, slab_bytes(value), &w->snapshot_offset);
+}
+
+static enum err scan_one(struct plog_writer *w, struct bytes key, struct bytes value, int64_t covered)
+{
+    uint64_t id;
+    int64_t last_offset;
+    struct log_entry v;
+    struct batch_info info;
+    TRY(log_key_read(key, &id, &last_offset));
+    TRY(log_entry_read(value, &v));
+    if (batch_peek(v.batch, &info) != ERR_OK) return ERR_FORMAT;
+    if (batch_last_offset(&info) != last_offset || info.bytes != v.batch.len) return ERR_FORMAT;
+    /* The first batch may straddle the start of the log; from then on there is no hole. */
+    bool is_first = info.base_offset <= w->log_start && last_offset >= w->log_start;
+    if (info.base_offset != w->offset_next && !is_first) return ERR_FORMAT;
+    if (info.producer_id >= 0 && last_offset >= w->snapshot_offset)
+        producers_add(&w->producers, v.partition_addressed, &info, v.arrival_ms);
+    if (last_offset >= covered) plog_count(w, &info, v.arrival_ms);
+    w->offset_next = last_offset + 1;
+    return ERR_OK;
+}
+
+static enum err scan(struct plog_writer *w, struct kv *kv, uint64_t id, int64_t covered)
+{
+    int64_t from_offset = covered;
+    if (w->has_snapshot && w->snapshot_offset < from_offset) from_offset = w->snapshot_offset;
+    if (from_offset < w->log_start) from_offset = w->log_start;
+    w->offset_next = from_offset;
+    struct log_key from = log_key(id, from_offset), to = log_key_first(id + 1);
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
+    while (kv_iter_next(it)) TRY(scan_one(w, kv_iter_key(it), kv_iter_value(it), covered));
+    TRY(kv_iter_error(it));
+    return w->offset_next >= covered ? ERR_OK : ERR_FORMAT;     /* a chunk beyond the log's end */
+}
+
+enum err plog_open(struct plog *log, struct kv *kv)
+{
+    assert(log->writer == NULL);
+    CLEANUP(writer_freep) struct plog_writer *w = NEW(struct plog_writer);
+    int64_t covered;
+    TRY(read_start(w, kv, log->id));
+    TRY(read_chunks(w, kv, log->id, &covered));
+    TRY(read_snapshot(w, kv, log->id));
+    w->snapshot_bytes_total = w->bytes_total;
+    TRY(scan(w, kv, log->id, covered));
+    if (w->snapshot_offset > w->offset_next) return ERR_FORMAT;
+    log->writer = TAKE(w);
+    return ERR_OK;
+}

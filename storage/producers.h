@@ -1,0 +1,48 @@
+/* Idempotent producers of one log: which batch of each may come next (Kafka's ProducerStateManager).
+ *
+ * A producer is told apart by its id and the partition it addressed, so that the sequences of a
+ * retired partition go on in the log that took it over. Of each the last PRODUCER_BATCHES_MAX
+ * batches are kept: one of them that comes again is answered with its first result. At most
+ * PRODUCERS_MAX a log; the one that was silent longest makes room. */
+#ifndef STORAGE_PRODUCERS_H
+#define STORAGE_PRODUCERS_H
+
+#include <stdbool.h>
+#include "base/err.h"
+#include "protocol/batch/batch.h"
+#include "storage/keys.h"
+
+enum { PRODUCERS_MAX = 16384 };
+
+struct producers {
+    struct producer_entry **slots;  /* open addressing, a power of two, at most half full */
+    uint32_t slot_count;
+    uint32_t count;
+};
+
+void producers_init(struct producers *p);
+void producers_done(struct producers *p);       /* p may be used again */
+
+/* May this batch be appended? ret_duplicate: it was already, as this one; else NULL. The pointer
+ * lives until the next change of p. Only for batches with a producer id.
+ * Errors: ERR_INVALID_PRODUCER_EPOCH - older than the one known; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER - a
+ * gap, a duplicate too old to be known, or a new epoch that does not begin at 0.
+ * Thread: the log's worker. */
+enum err producers_check(const struct producers *p, int32_t partition_addressed,
+                         const struct batch_info *info,
+                         const struct producer_batch **ret_duplicate);
+
+/* It was appended with info->base_offset. */
+void producers_add(struct producers *p, int32_t partition_addressed, const struct batch_info *info,
+                   int64_t arrival_ms);
+
+/* Forgets who was silent since before_ms; returns how many. */
+uint32_t producers_expire(struct producers *p, int64_t before_ms);
+
+/* The snapshot: keys.h, KV_PRODUCERS. producers_write() fills exactly producers_bytes() bytes. */
+size_t producers_bytes(const struct producers *p);
+void producers_write(const struct producers *p, int64_t offset_next, uint8_t *to);
+/* Into an empty p. Errors: ERR_FORMAT. Thread: the log's worker. */
+enum err producers_read(struct producers *p, struct bytes snapshot, int64_t *ret_offset_next);
+
+#endif

@@ -1,0 +1,243 @@
+/* Reader threads: what is not in memory is read from disk here, never on a worker or a loop.
+ *
+ * A request first makes sure that its log is open (its worker does that), then waits for one of the
+ * readers in turn. When the log was cut between looking at its bounds and reading, the request goes
+ * through the worker once more - behind whatever cut it - and is tried again. */
+#include "storage/threads.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/net/loop.h"
+#include "protocol/batch/inflate.h"
+#include "storage/plog_impl.h"
+#include "base/check.h"
+
+enum { READ_TRIES_MAX = 4, THREADS_NAMED = 100 };
+
+struct reader {
+    struct readers *all;
+    pthread_t thread;
+    struct mailbox inbox;
+    struct inflater inflater;
+    bool stopping;
+};
+
+struct readers {
+    struct store *store;
+    struct kv *kv;
+    bool started;
+    int count;
+    atomic_uint turn;               /* whose it is next */
+    struct reader *list;
+};
+
+/* Damage has one name for clients; its cause goes to the log once. */
+static enum err client_error(const struct plog *log, enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+    case ERR_NOT_FOUND:
+    case ERR_OFFSET_OUT_OF_RANGE:
+    case ERR_CLOSED:
+    case ERR_BUSY:
+    case ERR_KAFKA_STORAGE_ERROR: return err;
+    default: break;
+    }
+    log_error("a read failed", {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
+    return ERR_KAFKA_STORAGE_ERROR;
+}
+
+/* ---- Ranges */
+
+static void read_home(struct job *job)
+{
+    struct log_read *r = CONTAINER_OF(job, struct log_read, job);
+    r->done(r);
+}
+
+static void read_run(struct job *job)
+{
+    struct log_read *r = CONTAINER_OF(job, struct log_read, job);
+    struct plog *log = r->topic->partitions[r->partition].log;
+    struct store *s = worker_store(log->worker);
+    struct log_bounds bounds;
+    enum err err = plog_bounds(log, &bounds);
+    if (err == ERR_OK) {
+        r->result.bounds = bounds;
+        if (r->bytes_max > 0)
+            err = plog_read_disk(store_kv(s), log->id, &bounds, r->offset, r->bytes_max, r->min_one,
+                                 &r->result);
+    }
+    if (err == ERR_COLD && r->result.count == 0 && ++r->tries < READ_TRIES_MAX) {
+        worker_open_for_read(r);
+        return;
+    }
+    r->err = err == ERR_COLD && r->result.count > 0 ? ERR_OK : client_error(log, err);
+    r->job.run = read_home;
+    if (r->home != NULL) loop_post(r->home, &r->job);
+    else r->done(r);
+}
+
+/* ---- Look-ups */
+
+static void seek_home(struct job *job)
+{
+    struct log_seek *q = CONTAINER_OF(job, struct log_seek, job);
+    q->done(q);
+}
+
+static void seek_run(struct reader *reader, struct log_seek *q)
+{
+    struct plog *log = q->topic->partitions[q->partition].log;
+    enum err err = plog_bounds(log, &q->bounds);
+    if (err == ERR_OK)
+        err = plog_seek(reader->all->kv, log->id, &q->bounds, q->kind, q->time_ms, &reader->inflater,
+                        &q->offset, &q->timestamp_ms);
+    if (err == ERR_COLD && ++q->tries < READ_TRIES_MAX) {
+        worker_open_for_seek(q);
+        return;
+    }
+    q->err = client_error(log, err);
+    q->job.run = seek_home;
+    if (q->home != NULL) loop_post(q->home, &q->job);
+    else q->done(q);
+}
+
+/* The reader whose thread this is: a look-up needs its inflater. */
+static _Thread_local struct reader *reader_current;
+
+static void seek_job(struct job *job)
+{
+    seek_run(reader_current, CONTAINER_OF(job, struct log_seek, job));
+}
+
+/* ---- Threads */
+
+static struct reader *next_reader(struct readers *all)
+{
+    return &all->list[atomic_fetch_add_explicit(&all->turn, 1, memory_order_relaxed) %
+                      (unsigned)all->count];
+}
+
+void readers_read(struct readers *r, struct log_read *read)
+{
+    read->job.run = read_run;
+    mailbox_post(&next_reader(r)->inbox, &read->job);
+}
+
+void readers_seek(struct readers *r, struct log_seek *seek)
+{
+    seek->job.run = seek_job;
+    mailbox_post(&next_reader(r)->inbox, &seek->job);
+}
+
+/* False when the log has to be opened by its worker first. */
+static bool is_open(struct plog *log)
+{
+    struct log_bounds bounds;
+    return plog_bounds(log, &bounds) == ERR_OK;
+}
+
+void store_read(struct store *s, struct log_read *r)
+{
+    assert(r->partition >= 0 && r->partition < r->topic->partition_count);
+    r->tries = 0;
+    if (is_open(r->topic->partitions[r->partition].log)) readers_read(store_readers(s), r);
+    else worker_open_for_read(r);
+}
+
+void store_seek(struct store *s, struct log_seek *q)
+{
+    assert(q->partition >= 0 && q->partition < q->topic->partition_count);
+    q->tries = 0;
+    if (is_open(q->topic->partitions[q->partition].log)) readers_seek(store_readers(s), q);
+    else worker_open_for_seek(q);
+}
+
+static void run_all(struct reader *r, struct job *job)
+{
+    reader_current = r;
+    while (job != NULL) {
+        struct job *next = job->next;
+        job->run(job);
+        job = next;
+    }
+}
+
+static void *reader_main(void *arg)
+{
+    struct reader *r = arg;
+    while (!r->stopping) run_all(r, mailbox_wait(&r->inbox, -1));
+    return NULL;
+}
+
+static void stop_run(struct job *job)
+{
+    (void)job;
+    reader_current->stopping = true;
+}
+
+struct readers *readers_new(struct store *s, int count)
+{
+    struct readers *all = NEW(struct readers);
+    all->store = s;
+    all->kv = store_kv(s);
+    all->count = count;
+    all->list = NEW_ARRAY(struct reader, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        all->list[i].all = all;
+        mailbox_init(&all->list[i].inbox);
+        inflater_init(&all->list[i].inflater, NULL, INFLATE_BYTES_MAX);
+    }
+    return all;
+}
+
+void readers_start(struct readers *all)
+{
+    all->started = true;
+    for (int i = 0; i < all->count; i++) {
+        int failed = pthread_create(&all->list[i].thread, NULL, reader_main, &all->list[i]);
+        assert(!failed);
+        char name[16];
+        snprintf(name, sizeof name, "reader-%u", (unsigned)i % THREADS_NAMED);
+        pthread_setname_np(all->list[i].thread, name);
+    }
+}
+
+bool readers_turn(struct readers *all)
+{
+    bool any = false;
+    for (int i = 0; i < all->count; i++) {
+        struct job *job = mailbox_take(&all->list[i].inbox);
+        if (job == NULL) continue;
+        any = true;
+        run_all(&all->list[i], job);
+    }
+    return any;
+}
+
+void readers_stop(struct readers *all)
+{
+    for (int i = 0; all->started && i < all->count; i++) {
+        struct job stop = {.run = stop_run};
+        mailbox_post(&all->list[i].inbox, &stop);
+        pthread_join(all->list[i].thread, NULL);
+    }
+    all->started = false;
+    while (readers_turn(all)) {}
+}
+
+void readers_free(struct readers *all)
+{
+    if (all == NULL) return;
+    for (int i = 0; i < all->count; i++) {
+        mailbox_done(&all->list[i].inbox);
+        inflater_done(&all->list[i].inflater);
+    }
+    mem_free(all->list);
+    mem_free(all);
+}

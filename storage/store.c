@@ -1,0 +1,223 @@
+/* The data directory in use: opens its parts in order, starts their threads, closes them again. */
+#include "storage/store.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include "base/mem.h"
+#include "storage/keys.h"
+#include "storage/parts.h"
+#include "storage/threads.h"
+#include "base/check.h"
+
+enum { THREADS_MAX = 64, TOPICS_PAGE = 64 };
+
+struct store {
+    struct store_options options;
+    struct kv *kv;
+    struct worker *workers[THREADS_MAX];
+    struct readers *readers;
+    struct catalog *catalog;
+    struct offsets *offsets;
+    struct controller *controller;
+    struct house *house;
+};
+
+void store_options_default(struct store_options *ret)
+{
+    *ret = (struct store_options){
+        .worker_count = 1,
+        .reader_count = 1,
+        .tail_bytes_max = 64 << 20,
+        .topic_defaults =
+            {
+                .retention_ms = 604800000,
+                .retention_bytes = -1,
+                .max_message_bytes = 1048588,
+                .min_insync_replicas = 1,
+                .cleanup_delete = true,
+                .timestamp_before_max_ms = INT64_MAX,
+                .timestamp_after_max_ms = 3600000,
+                .flush_messages = INT64_MAX,
+                .flush_ms = INT64_MAX,
+                .retired_forward = true,
+                .compression_type = -1,
+            },
+        .num_partitions = 1,
+        .producer_expiry_ms = 86400000,
+        .retention_check_ms = 300000,
+        .shard_limit = 500,
+    };
+}
+
+const struct store_options *store_options(const struct store *s)
+{
+    return &s->options;
+}
+
+struct kv *store_kv(struct store *s)
+{
+    return s->kv;
+}
+
+struct worker *store_worker(struct store *s, uint64_t number)
+{
+    return s->workers[number % (uint64_t)s->options.worker_count];
+}
+
+struct readers *store_readers(struct store *s)
+{
+    return s->readers;
+}
+
+struct house *store_house(struct store *s)
+{
+    return s->house;
+}
+
+struct catalog *store_catalog(struct store *s)
+{
+    return s->catalog;
+}
+
+struct controller *store_controller(struct store *s)
+{
+    return s->controller;
+}
+
+struct offsets *store_offsets(struct store *s)
+{
+    return s->offsets;
+}
+
+/* Gives the operator's text; never fails. */
+static void set_text(char **ret_text, const char *text)
+{
+    if (ret_text == NULL || *ret_text != NULL) return;
+    *ret_text = mem_string(text, bytes_str(text).len);
+}
+
+/* A new directory gets our stamp; one with a newer stamp is refused.
+ * Errors: ERR_FORMAT; ERR_DISK. Thread: main; blocks. */
+static enum err check_format(struct kv *kv, char **ret_text)
+{
+    CLEANUP(slab_unrefp) struct slab *stamp = NULL;
+    enum err err = kv_get(kv, KV_META, KEY_FORMAT, &stamp);
+    if (err == ERR_NOT_FOUND) {
+        uint8_t value[FORMAT_BYTES];
+        format_write(FORMAT_VERSION, value);
+        CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(kv);
+        kv_batch_put(b, KV_META, KEY_FORMAT, bytes_of(value, sizeof value));
+        return kv_commit(kv, b, KV_SYNC);
+    }
+    TRY(err);
+    uint32_t version = 0;
+    if (format_read(slab_bytes(stamp), &version) == ERR_OK && version <= FORMAT_VERSION)
+        return ERR_OK;
+    char text[160];
+    snprintf(text, sizeof text,
+             "the data directory has format %u; this version of diglot reads up to %d: use a newer "
+             "one", version, FORMAT_VERSION);
+    set_text(ret_text, text);
+    return ERR_FORMAT;
+}
+
+static enum err open_engine(struct store *s, char **ret_text)
+{
+    const struct store_options *o = &s->options;
+    if (o->kv != NULL) {
+        s->kv = o->kv;
+        return ERR_OK;
+    }
+    if (o->data_dir == NULL) {
+        s->kv = kv_mem_new();
+        return ERR_OK;
+    }
+    struct kv_options engine = {.write_buffer_bytes = o->write_buffer_bytes};
+    return kv_rocksdb_open(o->data_dir, &engine, &s->kv, ret_text);
+}
+
+static enum err open_parts(struct store *s, char **ret_text)
+{
+    TRY(open_engine(s, ret_text));
+    TRY(check_format(s->kv, ret_text));
+    for (int i = 0; i < s->options.worker_count; i++) s->workers[i] = worker_new(s, i);
+    s->readers = readers_new(s, s->options.reader_count);
+    TRY(catalog_open(s, &s->catalog));
+    TRY(offsets_open(s, &s->offsets));
+    s->house = house_new(s);
+    if (!s->options.manual) {
+        for (int i = 0; i < s->options.worker_count; i++) worker_start(s->workers[i]);
+        readers_start(s->readers);
+        house_start(s->house);
+    }
+    return controller_open(s, &s->controller);
+}
+
+static void store_closep(struct store **s)
+{
+    if (*s != NULL) store_close(*s);
+    *s = NULL;
+}
+
+enum err store_open(const struct store_options *options, struct store **ret, char **ret_text)
+{
+    assert(options->worker_count >= 1 && options->worker_count <= THREADS_MAX);
+    assert(options->reader_count >= 1 && options->reader_count <= THREADS_MAX);
+    if (ret_text != NULL) *ret_text = NULL;
+    CLEANUP(store_closep) struct store *s = NEW(struct store);
+    s->options = *options;
+    enum err err = open_parts(s, ret_text);
+    if (err != ERR_OK) {
+        set_text(ret_text, err_text(err));
+        return err;
+    }
+    *ret = TAKE(s);
+    return ERR_OK;
+}
+
+/* Every log gives up its topic, so that the last references fall with the catalog's. */
+static void close_logs(struct store *s)
+{
+    struct topic *page[TOPICS_PAGE];
+    CLEANUP(mem_freep) char *after = NULL;
+    int32_t count = TOPICS_PAGE;
+    while (count == TOPICS_PAGE) {
+        count = store_topics(s, after == NULL ? BYTES_NULL : bytes_str(after), TOPICS_PAGE, page);
+        for (int32_t i = 0; i < count; i++) {
+            store_logs_stop(s, page[i]);
+            if (i + 1 == count) {
+                mem_free(after);
+                after = mem_string(page[i]->name, page[i]->name_len);
+            }
+            topic_unref(page[i]);
+        }
+    }
+}
+
+void store_close(struct store *s)
+{
+    if (s->house != NULL) house_stop(s->house);
+    controller_close(s->controller);
+    if (s->readers != NULL) readers_stop(s->readers);
+    for (int i = 0; i < s->options.worker_count; i++)
+        if (s->workers[i] != NULL) worker_stop(s->workers[i]);
+    house_free(s->house);
+    s->house = NULL;
+    if (s->catalog != NULL) close_logs(s);
+    offsets_close(s->offsets);
+    catalog_close(s->catalog);
+    readers_free(s->readers);
+    for (int i = 0; i < s->options.worker_count; i++) worker_free(s->workers[i]);
+    kv_close(s->kv);
+    mem_free(s);
+}
+
+bool store_turn(struct store *s)
+{
+    assert(s->options.manual);
+    bool any = controller_turn(s->controller);
+    for (int i = 0; i < s->options.worker_count; i++) any |= worker_turn(s->workers[i]);
+    any |= readers_turn(s->readers);
+    any |= house_turn(s->house);
+    return any;
+}

@@ -1,0 +1,63 @@
+/* The threads of storage as store.c makes them and as they call each other. Only inside storage. */
+#ifndef STORAGE_THREADS_H
+#define STORAGE_THREADS_H
+
+#include "storage/store.h"
+#include "storage/worker.h"
+
+struct worker;
+struct readers;
+struct house;
+
+/* ---- Workers. Made before the catalog is read, started after it. */
+struct worker *worker_new(struct store *s, int index);
+void worker_start(struct worker *w);            /* not with store_options.manual */
+struct store *worker_store(struct worker *w);
+bool worker_turn(struct worker *w);             /* manual: false when nothing waited */
+void worker_stop(struct worker *w);             /* runs what waits, ends the thread */
+/* The logs it owned were given up; NULL is a no-op. */
+void worker_free(struct worker *w);
+/* Closes the logs of a topic without a trace on disk: the store is being closed. */
+void store_logs_stop(struct store *s, struct topic *topic);
+/* The worker that owns what has this number. */
+struct worker *store_worker(struct store *s, uint64_t number);
+
+/* Opens the log if it is not, for a reader; both post the job on to the readers.
+ * Errors come in the job. Thread: any. */
+void worker_open_for_read(struct log_read *r);
+void worker_open_for_seek(struct log_seek *q);
+
+/* One topic's retention on one worker, a few partitions a turn; then posts the job to the house. */
+struct retain {
+    struct job job;
+    struct topic *topic;            /* one reference */
+    struct worker *worker;
+    struct house *house;
+    int32_t partition_next;
+    uint64_t bytes_removed;
+};
+void worker_retain(struct retain *r);
+
+/* ---- Readers */
+struct readers *readers_new(struct store *s, int count);
+void readers_start(struct readers *r);
+bool readers_turn(struct readers *r);           /* manual */
+void readers_stop(struct readers *r);
+void readers_free(struct readers *r);           /* NULL is a no-op */
+void readers_read(struct readers *r, struct log_read *read);
+void readers_seek(struct readers *r, struct log_seek *seek);
+struct readers *store_readers(struct store *s);
+
+/* ---- Housekeeping: WAL sync, retention, disk space */
+struct house *house_new(struct store *s);
+void house_start(struct house *h);
+bool house_turn(struct house *h);               /* manual: does what is due by the clock */
+void house_stop(struct house *h);
+void house_free(struct house *h);               /* NULL is a no-op */
+/* Bytes of these logs (ids in [first, next)) were removed: give their disk space back. Thread: any. */
+void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next);
+/* Worker's retention job is over. Thread: any. */
+void house_retained(struct retain *r);
+struct house *store_house(struct store *s);
+
+#endif

@@ -1,0 +1,785 @@
+/* A storage worker: group commit for the logs it owns.
+ *
+ * A turn takes all jobs that wait and runs them in order. An append is checked against its log's
+ * writer and staged; nothing is answered yet. When all are through, or the turn is full, one commit
+ * writes what was staged, the logs publish it (bounds, tail, watches), and the appends go home: those
+ * of one loop as one list, so that a turn wakes a loop once.
+ *
+ * Failure: when a commit fails, every log of the turn fails loudly, its writer is dropped and read anew
+ * from disk, and all appends of the turn that touched it are answered KAFKA_STORAGE_ERROR. From then
+ * on appends are refused without trying until the engine says that it takes writes again; reads go
+ * on all the while. Catalog changes arrive as calls that end the turn first. */
+#include "storage/threads.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/net/loop.h"
+#include "storage/plog_impl.h"
+#include "base/check.h"
+
+enum {
+    TURN_APPENDS_MAX = 4096,
+    TURN_BYTES_MAX = 16 << 20,
+    TURN_HOMES_MAX = 64,            /* loops answered with one post each; more loops: more posts */
+    RESUME_INTERVAL_MS = 200,
+    THREADS_NAMED = 100,
+    RETAIN_SLICE = 16,              /* partitions looked at between two turns */
+    FLUSH_MS_EACH_TURN = 1000,      /* flush.ms below the house's sync interval: sync every turn */
+};
+
+struct home_list {
+    struct loop *home;
+    struct append *first;
+    struct append **last;
+};
+
+struct worker {
+    struct store *store;
+    struct kv *kv;
+    int index;
+    bool started;
+    bool stopping;
+    bool power;
+    pthread_t thread;
+    struct mailbox inbox;
+
+    /* The turn. */
+    int64_t now_ms;
+    struct kv_batch *batch;
+    struct plog *turn_logs;             /* with something staged */
+    struct append *appends;
+    struct append **appends_last;
+    int append_count;
+    struct store_write *writes;
+    struct store_write **writes_last;
+    bool turn_sync;
+
+    bool writes_stopped;
+    int64_t resume_tried_ms;
+
+    struct plog *tail_hand;             /* ring of the logs that have a tail */
+    uint32_t tail_logs;
+    size_t tail_bytes;
+    size_t tail_bytes_max;
+};
+
+/* ---- Answers */
+
+static void answer_list(struct job *job)
+{
+    struct append *a = CONTAINER_OF(job, struct append, job);
+    while (a != NULL) {
+        struct append *next = a->next_in_turn;
+        a->done(a);
+        a = next;
+    }
+}
+
+static void homes_add(struct home_list *homes, int *count, struct append *a)
+{
+    int i = 0;
+    while (i < *count && homes[i].home != a->home) i++;
+    if (i == TURN_HOMES_MAX) {
+        a->next_in_turn = NULL;
+        a->job.run = answer_list;
+        loop_post(a->home, &a->job);
+        return;
+    }
+    if (i == *count) {
+        homes[i] = (struct home_list){.home = a->home};
+        homes[i].last = &homes[i].first;
+        (*count)++;
+    }
+    *homes[i].last = a;
+    homes[i].last = &a->next_in_turn;
+}
+
+/* All appends of the turn go home, in order. */
+static void answer_appends(struct worker *w)
+{
+    struct home_list homes[TURN_HOMES_MAX];
+    int count = 0;
+    struct append *a = w->appends;
+    *w->appends_last = NULL;
+    w->appends = NULL;
+    w->appends_last = &w->appends;
+    w->append_count = 0;
+    while (a != NULL) {
+        struct append *next = a->next_in_turn;
+        if (a->home == NULL) a->done(a);
+        else homes_add(homes, &count, a);
+        a = next;
+    }
+    for (int i = 0; i < count; i++) {
+        *homes[i].last = NULL;
+        homes[i].first->job.run = answer_list;
+        loop_post(homes[i].home, &homes[i].first->job);
+    }
+}
+
+static void answer_writes(struct worker *w, enum err err)
+{
+    struct store_write *write = w->writes;
+    *w->writes_last = NULL;
+    w->writes = NULL;
+    w->writes_last = &w->writes;
+    while (write != NULL) {
+        struct store_write *next = write->next;
+        write->done(write, err == ERR_OK ? ERR_OK : ERR_KAFKA_STORAGE_ERROR);
+        write = next;
+    }
+}
+
+static void turn_add(struct worker *w, struct append *a, enum err err)
+{
+    a->err = err;
+    *w->appends_last = a;
+    w->appends_last = &a->next_in_turn;
+    w->append_count++;
+}
+
+void worker_post_home(struct worker *w, struct loop *home, struct job *job)
+{
+    if (home != NULL) loop_post(home, job);
+    else mailbox_post(&w->inbox, job);
+}
+
+/* ---- Tails: a share of the memory for this worker's logs */
+
+static void tail_ring_add(struct worker *w, struct plog *log)
+{
+    if (log->tail_next != NULL) return;
+    if (w->tail_hand == NULL) {
+        log->tail_next = log->tail_prev = log;
+        w->tail_hand = log;
+    } else {
+        log->tail_next = w->tail_hand;
+        log->tail_prev = w->tail_hand->tail_prev;
+        log->tail_prev->tail_next = log;
+        log->tail_next->tail_prev = log;
+    }
+    w->tail_logs++;
+}
+
+static void tail_ring_remove(struct worker *w, struct plog *log)
+{
+    if (log->tail_next == NULL) return;
+    if (w->tail_hand == log) w->tail_hand = log->tail_next == log ? NULL : log->tail_next;
+    log->tail_prev->tail_next = log->tail_next;
+    log->tail_next->tail_prev = log->tail_prev;
+    log->tail_next = log->tail_prev = NULL;
+    w->tail_logs--;
+}
+
+/* Takes from the logs that have more than their equal share until all fit. The hand stays on a log
+ * that still has more, so a hot log among many is found without a walk each turn. */
+static void tails_shrink(struct worker *w)
+{
+    for (uint32_t left = w->tail_logs; left > 0 && w->tail_bytes > w->tail_bytes_max; left--) {
+        size_t share = w->tail_bytes_max / w->tail_logs;
+        size_t excess = w->tail_bytes - w->tail_bytes_max;
+        w->tail_bytes -= plog_shrink_tail(w->tail_hand, share, excess);
+        if (w->tail_bytes > w->tail_bytes_max) w->tail_hand = w->tail_hand->tail_next;
+    }
+}
+
+/* ---- The turn */
+
+static void turn_log(struct worker *w, struct plog *log)
+{
+    if (log->in_turn) return;
+    log->in_turn = true;
+    log->turn_next = w->turn_logs;
+    w->turn_logs = log;
+}
+
+static void publish(struct worker *w, struct plog *log)
+{
+    int64_t change = plog_publish(log, w->tail_bytes_max > 0);
+    w->tail_bytes = (size_t)((int64_t)w->tail_bytes + change);
+    if (change > 0) tail_ring_add(w, log);
+}
+
+/* Errors: ERR_CLOSED; ERR_KAFKA_STORAGE_ERROR. Thread: the worker; blocks. */
+static enum err ensure_open(struct worker *w, struct plog *log)
+{
+    if (log->state == PLOG_CLOSED) return ERR_CLOSED;
+    if (log->writer != NULL) return ERR_OK;
+    enum err err = plog_open(log, w->kv);
+    if (err != ERR_OK) {
+        if (log->state != PLOG_FAILED)
+            log_error("a log cannot be opened", {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
+        plog_set_state(log, PLOG_FAILED);
+        return ERR_KAFKA_STORAGE_ERROR;
+    }
+    publish(w, log);
+    return ERR_OK;
+}
+
+/* The commit that held this log's writes failed: nothing in memory counts any more. */
+static void fail_log(struct worker *w, struct plog *log)
+{
+    plog_writer_free(TAKE(log->writer));
+    plog_set_state(log, PLOG_FAILED);
+    /* At once, so that reading goes on. */
+    (void)!ensure_open(w, log);
+}
+
+static void fail_turn(struct worker *w)
+{
+    log_error("a commit failed; its logs are read anew", {"worker", LOG_I(w->index)},
+              {"appends", LOG_I(w->append_count)});
+    w->writes_stopped = true;
+    w->resume_tried_ms = clock_mono_ms();
+    *w->appends_last = NULL;
+    for (struct append *a = w->appends; a != NULL; a = a->next_in_turn)
+        if (a->err == ERR_OK && a->topic->partitions[a->partition].log->in_turn)
+            a->err = ERR_KAFKA_STORAGE_ERROR;
+}
+
+static void turn_commit(struct worker *w)
+{
+    enum err err = ERR_OK;
+    if (w->turn_logs != NULL || w->writes != NULL) {
+        err = kv_commit(w->kv, w->batch, w->turn_sync || w->power ? KV_SYNC : KV_NO_SYNC);
+        kv_batch_clear(w->batch);
+        if (err != ERR_OK) fail_turn(w);
+    }
+    for (struct plog *log = TAKE(w->turn_logs), *next; log != NULL; log = next) {
+        next = log->turn_next;
+        log->in_turn = false;
+        if (err != ERR_OK) fail_log(w, log);
+        else {
+            if (w->turn_sync) log->writer->unsynced_records = 0;
+            publish(w, log);
+        }
+    }
+    w->turn_sync = false;
+    answer_appends(w);
+    answer_writes(w, err);
+    tails_shrink(w);
+}
+
+/* Does the engine take writes? Asked again at most every RESUME_INTERVAL_MS. */
+static bool writes_go(struct worker *w)
+{
+    if (!w->writes_stopped) return true;
+    int64_t now_ms = clock_mono_ms();
+    bool manual = store_options(w->store)->manual;
+    if (!manual && now_ms - w->resume_tried_ms < RESUME_INTERVAL_MS) return false;
+    w->resume_tried_ms = now_ms;
+    if (kv_resume(w->kv) != ERR_OK) return false;
+    w->writes_stopped = false;
+    log_info("writing goes on", {"worker", LOG_I(w->index)});
+    return true;
+}
+
+static bool wants_sync(const struct plog *log, const struct append *a)
+{
+    const struct topic_config *c = &log->topic->config;
+    return a->sync || log->writer->unsynced_records >= c->flush_messages ||
+           c->flush_ms < FLUSH_MS_EACH_TURN;
+}
+
+static void hold(struct worker *w, struct plog *log, struct append *a)
+{
+    if (log->held_count >= WORKER_HELD_MAX) {
+        turn_add(w, a, ERR_MOVED);
+        return;
+    }
+    a->next_in_turn = NULL;
+    *log->held_last = a;
+    log->held_last = &a->next_in_turn;
+    log->held_count++;
+}
+
+static void stage_append(struct worker *w, struct plog *log, struct append *a)
+{
+    if (log->frozen) {
+        hold(w, log, a);
+        return;
+    }
+    enum err err = ensure_open(w, log);
+    if (err == ERR_OK && log->topic == NULL) err = ERR_MOVED;
+    if (err == ERR_OK && !writes_go(w)) err = ERR_KAFKA_STORAGE_ERROR;
+    if (err == ERR_OK) err = plog_stage(log, a, w->now_ms, w->batch);
+    if (err == ERR_OK && log->writer->staged_count > 0) {
+        turn_log(w, log);
+        if (wants_sync(log, a)) w->turn_sync = true;
+    }
+    turn_add(w, a, err);
+    if (w->append_count >= TURN_APPENDS_MAX || kv_batch_bytes(w->batch) >= TURN_BYTES_MAX)
+        turn_commit(w);
+}
+
+static void append_run(struct job *job)
+{
+    struct append *a = CONTAINER_OF(job, struct append, job);
+    struct plog *log = a->topic->partitions[a->partition].log;
+    stage_append(log->worker, log, a);
+}
+
+void store_append(struct store *s, struct append *a)
+{
+    (void)s;
+    assert(a->partition >= 0 && a->partition < a->topic->partition_count);
+    a->job.run = append_run;
+    mailbox_post(&a->topic->partitions[a->partition].log->worker->inbox, &a->job);
+}
+
+static void write_run(struct job *job)
+{
+    struct store_write *write = CONTAINER_OF(job, struct store_write, job);
+    struct worker *w = write->worker;
+    if (!writes_go(w)) {
+        write->done(write, ERR_KAFKA_STORAGE_ERROR);
+        return;
+    }
+    write->stage(write, w->batch);
+    *w->writes_last = write;
+    w->writes_last = &write->next;
+    if (kv_batch_bytes(w->batch) >= TURN_BYTES_MAX) turn_commit(w);
+}
+
+void store_write(struct store *s, struct store_write *write)
+{
+    write->worker = store_worker(s, write->affinity);
+    write->job.run = write_run;
+    mailbox_post(&write->worker->inbox, &write->job);
+}
+
+/* ---- Calls: the controller waits for a function that runs on a worker */
+
+struct call {
+    struct job job;
+    struct worker *worker;
+    void (*fn)(struct worker *w, struct call *c);
+    sem_t done;
+    bool waits;
+    union {
+        struct {
+            struct log_freeze *logs;
+            int32_t count;
+        } freeze;
+        struct topic *topic;
+        struct {
+            struct plog *log;
+            int64_t offset;
+            int64_t log_start;
+            enum err err;
+        } raise;
+    };
+};
+
+static void call_run(struct job *job)
+{
+    struct call *c = CONTAINER_OF(job, struct call, job);
+    turn_commit(c->worker);
+    c->fn(c->worker, c);
+    turn_commit(c->worker);
+    if (c->waits) sem_post(&c->done);
+}
+
+static void call(struct worker *w, struct call *c)
+{
+    c->job.run = call_run;
+    c->worker = w;
+    c->waits = w->started;
+    if (!c->waits) {                /* manual, or before start and after stop: this thread is it */
+        w->now_ms = clock_wall_ms();
+        call_run(&c->job);
+        return;
+    }
+    sem_init(&c->done, 0, 0);
+    mailbox_post(&w->inbox, &c->job);
+    while (sem_wait(&c->done) != 0) {}
+    sem_destroy(&c->done);
+}
+
+static void release_held(struct worker *w, struct plog *log)
+{
+    log->frozen = false;
+    struct append *a = log->held_first;
+    *log->held_last = NULL;
+    log->held_first = NULL;
+    log->held_last = &log->held_first;
+    log->held_count = 0;
+    while (a != NULL) {
+        struct append *next = a->next_in_turn;
+        stage_append(w, log, a);
+        a = next;
+    }
+}
+
+static void call_freeze(struct worker *w, struct call *c)
+{
+    for (int32_t i = 0; i < c->freeze.count; i++) {
+        struct log_freeze *f = &c->freeze.logs[i];
+        if (f->log->worker != w) continue;
+        f->err = ensure_open(w, f->log);
+        if (f->err != ERR_OK) continue;
+        f->log->frozen = true;
+        f->end_offset = f->log->writer->offset_next;
+        f->log_start = f->log->writer->log_start;
+    }
+}
+
+static void call_thaw(struct worker *w, struct call *c)
+{
+    for (int32_t i = 0; i < c->freeze.count; i++)
+        if (c->freeze.logs[i].log->worker == w) release_held(w, c->freeze.logs[i].log);
+}
+
+static bool owns_one(struct worker *w, const struct log_freeze *logs, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++)
+        if (logs[i].log->worker == w) return true;
+    return false;
+}
+
+static void call_owners(struct store *s, struct log_freeze *logs, int32_t count,
+                        void (*fn)(struct worker *w, struct call *c))
+{
+    for (int i = 0; i < store_options(s)->worker_count; i++) {
+        struct worker *w = store_worker(s, (uint64_t)i);
+        if (!owns_one(w, logs, count)) continue;
+        struct call c = {.fn = fn, .freeze = {.logs = logs, .count = count}};
+        call(w, &c);
+    }
+}
+
+enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t count)
+{
+    call_owners(s, logs, count, call_freeze);
+    enum err err = ERR_OK;
+    for (int32_t i = 0; i < count && err == ERR_OK; i++) err = logs[i].err;
+    if (err != ERR_OK) call_owners(s, logs, count, call_thaw);
+    return err;
+}
+
+static void call_topic(struct store *s, struct topic *topic,
+                       void (*fn)(struct worker *w, struct call *c))
+{
+    for (int i = 0; i < store_options(s)->worker_count; i++) {
+        struct call c = {.fn = fn, .topic = topic};
+        call(store_worker(s, (uint64_t)i), &c);
+    }
+}
+
+static void call_publish(struct worker *w, struct call *c)
+{
+    for (int32_t i = 0; i < c->topic->partition_count; i++) {
+        struct plog *log = c->topic->partitions[i].log;
+        if (log->worker != w || log->state == PLOG_CLOSED) continue;
+        struct topic *before = log->topic;
+        log->topic = topic_ref(c->topic);
+        log->partition = i;
+        topic_unref(before);
+        if (log->frozen) release_held(w, log);
+        plog_wake_all(log);
+    }
+}
+
+void store_logs_publish(struct store *s, struct topic *topic)
+{
+    call_topic(s, topic, call_publish);
+}
+
+/* Takes a log out of use: its topic is gone, or the store closes. */
+static void close_log(struct worker *w, struct plog *log)
+{
+    plog_set_state(log, PLOG_CLOSED);
+    release_held(w, log);
+    plog_writer_free(TAKE(log->writer));
+    w->tail_bytes -= plog_shrink_tail(log, 0, SIZE_MAX);
+    tail_ring_remove(w, log);
+    topic_unref(TAKE(log->topic));
+}
+
+static void call_close(struct worker *w, struct call *c)
+{
+    for (int32_t i = 0; i < c->topic->partition_count; i++)
+        if (c->topic->partitions[i].log->worker == w) close_log(w, c->topic->partitions[i].log);
+}
+
+/* Calls fn for each run of log ids that follow on each other: a topic's were made together. */
+static void each_id_range(const struct topic *topic, void *context,
+                          void (*fn)(void *context, uint64_t first, uint64_t next))
+{
+    for (int32_t i = 0, j; i < topic->partition_count; i = j) {
+        uint64_t first = topic->partitions[i].log_id;
+        for (j = i + 1; j < topic->partition_count; j++)
+            if (topic->partitions[j].log_id != first + (uint64_t)(j - i)) break;
+        fn(context, first, first + (uint64_t)(j - i));
+    }
+}
+
+static void reclaim_range(void *house, uint64_t first, uint64_t next)
+{
+    house_reclaim(house, first, next);
+}
+
+void store_logs_close(struct store *s, struct topic *topic)
+{
+    call_topic(s, topic, call_close);
+    if (store_house(s) != NULL) each_id_range(topic, store_house(s), reclaim_range);
+}
+
+void store_logs_stop(struct store *s, struct topic *topic)
+{
+    call_topic(s, topic, call_close);
+}
+
+static void erase_range(void *context, uint64_t first, uint64_t next)
+{
+    struct kv_batch *b = context;
+    struct log_key log_from = log_key_first(first), log_to = log_key_first(next);
+    kv_batch_delete_range(b, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
+    struct chunk_key chunk_from = chunk_key_first(first), chunk_to = chunk_key_first(next);
+    kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to));
+    struct start_key start_from = start_key(first), start_to = start_key(next);
+    kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(start_from), KEY_BYTES(start_to));
+    struct producers_key from = producers_key(first), to = producers_key(next);
+    kv_batch_delete_range(b, KV_PRODUCERS, KEY_BYTES(from), KEY_BYTES(to));
+}
+
+void store_logs_erase(struct kv_batch *b, const struct topic *topic)
+{
+    each_id_range(topic, b, erase_range);
+}
+
+/* Errors: those of store_log_raise_start(). Thread: the worker. */
+static enum err raise_start(struct worker *w, struct plog *log, int64_t offset)
+{
+    TRY(ensure_open(w, log));
+    struct plog_writer *writer = log->writer;
+    if (offset < 0) offset = writer->offset_next;
+    if (offset > writer->offset_next) return ERR_OFFSET_OUT_OF_RANGE;
+    if (offset <= writer->log_start) return ERR_OK;
+    if (!writes_go(w)) return ERR_KAFKA_STORAGE_ERROR;
+    uint64_t bytes_at_start;
+    if (plog_bytes_in_front(log, w->kv, offset, &bytes_at_start) != ERR_OK)
+        return ERR_KAFKA_STORAGE_ERROR;
+    plog_stage_start(log, offset, bytes_at_start, w->batch);
+    turn_log(w, log);
+    turn_commit(w);
+    return w->writes_stopped ? ERR_KAFKA_STORAGE_ERROR : ERR_OK;
+}
+
+static void call_raise(struct worker *w, struct call *c)
+{
+    c->raise.err = raise_start(w, c->raise.log, c->raise.offset);
+    if (c->raise.err == ERR_OK) c->raise.log_start = c->raise.log->writer->log_start;
+}
+
+enum err store_log_raise_start(struct store *s, struct plog *log, int64_t offset,
+                               int64_t *ret_log_start)
+{
+    struct call c = {.fn = call_raise, .raise = {.log = log, .offset = offset}};
+    call(log->worker, &c);
+    TRY(c.raise.err);
+    if (store_house(s) != NULL) house_reclaim(store_house(s), log->id, log->id + 1);
+    *ret_log_start = c.raise.log_start;
+    return ERR_OK;
+}
+
+struct plog *store_log_new(struct store *s, uint64_t log_id)
+{
+    return plog_new(store_worker(s, log_id), log_id);
+}
+
+/* ---- Opening for readers */
+
+static void read_done(struct job *job)
+{
+    struct log_read *r = CONTAINER_OF(job, struct log_read, job);
+    r->done(r);
+}
+
+static void seek_done(struct job *job)
+{
+    struct log_seek *q = CONTAINER_OF(job, struct log_seek, job);
+    q->done(q);
+}
+
+static void open_for_read(struct job *job)
+{
+    struct log_read *r = CONTAINER_OF(job, struct log_read, job);
+    struct plog *log = r->topic->partitions[r->partition].log;
+    r->err = ensure_open(log->worker, log);
+    if (r->err == ERR_OK) {
+        readers_read(store_readers(log->worker->store), r);
+        return;
+    }
+    r->job.run = read_done;
+    if (r->home != NULL) loop_post(r->home, &r->job);
+    else r->done(r);
+}
+
+static void open_for_seek(struct job *job)
+{
+    struct log_seek *q = CONTAINER_OF(job, struct log_seek, job);
+    struct plog *log = q->topic->partitions[q->partition].log;
+    q->err = ensure_open(log->worker, log);
+    if (q->err == ERR_OK) {
+        readers_seek(store_readers(log->worker->store), q);
+        return;
+    }
+    q->job.run = seek_done;
+    if (q->home != NULL) loop_post(q->home, &q->job);
+    else q->done(q);
+}
+
+void worker_open_for_read(struct log_read *r)
+{
+    r->job.run = open_for_read;
+    mailbox_post(&r->topic->partitions[r->partition].log->worker->inbox, &r->job);
+}
+
+void worker_open_for_seek(struct log_seek *q)
+{
+    q->job.run = open_for_seek;
+    mailbox_post(&q->topic->partitions[q->partition].log->worker->inbox, &q->job);
+}
+
+/* ---- Retention */
+
+/* Errors: ERR_DISK; ERR_FORMAT; ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED. Thread: the worker. */
+static enum err retain_log(struct worker *w, struct plog *log, struct retain *r)
+{
+    if (log->frozen || log->state == PLOG_CLOSED || log->topic == NULL) return ERR_OK;
+    const struct topic_config *config = &log->topic->config;
+    if (log->writer == NULL) {
+        bool due;
+        TRY(plog_retention_is_due(log, w->kv, config, w->now_ms, &due));
+        if (!due) return ERR_OK;
+        TRY(ensure_open(w, log));
+    }
+    producers_expire(&log->writer->producers,
+                     w->now_ms - store_options(w->store)->producer_expiry_ms);
+    int64_t start;
+    uint64_t bytes_at_start;
+    TRY(plog_retention_start(log, w->kv, config, w->now_ms, &start, &bytes_at_start));
+    if (start == log->writer->log_start) return ERR_OK;
+    r->bytes_removed += bytes_at_start - log->writer->bytes_total_at_start;
+    plog_stage_start(log, start, bytes_at_start, w->batch);
+    turn_log(w, log);
+    return ERR_OK;
+}
+
+static void retain_run(struct job *job)
+{
+    struct retain *r = CONTAINER_OF(job, struct retain, job);
+    struct worker *w = r->worker;
+    turn_commit(w);
+    int looked_at = 0;
+    for (; r->partition_next < r->topic->partition_count && looked_at < RETAIN_SLICE;
+         r->partition_next++) {
+        struct plog *log = r->topic->partitions[r->partition_next].log;
+        if (log->worker != w) continue;
+        looked_at++;
+        if (w->writes_stopped) continue;
+        enum err err = retain_log(w, log, r);
+        if (err != ERR_OK && err != ERR_CLOSED)
+            log_error("retention failed", {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
+    }
+    turn_commit(w);
+    if (r->partition_next < r->topic->partition_count) mailbox_post(&w->inbox, &r->job);
+    else house_retained(r);
+}
+
+void worker_retain(struct retain *r)
+{
+    r->job.run = retain_run;
+    mailbox_post(&r->worker->inbox, &r->job);
+}
+
+/* ---- Life */
+
+static void turn(struct worker *w, struct job *job)
+{
+    w->now_ms = clock_wall_ms();
+    while (job != NULL) {
+        struct job *next = job->next;
+        job->run(job);
+        job = next;
+    }
+    turn_commit(w);
+}
+
+static void stop_run(struct job *job)
+{
+    struct call *c = CONTAINER_OF(job, struct call, job);
+    c->worker->stopping = true;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    while (!w->stopping) turn(w, mailbox_wait(&w->inbox, -1));
+    for (struct job *job; (job = mailbox_take(&w->inbox)) != NULL;) turn(w, job);
+    return NULL;
+}
+
+struct worker *worker_new(struct store *s, int index)
+{
+    struct worker *w = NEW(struct worker);
+    const struct store_options *o = store_options(s);
+    w->store = s;
+    w->kv = store_kv(s);
+    w->index = index;
+    w->power = o->durability_power;
+    w->tail_bytes_max = o->tail_bytes_max / (size_t)o->worker_count;
+    w->batch = kv_batch_new(w->kv);
+    w->appends_last = &w->appends;
+    w->writes_last = &w->writes;
+    mailbox_init(&w->inbox);
+    return w;
+}
+
+void worker_start(struct worker *w)
+{
+    w->started = true;
+    int failed = pthread_create(&w->thread, NULL, worker_main, w);
+    assert(!failed);
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", (unsigned)w->index % THREADS_NAMED);
+    pthread_setname_np(w->thread, name);
+}
+
+bool worker_turn(struct worker *w)
+{
+    struct job *job = mailbox_take(&w->inbox);
+    if (job != NULL) turn(w, job);
+    return job != NULL;
+}
+
+void worker_stop(struct worker *w)
+{
+    if (w->started) {
+        struct call c = {.worker = w, .job.run = stop_run};
+        mailbox_post(&w->inbox, &c.job);
+        pthread_join(w->thread, NULL);
+        w->started = false;
+    }
+    while (worker_turn(w)) {}
+}
+
+void worker_free(struct worker *w)
+{
+    if (w == NULL) return;
+    assert(w->tail_hand == NULL);
+    kv_batch_free(w->batch);
+    mailbox_done(&w->inbox);
+    mem_free(w);
+}
+
+struct store *worker_store(struct worker *w)
+{
+    return w->store;
+}

@@ -1,0 +1,88 @@
+#!/bin/bash
+# install.sh [group...]: install pinned test dependencies into .deps/ (DIGLOT_DEPS names another
+# folder). Without a group: every one that script/test needs. Running it again does nothing unless
+# a pin changed. Groups:
+#   apt          Debian packages (packages.txt)
+#   python       virtual environment: pytest, Python clients, and Node.js for the next one
+#   node         JavaScript clients
+#   java         Java clients, and the small programs in tests/interop/lib/java compiled
+#   kafka        Apache Kafka 4.3.1
+#   librdkafka   librdkafka's source and test suite, built (about four minutes)
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+deps=${DIGLOT_DEPS:-$root/.deps}
+mkdir -p "$deps/stamps"
+. "$root/script/packages.sh"
+
+# once NAME INPUT... -- COMMAND...: run COMMAND unless it succeeded before on the same inputs.
+once() {
+    local name=$1 inputs=() sum
+    shift
+    while [ "$1" != -- ]; do inputs+=("$1"); shift; done
+    shift
+    sum=$(cat "${inputs[@]}" | sha256sum)
+    [ "$(cat "$deps/stamps/$name" 2>/dev/null)" = "$sum" ] && return 0
+    echo "test dependencies: $name" >&2
+    "$@" >"$deps/$name.log" 2>&1 || {
+        tail -n 20 "$deps/$name.log" >&2
+        echo "could not install $name: the whole output is in $deps/$name.log" >&2
+        return 1
+    }
+    echo "$sum" >"$deps/stamps/$name"
+}
+
+python_install() {
+    rm -rf "$deps/python"
+    python3 -m venv "$deps/python"
+    "$deps/python/bin/pip" install --quiet --no-deps --disable-pip-version-check -r "$here/requirements.txt"
+}
+
+node_install() {
+    mkdir -p "$deps/node"
+    cp "$here/node/package.json" "$here/node/package-lock.json" "$deps/node/"
+    (cd "$deps/node" && PATH="$deps/python/bin:$PATH" npm ci --no-audit --no-fund)
+}
+
+# maven_jars NAME: the jars that NAME/pom.xml asks for, with what they need, into NAME/lib.
+maven_jars() {
+    rm -rf "${deps:?}/$1/lib"
+    mvn -q -B -f "$here/$1/pom.xml" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+        -DoutputDirectory="$deps/$1/lib" -DincludeScope=runtime
+}
+
+java_compile() {
+    rm -rf "$deps/java/classes"
+    javac -nowarn -cp "$deps/java/lib/*" -d "$deps/java/classes" "$root"/tests/interop/lib/java/*.java
+}
+
+librdkafka_build() {
+    rm -rf "$deps/librdkafka"
+    mkdir -p "$deps/librdkafka"
+    cd "$deps/librdkafka"
+    PATH="$deps/python/bin:$PATH" npm pack --silent @confluentinc/kafka-javascript@1.10.1
+    echo "$(cat "$here/librdkafka.sha256")  $(echo *.tgz)" | sha256sum -c -
+    tar xzf ./*.tgz --strip-components=3 package/deps/librdkafka
+    rm ./*.tgz
+    ./configure --disable-curl --disable-sasl
+    nice make -j"$(nproc)" libs
+    nice make -j"$(nproc)" -C tests build
+}
+
+install_group() {
+    case $1 in
+    apt)    need_packages "$here/packages.txt" ;;
+    python) once python "$here/requirements.txt" -- python_install ;;
+    node)   install_group python
+            once node "$here/node/package-lock.json" -- node_install ;;
+    java)   once java-jars "$here/java/pom.xml" -- maven_jars java
+            once java-classes "$here/java/pom.xml" "$root"/tests/interop/lib/java/*.java -- java_compile ;;
+    kafka)  once kafka "$here/kafka/pom.xml" -- maven_jars kafka ;;
+    librdkafka) install_group python
+            once librdkafka "$here/librdkafka.sha256" -- librdkafka_build ;;
+    *)      echo "no such group: $1" >&2; return 2 ;;
+    esac
+}
+
+[ $# -gt 0 ] || set -- apt python node java
+for group in "$@"; do install_group "$group"; done

@@ -1,0 +1,51 @@
+#include "broker/group/timers.h"
+#include "random.h"
+#include "test.h"
+
+TEST(equal_deadlines_come_in_the_order_of_setting)
+{
+    struct timers ts = {0};
+    struct timer a = {0}, b = {0}, c = {0};
+    timer_set(&ts, &b, 10);
+    timer_set(&ts, &a, 10);
+    timer_set(&ts, &c, 5);
+    EXPECT(timers_first(&ts) == &c);
+    timer_cancel(&ts, &c);
+    timer_cancel(&ts, &c);
+    EXPECT(timers_first(&ts) == &b);
+    timer_set(&ts, &b, 10);      /* anew: behind a now */
+    EXPECT(timers_first(&ts) == &a);
+    timer_cancel(&ts, &a);
+    timer_cancel(&ts, &b);
+    EXPECT(timers_first(&ts) == NULL);
+    timers_done(&ts);
+}
+
+TEST(random_timers_fire_in_order)
+{
+    struct random r = random_seeded();
+    static struct timer timers[500];
+    struct timers ts = {0};
+    for (int i = 0; i < 5000; i++) {
+        struct timer *t = &timers[random_below(&r, 500)];
+        if (random_below(&r, 3) == 0)
+            timer_cancel(&ts, t);
+        else
+            timer_set(&ts, t, (int64_t)random_below(&r, 100));
+    }
+    uint32_t set = 0;
+    for (int i = 0; i < 500; i++) set += timers[i].slot != 0;
+    EXPECT_EQ(ts.count, set);
+    int64_t at_ms = 0;
+    uint64_t order = 0;
+    for (struct timer *t; (t = timers_first(&ts)) != NULL; set--) {
+        EXPECT(t->at_ms > at_ms || (t->at_ms == at_ms && t->order >= order));
+        at_ms = t->at_ms;
+        order = t->order;
+        timer_cancel(&ts, t);
+    }
+    EXPECT_EQ(set, 0);
+    timers_done(&ts);
+}
+
+TESTS(RUN(equal_deadlines_come_in_the_order_of_setting), RUN(random_timers_fire_in_order))

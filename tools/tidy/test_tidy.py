@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""A tidy that cannot fail is a defect: for each check a clean tree passes, and each kind of fault is
+found at its file and line."""
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+import tidy
+
+CLEAN = {
+    "layers.txt": "# top to bottom\ntools\nbroker bridge\nprotocol\nbase\n",
+    "base/README.md": "x\n", "protocol/README.md": "x\n", "broker/README.md": "x\n", "bridge/README.md": "x\n",
+    "base/a.h": "/* A. */\nint a(void);\n",
+    "base/a.c": '#include "base/a.h"\n#include <stdio.h>\n#include "base/check.h"\n\nint a(void)\n{\n    return 1;\n}\n',
+    "protocol/p.h": '/* P. Fuzz: fuzz_p */\n#include "base/a.h"\n\n/* Reads.\n * Errors: none.\n * Thread: any. */\n'
+                    "enum err p_parse(struct bytes b);\n",
+    "protocol/schema/kafka_api.def": "KAFKA(LIST_OFFSETS, 2)\nKAFKA(FETCH, 1)\n",
+    "protocol/schema/kinesis_api.def": 'KINESIS("PutRecord", x)\nKINESIS("PutRecords", x)\n',
+    "broker/b.c": '#include "base/a.h"\n#include "protocol/p.h"\n#include "base/check.h"\n',
+    "bridge/b.c": '#include "base/check.h"\n',
+    "tests/README.md": "x\n",
+    "tests/fuzz/fuzz_p.c": "int f;\n",
+    "tests/fuzz/corpus/p/one": "x",
+    "tests/unit/broker/test_b.c": "TEST(list_offsets_by_time) {}\nTEST(fetch_waits) {}\n",
+    "tests/interop/put.py": "client.put_record()\nclient.PutRecords()\n",
+}
+
+
+class TidyTest(unittest.TestCase):
+    def run_on(self, changes):
+        """Findings as 'file:line: text' for the clean tree with changes; None removes a file."""
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in {**CLEAN, **changes}.items():
+                if text is None:
+                    continue
+                full = os.path.join(root, path)
+                os.makedirs(os.path.dirname(full), exist_ok=True)
+                with open(full, "w", encoding="utf-8") as f:
+                    f.write(text)
+            tree = tidy.Tree(root)
+            return [f"{p}:{n}: {t}" for check in tidy.CHECKS for p, n, t in check(tree)]
+
+    def expect(self, changes, *starts):
+        found = self.run_on(changes)
+        self.assertEqual(len(found), len(starts), found)
+        for line, start in zip(found, starts):
+            self.assertTrue(line.startswith(start), f"{line}\nshould begin with {start}")
+
+    def test_a_clean_tree_passes(self):
+        self.expect({})
+
+    def test_an_include_that_points_up(self):
+        self.expect({"base/a.h": '/* A. */\n#include "protocol/p.h"\n'}, "base/a.h:2: base may not include protocol/p.h")
+
+    def test_an_include_that_points_sideways(self):
+        self.expect({"bridge/b.c": '#include "broker/x.h"\n#include "base/check.h"\n'}, "bridge/b.c:1: bridge may not")
+        self.expect({"broker/b.c": '#include "bridge/x.h"\n#include "base/check.h"\n'}, "broker/b.c:1: broker may not")
+
+    def test_no_layers_at_all(self):
+        self.assertTrue(self.run_on({"layers.txt": ""})[0].startswith("layers.txt:1: no layers"))
+
+    def test_the_own_header_comes_first(self):
+        self.expect({"base/a.c": '#include <stdio.h>\n#include "base/a.h"\n#include "base/check.h"\n'},
+                    "base/a.c:1: the first include")
+
+    def test_check_comes_last(self):
+        self.expect({"bridge/b.c": "int x;\n"}, 'bridge/b.c:1: "base/check.h" is missing')
+        self.expect({"bridge/b.c": '#include "base/check.h"\n#include <stdio.h>\n'}, "bridge/b.c:2: ")
+        self.expect({"bridge/b.c": '#include "base/check.h"\n#include "protocol/schema/kafka_api.def"\n'})
+
+    def test_banned_calls(self):
+        for call in ("strcpy(a, b)", "sprintf(a, b)", "malloc(1)", "free(p)", "memcpy(a, b, 1)", "goto out", "time(NULL)",
+                     "usleep(1)", "printf(a)", "fprintf(stderr, a)", "rand()", "typedef struct x y", "strtol(a)"):
+            self.expect({"bridge/b.c": f'#include "base/check.h"\nint x;\n{call};\n'}, "bridge/b.c:3: ")
+
+    def test_what_only_looks_banned(self):
+        for text in ("x->free(p)", "/* malloc(1) */", '"goto"', "mem_free(p)", "my_time(1)", "info.time(1)"):
+            self.expect({"bridge/b.c": f'#include "base/check.h"\n{text};\n'})
+        self.expect({"base/a.c": CLEAN["base/a.c"] + "int y = malloc(1);\n"})
+
+    def test_words(self):
+        for words in ("/work/x", "see /root/x", "/tmp/wt/x", "https://pypi.org/x", "TODO later"):
+            self.expect({"docs/a.md": f"first\n{words}\n"}, "docs/a.md:2: ")
+        self.expect({"docs/a.md": "a/work/b and ./root/x\n"})
+        self.expect({"script/x": "<<<<<<< HEAD\n"}, "script/x:1: ")
+
+    def test_white_space(self):
+        self.expect({"bridge/b.c": '#include "base/check.h" \n'}, "bridge/b.c:1: white space")
+        self.expect({"bridge/b.c": '#include "base/check.h"\n\tint x;\n'}, "bridge/b.c:2: a tab")
+        self.expect({"bridge/b.c": '#include "base/check.h"'}, "bridge/b.c:1: the last line")
+
+    def test_contracts(self):
+        header = "/* P. Fuzz: fuzz_p */\n{}\nenum err p_open(int x);\n"
+        self.expect({"protocol/p.h": header.format("")}, "protocol/p.h:3: the comment of p_open() lacks Errors: and Thread:")
+        self.expect({"protocol/p.h": header.format("/* Errors: none. */")}, "protocol/p.h:3: the comment of p_open() lacks Thread:")
+        self.expect({"protocol/p.h": header.format("/* Errors: none.\n * Thread: any. */\nenum err p_a(int x);")})
+        self.expect({"protocol/p.h": header.format("/* Errors: none. Thread: any. */\n")}, "protocol/p.h:4: ")
+        self.expect({"protocol/p.h": "/* P. Fuzz: fuzz_p\n * Errors: none. Thread: any. */\nenum err p_a(int x);\n"})
+        self.expect({"base/a.h": "int a(void);\n"}, "base/a.h:1: a header begins with a comment")
+
+    def test_a_missing_readme(self):
+        self.expect({"bridge/README.md": None}, "bridge/README.md:1: missing")
+        self.expect({"tests/README.md": None}, "tests/README.md:1: missing")
+
+    def test_a_parser_without_a_target(self):
+        plain = CLEAN["protocol/p.h"].replace(" Fuzz: fuzz_p", "")
+        self.expect({"protocol/p.h": plain}, "protocol/p.h:7: p_parse() parses bytes", "tests/fuzz/fuzz_p.c:1: no header")
+        self.expect({"protocol/p.h": plain.replace("P.", "P. Fuzz: none - two bytes."), "tests/fuzz/fuzz_p.c": None})
+        self.expect({"protocol/p.h": CLEAN["protocol/p.h"].replace("fuzz_p", "fuzz_q")},
+                    "protocol/p.h:1: there is no", "tests/fuzz/fuzz_p.c:1: no header")
+
+    def test_a_target_without_seeds(self):
+        self.expect({"tests/fuzz/corpus/p/one": None}, "tests/fuzz/fuzz_p.c:1: no seed")
+
+    def test_a_served_api_without_a_test(self):
+        self.expect({"tests/unit/broker/test_b.c": "TEST(fetch_waits) {}\n"}, "protocol/schema/kafka_api.def:1: LIST_OFFSETS")
+        self.expect({"tests/interop/put.py": "client.put_records()\n"}, "protocol/schema/kinesis_api.def:1: PutRecord is")
+        self.expect({"tests/interop/put.py": "client.putRecord()\n"}, "protocol/schema/kinesis_api.def:2: PutRecords")
+        self.expect({"tests/interop/put.py": None, "tests/unit/protocol/x.c": "PutRecord PutRecords\n"},
+                    "protocol/schema/kinesis_api.def:1: ", "protocol/schema/kinesis_api.def:2: ")
+
+    def test_sizes_are_printed_and_do_not_fail(self):
+        body = "    x();\n" * 71
+        changes = {"bridge/b.c": '#include "base/check.h"\n\nint long_one(void)\n{\n' + body + "}\n"}
+        self.expect(changes)
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(os.path.join(root, "bridge"))
+            for path, text in {"layers.txt": CLEAN["layers.txt"], **changes}.items():
+                with open(os.path.join(root, path), "w", encoding="utf-8") as f:
+                    f.write(text)
+            self.assertEqual(tidy.sizes(tidy.Tree(root)), ["bridge/b.c:4: long_one() has 71 lines (aim: 70)"])
+
+    def test_the_program_fails_on_a_fault_and_on_an_empty_folder(self):
+        with tempfile.TemporaryDirectory() as root, contextlib.redirect_stdout(io.StringIO()):
+            for argv_root in (root, os.path.join(root, "missing")):
+                sys.argv = ["tidy.py", argv_root]
+                with self.assertRaises(SystemExit) as stop:
+                    tidy.main()
+                self.assertNotEqual(stop.exception.code, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
