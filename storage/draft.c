@@ -98,13 +98,17 @@ void draft_even_shards(struct topic *t, int32_t count, uint64_t first_log_id, in
     }
 }
 
-int32_t draft_expire_shards(struct topic *t, const int64_t *log_starts)
+int32_t draft_expire_shards(struct topic *t, const int64_t *log_starts, int64_t closed_by_ms)
 {
+    /* A partition keeps a suffix of its windows, also when the clock was set back between two. */
+    CLEANUP(mem_freep) bool *keeps = NEW_ARRAY(bool, (size_t)t->partition_count);
     int32_t kept = 0;
     for (int32_t i = 0; i < t->shard_count; i++) {
         const struct shard *s = &t->shards[i];
-        bool readable = s->end_offset == -1 || s->end_offset > log_starts[s->partition];
-        if (readable) t->shards[kept++] = *s;
+        if (s->end_offset == -1 || s->end_offset > log_starts[s->partition] ||
+            s->closed_ms > closed_by_ms)
+            keeps[s->partition] = true;
+        if (keeps[s->partition]) t->shards[kept++] = *s;
     }
     int32_t removed = t->shard_count - kept;
     t->shard_count = kept;

@@ -20,9 +20,9 @@ struct shard *draft_add_shard(struct topic *t);
 void draft_even_shards(struct topic *t, int32_t count, uint64_t first_log_id, int64_t created_ms);
 /* The first hash of shard i of `count` even ones, i < count. */
 u128 draft_even_first(int32_t i, int32_t count);
-/* Takes the closed shards whose data has all passed retention out of the list; returns how many.
- * log_starts: of each partition. */
-int32_t draft_expire_shards(struct topic *t, const int64_t *log_starts);
+/* Takes the shards out of the list that were closed by then and whose data is all gone; returns how
+ * many. log_starts: of each partition, 0 where it is not known. */
+int32_t draft_expire_shards(struct topic *t, const int64_t *log_starts, int64_t closed_by_ms);
 
 /* Sets, replaces or (value null) removes. */
 void draft_set_setting(struct topic *t, struct bytes name, struct bytes value);

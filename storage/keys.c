@@ -219,15 +219,21 @@ enum err catalog_counters_read(struct bytes value, struct catalog_counters *ret)
     return ERR_OK;
 }
 
-size_t offset_key_write(struct bytes group, const struct uuid *topic_id, int32_t partition,
-                        uint8_t *to)
+size_t offset_group_key_write(struct bytes group, uint8_t *to)
 {
     assert(group.len <= OFFSET_GROUP_BYTES_MAX);
     store_be16(to, (uint16_t)group.len);
     mem_copy(to + 2, group.data, group.len);
-    mem_copy(to + 2 + group.len, topic_id, sizeof *topic_id);
-    store_be32(to + 2 + group.len + sizeof *topic_id, (uint32_t)partition);
-    return 2 + group.len + sizeof *topic_id + 4;
+    return 2 + group.len;
+}
+
+size_t offset_key_write(struct bytes group, const struct uuid *topic_id, int32_t partition,
+                        uint8_t *to)
+{
+    size_t len = offset_group_key_write(group, to);
+    mem_copy(to + len, topic_id, sizeof *topic_id);
+    store_be32(to + len + sizeof *topic_id, (uint32_t)partition);
+    return len + sizeof *topic_id + 4;
 }
 
 enum err offset_key_read(struct bytes key, struct bytes *ret_group, struct uuid *ret_topic_id,

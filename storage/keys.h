@@ -226,6 +226,8 @@ static_assert(OFFSET_VALUE_HEADER_BYTES == 8 + 4 + 8 + 8, "on-disk format");
 enum { OFFSET_KEY_BYTES_MAX = 2 + OFFSET_GROUP_BYTES_MAX + 16 + 4 };
 size_t offset_key_write(struct bytes group, const struct uuid *topic_id, int32_t partition,
                         uint8_t *to);
+/* The front of all keys of a group; returns its length. */
+size_t offset_group_key_write(struct bytes group, uint8_t *to);
 /* ret_group is a view of key. Errors: ERR_FORMAT. Thread: any. */
 enum err offset_key_read(struct bytes key, struct bytes *ret_group, struct uuid *ret_topic_id,
                          int32_t *ret_partition);

@@ -6,9 +6,11 @@
 #ifndef STORAGE_OFFSETS_H
 #define STORAGE_OFFSETS_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/mailbox.h"
 #include "storage/store.h"
+#include "storage/worker.h"
 
 enum { OFFSETS_MAX = 4 << 20 };
 
@@ -31,6 +33,10 @@ struct offsets_commit {
     struct loop *home;          /* NULL: done() runs on the worker (tests) */
     void (*done)(struct offsets_commit *c);
     enum err err;               /* ERR_OK; ERR_KAFKA_STORAGE_ERROR; ERR_TOO_LARGE: nothing was kept */
+
+    struct store *store;        /* offsets.c's, as the rest */
+    struct store_write write;
+    int64_t reserved;
 };
 void store_offsets_commit(struct store *s, struct offsets_commit *c);     /* Thread: any */
 

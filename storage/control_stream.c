@@ -1,0 +1,74 @@
+/* What a topic has as a stream: tags and registered consumers; and the start of a partition. */
+#include "base/clock.h"
+#include "storage/controller.h"
+#include "base/check.h"
+
+enum err control_tags(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *old = NULL;
+    TRY(control_topic(k, c, &old));
+    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
+    for (int32_t i = 0; i < c->tag_count; i++) {
+        draft_set_tag(draft, bytes_str(c->tags[i].key), bytes_str(c->tags[i].value));
+        if (draft->tag_count > TOPIC_TAGS_MAX)
+            return control_fail(c, ERR_INVALID_ARGUMENT, "A stream has at most %d tags.",
+                                TOPIC_TAGS_MAX);
+    }
+    draft_finish(draft);
+    TRY(control_commit(k, old, draft, NULL));
+    c->topic = TAKE(draft);
+    return ERR_OK;
+}
+
+static const struct stream_consumer *find_consumer(const struct topic *t, struct bytes name)
+{
+    for (int32_t i = 0; i < t->consumer_count; i++)
+        if (bytes_equal_str(name, t->consumers[i].name)) return &t->consumers[i];
+    return NULL;
+}
+
+enum err control_add_consumer(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *old = NULL;
+    TRY(control_topic(k, c, &old));
+    if (find_consumer(old, c->consumer) != NULL) return ERR_RESOURCE_IN_USE;
+    if (old->consumer_count >= TOPIC_CONSUMERS_MAX)
+        return control_fail(c, ERR_LIMIT_EXCEEDED, "A stream has at most %d consumers.",
+                            TOPIC_CONSUMERS_MAX);
+    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
+    int64_t created_ms = clock_wall_ms();
+    draft_add_consumer(draft, c->consumer, created_ms);
+    draft_finish(draft);
+    TRY(control_commit(k, old, draft, NULL));
+    c->result = created_ms;
+    c->topic = TAKE(draft);
+    return ERR_OK;
+}
+
+enum err control_remove_consumer(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *old = NULL;
+    TRY(control_topic(k, c, &old));
+    const struct stream_consumer *consumer = find_consumer(old, c->consumer);
+    if (consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
+    int64_t created_ms = consumer->created_ms;
+    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
+    draft_remove_consumer(draft, c->consumer);
+    draft_finish(draft);
+    TRY(control_commit(k, old, draft, NULL));
+    c->result = created_ms;
+    c->topic = TAKE(draft);
+    return ERR_OK;
+}
+
+enum err control_delete_records(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *t = NULL;
+    TRY(control_topic(k, c, &t));
+    if (c->partitions < 0 || c->partitions >= t->partition_count)
+        return ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (c->offset < -1) return ERR_OFFSET_OUT_OF_RANGE;
+    TRY(store_log_raise_start(k->store, t->partitions[c->partitions].log, c->offset, &c->result));
+    c->topic = TAKE(t);
+    return ERR_OK;
+}

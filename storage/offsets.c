@@ -1,0 +1,490 @@
+/* Committed offsets in memory and on disk.
+ *
+ * A commit travels to the worker that its group's hash picks: there it is staged into the worker's
+ * turn together with appends, one write for all, and after the commit it enters the table. So the
+ * table never tells of what could still be lost, and commits of one group keep their order.
+ *
+ * The table: groups by hash of their id, in each group its entries sorted by topic and partition (a
+ * group has as many as it reads partitions). One lock, held for look-ups and for entering.
+ *
+ * Failure: a commit that cannot be written leaves the table as it was. A topic deleted while a commit
+ * of its offsets is under way may leave entries of an id that nobody asks for; they are dropped at
+ * the next start. */
+#include "storage/offsets.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/net/loop.h"
+#include "base/writer.h"
+#include "storage/keys.h"
+#include "storage/offsets_table.h"
+#include "storage/worker.h"
+#include "base/check.h"
+
+enum { METADATA_BYTES_MAX = 32767 };
+
+struct entry {
+    struct uuid topic_id;
+    int32_t partition;
+    int32_t leader_epoch;
+    int64_t offset;
+    int64_t commit_ms;
+    int64_t expire_ms;
+    uint32_t metadata_len;
+    char *metadata;             /* NULL when empty */
+};
+
+struct group {
+    struct map_node by_id;
+    char *id;
+    size_t id_len;
+    struct entry *entries;      /* sorted */
+    int32_t count;
+    int32_t cap;
+};
+
+struct offsets {
+    struct store *store;
+    pthread_mutex_t lock;       /* leaf: guards what follows */
+    struct map groups;
+    int64_t count;              /* entries of all groups */
+    int64_t reserved;           /* new entries of commits under way */
+    int64_t limit;
+};
+
+/* ---- The table; the lock is held */
+
+static struct bytes group_id(const struct group *g)
+{
+    return bytes_of(g->id, g->id_len);
+}
+
+static struct group *find_group(const struct offsets *o, struct bytes id)
+{
+    for (struct map_node *n = map_first(&o->groups, bytes_hash(id)); n != NULL; n = map_next(n)) {
+        struct group *g = CONTAINER_OF(n, struct group, by_id);
+        if (bytes_equal(group_id(g), id)) return g;
+    }
+    return NULL;
+}
+
+static struct group *make_group(struct offsets *o, struct bytes id)
+{
+    struct group *g = find_group(o, id);
+    if (g != NULL) return g;
+    g = NEW(struct group);
+    g->id = mem_string((const char *)id.data, id.len);
+    g->id_len = id.len;
+    map_put(&o->groups, &g->by_id, bytes_hash(id));
+    return g;
+}
+
+static int compare(const struct entry *e, const struct uuid *topic_id, int32_t partition)
+{
+    int order = memcmp(&e->topic_id, topic_id, sizeof *topic_id);
+    if (order != 0) return order;
+    return e->partition < partition ? -1 : e->partition > partition;
+}
+
+/* The first entry not below; ret_found: it is the one. */
+static int32_t position(const struct group *g, const struct uuid *topic_id, int32_t partition,
+                        bool *ret_found)
+{
+    int32_t low = 0, high = g->count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (compare(&g->entries[middle], topic_id, partition) < 0) low = middle + 1;
+        else high = middle;
+    }
+    *ret_found = low < g->count && compare(&g->entries[low], topic_id, partition) == 0;
+    return low;
+}
+
+static bool has_entry(const struct group *g, const struct offset_entry *e)
+{
+    bool found = false;
+    if (g != NULL) position(g, &e->topic_id, e->partition, &found);
+    return found;
+}
+
+static void put_entry(struct offsets *o, struct group *g, const struct offset_entry *from)
+{
+    bool found;
+    int32_t at = position(g, &from->topic_id, from->partition, &found);
+    if (found) {
+        mem_free(g->entries[at].metadata);
+    } else {
+        if (g->count == g->cap) {
+            g->cap = g->cap ? 2 * g->cap : 4;
+            g->entries = mem_grow(g->entries, (size_t)g->cap * sizeof *g->entries);
+        }
+        mem_move(g->entries + at + 1, g->entries + at, (size_t)(g->count - at) * sizeof *g->entries);
+        g->count++;
+        o->count++;
+    }
+    struct bytes m = from->metadata;
+    g->entries[at] = (struct entry){
+        .topic_id = from->topic_id,
+        .partition = from->partition,
+        .leader_epoch = from->leader_epoch,
+        .offset = from->offset,
+        .commit_ms = from->commit_ms,
+        .expire_ms = from->expire_ms,
+        .metadata_len = (uint32_t)m.len,
+        .metadata = m.len > 0 ? mem_string((const char *)m.data, m.len) : NULL,
+    };
+}
+
+/* Takes [at, at + n) out; a group without entries is no longer known. */
+static void remove_entries(struct offsets *o, struct group *g, int32_t at, int32_t n)
+{
+    for (int32_t i = at; i < at + n; i++) mem_free(g->entries[i].metadata);
+    mem_move(g->entries + at, g->entries + at + n, (size_t)(g->count - at - n) * sizeof *g->entries);
+    g->count -= n;
+    o->count -= n;
+    if (g->count > 0) return;
+    map_remove(&o->groups, &g->by_id);
+    mem_free(g->entries);
+    mem_free(g->id);
+    mem_free(g);
+}
+
+static void enter(struct offsets *o, struct bytes group, const struct offset_entry *e)
+{
+    if (e->offset >= 0) {
+        put_entry(o, make_group(o, group), e);
+        return;
+    }
+    struct group *g = find_group(o, group);
+    bool found = false;
+    int32_t at = g ? position(g, &e->topic_id, e->partition, &found) : 0;
+    if (found) remove_entries(o, g, at, 1);
+}
+
+/* ---- Commits */
+
+static void stage_entry(struct kv_batch *b, struct bytes group, const struct offset_entry *e)
+{
+    uint8_t key[OFFSET_KEY_BYTES_MAX], header[OFFSET_VALUE_HEADER_BYTES];
+    size_t len = offset_key_write(group, &e->topic_id, e->partition, key);
+    if (e->offset < 0) {
+        kv_batch_delete(b, KV_OFFSETS, bytes_of(key, len));
+        return;
+    }
+    struct offset_value v = {.offset = e->offset,
+                             .leader_epoch = e->leader_epoch,
+                             .commit_ms = e->commit_ms,
+                             .expire_ms = e->expire_ms};
+    offset_value_write(&v, header);
+    const struct bytes parts[] = {bytes_of(header, sizeof header), e->metadata};
+    kv_batch_put_parts(b, KV_OFFSETS, bytes_of(key, len), parts, 2);
+}
+
+static void stage_delete_group(struct kv_batch *b, struct bytes group)
+{
+    uint8_t from[OFFSET_KEY_BYTES_MAX], to[OFFSET_KEY_BYTES_MAX];
+    size_t len = offset_group_key_write(group, from);
+    offset_group_key_write(group, to);
+    /* The successor of the prefix: the length in front cannot overflow, so the carry ends. */
+    size_t at = len;
+    do at--;
+    while (++to[at] == 0);
+    kv_batch_delete_range(b, KV_OFFSETS, bytes_of(from, len), bytes_of(to, len));
+}
+
+/* How many of the entries would be new. */
+static int64_t count_new(struct offsets *o, const struct offsets_commit *c)
+{
+    int64_t fresh = 0;
+    const struct group *g = find_group(o, c->group);
+    for (int32_t i = 0; i < c->entry_count; i++)
+        fresh += c->entries[i].offset >= 0 && !has_entry(g, &c->entries[i]);
+    return fresh;
+}
+
+static void commit_stage(struct store_write *w, struct kv_batch *b)
+{
+    struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
+    struct offsets *o = store_offsets(c->store);
+    c->reserved = 0;
+    if (c->delete_group) {
+        stage_delete_group(b, c->group);
+        return;
+    }
+    pthread_mutex_lock(&o->lock);
+    int64_t fresh = count_new(o, c);
+    if (fresh > 0 && o->count + o->reserved + fresh > o->limit) c->err = ERR_TOO_LARGE;
+    else o->reserved += c->reserved = fresh;
+    pthread_mutex_unlock(&o->lock);
+    if (c->err != ERR_OK) return;
+    for (int32_t i = 0; i < c->entry_count; i++) stage_entry(b, c->group, &c->entries[i]);
+}
+
+static void commit_home(struct job *job)
+{
+    struct offsets_commit *c = CONTAINER_OF(job, struct offsets_commit, job);
+    c->done(c);
+}
+
+static void commit_answer(struct offsets_commit *c)
+{
+    c->job.run = commit_home;
+    if (c->home != NULL) loop_post(c->home, &c->job);
+    else c->done(c);
+}
+
+static void commit_done(struct store_write *w, enum err err)
+{
+    struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
+    struct offsets *o = store_offsets(c->store);
+    if (c->err == ERR_OK) c->err = err;
+    pthread_mutex_lock(&o->lock);
+    o->reserved -= c->reserved;
+    if (c->err == ERR_OK && c->delete_group) {
+        struct group *g = find_group(o, c->group);
+        if (g != NULL) remove_entries(o, g, 0, g->count);
+    } else if (c->err == ERR_OK) {
+        for (int32_t i = 0; i < c->entry_count; i++) enter(o, c->group, &c->entries[i]);
+    }
+    pthread_mutex_unlock(&o->lock);
+    commit_answer(c);
+}
+
+void store_offsets_commit(struct store *s, struct offsets_commit *c)
+{
+    c->store = s;
+    c->err = c->group.len > OFFSET_GROUP_BYTES_MAX ? ERR_TOO_LARGE : ERR_OK;
+    c->reserved = 0;
+    for (int32_t i = 0; i < c->entry_count; i++)
+        if (c->entries[i].metadata.len > METADATA_BYTES_MAX) c->err = ERR_TOO_LARGE;
+    if (c->err != ERR_OK) {
+        commit_answer(c);
+        return;
+    }
+    c->write.stage = commit_stage;
+    c->write.done = commit_done;
+    c->write.affinity = bytes_hash(c->group);
+    store_write(s, &c->write);
+}
+
+/* ---- Look-ups */
+
+/* False when the arena is full. */
+static bool copy_entry(const struct entry *e, struct arena *arena, struct offset_entry *ret)
+{
+    struct bytes metadata = BYTES_LIT("");
+    if (e->metadata_len > 0) metadata = arena_copy(arena, bytes_of(e->metadata, e->metadata_len));
+    if (bytes_is_null(metadata)) return false;
+    *ret = (struct offset_entry){
+        .topic_id = e->topic_id,
+        .partition = e->partition,
+        .offset = e->offset,
+        .leader_epoch = e->leader_epoch,
+        .metadata = metadata,
+        .commit_ms = e->commit_ms,
+        .expire_ms = e->expire_ms,
+    };
+    return true;
+}
+
+bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_id,
+                  int32_t partition, struct arena *arena, struct offset_entry *ret)
+{
+    struct offsets *o = store_offsets(s);
+    bool found = false;
+    pthread_mutex_lock(&o->lock);
+    const struct group *g = find_group(o, group);
+    int32_t at = g ? position(g, topic_id, partition, &found) : 0;
+    if (found) found = copy_entry(&g->entries[at], arena, ret);
+    pthread_mutex_unlock(&o->lock);
+    return found;
+}
+
+int32_t store_offsets_of_group(struct store *s, struct bytes group, struct arena *arena,
+                               struct offset_entry **ret)
+{
+    struct offsets *o = store_offsets(s);
+    int32_t n = 0;
+    pthread_mutex_lock(&o->lock);
+    const struct group *g = find_group(o, group);
+    int32_t count = g ? g->count : 0;
+    struct offset_entry *all = ARENA_ARRAY(arena, struct offset_entry, count ? (size_t)count : 1);
+    while (all != NULL && n < count && copy_entry(&g->entries[n], arena, &all[n])) n++;
+    pthread_mutex_unlock(&o->lock);
+    if (all == NULL || n < count) return -1;
+    *ret = all;
+    return n;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct group *const *x = a, *const *y = b;
+    return bytes_compare(group_id(*x), group_id(*y));
+}
+
+int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
+                            struct bytes *ret_groups)
+{
+    struct offsets *o = store_offsets(s);
+    int32_t n = 0;
+    pthread_mutex_lock(&o->lock);
+    CLEANUP(mem_freep) struct group **found = NEW_ARRAY(struct group *, o->groups.count);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next) {
+            struct group *g = CONTAINER_OF(node, struct group, by_id);
+            if (bytes_is_null(after) || bytes_compare(group_id(g), after) > 0) found[count++] = g;
+        }
+    qsort(found, count, sizeof *found, by_id);
+    for (; n < max && (uint32_t)n < count; n++) {
+        ret_groups[n] = arena_copy(arena, group_id(found[n]));
+        if (bytes_is_null(ret_groups[n])) break;
+    }
+    pthread_mutex_unlock(&o->lock);
+    return n;
+}
+
+int64_t offsets_count(struct offsets *o)
+{
+    pthread_mutex_lock(&o->lock);
+    int64_t count = o->count;
+    pthread_mutex_unlock(&o->lock);
+    return count;
+}
+
+void offsets_set_limit(struct offsets *o, int64_t entries_max)
+{
+    pthread_mutex_lock(&o->lock);
+    o->limit = entries_max;
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- A topic goes */
+
+/* The entries of one topic in a group: [ret_at, ret_at + count). */
+static int32_t topic_range(const struct group *g, const struct uuid *topic_id, int32_t *ret_at)
+{
+    bool found;
+    int32_t at = position(g, topic_id, INT32_MIN, &found), end = at;
+    while (end < g->count && uuid_equal(&g->entries[end].topic_id, topic_id)) end++;
+    *ret_at = at;
+    return end - at;
+}
+
+void offsets_erase_topic(struct offsets *o, struct kv_batch *b, const struct uuid *topic_id)
+{
+    pthread_mutex_lock(&o->lock);
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next) {
+            const struct group *g = CONTAINER_OF(node, struct group, by_id);
+            int32_t at, count = topic_range(g, topic_id, &at);
+            for (int32_t e = at; e < at + count; e++) {
+                struct offset_entry gone = {.topic_id = *topic_id,
+                                            .partition = g->entries[e].partition,
+                                            .offset = -1};
+                stage_entry(b, group_id(g), &gone);
+            }
+        }
+    pthread_mutex_unlock(&o->lock);
+}
+
+void offsets_forget_topic(struct offsets *o, const struct uuid *topic_id)
+{
+    pthread_mutex_lock(&o->lock);
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        for (struct map_node *node = o->groups.buckets[i], *next; node != NULL; node = next) {
+            struct group *g = CONTAINER_OF(node, struct group, by_id);
+            int32_t at, count = topic_range(g, topic_id, &at);
+            next = node->next;
+            if (count > 0) remove_entries(o, g, at, count);
+        }
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- Start and end */
+
+/* Errors: ERR_FORMAT. Thread: main, at start. */
+static enum err read_entry(struct bytes key, struct bytes value, struct bytes *ret_group,
+                           struct offset_entry *ret)
+{
+    struct offset_entry e;
+    struct offset_value v;
+    TRY(offset_key_read(key, ret_group, &e.topic_id, &e.partition));
+    TRY(offset_value_read(value, &v, &e.metadata));
+    if (v.offset < 0 || e.metadata.len > METADATA_BYTES_MAX) return ERR_FORMAT;
+    e.offset = v.offset;
+    e.leader_epoch = v.leader_epoch;
+    e.commit_ms = v.commit_ms;
+    e.expire_ms = v.expire_ms;
+    *ret = e;
+    return ERR_OK;
+}
+
+/* Errors: ERR_DISK; ERR_FORMAT. Thread: main, at start; blocks. */
+static enum err load(struct offsets *o)
+{
+    struct kv *kv = store_kv(o->store);
+    CLEANUP(kv_batch_freep) struct kv_batch *orphans = kv_batch_new(kv);
+    size_t clean = kv_batch_bytes(orphans);
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
+    while (kv_iter_next(it)) {
+        struct bytes group = BYTES_NULL;
+        struct offset_entry e;
+        TRY(read_entry(kv_iter_key(it), kv_iter_value(it), &group, &e));
+        CLEANUP(topic_unrefp) struct topic *t = store_topic_by_id(o->store, &e.topic_id);
+        if (t != NULL) put_entry(o, make_group(o, group), &e);
+        else kv_batch_delete(orphans, KV_OFFSETS, kv_iter_key(it));
+    }
+    TRY(kv_iter_error(it));
+    return kv_batch_bytes(orphans) > clean ? kv_commit(kv, orphans, KV_NO_SYNC) : ERR_OK;
+}
+
+enum err offsets_open(struct store *s, struct offsets **ret)
+{
+    struct offsets *o = NEW(struct offsets);
+    o->store = s;
+    o->limit = OFFSETS_MAX;
+    pthread_mutex_init(&o->lock, NULL);
+    enum err err = load(o);
+    if (err != ERR_OK) {
+        offsets_close(o);
+        return err;
+    }
+    *ret = o;
+    return ERR_OK;
+}
+
+void offsets_close(struct offsets *o)
+{
+    if (o == NULL) return;
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        while (o->groups.buckets[i] != NULL) {
+            struct group *g = CONTAINER_OF(o->groups.buckets[i], struct group, by_id);
+            remove_entries(o, g, 0, g->count);
+        }
+    map_done(&o->groups);
+    pthread_mutex_destroy(&o->lock);
+    mem_free(o);
+}
+
+enum err offsets_check(struct kv *kv, struct writer *out, int64_t *ret_wrong)
+{
+    int64_t wrong = 0;
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
+    while (kv_iter_next(it)) {
+        struct bytes group = BYTES_NULL;
+        struct offset_entry e;
+        if (read_entry(kv_iter_key(it), kv_iter_value(it), &group, &e) == ERR_OK) continue;
+        writer_printf(out, "offsets: an entry of group %.*s cannot be read\n", BYTES_ARGS(group));
+        wrong++;
+    }
+    TRY(kv_iter_error(it));
+    *ret_wrong = wrong;
+    return ERR_OK;
+}
