@@ -1,9 +1,9 @@
 /* The catalog in memory and on disk.
  *
- * In memory: three hash tables over the same entries (name, id, name with '.' as '_') and an array in
- * name order, under one lock that nobody holds while taking another or blocking. On disk: one record
- * a topic (record.c) and the counters, which every write carries along: their version tells after a
- * failed commit whether it took place all the same, and log ids can never be given twice.
+ * In memory: three hash tables over the same entries (name, id, name with '.' as '_') and an array
+ * in name order, under one lock that nobody holds while taking another or blocking. On disk: one
+ * record a topic (record.c) and the counters, which every write carries along: their version tells
+ * after a failed commit whether it took place all the same, and log ids can never be given twice.
  *
  * Rejected: protobuf-c for the records (a table of fixed layouts is shorter than its schema and its
  * glue, and the reader must check every bound anyway). */
@@ -22,7 +22,7 @@
 #include "base/check.h"
 
 enum {
-    PRODUCER_ID_BLOCK = 1000,       /* ids made durable at once; a restart loses the rest of a block */
+    PRODUCER_ID_BLOCK = 1000, /* ids made durable at once; a restart loses the rest of a block */
     RECORD_BYTES_MAX = 64 << 20,
     UNIFIED_BYTES = TOPIC_NAME_BYTES_MAX + 1,
 };
@@ -30,7 +30,7 @@ enum {
 struct entry {
     struct map_node by_name;
     struct map_node by_id;
-    struct map_node by_unified;     /* of its name as catalog_collision() sees it */
+    struct map_node by_unified; /* of its name as catalog_collision() sees it */
     struct topic *topic;
 };
 
@@ -40,10 +40,10 @@ struct catalog {
     char cluster_id[CLUSTER_ID_BYTES + 1];
 
     /* The controller's. */
-    struct catalog_counters next;   /* as of the next write */
-    int64_t producer_id_next;       /* < next.producer_id_next, which is durable */
+    struct catalog_counters next; /* as of the next write */
+    int64_t producer_id_next;     /* < next.producer_id_next, which is durable */
 
-    pthread_rwlock_t lock;          /* leaf: guards what follows */
+    pthread_rwlock_t lock; /* leaf: guards what follows */
     uint64_t version;
     struct map names;
     struct map ids;
@@ -159,7 +159,7 @@ static void replace(struct catalog *c, struct topic *t)
     }
     c->version = t->version;
     pthread_rwlock_unlock(&c->lock);
-    topic_unref(before);        /* outside: it may be the last one, and logs go with it */
+    topic_unref(before); /* outside: it may be the last one, and logs go with it */
 }
 
 /* ---- Look-ups */
@@ -282,7 +282,7 @@ enum err catalog_settle(struct catalog *c, struct topic *draft)
     if (kv_resume(c->kv) != ERR_OK) return ERR_DISK;
     enum err err = kv_get(c->kv, KV_META, KEY_CATALOG_COUNTERS, &value);
     if (err == ERR_OK) err = catalog_counters_read(slab_bytes(value), &have);
-    else if (err == ERR_NOT_FOUND) err = ERR_OK;        /* the first write of all */
+    else if (err == ERR_NOT_FOUND) err = ERR_OK; /* the first write of all */
     if (err != ERR_OK) return ERR_DISK;
     if (have.version != draft->version) return ERR_KAFKA_STORAGE_ERROR;
     replace(c, draft);
@@ -293,7 +293,7 @@ enum err catalog_write(struct catalog *c, struct kv_batch *b, struct topic *draf
 {
     const char *broken = topic_invariant(draft);
     assert(broken == NULL);
-    draft->version = ++c->next.version;         /* used up even when the commit fails */
+    draft->version = ++c->next.version; /* used up even when the commit fails */
     struct topic_key key = topic_key(&draft->id);
     if (draft->deleted) {
         kv_batch_delete(b, KV_CATALOG, KEY_BYTES(key));
@@ -301,7 +301,7 @@ enum err catalog_write(struct catalog *c, struct kv_batch *b, struct topic *draf
         struct writer record;
         writer_init(&record, RECORD_BYTES_MAX);
         topic_record_write(draft, &record);
-        assert(record.err == ERR_OK);           /* every list of a topic is bounded far below */
+        assert(record.err == ERR_OK); /* every list of a topic is bounded far below */
         kv_batch_put(b, KV_CATALOG, KEY_BYTES(key), bytes_of(record.data, record.len));
         writer_done(&record);
     }
@@ -322,7 +322,7 @@ enum err catalog_producer_id(struct catalog *c, int64_t *ret)
         enum err err = kv_commit(c->kv, b, sync_of(c->store));
         c->producer_id_next = err == ERR_OK ? first : c->next.producer_id_next;
         if (err != ERR_OK) {
-            (void)!kv_resume(c->kv);            /* so that the next one has a chance */
+            (void)!kv_resume(c->kv); /* so that the next one has a chance */
             return ERR_KAFKA_STORAGE_ERROR;
         }
     }
@@ -350,8 +350,8 @@ static enum err load_topic(struct catalog *c, struct bytes key, struct bytes val
 /* Errors: ERR_DISK; ERR_FORMAT. Thread: main, at start; blocks. */
 static enum err load_topics(struct catalog *c)
 {
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(c->kv, KV_CATALOG, BYTES_LIT(""), BYTES_NULL, false);
+    CLEANUP(kv_iter_freep)
+    struct kv_iter *it = kv_iter_new(c->kv, KV_CATALOG, BYTES_LIT(""), BYTES_NULL, false);
     while (kv_iter_next(it)) TRY(load_topic(c, kv_iter_key(it), kv_iter_value(it)));
     return kv_iter_error(it);
 }
@@ -440,13 +440,15 @@ static void check_topic(struct check *k, struct bytes key, struct bytes value)
         return;
     }
     struct topic_key expected = topic_key(&t->id);
-    if (!bytes_equal(key, KEY_BYTES(expected))) complain(k, topic_name(t), "stands under another id");
+    if (!bytes_equal(key, KEY_BYTES(expected)))
+        complain(k, topic_name(t), "stands under another id");
     if (!topic_name_is_legal(topic_name(t))) complain(k, topic_name(t), "its name is not legal");
     draft_finish(t);
     const char *broken = topic_invariant(t);
     if (broken != NULL) complain(k, topic_name(t), broken);
     if (t->version > k->counters.version) complain(k, topic_name(t), "newer than the catalog");
-    k->log_ids = mem_grow(k->log_ids, (k->log_count + (size_t)t->partition_count + 1) * sizeof(uint64_t));
+    k->log_ids =
+        mem_grow(k->log_ids, (k->log_count + (size_t)t->partition_count + 1) * sizeof(uint64_t));
     for (int32_t i = 0; i < t->partition_count; i++) {
         k->log_ids[k->log_count++] = t->partitions[i].log_id;
         if (t->partitions[i].log_id >= k->counters.log_id_next)
@@ -466,17 +468,19 @@ enum err catalog_check(struct kv *kv, struct writer *out, int64_t *ret_wrong)
     CLEANUP(slab_unrefp) struct slab *counters = NULL;
     enum err err = kv_get(kv, KV_META, KEY_CATALOG_COUNTERS, &counters);
     if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
-    if (err == ERR_NOT_FOUND || catalog_counters_read(slab_bytes(counters), &k.counters) != ERR_OK) {
+    if (err == ERR_NOT_FOUND ||
+        catalog_counters_read(slab_bytes(counters), &k.counters) != ERR_OK) {
         writer_text(out, "catalog: its counters cannot be read\n");
         k.wrong++;
     }
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_CATALOG, BYTES_LIT(""), BYTES_NULL, false);
+    CLEANUP(kv_iter_freep)
+    struct kv_iter *it = kv_iter_new(kv, KV_CATALOG, BYTES_LIT(""), BYTES_NULL, false);
     while (kv_iter_next(it)) check_topic(&k, kv_iter_key(it), kv_iter_value(it));
     qsort(k.log_ids, k.log_count, sizeof *k.log_ids, by_number);
     for (size_t i = 1; i < k.log_count; i++) {
         if (k.log_ids[i] != k.log_ids[i - 1]) continue;
-        writer_printf(out, "catalog: log %llu has two partitions\n", (unsigned long long)k.log_ids[i]);
+        writer_printf(out, "catalog: log %llu has two partitions\n",
+                      (unsigned long long)k.log_ids[i]);
         k.wrong++;
     }
     mem_free(k.log_ids);

@@ -12,7 +12,14 @@
 #include "storage/draft.h"
 #include "base/check.h"
 
-enum { TYPE_BOOLEAN = 1, TYPE_STRING = 2, TYPE_INT = 3, TYPE_LONG = 5, TYPE_DOUBLE = 6, TYPE_LIST = 7 };
+enum {
+    TYPE_BOOLEAN = 1,
+    TYPE_STRING = 2,
+    TYPE_INT = 3,
+    TYPE_LONG = 5,
+    TYPE_DOUBLE = 6,
+    TYPE_LIST = 7
+};
 
 /* Where a value goes in struct topic_config. */
 enum field {
@@ -34,16 +41,19 @@ enum field {
 struct row {
     struct config_spec spec;
     enum field field;
-    int64_t min, max;           /* of INT and LONG */
-    const char *values;         /* legal words of STRING and LIST, ", " between them */
+    int64_t min, max;   /* of INT and LONG */
+    const char *values; /* legal words of STRING and LIST, ", " between them */
 };
 
 #define NO_EFFECT " Kept and shown; without effect here: "
 #define NUMBER(name, type, def, broker, low, high, field, doc)                                     \
     {{name, TYPE_##type, def, broker, doc}, FIELD_##field, low, high, NULL},
-#define LONG(name, def, broker, low, field, doc) NUMBER(name, LONG, def, broker, low, INT64_MAX, field, doc)
-#define INT(name, def, broker, low, field, doc) NUMBER(name, INT, def, broker, low, INT32_MAX, field, doc)
-#define BOOLEAN(name, def, broker, doc) {{name, TYPE_BOOLEAN, def, broker, doc}, FIELD_NONE, 0, 0, NULL},
+#define LONG(name, def, broker, low, field, doc)                                                   \
+    NUMBER(name, LONG, def, broker, low, INT64_MAX, field, doc)
+#define INT(name, def, broker, low, field, doc)                                                    \
+    NUMBER(name, INT, def, broker, low, INT32_MAX, field, doc)
+#define BOOLEAN(name, def, broker, doc)                                                            \
+    {{name, TYPE_BOOLEAN, def, broker, doc}, FIELD_NONE, 0, 0, NULL},
 #define WORD(name, def, broker, words, field, doc)                                                 \
     {{name, TYPE_STRING, def, broker, doc}, FIELD_##field, 0, 0, words},
 #define LIST(name, def, broker, words, field, doc)                                                 \
@@ -52,78 +62,152 @@ struct row {
 static const struct row rows[] = {
     LIST("cleanup.policy", "delete", "log.cleanup.policy", "compact, delete", CLEANUP,
          "What happens to old records: delete removes them by retention, an empty list keeps them. "
-         "compact is refused: compaction is not built.")
-    NUMBER("compression.gzip.level", INT, "-1", "compression.gzip.level", 1, 9, NONE,
-           "Level of gzip." NO_EFFECT "batches stay as their producer compressed them.")
-    NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", 1, 17, NONE,
-           "Level of lz4." NO_EFFECT "batches stay as their producer compressed them.")
-    WORD("compression.type", "producer", "compression.type",
-         "uncompressed, zstd, lz4, snappy, gzip, producer", COMPRESSION,
-         "Codec of the topic." NO_EFFECT "batches are stored byte for byte as they came.")
-    NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", -131072, 22, NONE,
-           "Level of zstd." NO_EFFECT "batches stay as their producer compressed them.")
-    LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0, NONE,
-         "How long tombstones stay in a compacted topic." NO_EFFECT "there is no compaction.")
-    WORD("diglot.retired.partition", "forward", NULL, "forward, reject", RETIRED,
-         "What a produce to a partition gets whose shard was merged into another one: forward appends "
-         "to the log that took its range over, reject answers POLICY_VIOLATION.")
-    LONG("file.delete.delay.ms", "60000", "log.segment.delete.delay.ms", 0, NONE,
-         "Delay between removing and deleting a segment file." NO_EFFECT "there are no segment files.")
-    LONG("flush.messages", "9223372036854775807", "log.flush.interval.messages", 1, FLUSH_MESSAGES,
-         "A power cut loses fewer acknowledged records than this; 1 syncs before each acknowledgement.")
-    LONG("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0, FLUSH_MS,
-         "Longest time in ms that an acknowledged record waits for its sync to disk.")
-    LIST("follower.replication.throttled.replicas", "", NULL, NULL, NONE,
-         "Replicas whose catching up is throttled." NO_EFFECT "there is one replica.")
-    INT("index.interval.bytes", "4096", "log.index.interval.bytes", 0, NONE,
-        "Distance of index entries." NO_EFFECT "the log is indexed by the engine.")
-    LIST("leader.replication.throttled.replicas", "", NULL, NULL, NONE,
-         "Replicas whose reads from the leader are throttled." NO_EFFECT "there is one replica.")
-    LONG("local.retention.bytes", "-2", "log.local.retention.bytes", -2, NONE,
-         "Bytes kept locally with tiered storage." NO_EFFECT "there is no tiered storage.")
-    LONG("local.retention.ms", "-2", "log.local.retention.ms", -2, NONE,
-         "Time kept locally with tiered storage." NO_EFFECT "there is no tiered storage.")
-    LONG("max.compaction.lag.ms", "9223372036854775807", "log.cleaner.max.compaction.lag.ms", 1, NONE,
-         "Longest time a record stays uncompacted." NO_EFFECT "there is no compaction.")
-    INT("max.message.bytes", "1048588", "message.max.bytes", 0, MAX_MESSAGE_BYTES,
-        "Largest record batch in bytes, after compression.")
-    LONG("message.timestamp.after.max.ms", "3600000", "log.message.timestamp.after.max.ms", 0,
-         TIMESTAMP_AFTER, "How far in ms a record's timestamp may lie after the broker's clock.")
-    LONG("message.timestamp.before.max.ms", "9223372036854775807", "log.message.timestamp.before.max.ms",
-         0, TIMESTAMP_BEFORE, "How far in ms a record's timestamp may lie before the broker's clock.")
-    WORD("message.timestamp.type", "CreateTime", "log.message.timestamp.type",
-         "CreateTime, LogAppendTime", TIMESTAMP_TYPE,
-         "Whose timestamp a record carries: its producer's, or that of its append.")
-    {{"min.cleanable.dirty.ratio", TYPE_DOUBLE, "0.5", "log.cleaner.min.cleanable.ratio",
-      "Share of a log that is dirty before it is compacted." NO_EFFECT "there is no compaction."},
-     FIELD_NONE, 0, 1, NULL},
+         "compact is refused: compaction is not built.") NUMBER("compression.gzip.level", INT, "-1",
+                                                                "compression.gzip.level", 1, 9,
+                                                                NONE,
+                                                                "Level of gzip." NO_EFFECT
+                                                                "batches stay as their producer "
+                                                                "compressed them.")
+        NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", 1, 17, NONE,
+               "Level of lz4." NO_EFFECT "batches stay as their producer compressed them.")
+            WORD("compression.type", "producer", "compression.type",
+                 "uncompressed, zstd, lz4, snappy, gzip, producer", COMPRESSION,
+                 "Codec of the topic." NO_EFFECT "batches are stored byte for byte as they came.")
+                NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", -131072, 22,
+                       NONE,
+                       "Level of zstd." NO_EFFECT "batches stay as their producer compressed them.")
+                    LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0,
+                         NONE,
+                         "How long tombstones stay in a compacted topic." NO_EFFECT
+                         "there is no compaction.") WORD("diglot.retired.partition", "forward",
+                                                         NULL, "forward, reject", RETIRED,
+                                                         "What a produce to a partition gets whose "
+                                                         "shard was merged into another one: "
+                                                         "forward appends "
+                                                         "to the log that took its range over, "
+                                                         "reject answers POLICY_VIOLATION.")
+                        LONG("file.delete.delay.ms", "60000", "log.segment.delete.delay.ms", 0,
+                             NONE,
+                             "Delay between removing and deleting a segment file." NO_EFFECT
+                             "there are no segment files.") LONG("flush.messages",
+                                                                 "9223372036854775807",
+                                                                 "log.flush.interval.messages", 1,
+                                                                 FLUSH_MESSAGES,
+                                                                 "A power cut loses fewer "
+                                                                 "acknowledged records than this; "
+                                                                 "1 syncs before each "
+                                                                 "acknowledgement.")
+                            LONG("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0,
+                                 FLUSH_MS,
+                                 "Longest time in ms that an acknowledged record waits for its "
+                                 "sync to disk.")
+                                LIST(
+                                    "follower.replication.throttled.replicas", "", NULL, NULL, NONE,
+                                    "Replicas whose catching up is throttled." NO_EFFECT
+                                    "there is one replica.") INT("index.interval.bytes", "4096",
+                                                                 "log.index.interval.bytes", 0,
+                                                                 NONE,
+                                                                 "Distance of index "
+                                                                 "entries." NO_EFFECT
+                                                                 "the log is indexed by the "
+                                                                 "engine.")
+                                    LIST("leader.replication.throttled.replicas", "", NULL, NULL,
+                                         NONE,
+                                         "Replicas whose reads from the leader are "
+                                         "throttled." NO_EFFECT
+                                         "there is one replica.")
+                                        LONG("local.retention.bytes", "-2",
+                                             "log.local.retention.bytes", -2, NONE,
+                                             "Bytes kept locally with tiered storage." NO_EFFECT
+                                             "there is no tiered storage.")
+                                            LONG("local.retention.ms", "-2",
+                                                 "log.local.retention.ms", -2, NONE,
+                                                 "Time kept locally with tiered storage." NO_EFFECT
+                                                 "there is no tiered storage.")
+                                                LONG("max.compaction.lag.ms", "9223372036854775807",
+                                                     "log.cleaner.max.compaction.lag.ms", 1, NONE,
+                                                     "Longest time a record stays "
+                                                     "uncompacted." NO_EFFECT
+                                                     "there is no compaction.")
+                                                    INT("max.message.bytes", "1048588",
+                                                        "message.max.bytes", 0, MAX_MESSAGE_BYTES,
+                                                        "Largest record batch in bytes, after "
+                                                        "compression.")
+                                                        LONG("message.timestamp.after.max.ms",
+                                                             "3600000",
+                                                             "log.message.timestamp.after.max.ms",
+                                                             0,
+                                                             TIMESTAMP_AFTER,
+                                                             "How far in ms a record's timestamp "
+                                                             "may lie after the broker's clock.")
+                                                            LONG("message.timestamp.before.max.ms",
+                                                                 "9223372036854775807",
+                                                                 "log.message.timestamp.before.max."
+                                                                 "ms",
+                                                                 0, TIMESTAMP_BEFORE,
+                                                                 "How far in ms a record's "
+                                                                 "timestamp may lie before the "
+                                                                 "broker's clock.")
+                                                                WORD("message.timestamp.type",
+                                                                     "CreateTime",
+                                                                     "log.message.timestamp.type",
+                                                                     "CreateTime, LogAppendTime",
+                                                                     TIMESTAMP_TYPE,
+                                                                     "Whose timestamp a record "
+                                                                     "carries: its producer's, or "
+                                                                     "that of its append."){
+                                                                    {"min.cleanable.dirty.ratio",
+                                                                     TYPE_DOUBLE, "0.5",
+                                                                     "log.cleaner.min.cleanable."
+                                                                     "ratio",
+                                                                     "Share of a log that is dirty "
+                                                                     "before it is "
+                                                                     "compacted." NO_EFFECT
+                                                                     "there is no compaction."},
+                                                                    FIELD_NONE,
+                                                                    0,
+                                                                    1,
+                                                                    NULL},
     LONG("min.compaction.lag.ms", "0", "log.cleaner.min.compaction.lag.ms", 0, NONE,
          "Shortest time a record stays uncompacted." NO_EFFECT "there is no compaction.")
-    INT("min.insync.replicas", "1", "min.insync.replicas", 1, MIN_INSYNC,
-        "In-sync replicas that a produce with acks=all needs. There is one replica.")
-    BOOLEAN("preallocate", "false", "log.preallocate",
-            "Preallocate segment files." NO_EFFECT "there are no segment files.")
-    BOOLEAN("remote.log.copy.disable", "false", NULL,
-            "Stop copying to the remote tier." NO_EFFECT "there is no tiered storage.")
-    BOOLEAN("remote.log.delete.on.disable", "false", NULL,
-            "Delete remote data when tiering ends." NO_EFFECT "there is no tiered storage.")
-    BOOLEAN("remote.storage.enable", "false", NULL,
-            "Tiered storage; true is refused: there is none.")
-    LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN, RETENTION_BYTES,
-         "Bytes that a partition keeps; negative: no limit by size.")
-    LONG("retention.ms", "604800000", "log.retention.ms", -1, RETENTION_MS,
-         "How long records are kept, by the time of their arrival; -1: for ever.")
-    INT("segment.bytes", "1073741824", "log.segment.bytes", 1048576, NONE,
-        "Size of a segment file." NO_EFFECT "retention works by the batch, there are no segments.")
-    INT("segment.index.bytes", "10485760", "log.index.size.max.bytes", 4, NONE,
-        "Size of a segment's index." NO_EFFECT "there are no segments.")
-    LONG("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NONE,
-         "Random delay of a segment's end." NO_EFFECT "there are no segments.")
-    LONG("segment.ms", "604800000", "log.roll.ms", 1, NONE,
-         "Age at which a segment ends." NO_EFFECT "retention works by the batch, there are no segments.")
-    BOOLEAN("unclean.leader.election.enable", "false", "unclean.leader.election.enable",
-            "Let a replica lead that is not in sync." NO_EFFECT "there is one replica.")
-};
+        INT("min.insync.replicas", "1", "min.insync.replicas", 1, MIN_INSYNC,
+            "In-sync replicas that a produce with acks=all needs. There is one replica.")
+            BOOLEAN(
+                "preallocate", "false", "log.preallocate",
+                "Preallocate segment files." NO_EFFECT
+                "there are no segment files.") BOOLEAN("remote.log.copy.disable", "false", NULL,
+                                                       "Stop copying to the remote tier." NO_EFFECT
+                                                       "there is no tiered storage.")
+                BOOLEAN(
+                    "remote.log.delete.on.disable", "false", NULL,
+                    "Delete remote data when tiering ends." NO_EFFECT "there is no tiered storage.")
+                    BOOLEAN(
+                        "remote.storage.enable", "false", NULL,
+                        "Tiered storage; true is refused: there is none.")
+                        LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN,
+                             RETENTION_BYTES,
+                             "Bytes that a partition keeps; negative: no limit by size.")
+                            LONG(
+                                "retention.ms", "604800000", "log.retention.ms", -1, RETENTION_MS,
+                                "How long records are kept, by the time of their arrival; -1: for "
+                                "ever.") INT("segment.bytes", "1073741824",
+                                             "log.segment.bytes", 1048576, NONE,
+                                             "Size of a segment file." NO_EFFECT
+                                             "retention works by the batch, there are no segments.")
+                                INT("segment.index.bytes", "10485760", "log.index.size.max.bytes",
+                                    4, NONE,
+                                    "Size of a segment's index." NO_EFFECT "there are no segments.")
+                                    LONG("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NONE,
+                                         "Random delay of a segment's end." NO_EFFECT
+                                         "there are no segments.")
+                                        LONG("segment.ms", "604800000", "log.roll.ms", 1, NONE,
+                                             "Age at which a segment ends." NO_EFFECT
+                                             "retention works by the batch, there are no segments.")
+                                            BOOLEAN(
+                                                "unclean.leader.election.enable", "false",
+                                                "unclean.leader.election.enable",
+                                                "Let a replica lead that is not in sync." NO_EFFECT
+                                                "there is one replica.")};
 enum { ROW_COUNT = sizeof rows / sizeof rows[0], TEXT_CAP = 64 };
 
 int32_t topic_config_spec_count(void)
@@ -203,13 +287,15 @@ static bool to_number(const struct row *row, struct bytes value, int64_t *ret)
     return row->spec.type == TYPE_LONG || (*ret >= INT32_MIN && *ret <= INT32_MAX);
 }
 
-static bool check_number(const struct row *row, struct bytes value, struct writer *to, struct refusal *r)
+static bool check_number(const struct row *row, struct bytes value, struct writer *to,
+                         struct refusal *r)
 {
     char why[96];
     int64_t n;
     if (!to_number(row, trim(value), &n))
-        return refuse(r, row, value, row->spec.type == TYPE_INT ? "Not a number of type INT"
-                                                               : "Not a number of type LONG");
+        return refuse(r, row, value,
+                      row->spec.type == TYPE_INT ? "Not a number of type INT"
+                                                 : "Not a number of type LONG");
     bool gzip = strcmp(row->spec.name, "compression.gzip.level") == 0;
     if (n < row->min) snprintf(why, sizeof why, "Value must be at least %lld", (long long)row->min);
     else snprintf(why, sizeof why, "Value must be no more than %lld", (long long)row->max);
@@ -220,12 +306,14 @@ static bool check_number(const struct row *row, struct bytes value, struct write
     return true;
 }
 
-static bool check_ratio(const struct row *row, struct bytes value, struct writer *to, struct refusal *r)
+static bool check_ratio(const struct row *row, struct bytes value, struct writer *to,
+                        struct refusal *r)
 {
     char digits[TEXT_CAP], *end;
     struct bytes v = trim(value);
     bool plain = v.len > 0 && v.len < sizeof digits;
-    for (size_t i = 0; plain && i < v.len; i++) plain = strchr("0123456789.eE+-", v.data[i]) && v.data[i];
+    for (size_t i = 0; plain && i < v.len; i++)
+        plain = strchr("0123456789.eE+-", v.data[i]) && v.data[i];
     bytes_to_text(plain ? v : BYTES_LIT(""), digits, sizeof digits);
     double n = strtod(digits, &end);
     if (!plain || *end != '\0') return refuse(r, row, value, "Not a number of type DOUBLE");
@@ -235,15 +323,17 @@ static bool check_ratio(const struct row *row, struct bytes value, struct writer
     return true;
 }
 
-static bool check_boolean(const struct row *row, struct bytes value, struct writer *to, struct refusal *r)
+static bool check_boolean(const struct row *row, struct bytes value, struct writer *to,
+                          struct refusal *r)
 {
     struct bytes v = trim(value);
     bool yes = v.len == 4 && strncasecmp((const char *)v.data, "true", 4) == 0;
     if (!yes && !(v.len == 5 && strncasecmp((const char *)v.data, "false", 5) == 0))
         return refuse(r, row, value, "Expected value to be either true or false");
     if (yes && strcmp(row->spec.name, "remote.storage.enable") == 0) {
-        snprintf(r->text, r->cap, "Tiered Storage functionality is disabled in the broker. "
-                                  "Topic cannot be configured with remote log storage.");
+        snprintf(r->text, r->cap,
+                 "Tiered Storage functionality is disabled in the broker. "
+                 "Topic cannot be configured with remote log storage.");
         return false;
     }
     writer_text(to, yes ? "true" : "false");
@@ -266,7 +356,8 @@ static bool is_throttle_list(struct bytes list)
     return true;
 }
 
-static bool check_list(const struct row *row, struct bytes value, struct writer *to, struct refusal *r)
+static bool check_list(const struct row *row, struct bytes value, struct writer *to,
+                       struct refusal *r)
 {
     struct bytes rest = trim(value), word;
     if (rest.len == 0) return true;
@@ -274,13 +365,15 @@ static bool check_list(const struct row *row, struct bytes value, struct writer 
         char why[192];
         snprintf(why, sizeof why,
                  "%s must be the literal '*' or a list of replicas in the following format: "
-                 "[partitionId]:[brokerId],[partitionId]:[brokerId],...", row->spec.name);
+                 "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                 row->spec.name);
         return refuse(r, row, value, why);
     }
     while (next_word(&rest, &word)) {
         if (!check_word(row, word, r)) return false;
         if (row->field == FIELD_CLEANUP && bytes_equal_str(word, "compact"))
-            return refuse(r, row, word, "log compaction is not supported by this server; use delete");
+            return refuse(r, row, word,
+                          "log compaction is not supported by this server; use delete");
         if (to->len > 0 && has_word(bytes_of(to->data, to->len), word)) continue;
         if (to->len > 0) writer_text(to, ",");
         writer_bytes_raw(to, word);
@@ -289,7 +382,8 @@ static bool check_list(const struct row *row, struct bytes value, struct writer 
 }
 
 /* Checks a value and appends its one form to `to`. */
-static bool check_value(const struct row *row, struct bytes value, struct writer *to, struct refusal *r)
+static bool check_value(const struct row *row, struct bytes value, struct writer *to,
+                        struct refusal *r)
 {
     switch (row->spec.type) {
     case TYPE_BOOLEAN: return check_boolean(row, value, to, r);
@@ -317,7 +411,7 @@ static void change_list(enum config_op op, struct bytes old, struct bytes words,
     }
     if (op == CONFIG_SUBTRACT || trim(words).len == 0) return;
     if (to->len > 0) writer_text(to, ",");
-    writer_bytes_raw(to, words);       /* repeats go when the value is checked */
+    writer_bytes_raw(to, words); /* repeats go when the value is checked */
 }
 
 static const char *setting_of(const struct topic *t, const char *name)
@@ -356,12 +450,15 @@ static bool apply_one(struct topic *draft, const struct config_change *change, s
         value = bytes_of(list->data ? list->data : (const uint8_t *)"", list->len);
     }
     if (value.len > CONFIG_VALUE_BYTES_MAX || list->err != ERR_OK) {
-        snprintf(r->text, r->cap, "The configuration value cannot be added because it exceeds the "
-                                  "maximum value size of %d bytes.", CONFIG_VALUE_BYTES_MAX);
+        snprintf(r->text, r->cap,
+                 "The configuration value cannot be added because it exceeds the "
+                 "maximum value size of %d bytes.",
+                 CONFIG_VALUE_BYTES_MAX);
         return false;
     }
     if (!check_value(row, value, to, r)) return false;
-    draft_set_setting(draft, change->name, bytes_of(to->data ? to->data : (const uint8_t *)"", to->len));
+    draft_set_setting(draft, change->name,
+                      bytes_of(to->data ? to->data : (const uint8_t *)"", to->len));
     return true;
 }
 
@@ -373,8 +470,10 @@ static bool check_together(const struct topic *draft, struct refusal *r)
     if (least != NULL && !bytes_to_i64(bytes_str(least), &min)) return true;
     if (most != NULL && !bytes_to_i64(bytes_str(most), &max)) return true;
     if (min <= max) return true;
-    snprintf(r->text, r->cap, "conflict topic config setting min.compaction.lag.ms (%lld) > "
-                              "max.compaction.lag.ms (%lld)", (long long)min, (long long)max);
+    snprintf(r->text, r->cap,
+             "conflict topic config setting min.compaction.lag.ms (%lld) > "
+             "max.compaction.lag.ms (%lld)",
+             (long long)min, (long long)max);
     return false;
 }
 
@@ -433,7 +532,8 @@ static void resolve_one(struct topic_config *c, const struct row *row, struct by
     if (row->field == FIELD_MAX_MESSAGE_BYTES) c->max_message_bytes = (int32_t)n;
     if (row->field == FIELD_MIN_INSYNC) c->min_insync_replicas = (int32_t)n;
     if (row->field == FIELD_COMPRESSION) c->compression_type = codec_of(value);
-    if (row->field == FIELD_TIMESTAMP_TYPE) c->log_append_time = bytes_equal_str(value, "LogAppendTime");
+    if (row->field == FIELD_TIMESTAMP_TYPE)
+        c->log_append_time = bytes_equal_str(value, "LogAppendTime");
     if (row->field == FIELD_RETIRED) c->retired_forward = bytes_equal_str(value, "forward");
     if (row->field == FIELD_CLEANUP) {
         c->cleanup_delete = has_word(value, BYTES_LIT("delete"));
@@ -452,7 +552,8 @@ void config_resolve(struct topic *draft, const struct topic_config *defaults)
 
 void config_defaults(struct topic_config *ret)
 {
-    for (int i = 0; i < ROW_COUNT; i++) resolve_one(ret, &rows[i], bytes_str(rows[i].spec.default_value));
+    for (int i = 0; i < ROW_COUNT; i++)
+        resolve_one(ret, &rows[i], bytes_str(rows[i].spec.default_value));
 }
 
 /* The text of a broker default, which only struct topic_config knows. */
@@ -467,7 +568,9 @@ static void default_text(const struct topic_config *c, const struct row *row, ch
     switch (row->field) {
     case FIELD_MAX_MESSAGE_BYTES: snprintf(to, cap, "%d", c->max_message_bytes); return;
     case FIELD_MIN_INSYNC: snprintf(to, cap, "%d", c->min_insync_replicas); return;
-    case FIELD_COMPRESSION: word = c->compression_type < 0 ? "producer" : codecs[c->compression_type]; break;
+    case FIELD_COMPRESSION:
+        word = c->compression_type < 0 ? "producer" : codecs[c->compression_type];
+        break;
     case FIELD_TIMESTAMP_TYPE: word = c->log_append_time ? "LogAppendTime" : "CreateTime"; break;
     case FIELD_RETIRED: word = c->retired_forward ? "forward" : "reject"; break;
     case FIELD_CLEANUP:

@@ -252,7 +252,8 @@ bool topic_name_is_legal(struct bytes name)
     for (size_t i = 0; i < name.len; i++) {
         uint8_t ch = name.data[i];
         bool letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
-        if (!letter && !(ch >= '0' && ch <= '9') && ch != '.' && ch != '_' && ch != '-') return false;
+        if (!letter && !(ch >= '0' && ch <= '9') && ch != '.' && ch != '_' && ch != '-')
+            return false;
     }
     return true;
 }

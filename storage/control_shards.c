@@ -1,8 +1,9 @@
 /* Shard windows move: split, merge, even out, grow, expire.
  *
- * A change is planned on a draft without knowing any end offset; that tells which logs take part. They
- * are frozen, the plan is carried out again with their ends, and one write makes it true. So any
- * number of splits and merges is one step for whoever looks, and after a crash all or nothing. */
+ * A change is planned on a draft without knowing any end offset; that tells which logs take part.
+ * They are frozen, the plan is carried out again with their ends, and one write makes it true. So
+ * any number of splits and merges is one step for whoever looks, and after a crash all or nothing.
+ */
 #include <assert.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -11,7 +12,7 @@
 #include "storage/reshard.h"
 #include "base/check.h"
 
-enum { TOPIC_SHARDS_MAX = 65536 };      /* open ones, and closed ones still inside retention */
+enum { TOPIC_SHARDS_MAX = 65536 }; /* open ones, and closed ones still inside retention */
 
 /* Checks c against the draft and carries it out there. */
 typedef enum err plan_fn(struct control *c, struct reshard *r);
@@ -28,10 +29,11 @@ static enum err check_limits(struct controller *k, struct control *c, const stru
         return ERR_LIMIT_EXCEEDED;
     if (draft->shard_count > TOPIC_SHARDS_MAX || draft->partition_count > TOPIC_PARTITIONS_MAX ||
         have.partitions + more_partitions > CATALOG_PARTITIONS_MAX)
-        return control_fail(c, ERR_LIMIT_EXCEEDED,
-                            "A topic has at most %d partitions and %d shards, the server at most %d "
-                            "partitions.", TOPIC_PARTITIONS_MAX, TOPIC_SHARDS_MAX,
-                            CATALOG_PARTITIONS_MAX);
+        return control_fail(
+            c, ERR_LIMIT_EXCEEDED,
+            "A topic has at most %d partitions and %d shards, the server at most %d "
+            "partitions.",
+            TOPIC_PARTITIONS_MAX, TOPIC_SHARDS_MAX, CATALOG_PARTITIONS_MAX);
     return ERR_OK;
 }
 
@@ -53,7 +55,7 @@ static enum err carry_out(struct controller *k, struct control *c, plan_fn *plan
                         .end_count = old->partition_count,
                         .log_id_next = catalog_take_log_ids(k->catalog, more)};
     enum err err = plan(c, &r);
-    assert(err == ERR_OK);              /* it was when nothing was frozen */
+    assert(err == ERR_OK); /* it was when nothing was frozen */
     draft_finish(draft);
     TRY(control_commit(k, old, draft, NULL));
     c->topic = TAKE(draft);
@@ -97,8 +99,9 @@ static enum err plan_split(struct control *c, struct reshard *r)
     const struct shard *s = &r->draft->shards[at];
     if (c->hash_first <= s->hash_first || c->hash_first - s->hash_first < 2 ||
         c->hash_first >= s->hash_last)
-        return control_fail(c, ERR_INVALID_ARGUMENT, "The new starting hash key is not inside the "
-                                                     "shard's range.");
+        return control_fail(c, ERR_INVALID_ARGUMENT,
+                            "The new starting hash key is not inside the "
+                            "shard's range.");
     reshard_split(r, at, c->hash_first);
     return ERR_OK;
 }
@@ -147,13 +150,14 @@ static enum err plan_partitions(struct control *c, struct reshard *r)
     if (c->partitions == have)
         return control_fail(c, ERR_INVALID_PARTITIONS, "Topic already has %d partition(s).", have);
     if (c->partitions < have)
-        return control_fail(c, ERR_INVALID_PARTITIONS,
-                            "The topic %s currently has %d partition(s); %d would not be an increase.",
-                            r->draft->name, have, c->partitions);
+        return control_fail(
+            c, ERR_INVALID_PARTITIONS,
+            "The topic %s currently has %d partition(s); %d would not be an increase.",
+            r->draft->name, have, c->partitions);
     if (c->partitions > TOPIC_PARTITIONS_MAX)
         return control_fail(c, ERR_POLICY_VIOLATION,
                             "Excessively large number of partitions per request.");
-    r->only_new = true;         /* the count that was asked for is of partitions */
+    r->only_new = true; /* the count that was asked for is of partitions */
     reshard_widest(r, c->partitions - have);
     return ERR_OK;
 }
@@ -166,7 +170,8 @@ enum err control_create_partitions(struct controller *k, struct control *c)
 /* ---- Expiry */
 
 /* The first readable offset, without opening the log: what is stored is as good.
- * Errors: ERR_DISK; ERR_FORMAT; ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED. Thread: the controller; blocks. */
+ * Errors: ERR_DISK; ERR_FORMAT; ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED. Thread: the controller;
+ * blocks. */
 static enum err log_start_of(struct controller *k, const struct partition *p, int64_t *ret)
 {
     struct log_bounds bounds;

@@ -6,7 +6,7 @@
 #include "storage/offsets_table.h"
 #include "base/check.h"
 
-enum { STREAM_BACKDATED_MS = 2000 };    /* Kinesis dates the shards of a new stream so */
+enum { STREAM_BACKDATED_MS = 2000 }; /* Kinesis dates the shards of a new stream so */
 
 static enum err check_name(struct controller *k, struct control *c)
 {
@@ -22,20 +22,24 @@ static enum err check_name(struct controller *k, struct control *c)
     if (name.len > TOPIC_NAME_BYTES_MAX)
         return control_fail(c, ERR_INVALID_TOPIC_EXCEPTION,
                             "Topic name is invalid: the length of '%.*s' is longer than the max "
-                            "allowed length %d", len, shown, TOPIC_NAME_BYTES_MAX);
+                            "allowed length %d",
+                            len, shown, TOPIC_NAME_BYTES_MAX);
     if (!topic_name_is_legal(name))
         return control_fail(c, ERR_INVALID_TOPIC_EXCEPTION,
                             "Topic name is invalid: '%.*s' contains one or more characters other "
-                            "than ASCII alphanumerics, '.', '_' and '-'", len, shown);
+                            "than ASCII alphanumerics, '.', '_' and '-'",
+                            len, shown);
     CLEANUP(topic_unrefp) struct topic *same = store_topic(k->store, name);
     if (same != NULL)
-        return control_fail(c, ERR_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.", len, shown);
+        return control_fail(c, ERR_TOPIC_ALREADY_EXISTS, "Topic '%.*s' already exists.", len,
+                            shown);
     /* Kinesis has no metric names in which the two would be one. */
-    CLEANUP(topic_unrefp) struct topic *like = c->account_limits ? NULL
-                                                                 : catalog_collision(k->catalog, name);
+    CLEANUP(topic_unrefp)
+    struct topic *like = c->account_limits ? NULL : catalog_collision(k->catalog, name);
     if (like != NULL)
         return control_fail(c, ERR_INVALID_TOPIC_EXCEPTION,
-                            "Topic '%.*s' collides with existing topic: %s", len, shown, like->name);
+                            "Topic '%.*s' collides with existing topic: %s", len, shown,
+                            like->name);
     return ERR_OK;
 }
 
@@ -69,7 +73,8 @@ enum err control_create_topic(struct controller *k, struct control *c)
     CLEANUP(topic_unrefp) struct topic *draft = draft_new(&id, c->name);
     draft->created_ms = clock_wall_ms();
     draft->on_demand = c->on_demand;
-    TRY(config_apply(draft, c->configs, c->config_count, &o->topic_defaults, c->text, sizeof c->text));
+    TRY(config_apply(draft, c->configs, c->config_count, &o->topic_defaults, c->text,
+                     sizeof c->text));
     for (int32_t i = 0; i < c->tag_count; i++)
         draft_set_tag(draft, bytes_str(c->tags[i].key), bytes_str(c->tags[i].value));
     uint64_t first_log_id = c->validate_only ? 0 : catalog_take_log_ids(k->catalog, count);

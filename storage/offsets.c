@@ -7,9 +7,9 @@
  * The table: groups by hash of their id, in each group its entries sorted by topic and partition (a
  * group has as many as it reads partitions). One lock, held for look-ups and for entering.
  *
- * Failure: a commit that cannot be written leaves the table as it was. A topic deleted while a commit
- * of its offsets is under way may leave entries of an id that nobody asks for; they are dropped at
- * the next start. */
+ * Failure: a commit that cannot be written leaves the table as it was. A topic deleted while a
+ * commit of its offsets is under way may leave entries of an id that nobody asks for; they are
+ * dropped at the next start. */
 #include "storage/offsets.h"
 
 #include <assert.h>
@@ -35,24 +35,24 @@ struct entry {
     int64_t commit_ms;
     int64_t expire_ms;
     uint32_t metadata_len;
-    char *metadata;             /* NULL when empty */
+    char *metadata; /* NULL when empty */
 };
 
 struct group {
     struct map_node by_id;
     char *id;
     size_t id_len;
-    struct entry *entries;      /* sorted */
+    struct entry *entries; /* sorted */
     int32_t count;
     int32_t cap;
 };
 
 struct offsets {
     struct store *store;
-    pthread_mutex_t lock;       /* leaf: guards what follows */
+    pthread_mutex_t lock; /* leaf: guards what follows */
     struct map groups;
-    int64_t count;              /* entries of all groups */
-    int64_t reserved;           /* new entries of commits under way */
+    int64_t count;    /* entries of all groups */
+    int64_t reserved; /* new entries of commits under way */
     int64_t limit;
 };
 
@@ -122,7 +122,8 @@ static void put_entry(struct offsets *o, struct group *g, const struct offset_en
             g->cap = g->cap ? 2 * g->cap : 4;
             g->entries = mem_grow(g->entries, (size_t)g->cap * sizeof *g->entries);
         }
-        mem_move(g->entries + at + 1, g->entries + at, (size_t)(g->count - at) * sizeof *g->entries);
+        mem_move(g->entries + at + 1, g->entries + at,
+                 (size_t)(g->count - at) * sizeof *g->entries);
         g->count++;
         o->count++;
     }
@@ -143,7 +144,8 @@ static void put_entry(struct offsets *o, struct group *g, const struct offset_en
 static void remove_entries(struct offsets *o, struct group *g, int32_t at, int32_t n)
 {
     for (int32_t i = at; i < at + n; i++) mem_free(g->entries[i].metadata);
-    mem_move(g->entries + at, g->entries + at + n, (size_t)(g->count - at - n) * sizeof *g->entries);
+    mem_move(g->entries + at, g->entries + at + n,
+             (size_t)(g->count - at - n) * sizeof *g->entries);
     g->count -= n;
     o->count -= n;
     if (g->count > 0) return;
@@ -383,9 +385,8 @@ void offsets_erase_topic(struct offsets *o, struct kv_batch *b, const struct uui
             const struct group *g = CONTAINER_OF(node, struct group, by_id);
             int32_t at, count = topic_range(g, topic_id, &at);
             for (int32_t e = at; e < at + count; e++) {
-                struct offset_entry gone = {.topic_id = *topic_id,
-                                            .partition = g->entries[e].partition,
-                                            .offset = -1};
+                struct offset_entry gone = {
+                    .topic_id = *topic_id, .partition = g->entries[e].partition, .offset = -1};
                 stage_entry(b, group_id(g), &gone);
             }
         }
@@ -430,8 +431,8 @@ static enum err load(struct offsets *o)
     struct kv *kv = store_kv(o->store);
     CLEANUP(kv_batch_freep) struct kv_batch *orphans = kv_batch_new(kv);
     size_t clean = kv_batch_bytes(orphans);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
+    CLEANUP(kv_iter_freep)
+    struct kv_iter *it = kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
     while (kv_iter_next(it)) {
         struct bytes group = BYTES_NULL;
         struct offset_entry e;
@@ -475,8 +476,8 @@ void offsets_close(struct offsets *o)
 enum err offsets_check(struct kv *kv, struct writer *out, int64_t *ret_wrong)
 {
     int64_t wrong = 0;
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
+    CLEANUP(kv_iter_freep)
+    struct kv_iter *it = kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
     while (kv_iter_next(it)) {
         struct bytes group = BYTES_NULL;
         struct offset_entry e;
