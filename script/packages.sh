@@ -1,4 +1,6 @@
-# Sourced: need_packages FILE... makes sure that the Debian packages listed there are installed. As
+# Sourced by the scripts beside it, from the top of the tree.
+
+# need_packages FILE... makes sure that the Debian packages listed there are installed. As
 # root it installs what is missing; otherwise it prints the one line that does, and fails.
 # A line is "package" or "package command": with a command, its presence is enough.
 need_packages() {
@@ -18,4 +20,16 @@ need_packages() {
     echo "installing ${#missing[@]} Debian packages: ${missing[*]}" >&2
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# build_diglot [CMake option...]: an optimised binary in build/. Quiet unless it fails.
+build_diglot() {
+    mkdir -p build
+    [ -x build/diglot ] || echo "building Diglot: a minute or two the first time" >&2
+    { cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DDIGLOT_TESTS=OFF "$@" &&
+        ninja -C build; } >build/build.log 2>&1 || {
+        grep -E -A5 'error|FAILED' build/build.log | head -40 >&2
+        echo "the build failed: build/build.log has it all" >&2
+        return 1
+    }
 }
