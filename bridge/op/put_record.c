@@ -1,0 +1,59 @@
+#include "bridge/put.h"
+#include "bridge/stream.h"
+#include "base/clock.h"
+#include "protocol/kinesis/sequence.h"
+#include "base/check.h"
+
+struct put_one {
+    struct put put;
+    struct put_record record;
+};
+
+static void done(struct put *p)
+{
+    const struct put_record *r = &p->records[0];
+    if (r->err != ERR_OK) {
+        kinesis_fail(p->rq, r->err, "%s", r->text);
+        return;
+    }
+    struct put_record_output out = {
+        .shard_id = shard_id_text(p->rq->arena, r->shard),
+        .sequence_number = put_sequence(p, r),
+    };
+    kinesis_reply(p->rq, &out);
+}
+
+/* A number that a client has must lie in the past; then the next one is larger anyway. */
+static bool check_ordering(struct kinesis_request *rq, const struct topic *t, struct bytes number)
+{
+    struct sequence sequence;
+    if (bytes_is_null(number)) return true;
+    if (sequence_parse(number, &sequence) == ERR_OK && sequence.kind != SEQUENCE_OLD &&
+        sequence.time_s <= clock_wall_ms() / 1000)
+        return true;
+    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                 "ExclusiveMinimumSequenceNumber %.*s used in PutRecord on stream %s under account %.*s is invalid.",
+                 BYTES_ARGS(number), t->name, BYTES_ARGS(rq->bridge->account));
+    return false;
+}
+
+void kinesis_put_record(struct kinesis_request *rq)
+{
+    const struct put_record_input *in = &rq->input->put_record;
+    struct put_one *m = ARENA_NEW(rq->arena, struct put_one);
+    if (m == NULL) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    m->record = (struct put_record){
+        .partition_key = in->partition_key, .explicit_hash_key = in->explicit_hash_key, .data = in->data};
+    if (put_hash(rq, &m->record) != ERR_OK || put_check_size(rq, &m->record) != ERR_OK) return;
+    struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
+    if (t == NULL) return;
+    if (!check_ordering(rq, t, in->sequence_number_for_ordering)) {
+        topic_unref(t);
+        return;
+    }
+    m->put = (struct put){.rq = rq, .topic = t, .records = &m->record, .count = 1, .done = done};
+    put_start(&m->put);
+}

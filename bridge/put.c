@@ -1,0 +1,237 @@
+#include "bridge/put.h"
+
+#include "base/clock.h"
+#include "bridge/stream.h"
+#include "policy/limits.h"
+#include "protocol/batch/build.h"
+#include "protocol/kinesis/hash_key.h"
+#include "protocol/kinesis/sequence.h"
+#include "storage/store.h"
+#include "base/check.h"
+
+enum {
+    RECORD_BYTES_MAX = 1 << 20,         /* MaxRecordSizeInKiB, AWS's default: data alone */
+    BATCH_BYTES_MAX = 512 << 10,        /* a batch grows to this; one larger record has its own */
+    ROUTE_TRIES_MAX = 16,
+};
+
+struct put_batch {
+    struct append append;
+    struct put *owner;
+    int32_t first, last;                /* records, chained by next */
+    int32_t shard;
+    int32_t tries;
+    struct batch_size size;
+    struct put_batch *next;
+};
+
+enum err put_hash(struct kinesis_request *rq, struct put_record *r)
+{
+    if (bytes_is_null(r->explicit_hash_key)) {
+        r->hash = hash_key_of(r->partition_key);
+        return ERR_OK;
+    }
+    if (hash_key_parse(r->explicit_hash_key, &r->hash)) return ERR_OK;
+    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                 "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was %.*s",
+                 BYTES_ARGS(r->explicit_hash_key));
+    return ERR_INVALID_ARGUMENT;
+}
+
+enum err put_check_size(struct kinesis_request *rq, const struct put_record *r)
+{
+    if (r->data.len <= RECORD_BYTES_MAX) return ERR_OK;
+    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                 "Record size of %zu bytes is larger than the stream's MaxRecordSizeInKiB of %d", r->data.len,
+                 RECORD_BYTES_MAX >> 10);
+    return ERR_INVALID_ARGUMENT;
+}
+
+struct bytes put_sequence(struct put *p, const struct put_record *r)
+{
+    char *to = arena_alloc(p->rq->arena, SEQUENCE_TEXT_BYTES);
+    if (to == NULL) return BYTES_NULL;
+    return sequence_format(r->shard_created_ms, (uint32_t)r->shard, r->offset, r->arrival_ms, to);
+}
+
+static uint32_t header_of(const struct put_record *r, struct record_header *to)
+{
+    if (bytes_is_null(r->explicit_hash_key)) return 0;
+    *to = (struct record_header){BYTES_LIT(PUT_EXPLICIT_HASH_HEADER), r->explicit_hash_key};
+    return 1;
+}
+
+static void finish(struct put *p)
+{
+    if (--p->pending > 0) return;
+    topic_unref(p->topic);
+    p->topic = NULL;
+    p->done(p);
+}
+
+static void fail_record(struct put_record *r, enum err err, const char *text)
+{
+    r->err = err;
+    r->text = text;
+}
+
+/* A record passes its shard's limits, or learns that it does not. */
+static bool admit(struct put *p, struct put_record *r, int32_t shard, int64_t now_ms)
+{
+    struct limits_key key = {.topic_id = p->topic->id, .shard = shard};
+    uint32_t bytes = (uint32_t)(r->data.len + r->partition_key.len);
+    if (limits_take_write(p->rq->bridge->limits, &key, bytes, now_ms)) return true;
+    fail_record(r, ERR_PROVISIONED_THROUGHPUT_EXCEEDED,
+                arena_printf(p->rq->arena, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
+                             BYTES_ARGS(shard_id_text(p->rq->arena, shard)), p->topic->name,
+                             BYTES_ARGS(p->rq->bridge->account)));
+    return false;
+}
+
+/* The batch of this shard that has room, else a new one at the front. */
+static struct put_batch *batch_for(struct put *p, struct put_batch **batches, int32_t shard, size_t bytes, int64_t now_ms)
+{
+    for (struct put_batch *b = *batches; b != NULL; b = b->next)
+        if (b->shard == shard) {
+            if (b->size.bytes + bytes <= BATCH_BYTES_MAX) return b;
+            break;                      /* the newest of its shard is full */
+        }
+    struct put_batch *b = ARENA_NEW(p->rq->arena, struct put_batch);
+    if (b == NULL) return NULL;
+    *b = (struct put_batch){.owner = p, .shard = shard, .first = -1, .last = -1, .next = *batches};
+    batch_size_init(&b->size, now_ms);
+    *batches = b;
+    return b;
+}
+
+static bool add(struct put *p, struct put_batch **batches, int32_t index, int64_t now_ms)
+{
+    struct put_record *r = &p->records[index];
+    struct record_header header;
+    uint32_t header_count = header_of(r, &header);
+    const struct shard *shard = topic_shard_of_hash(p->topic, r->hash);
+    struct put_batch *b = batch_for(p, batches, shard->index, r->data.len + r->partition_key.len, now_ms);
+    if (b == NULL) return false;
+    batch_size_add(&b->size, now_ms, r->partition_key, (int64_t)r->data.len, &header, header_count);
+    r->next = -1;
+    *(b->last < 0 ? &b->first : &p->records[b->last].next) = index;
+    b->last = index;
+    return true;
+}
+
+static void append_done(struct append *a);
+
+static struct slab *build(const struct put_batch *b, int64_t now_ms)
+{
+    struct slab *slab = slab_new(NULL, b->size.bytes);
+    if (slab == NULL) return NULL;
+    struct batch_builder builder;
+    batch_builder_init(&builder, slab->data, b->size.bytes, now_ms);
+    for (int32_t i = b->first; i >= 0; i = b->owner->records[i].next) {
+        const struct put_record *r = &b->owner->records[i];
+        struct record_header header;
+        uint32_t header_count = header_of(r, &header);
+        batch_builder_add(&builder, now_ms, r->partition_key, r->data, &header, header_count);
+    }
+    slab->len = batch_builder_finish(&builder);
+    return slab;
+}
+
+static void fail_batch(struct put_batch *b, enum err err)
+{
+    for (int32_t i = b->first; i >= 0; i = b->owner->records[i].next)
+        fail_record(&b->owner->records[i], err, "Internal Service Failure");
+}
+
+/* Hands the batches over, the first one last made: order between shards does not matter, and of one
+ * shard the older batch has to go first, so the list is turned round. */
+static void send_batches(struct put *p, struct put_batch *batches, int32_t tries, int64_t now_ms)
+{
+    struct put_batch *turned = NULL;
+    while (batches != NULL) {
+        struct put_batch *next = batches->next;
+        batches->next = turned;
+        turned = batches;
+        batches = next;
+    }
+    for (struct put_batch *b = turned; b != NULL; b = b->next) {
+        const struct shard *shard = topic_shard(p->topic, b->shard);
+        struct slab *slab = build(b, now_ms);
+        if (slab == NULL) {
+            fail_batch(b, ERR_UNKNOWN_SERVER_ERROR);
+            continue;
+        }
+        b->tries = tries;
+        b->append = (struct append){
+            .topic = topic_ref(p->topic),
+            .partition = shard->partition,
+            .partition_addressed = shard->partition,
+            .shard = shard->index,
+            .batch = {.slab = slab, .bytes = slab_bytes(slab)},
+            .home = p->rq->http->loop,
+            .done = append_done,
+        };
+        p->pending++;
+        store_append(rq_store(p->rq), &b->append);
+    }
+}
+
+/* The records of a batch that met a reshard, by the shard map of now. */
+static void route_again(struct put *p, struct put_batch *moved)
+{
+    struct topic *fresh = store_topic_by_id(rq_store(p->rq), &p->topic->id);
+    if (fresh == NULL || moved->tries >= ROUTE_TRIES_MAX) {
+        topic_unref(fresh);
+        fail_batch(moved, ERR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    topic_unref(p->topic);
+    p->topic = fresh;
+    struct put_batch *batches = NULL;
+    int64_t now_ms = clock_wall_ms();
+    for (int32_t i = moved->first; i >= 0;) {
+        int32_t next = p->records[i].next;
+        if (!add(p, &batches, i, now_ms)) fail_record(&p->records[i], ERR_UNKNOWN_SERVER_ERROR, "Internal Service Failure");
+        i = next;
+    }
+    send_batches(p, batches, moved->tries + 1, now_ms);
+}
+
+static void append_done(struct append *a)
+{
+    struct put_batch *b = CONTAINER_OF(a, struct put_batch, append);
+    struct put *p = b->owner;
+    slab_unref(a->batch.slab);
+    if (a->err == ERR_OK) {
+        const struct shard *shard = topic_shard(a->topic, b->shard);
+        int64_t offset = a->base_offset;
+        for (int32_t i = b->first; i >= 0; i = p->records[i].next) {
+            struct put_record *r = &p->records[i];
+            r->shard = b->shard;
+            r->shard_created_ms = shard->created_ms;
+            r->offset = offset++;
+            r->arrival_ms = a->arrival_ms;
+        }
+    } else if (a->err == ERR_MOVED) {
+        route_again(p, b);
+    } else {
+        fail_batch(b, ERR_UNKNOWN_SERVER_ERROR);
+    }
+    topic_unref(a->topic);
+    finish(p);
+}
+
+void put_start(struct put *p)
+{
+    struct put_batch *batches = NULL;
+    int64_t now_ms = clock_wall_ms(), mono_ms = clock_mono_ms();
+    p->pending = 1;
+    for (uint32_t i = 0; i < p->count; i++) {
+        struct put_record *r = &p->records[i];
+        r->err = ERR_OK;
+        if (!admit(p, r, topic_shard_of_hash(p->topic, r->hash)->index, mono_ms)) continue;
+        if (!add(p, &batches, (int32_t)i, now_ms)) fail_record(r, ERR_UNKNOWN_SERVER_ERROR, "Internal Service Failure");
+    }
+    send_batches(p, batches, 0, now_ms);
+    finish(p);
+}

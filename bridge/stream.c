@@ -1,0 +1,80 @@
+#include "bridge/stream.h"
+
+#include "base/clock.h"
+#include "protocol/kinesis/arn.h"
+#include "base/check.h"
+
+enum kinesis_stream_status stream_status(const struct bridge *b, const struct topic *t)
+{
+    int64_t shown = b->options.stream_create_ms, now = clock_wall_ms();
+    if (now - t->created_ms < shown) return KINESIS_STREAM_STATUS_CREATING;
+    for (int32_t i = 0; shown > 0 && i < t->shard_count; i++)
+        if (t->shards[i].closed_ms > 0 && now - t->shards[i].closed_ms < shown) return KINESIS_STREAM_STATUS_UPDATING;
+    return KINESIS_STREAM_STATUS_ACTIVE;
+}
+
+static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct bytes account)
+{
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.", BYTES_ARGS(name),
+                 BYTES_ARGS(account));
+}
+
+struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn)
+{
+    const struct bridge *b = rq->bridge;
+    struct arn parsed = {.region = b->region, .account = b->account, .stream = name};
+    if (bytes_is_null(name) && bytes_is_null(arn)) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Either StreamName or StreamARN must be provided.");
+        return NULL;
+    }
+    if (!bytes_is_null(arn) && arn_parse(arn, &parsed) != ERR_OK) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ARN: %.*s", BYTES_ARGS(arn));
+        return NULL;
+    }
+    if (!bytes_is_null(name) && !bytes_equal(name, parsed.stream)) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "StreamName %.*s and StreamARN %.*s do not name the same stream.",
+                     BYTES_ARGS(name), BYTES_ARGS(arn));
+        return NULL;
+    }
+    bool ours = bytes_equal(parsed.account, b->account) && bytes_equal(parsed.region, b->region);
+    struct topic *t = ours ? store_topic(b->store, parsed.stream) : NULL;
+    if (t != NULL && topic_is_stream(t)) return t;
+    topic_unref(t);
+    fail_not_found(rq, parsed.stream, parsed.account);
+    return NULL;
+}
+
+struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name, struct bytes arn)
+{
+    struct topic *t = stream_find(rq, name, arn);
+    if (t == NULL || stream_status(rq->bridge, t) != KINESIS_STREAM_STATUS_CREATING) return t;
+    fail_not_found(rq, topic_name(t), rq->bridge->account);
+    topic_unref(t);
+    return NULL;
+}
+
+bool stream_is_active(struct kinesis_request *rq, const struct topic *t)
+{
+    enum kinesis_stream_status status = stream_status(rq->bridge, t);
+    if (status == KINESIS_STREAM_STATUS_ACTIVE) return true;
+    kinesis_fail(rq, ERR_RESOURCE_IN_USE, "Stream %s under account %.*s not ACTIVE, instead in state %.*s", t->name,
+                 BYTES_ARGS(rq->bridge->account), BYTES_ARGS(kinesis_stream_status_text(status)));
+    return false;
+}
+
+struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t)
+{
+    return arn_stream(rq->arena, rq->bridge->region, rq->bridge->account, topic_name(t));
+}
+
+struct bytes shard_id_text(struct arena *arena, int32_t index)
+{
+    char text[SHARD_ID_TEXT_BYTES];
+    return arena_copy(arena, shard_id_format((uint32_t)index, text));
+}
+
+struct bytes hash_key_text(struct arena *arena, u128 hash)
+{
+    char text[U128_TEXT_BYTES];
+    return arena_copy(arena, bytes_str(u128_to_text(hash, text)));
+}

@@ -1,0 +1,24 @@
+/* What operations ask about streams, in AWS's terms and words. */
+#ifndef BRIDGE_STREAM_H
+#define BRIDGE_STREAM_H
+
+#include "bridge/request.h"
+#include "storage/topic.h"
+
+/* CREATING, UPDATING or ACTIVE: the first two are shown for stream_create_ms after the change. */
+enum kinesis_stream_status stream_status(const struct bridge *b, const struct topic *t);
+
+/* The stream that a request names, by name or by ARN, as a reference. NULL: the request was answered
+ * (ResourceNotFoundException; InvalidArgumentException when it names none). */
+struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn);
+/* The same for records: a stream that is still CREATING does not exist for them. */
+struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name, struct bytes arn);
+/* The same for changes: false and answered (ResourceInUseException) unless the stream is ACTIVE. */
+bool stream_is_active(struct kinesis_request *rq, const struct topic *t);
+
+/* Texts in the request's arena. */
+struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t);
+struct bytes shard_id_text(struct arena *arena, int32_t index);
+struct bytes hash_key_text(struct arena *arena, u128 hash);
+
+#endif
