@@ -52,6 +52,9 @@ bool bytes_is_utf8(struct bytes b, size_t *ret_chars)
 {
     size_t chars = 0;
     for (size_t i = 0; i < b.len; chars++) {
+        for (; b.len - i >= 8; i += 8, chars += 8)         /* plain ASCII, a word at a time */
+            if (load_be64(b.data + i) & 0x8080808080808080u) break;
+        if (i == b.len) break;
         size_t step = utf8_step(b.data + i, b.len - i);
         if (step == 0) return false;
         i += step;

@@ -10,14 +10,16 @@
 
 static const uint8_t alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* 64 for what is no character of the alphabet. */
-static uint8_t value_of(uint8_t c)
-{
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : 64;
-}
+/* Value of a character + 1; 0 for what is none of the alphabet. */
+static const uint8_t values[256] = {
+    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10,
+    ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20,
+    ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,
+    ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50,
+    ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60,
+    ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
 
 #ifdef __x86_64__
 
@@ -117,12 +119,12 @@ static enum base64_fault decode_last(const uint8_t *from, uint8_t *to, size_t *r
     while (chars > 0 && from[chars - 1] == '=') chars--;
     uint32_t bits = 0;
     for (size_t i = 0; i < 4; i++) {
-        uint8_t v = i < chars ? value_of(from[i]) : 0;
-        if (v == 64) {
+        uint8_t v = i < chars ? values[from[i]] : values['A'];
+        if (v == 0) {
             *ret_at = i;
             return BASE64_CHARACTER;
         }
-        bits = bits << 6 | v;
+        bits = bits << 6 | (v - 1u);
     }
     if (chars < 2) return BASE64_LAST;
     to[0] = (uint8_t)(bits >> 16);
@@ -145,14 +147,14 @@ enum base64_fault base64_decode(struct bytes text, uint8_t *to, size_t *ret_len,
     for (; i < text.len - 4; i += 4, out += 3) {
         uint32_t bits = 0;
         for (size_t j = 0; j < 4; j++) {
-            uint8_t v = value_of(from[i + j]);
-            if (v == 64) {
+            uint8_t v = values[from[i + j]];
+            if (v == 0) {
                 /* Padding before a last group of nothing but padding is too much padding. */
                 *ret_at = i + j;
                 while (from[i + j] == '=' && i + j + 1 < text.len) i++;
                 return from[i + j] == '=' ? BASE64_LAST : BASE64_CHARACTER;
             }
-            bits = bits << 6 | v;
+            bits = bits << 6 | (v - 1u);
         }
         to[out] = (uint8_t)(bits >> 16);
         to[out + 1] = (uint8_t)(bits >> 8);

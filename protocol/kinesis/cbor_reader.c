@@ -48,7 +48,8 @@ static struct bytes take_bytes(struct reader *r, uint64_t len)
     return b;
 }
 
-/* The chunks of an open-ended string; their total into *ret_len, their bytes to to unless NULL. */
+/* The chunks of an open-ended string; their total into *ret_len, their bytes to to unless NULL. A
+ * character must not be split between two of them. */
 static void chunks(struct reader *r, unsigned major, uint8_t *to, size_t *ret_len)
 {
     size_t len = 0;
@@ -60,6 +61,7 @@ static void chunks(struct reader *r, unsigned major, uint8_t *to, size_t *ret_le
         struct head h = take_head(r);
         if (h.major != major || h.info == INFO_OPEN) reader_break(r);
         struct bytes part = r->broken ? BYTES_NULL : take_bytes(r, h.value);
+        if (major == MAJOR_TEXT && !bytes_is_utf8(part, NULL)) reader_break(r);
         if (to) mem_copy(to + len, part.data, part.len);
         len += part.len;
     }
@@ -81,19 +83,11 @@ static struct bytes open_string(struct reader *r, unsigned major)
     return bytes_of(text, len);
 }
 
-static bool is_ascii(struct bytes b)
-{
-    uint8_t all = 0;
-    for (size_t i = 0; i < b.len; i++) all |= b.data[i];
-    return all < 0x80;
-}
-
 static void string(struct reader *r, struct head h, struct value *ret)
 {
     ret->bytes = h.info == INFO_OPEN ? open_string(r, h.major) : take_bytes(r, h.value);
     bool text = h.major == MAJOR_TEXT;
-    if (text && !r->broken && !is_ascii(ret->bytes) && !bytes_is_utf8(ret->bytes, NULL))
-        reader_break(r);
+    if (text && h.info != INFO_OPEN && !bytes_is_utf8(ret->bytes, NULL)) reader_break(r);
     if (!r->broken) ret->kind = text ? VALUE_TEXT : VALUE_BYTES;
 }
 
