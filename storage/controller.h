@@ -56,7 +56,8 @@ enum err control_expire_shards(struct controller *k, struct topic *topic, int64_
 
 /* ---- For the operations */
 
-/* Sets c->text and returns err. */
+/* Sets c->text and returns err.
+ * Errors: err. Thread: the controller. */
 enum err control_fail(struct control *c, enum err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The topic that c names, a reference.

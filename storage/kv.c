@@ -1,6 +1,7 @@
-#include "storage/kv_engine.h"
+#include "storage/kv.h"
 
 #include <assert.h>
+#include "storage/kv_engine.h"
 #include "base/check.h"
 
 void kv_close(struct kv *kv)

@@ -1,7 +1,8 @@
-#include "storage/plog_impl.h"
+#include "storage/plog.h"
 
 #include <assert.h>
 #include "base/mem.h"
+#include "storage/plog_impl.h"
 #include "base/check.h"
 
 void read_result_init(struct read_result *r)

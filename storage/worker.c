@@ -9,7 +9,7 @@
  * from disk, and all appends of the turn that touched it are answered KAFKA_STORAGE_ERROR. From then
  * on appends are refused without trying until the engine says that it takes writes again; reads go
  * on all the while. Catalog changes arrive as calls that end the turn first. */
-#include "storage/threads.h"
+#include "storage/worker.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/net/loop.h"
 #include "storage/plog_impl.h"
+#include "storage/threads.h"
 #include "base/check.h"
 
 enum {

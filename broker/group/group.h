@@ -5,7 +5,8 @@
  *
  * PreparingRebalance: members are called to join (their JoinGroups wait); CompletingRebalance: all
  * joined, the leader's assignment is awaited (SyncGroups wait); Stable: every member can fetch its
- * assignment. Dead follows every state, for the moment in which the group is freed. */
+ * assignment. Dead follows every state, for the moment in which the group is freed.
+ * Fuzz: fuzz_group */
 #ifndef BROKER_GROUP_GROUP_H
 #define BROKER_GROUP_GROUP_H
 

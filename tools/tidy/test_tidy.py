@@ -78,7 +78,8 @@ class TidyTest(unittest.TestCase):
             self.expect({"bridge/b.c": f'#include "base/check.h"\nint x;\n{call};\n'}, "bridge/b.c:3: ")
 
     def test_what_only_looks_banned(self):
-        for text in ("x->free(p)", "/* malloc(1) */", '"goto"', "mem_free(p)", "my_time(1)", "info.time(1)"):
+        for text in ("x->free(p)", "/* malloc(1) */", '"goto"', "mem_free(p)", "my_time(1)", "info.time(1)",
+                     "typedef enum err plan_fn(int x)"):
             self.expect({"bridge/b.c": f'#include "base/check.h"\n{text};\n'})
         self.expect({"base/a.c": CLEAN["base/a.c"] + "int y = malloc(1);\n"})
 

@@ -104,7 +104,7 @@ BANNED = [
     (r"\b(printf|puts|putchar|perror)\s*\(", ("tools/",), "log_*() where an error ends; return it elsewhere"),
     (r"\bfprintf\s*\(", ("base/log.c", "tools/"), "log_*() where an error ends; return it elsewhere"),
     (r"\bgoto\b", (), "early return and CLEANUP()"),
-    (r"\btypedef\s+(struct|union|enum)\b", (), "write struct x, union x, enum x"),
+    (r"\btypedef\s+(struct|union|enum)\b(?!\s+\w+\s+\*?\w+\s*\()", (), "write struct x, union x, enum x"),
     (r"\bBASE_OWNS_MEMORY\b", ("base/",), "only base may"),
     (r"\bNDEBUG\b", (), "assert stays on in every build"),
 ]
@@ -197,7 +197,7 @@ def check_readmes(tree):
 
 # -- tests ---------------------------------------------------------------------------------------------
 
-PARSER = re.compile(r"^[\w *]*?\b(\w*(?:decode|parse|peek|inflate|_feed)\w*)\([^;]*?(?:struct bytes|struct cursor \*|uint8_t \*)", re.M)
+PARSER = re.compile(r"^[\w *]*?\b(\w*(?:decode|parse|peek|inflate|_feed)\w*)\([^;]*?(?:struct bytes \w|struct cursor \*|const uint8_t \*)", re.M)
 FUZZ = re.compile(r"Fuzz:\s*(fuzz_\w+|none - \S)")
 
 

@@ -523,7 +523,7 @@ TEST(connections_beyond_the_caps_are_closed_at_once)
 
 static long memory_kib(void)
 {
-    long total, resident;
+    long total, resident = 0;
     FILE *f = fopen("/proc/self/statm", "r");
     EXPECT(f != NULL && fscanf(f, "%ld %ld", &total, &resident) == 2);
     fclose(f);
