@@ -54,6 +54,7 @@ struct kv *kv_mem_new(void);
 /* One more handle on the same memory: it outlives the kv_close() of a store that owns the other one. */
 struct kv *kv_mem_share(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
+void kv_mem_set_full(struct kv *kv, bool full);  /* a full disk: commits fail, reads go on */
 bool kv_mem_faulted(const struct kv *kv);       /* a fault was hit since they were set */
 /* The state after a restart: what was committed, and with power_loss only what was synced. */
 void kv_mem_reopen(struct kv *kv, bool power_loss);

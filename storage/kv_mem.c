@@ -51,6 +51,7 @@ struct mem_kv {
     int64_t calls;
     bool faulted;
     bool crashed;
+    bool full;                          /* writes fail, reads do not */
 };
 
 struct mem_iter {
@@ -353,6 +354,7 @@ static enum err mem_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sy
     const struct mem_batch *b = batch_of(base);
     bool was_crashed = m->crashed;
     bool fails = fault_now(m);
+    if (m->full) return ERR_DISK;
     if (fails && (was_crashed || !m->faults.applied)) return ERR_DISK;
     ops_apply(m->now, b);
     for (size_t i = 0; i < b->count; i++)
@@ -373,7 +375,7 @@ static enum err mem_sync_now(struct kv *kv)
 static enum err mem_resume(struct kv *kv)
 {
     CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
-    return fault_now(m) ? ERR_DISK : ERR_OK;
+    return fault_now(m) || m->full ? ERR_DISK : ERR_OK;
 }
 
 static enum err mem_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to)
@@ -450,6 +452,11 @@ void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults)
     m->faults = *faults;
     m->calls = 0;
     m->faulted = false;
+}
+
+void kv_mem_set_full(struct kv *kv, bool full)
+{
+    mem_of(kv)->full = full;
 }
 
 bool kv_mem_faulted(const struct kv *kv)

@@ -1,0 +1,619 @@
+/* What the workers do around a log: catalog changes, watches, tails, failed commits, limits. */
+#include "log_fixture.h"
+#include "storage/keys.h"
+
+static void expect_dense(struct fx *f, int partition, int64_t end)
+{
+    struct read_result r;
+    EXPECT_OK(fx_read(f, partition, 0, SIZE_MAX, &r));
+    int64_t next = 0;
+    for (int32_t i = 0; i < r.count; i++) {
+        EXPECT_EQ(r.batches[i].base_offset, next);
+        next = r.batches[i].last_offset + 1;
+    }
+    EXPECT_EQ(next, end);
+    read_result_done(&r);
+}
+
+/* ---- Freeze and publish */
+
+TEST(a_frozen_log_holds_appends_in_order)
+{
+    struct fx f;
+    fx_init(&f, 2);
+    EXPECT_OK(fx_start(&f));
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.count = 3}, NULL));
+    struct log_freeze freeze = {.log = fx_log(&f, 0)};
+    EXPECT_OK(store_logs_freeze(f.s, &freeze, 1));
+    EXPECT_EQ(freeze.end_offset, 3);
+    EXPECT_EQ(freeze.log_start, 0);
+    struct append a, b;
+    fx_append_begin(&f, &a, 0, &(struct fx_batch){.count = 2});
+    fx_append_begin(&f, &b, 0, &(struct fx_batch){.count = 1});
+    fx_turn(&f);
+    EXPECT_EQ(a.err, ERR_COUNT);            /* both wait */
+    EXPECT_OK(fx_append(&f, 1, &(struct fx_batch){0}, NULL));      /* the other log does not */
+    store_logs_publish(f.s, f.topic);
+    fx_turn(&f);
+    EXPECT_OK(a.err);
+    EXPECT_EQ(a.base_offset, 3);
+    EXPECT_OK(b.err);
+    EXPECT_EQ(b.base_offset, 5);
+    fx_done(&f);
+}
+
+TEST(appends_that_waited_move_with_their_shard)
+{
+    struct fx f;
+    fx_init(&f, 2);
+    EXPECT_OK(fx_start(&f));
+    struct append a = {0}, b = {0};
+    struct log_freeze freeze[2] = {{.log = fx_log(&f, 0)}, {.log = fx_log(&f, 1)}};
+    EXPECT_OK(store_logs_freeze(f.s, freeze, 2));
+    fx_append_begin(&f, &a, 0, &(struct fx_batch){0});
+    a.shard = 0;
+    fx_append_begin(&f, &b, 1, &(struct fx_batch){0});
+    fx_turn(&f);
+    /* Merge: both shards close, their child is partition 0's, partition 1 retires. */
+    struct topic *t = fx_draft(&f);
+    for (int i = 0; i < 2; i++) {
+        t->shards[i].end_offset = 0;
+        t->shards[i].closed_ms = 9000;
+        t->partitions[i].open_shard = -1;
+    }
+    struct shard *child = draft_add_shard(t);
+    *child = (struct shard){.index = child->index, .partition = 0, .end_offset = -1,
+                            .hash_last = U128_MAX, .parent = 0, .adjacent_parent = 1,
+                            .created_ms = 9000};
+    fx_publish(&f, t);
+    fx_turn(&f);
+    EXPECT_ERR(a.err, ERR_MOVED);           /* routed to shard 0, which closed */
+    EXPECT_ERR(b.err, ERR_MOVED);           /* addressed to a retired partition */
+    /* Routed anew: what the producer addressed as partition 1 goes into partition 0's log. */
+    EXPECT_EQ(topic_forward(f.topic, 1), 0);
+    fx_append_begin(&f, &b, 0, &(struct fx_batch){.producer_id = 9, .sequence = 5});
+    b.partition_addressed = 1;
+    fx_turn(&f);
+    EXPECT_OK(b.err);
+    /* Its sequences are its own: partition 0's begin anywhere. */
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 9, .sequence = 70}, NULL));
+    fx_append_begin(&f, &b, 0, &(struct fx_batch){.producer_id = 9, .sequence = 6});
+    b.partition_addressed = 1;
+    fx_turn(&f);
+    EXPECT_OK(b.err);
+    fx_append_begin(&f, &a, 0, &(struct fx_batch){0});
+    a.shard = 2;
+    fx_turn(&f);
+    EXPECT_OK(a.err);
+    fx_done(&f);
+}
+
+TEST(a_frozen_log_holds_only_so_many)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct log_freeze freeze = {.log = fx_log(&f, 0)};
+    EXPECT_OK(store_logs_freeze(f.s, &freeze, 1));
+    enum { MORE = WORKER_HELD_MAX + 3 };
+    struct append *all = NEW_ARRAY(struct append, MORE);
+    for (int i = 0; i < MORE; i++) fx_append_begin(&f, &all[i], 0, &(struct fx_batch){0});
+    fx_turn(&f);
+    for (int i = WORKER_HELD_MAX; i < MORE; i++) EXPECT_ERR(all[i].err, ERR_MOVED);
+    store_logs_publish(f.s, f.topic);
+    for (int i = 0; i < WORKER_HELD_MAX; i++) EXPECT_EQ(all[i].base_offset, i);
+    mem_free(all);
+    fx_done(&f);
+}
+
+TEST(a_deleted_topics_logs_answer_closed_and_their_data_is_gone)
+{
+    struct fx f;
+    fx_init(&f, 2);
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < 12; i++)
+        EXPECT_OK(fx_append(&f, i % 2, &(struct fx_batch){.value_bytes = 200000, .producer_id = 4,
+                                                          .sequence = i / 2}, NULL));
+    struct log_freeze freeze[2] = {{.log = fx_log(&f, 0)}, {.log = fx_log(&f, 1)}};
+    EXPECT_OK(store_logs_freeze(f.s, freeze, 2));
+    struct append waits;
+    fx_append_begin(&f, &waits, 0, &(struct fx_batch){0});
+    fx_turn(&f);
+    struct kv_batch *b = kv_batch_new(f.kv);
+    store_logs_erase(b, f.topic);
+    EXPECT_OK(kv_commit(f.kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    store_logs_close(f.s, f.topic);
+    fx_turn(&f);
+    EXPECT_ERR(waits.err, ERR_CLOSED);
+    EXPECT_ERR(fx_append(&f, 1, &(struct fx_batch){0}, NULL), ERR_CLOSED);
+    struct read_result r;
+    EXPECT_ERR(fx_read(&f, 0, 0, 100, &r), ERR_CLOSED);
+    struct log_bounds bounds;
+    EXPECT_ERR(plog_bounds(fx_log(&f, 0), &bounds), ERR_CLOSED);
+    static const enum kv_family families[] = {KV_LOG, KV_INDEX, KV_PRODUCERS};
+    for (int i = 0; i < 3; i++) {
+        struct kv_iter *it = kv_iter_new(f.kv, families[i], BYTES_LIT(""), BYTES_NULL, false);
+        EXPECT(!kv_iter_next(it));
+        kv_iter_free(it);
+    }
+    fx_done(&f);
+}
+
+/* ---- DeleteRecords */
+
+static enum err raise_start(struct fx *f, int64_t offset, int64_t *ret)
+{
+    return store_log_raise_start(f->s, fx_log(f, 0), offset, ret);
+}
+
+TEST(a_raised_start_lasts)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < 20; i++)
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.count = 2, .value_bytes = 100000}, NULL));
+    int64_t start = -1;
+    EXPECT_ERR(raise_start(&f, 41, &start), ERR_OFFSET_OUT_OF_RANGE);
+    EXPECT_OK(raise_start(&f, 15, &start));     /* in the middle of a batch */
+    EXPECT_EQ(start, 15);
+    EXPECT_OK(raise_start(&f, 3, &start));      /* lower: nothing changes */
+    EXPECT_EQ(start, 15);
+    for (int restarted = 0; restarted < 2; restarted++) {
+        struct log_bounds b;
+        struct read_result r;
+        EXPECT_OK(fx_bounds(&f, 0, &b));
+        EXPECT_EQ(b.log_start, 15);
+        EXPECT_EQ(b.high_watermark, 40);
+        EXPECT_ERR(fx_read(&f, 0, 14, 100, &r), ERR_OFFSET_OUT_OF_RANGE);
+        EXPECT_OK(fx_read(&f, 0, 15, 100, &r));
+        EXPECT_EQ(r.batches[0].base_offset, 14);
+        read_result_done(&r);
+        read_result_init(&r);
+        if (!restarted) EXPECT_OK(plog_read_tail(fx_log(&f, 0), 15, 100, true, &r));
+        read_result_done(&r);
+        int64_t offset, ms;
+        EXPECT_OK(fx_seek(&f, 0, LOG_SEEK_TIMESTAMP, 0, &offset, &ms));
+        EXPECT_EQ(offset, 15);
+        EXPECT_OK(fx_seek(&f, 0, LOG_SEEK_ARRIVAL, 0, &offset, &ms));
+        EXPECT_EQ(offset, 15);
+        fx_restart(&f, false);
+    }
+    EXPECT_OK(raise_start(&f, -1, &start));     /* all of it */
+    EXPECT_EQ(start, 40);
+    fx_restart(&f, false);
+    int64_t offset = -1;
+    struct log_bounds b;
+    EXPECT_OK(fx_bounds(&f, 0, &b));
+    EXPECT_EQ(b.size_bytes, 0);
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, &offset));
+    EXPECT_EQ(offset, 40);
+    fx_done(&f);
+}
+
+TEST(producers_are_known_after_their_records_were_deleted)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < 3; i++)
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 5, .sequence = i}, NULL));
+    int64_t start;
+    EXPECT_OK(raise_start(&f, -1, &start));
+    fx_restart(&f, false);
+    int64_t offset = -1;
+    struct fx_batch gap = {.producer_id = 5, .sequence = 4};
+    EXPECT_ERR(fx_append(&f, 0, &gap, NULL), ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 5, .sequence = 2}, &offset));
+    EXPECT_EQ(offset, 2);
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 5, .sequence = 3}, &offset));
+    EXPECT_EQ(offset, 3);
+    fx_done(&f);
+}
+
+/* ---- Watches */
+
+struct test_watch {
+    struct log_watch watch;
+    int fired;
+};
+
+static void on_fired(struct log_watch *w)
+{
+    CONTAINER_OF(w, struct test_watch, watch)->fired++;
+}
+
+static struct test_watch watch_at(int64_t offset)
+{
+    return (struct test_watch){.watch = {.fired = on_fired, .offset = offset}};
+}
+
+TEST(a_watch_fires_once_when_its_offset_is_there)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct test_watch near = watch_at(0), far = watch_at(3), late = watch_at(1);
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &near.watch));
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &far.watch));
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.count = 3}, NULL));
+    EXPECT_EQ(near.fired, 1);
+    EXPECT_EQ(far.fired, 0);
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &late.watch));
+    EXPECT_EQ(late.fired, 0);               /* never from inside the call */
+    fx_turn(&f);
+    EXPECT_EQ(late.fired, 1);
+    EXPECT(!plog_unwatch(&late.watch));
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    EXPECT_EQ(near.fired, 1);
+    EXPECT_EQ(far.fired, 1);
+    struct test_watch gone = watch_at(9);
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &gone.watch));
+    EXPECT(plog_unwatch(&gone.watch));
+    plog_wake_all(fx_log(&f, 0));
+    fx_turn(&f);
+    EXPECT_EQ(gone.fired, 0);
+    fx_done(&f);
+}
+
+TEST(watches_wake_when_the_topic_changes_or_closes)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct test_watch changed = watch_at(100), closed = watch_at(100);
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &changed.watch));
+    fx_publish(&f, fx_draft(&f));
+    fx_turn(&f);
+    EXPECT_EQ(changed.fired, 1);
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &closed.watch));
+    store_logs_close(f.s, f.topic);
+    fx_turn(&f);
+    EXPECT_EQ(closed.fired, 1);
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &closed.watch));
+    fx_turn(&f);
+    EXPECT_EQ(closed.fired, 2);             /* at once on a closed log */
+    fx_done(&f);
+}
+
+TEST(a_log_has_only_so_many_watches)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct test_watch *all = NEW_ARRAY(struct test_watch, PLOG_WATCHES_MAX + 1);
+    for (int i = 0; i <= PLOG_WATCHES_MAX; i++) {
+        all[i] = watch_at(0);
+        EXPECT_ERR(plog_watch(fx_log(&f, 0), &all[i].watch),
+                   i < PLOG_WATCHES_MAX ? ERR_OK : ERR_TOO_LARGE);
+    }
+    for (int i = 0; i < PLOG_WATCHES_MAX; i++) EXPECT(plog_unwatch(&all[i].watch));
+    mem_free(all);
+    fx_done(&f);
+}
+
+/* ---- Answers go home together */
+
+static int answered;
+
+static void on_answered(struct append *a)
+{
+    EXPECT_OK(a->err);
+    EXPECT_EQ(a->base_offset, answered);
+    answered++;
+    fx_append_done(a);
+}
+
+TEST(a_turn_wakes_a_loop_once)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct loop loop = {0};
+    mailbox_init(&loop.inbox);
+    struct append a[10];
+    answered = 0;
+    for (int i = 0; i < 10; i++) {
+        fx_append_begin(&f, &a[i], 0, &(struct fx_batch){0});
+        a[i].home = &loop;
+        a[i].done = on_answered;
+    }
+    fx_turn(&f);
+    EXPECT_EQ(loop.posts, 1);
+    EXPECT_EQ(answered, 0);
+    fx_loop_run(&loop);
+    EXPECT_EQ(answered, 10);
+    mailbox_done(&loop.inbox);
+    fx_done(&f);
+}
+
+/* ---- Tails */
+
+TEST(tails_stay_within_their_memory_and_share_it)
+{
+    struct fx f;
+    fx_init(&f, 4);
+    f.options.tail_bytes_max = 1 << 20;
+    EXPECT_OK(fx_start(&f));
+    for (int p = 1; p < 4; p++)
+        EXPECT_OK(fx_append(&f, p, &(struct fx_batch){.value_bytes = 1000}, NULL));
+    for (int i = 0; i < 300; i++)
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.value_bytes = 10000}, NULL));
+    size_t bytes = 0;
+    for (int p = 0; p < 4; p++) {
+        struct read_result r;
+        read_result_init(&r);
+        struct log_bounds b;
+        EXPECT_OK(plog_bounds(fx_log(&f, p), &b));
+        int64_t first = b.high_watermark;
+        while (first > 0 && plog_read_tail(fx_log(&f, p), first - 1, 0, true, &r) == ERR_OK) first--;
+        if (p == 0) EXPECT(first > 150 && first < 250);
+        else EXPECT_EQ(first, 0);           /* the hot log did not push the quiet ones out */
+        read_result_done(&r);
+        EXPECT_ERR(plog_read_tail(fx_log(&f, p), first, SIZE_MAX, true, &r), ERR_OK);
+        bytes += r.bytes;
+        read_result_done(&r);
+    }
+    EXPECT(bytes <= 1 << 20);
+    EXPECT(bytes > 900000);
+    fx_done(&f);
+}
+
+TEST(without_tail_memory_all_is_read_from_disk)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    f.options.tail_bytes_max = 0;
+    EXPECT_OK(fx_start(&f));
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    struct read_result r;
+    read_result_init(&r);
+    EXPECT_ERR(plog_read_tail(fx_log(&f, 0), 0, 1, true, &r), ERR_COLD);
+    expect_dense(&f, 0, 1);
+    fx_done(&f);
+}
+
+TEST(a_small_batch_does_not_pin_a_large_request)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct budget budget;
+    budget_init(&budget, 10 << 20);
+    struct slab *request = slab_new(&budget, 1 << 20);
+    struct slab *batch = fx_slab(&(struct fx_batch){.value_bytes = 50});
+    mem_copy(request->data + 5000, batch->data, batch->len);
+    struct append a = {.topic = topic_ref(f.topic), .shard = -1, .done = fx_append_done,
+                       .batch = {.slab = request, .bytes = bytes_of(request->data + 5000, batch->len)}};
+    store_append(f.s, &a);
+    fx_turn(&f);
+    EXPECT_OK(a.err);
+    EXPECT_EQ(atomic_load(&budget.used), 0);
+    struct read_result r;
+    read_result_init(&r);
+    EXPECT_OK(plog_read_tail(fx_log(&f, 0), 0, 1, true, &r));
+    EXPECT(r.batches[0].bytes.slab->cap < 1000);
+    EXPECT_EQ(r.batches[0].bytes.bytes.len, batch->len);
+    read_result_done(&r);
+    slab_unref(batch);
+    fx_done(&f);
+}
+
+TEST(a_kept_batch_is_no_longer_charged_to_the_requests)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct budget budget;
+    budget_init(&budget, 10 << 20);
+    struct slab *batch = fx_slab(&(struct fx_batch){.value_bytes = 5000});
+    struct slab *request = slab_new(&budget, batch->len);
+    mem_copy(request->data, batch->data, batch->len);
+    struct append a = {.topic = topic_ref(f.topic), .shard = -1, .done = fx_append_done,
+                       .batch = {.slab = request, .bytes = bytes_of(request->data, batch->len)}};
+    store_append(f.s, &a);
+    fx_turn(&f);
+    EXPECT_OK(a.err);
+    EXPECT_EQ(atomic_load(&budget.used), 0);
+    slab_unref(batch);
+    fx_done(&f);
+}
+
+/* ---- Failure */
+
+TEST(a_failed_commit_fails_its_turn_and_the_log_is_read_anew)
+{
+    for (int applied = 0; applied < 2; applied++) {
+        struct fx f;
+        fx_init(&f, 2);
+        EXPECT_OK(fx_start(&f));
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 3}, NULL));
+        EXPECT_OK(fx_append(&f, 1, &(struct fx_batch){0}, NULL));
+        struct append a, b;
+        fx_append_begin(&f, &a, 0, &(struct fx_batch){.producer_id = 3, .sequence = 1});
+        fx_append_begin(&f, &b, 0, &(struct fx_batch){.producer_id = 3, .sequence = 2});
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0, .applied = applied});
+        fx_turn(&f);
+        EXPECT_ERR(a.err, ERR_KAFKA_STORAGE_ERROR);
+        EXPECT_ERR(b.err, ERR_KAFKA_STORAGE_ERROR);
+        struct log_bounds bounds;
+        EXPECT_OK(plog_bounds(fx_log(&f, 0), &bounds));     /* reading goes on */
+        EXPECT_EQ(bounds.high_watermark, applied ? 3 : 1);
+        expect_dense(&f, 0, applied ? 3 : 1);
+        /* The producer repeats what was not acknowledged. */
+        int64_t offset = -1;
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 3, .sequence = 1}, &offset));
+        EXPECT_EQ(offset, 1);
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 3, .sequence = 2}, &offset));
+        EXPECT_EQ(offset, 2);
+        expect_dense(&f, 0, 3);
+        fx_done(&f);
+    }
+}
+
+TEST(writing_comes_back_when_there_is_room_and_reading_never_stopped)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    f.options.tail_bytes_max = 0;
+    EXPECT_OK(fx_start(&f));
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.count = 2}, NULL));
+    kv_mem_set_full(f.kv, true);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
+        expect_dense(&f, 0, 2);
+    }
+    kv_mem_set_full(f.kv, false);
+    int64_t offset = -1;
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, &offset));
+    EXPECT_EQ(offset, 2);
+    fx_done(&f);
+}
+
+TEST(a_log_that_cannot_be_opened_fails_loudly_and_is_tried_again)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    fx_restart(&f, false);
+    struct test_watch w = watch_at(50);
+    EXPECT_OK(plog_watch(fx_log(&f, 0), &w.watch));
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0});
+    EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
+    EXPECT_EQ(w.fired, 1);
+    struct log_bounds b;
+    EXPECT_ERR(plog_bounds(fx_log(&f, 0), &b), ERR_KAFKA_STORAGE_ERROR);
+    EXPECT_OK(fx_bounds(&f, 0, &b));
+    EXPECT_EQ(b.high_watermark, 1);
+    fx_done(&f);
+}
+
+TEST(a_hole_in_the_stored_log_is_found_at_opening)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < 3; i++) EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    struct kv_batch *b = kv_batch_new(f.kv);
+    struct log_key key = log_key(1, 1);
+    kv_batch_delete(b, KV_LOG, KEY_BYTES(key));
+    EXPECT_OK(kv_commit(f.kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    fx_restart(&f, false);
+    struct log_bounds bounds;
+    EXPECT_ERR(fx_bounds(&f, 0, &bounds), ERR_KAFKA_STORAGE_ERROR);
+    EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
+    fx_done(&f);
+}
+
+/* ---- Durability */
+
+TEST(power_loss_costs_what_was_not_synced)
+{
+    for (int power = 0; power < 2; power++) {
+        struct fx f;
+        fx_init(&f, 1);
+        f.options.durability_power = power;
+        EXPECT_OK(fx_start(&f));
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.count = 2}, NULL));
+        fx_now_us += 1500000;               /* housekeeping syncs each second */
+        fx_turn(&f);
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.count = 3}, NULL));
+        fx_restart(&f, true);
+        struct log_bounds b;
+        EXPECT_OK(fx_bounds(&f, 0, &b));
+        EXPECT_EQ(b.high_watermark, power ? 5 : 2);
+        fx_done(&f);
+    }
+}
+
+TEST(flush_messages_syncs_by_count)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    f.options.topic_defaults.flush_messages = 3;
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < 5; i++) EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    fx_restart(&f, true);
+    struct log_bounds b;
+    EXPECT_OK(fx_bounds(&f, 0, &b));
+    EXPECT_EQ(b.high_watermark, 3);
+    fx_done(&f);
+}
+
+/* ---- Writes of other modules */
+
+struct test_write {
+    struct store_write write;
+    enum err err;
+};
+
+static void on_stage(struct store_write *w, struct kv_batch *b)
+{
+    (void)w;
+    kv_batch_put(b, KV_OFFSETS, BYTES_LIT("k"), BYTES_LIT("v"));
+}
+
+static void on_written(struct store_write *w, enum err err)
+{
+    CONTAINER_OF(w, struct test_write, write)->err = err;
+}
+
+TEST(a_write_shares_the_commit_and_its_fate)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    for (int fails = 1; fails >= 0; fails--) {
+        struct test_write w = {.write = {.stage = on_stage, .done = on_written}, .err = ERR_COUNT};
+        if (fails) kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0});
+        store_write(f.s, &w.write);
+        fx_turn(&f);
+        EXPECT_ERR(w.err, fails ? ERR_KAFKA_STORAGE_ERROR : ERR_OK);
+        struct slab *value = NULL;
+        EXPECT_ERR(kv_get(f.kv, KV_OFFSETS, BYTES_LIT("k"), &value), fails ? ERR_NOT_FOUND : ERR_OK);
+        slab_unref(value);
+    }
+    fx_done(&f);
+}
+
+/* ---- The directory's format */
+
+TEST(a_newer_format_is_refused_with_words)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    fx_stop(&f);
+    uint8_t value[FORMAT_BYTES];
+    format_write(FORMAT_VERSION + 1, value);
+    struct kv_batch *b = kv_batch_new(f.kv);
+    kv_batch_put(b, KV_META, KEY_FORMAT, bytes_of(value, sizeof value));
+    EXPECT_OK(kv_commit(f.kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    f.options.kv = kv_mem_share(f.kv);
+    char *text = NULL;
+    EXPECT_ERR(store_open(&f.options, &f.s, &text), ERR_FORMAT);
+    EXPECT(strstr(text, "format 2") != NULL);
+    mem_free(text);
+    fx_done(&f);
+}
+
+TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
+      RUN(a_frozen_log_holds_only_so_many),
+      RUN(a_deleted_topics_logs_answer_closed_and_their_data_is_gone), RUN(a_raised_start_lasts),
+      RUN(producers_are_known_after_their_records_were_deleted),
+      RUN(a_watch_fires_once_when_its_offset_is_there),
+      RUN(watches_wake_when_the_topic_changes_or_closes), RUN(a_log_has_only_so_many_watches),
+      RUN(a_turn_wakes_a_loop_once), RUN(tails_stay_within_their_memory_and_share_it),
+      RUN(without_tail_memory_all_is_read_from_disk),
+      RUN(a_small_batch_does_not_pin_a_large_request),
+      RUN(a_kept_batch_is_no_longer_charged_to_the_requests),
+      RUN(a_failed_commit_fails_its_turn_and_the_log_is_read_anew),
+      RUN(writing_comes_back_when_there_is_room_and_reading_never_stopped),
+      RUN(a_log_that_cannot_be_opened_fails_loudly_and_is_tried_again),
+      RUN(a_hole_in_the_stored_log_is_found_at_opening), RUN(power_loss_costs_what_was_not_synced),
+      RUN(flush_messages_syncs_by_count), RUN(a_write_shares_the_commit_and_its_fate),
+      RUN(a_newer_format_is_refused_with_words))
