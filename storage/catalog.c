@@ -285,6 +285,8 @@ enum err catalog_settle(struct catalog *c, struct topic *draft)
     else if (err == ERR_NOT_FOUND) err = ERR_OK; /* the first write of all */
     if (err != ERR_OK) return ERR_DISK;
     if (have.version != draft->version) return ERR_KAFKA_STORAGE_ERROR;
+    /* Written, but perhaps it was the sync that failed. */
+    if (sync_of(c->store) == KV_SYNC && kv_sync_now(c->kv) != ERR_OK) return ERR_DISK;
     replace(c, draft);
     return ERR_OK;
 }

@@ -1,0 +1,239 @@
+/* Every catalog change under a fault at every storage call: afterwards the catalog is the old or the
+ * new one, never a mix, and whoever was told of success finds the new one after a restart. */
+#include "catalog_fixture.h"
+#include "base/writer.h"
+#include "storage/record.h"
+
+/* Everything the catalog knows, as bytes. Versions are left out: a failed try uses one up. */
+static void dump(struct cx *f, struct writer *out)
+{
+    struct topic *all[16];
+    writer_init(out, 1 << 20);
+    int32_t count = store_topics(f->s, BYTES_NULL, 16, all);
+    for (int32_t i = 0; i < count; i++) {
+        EXPECT(topic_invariant(all[i]) == NULL);
+        uint64_t version = all[i]->version;
+        struct uuid id = all[i]->id;
+        all[i]->version = 0;
+        all[i]->id = (struct uuid){};       /* random, and compared by the look-up below */
+        topic_record_write(all[i], out);
+        all[i]->version = version;
+        all[i]->id = id;
+        struct topic *same = store_topic_by_id(f->s, &id);
+        EXPECT(same == all[i]);
+        topic_unref(same);
+        topic_unref(all[i]);
+    }
+}
+
+static bool same(const struct writer *a, const struct writer *b)
+{
+    return bytes_equal(bytes_of(a->data, a->len), bytes_of(b->data, b->len));
+}
+
+static void prepare(struct cx *f)
+{
+    cx_init(f);
+    f->options.durability_power = true;
+    EXPECT_OK(cx_start(f));
+    EXPECT_OK(cx_create(f, "t", 2));
+    EXPECT_OK(cx_append(f, "t", 0, NULL));
+    EXPECT_OK(cx_append(f, "t", 1, NULL));
+    EXPECT_OK(cx_tag(f, "t", "k", "v"));
+    EXPECT_OK(cx_consumer(f, "t", CONTROL_ADD_CONSUMER, "c"));
+    struct topic *t = cx_topic(f, "t");
+    struct offset_entry e = {.topic_id = t->id, .offset = 1, .metadata = BYTES_LIT("")};
+    topic_unref(t);
+    EXPECT_OK(cx_commit(f, "g", &e, 1));
+}
+
+static enum err create(struct cx *f)
+{
+    return cx_create(f, "new", 3);
+}
+static enum err delete(struct cx *f)
+{
+    return cx_delete(f, "t");
+}
+static enum err config(struct cx *f)
+{
+    return cx_config(f, "t", CONFIG_SET, "retention.ms", "1");
+}
+static enum err split(struct cx *f)
+{
+    return cx_split(f, "t", 0, (u128)1 << 100);
+}
+static enum err merge(struct cx *f)
+{
+    return cx_merge(f, "t", 0, 1);
+}
+static enum err reshard(struct cx *f)
+{
+    return cx_reshard(f, "t", 5);
+}
+static enum err partitions(struct cx *f)
+{
+    return cx_partitions(f, "t", 4);
+}
+static enum err tag(struct cx *f)
+{
+    return cx_tag(f, "t", "k", NULL);
+}
+static enum err consumer(struct cx *f)
+{
+    return cx_consumer(f, "t", CONTROL_REMOVE_CONSUMER, "c");
+}
+
+typedef enum err change_fn(struct cx *f);
+static change_fn *const changes[] = {create,  delete,     config, split,   merge,
+                                     reshard, partitions, tag,    consumer};
+enum { CHANGES = sizeof changes / sizeof changes[0] };
+
+/* One change under one fault. Returns false when the fault was past its last call. */
+static bool sweep_one(change_fn *change, const struct kv_mem_faults *faults)
+{
+    struct cx f;
+    struct writer old, changed, now;
+    prepare(&f);
+    dump(&f, &old);
+    kv_mem_set_faults(f.kv, faults);
+    enum err err = change(&f);
+    bool faulted = kv_mem_faulted(f.kv);
+    if (!faulted) EXPECT_OK(err);
+    if (err != ERR_OK) EXPECT_ERR(err, ERR_KAFKA_STORAGE_ERROR);
+    dump(&f, &changed);             /* the old one, when the outcome is not known yet */
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+    if (!faults->crash) {
+        cx_turn(&f);                /* a doubt is settled as soon as the disk answers */
+        writer_done(&changed);
+        dump(&f, &changed);
+    }
+    bool took_place = !same(&old, &changed);
+    if (err == ERR_OK) EXPECT(took_place);
+    cx_stop(&f);
+    kv_mem_reopen(f.kv, true);
+    EXPECT_OK(cx_start(&f));
+    dump(&f, &now);
+    if (err == ERR_OK || !faults->crash) EXPECT(same(&now, &changed));
+    else if (!same(&now, &old)) {   /* crashed in doubt: then it is the new one, whole */
+        writer_done(&changed);
+        struct cx g;
+        prepare(&g);
+        EXPECT_OK(change(&g));
+        dump(&g, &changed);
+        cx_done(&g);
+        clock_fake(&cx_now_us);
+        EXPECT(same(&now, &changed));
+    }
+    /* Work goes on. */
+    EXPECT_OK(cx_create(&f, "later", 1));
+    EXPECT_OK(cx_append(&f, "later", 0, NULL));
+    writer_done(&old);
+    writer_done(&changed);
+    writer_done(&now);
+    cx_done(&f);
+    return faulted;
+}
+
+static void sweep(int64_t fail_count, bool crash, bool applied)
+{
+    for (int i = 0; i < CHANGES; i++)
+        for (int64_t at = 0, faulted = 1; faulted; at++)
+            faulted = sweep_one(changes[i], &(struct kv_mem_faults){.fail_at = at,
+                                                                    .fail_count = fail_count,
+                                                                    .crash = crash,
+                                                                    .applied = applied});
+}
+
+TEST(one_fault_leaves_the_old_or_the_new_catalog)
+{
+    sweep(0, false, false);
+}
+
+TEST(one_fault_whose_write_took_place_leaves_the_new_catalog)
+{
+    sweep(0, false, true);
+}
+
+TEST(faults_in_a_row_leave_a_doubt_that_is_settled_later)
+{
+    sweep(3, false, false);
+    sweep(3, false, true);
+}
+
+TEST(a_crash_at_any_call_leaves_the_old_or_the_new_catalog)
+{
+    sweep(INT64_MAX, true, false);
+    sweep(INT64_MAX, true, true);
+}
+
+TEST(while_a_change_is_in_doubt_nothing_else_is_changed)
+{
+    struct cx f;
+    prepare(&f);
+    /* Every call fails: the split's outcome cannot be read back. */
+    struct topic *t = cx_topic(&f, "t");
+    struct cx_append held;
+    int64_t at = 0;
+    for (;; at++) {     /* the commit is the first call that leaves a doubt behind */
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = at, .fail_count = INT64_MAX});
+        struct control c = {.kind = CONTROL_SPLIT, .name = BYTES_LIT("t"), .hash_first = 1000};
+        if (cx_control(&f, &c) == ERR_KAFKA_STORAGE_ERROR) break;
+    }
+    EXPECT_ERR(cx_create(&f, "x", 1), ERR_KAFKA_STORAGE_ERROR);
+    EXPECT_ERR(cx_tag(&f, "t", "a", "b"), ERR_KAFKA_STORAGE_ERROR);
+    cx_append_begin(&f, &held, t, 0, 0, BYTES_LIT("x"));
+    cx_turn(&f);
+    EXPECT(!held.done || held.append.err != ERR_OK);
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+    cx_turn(&f);
+    EXPECT(held.done);
+    EXPECT_OK(cx_create(&f, "x", 1));
+    topic_unref(t);
+    cx_done(&f);
+}
+
+TEST(starting_under_every_fault_fails_cleanly_or_works)
+{
+    struct cx f;
+    prepare(&f);
+    cx_stop(&f);
+    for (int64_t at = 0, faulted = 1; faulted; at++) {
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = at});
+        enum err err = cx_start(&f);
+        faulted = kv_mem_faulted(f.kv);
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+        EXPECT(err == ERR_OK || faulted);
+        if (err == ERR_OK) {
+            struct topic *t = cx_topic(&f, "t");
+            EXPECT(t != NULL);
+            topic_unref(t);
+        }
+        cx_stop(&f);
+    }
+    cx_done(&f);
+}
+
+TEST(producer_ids_stay_unique_under_faults)
+{
+    struct cx f;
+    prepare(&f);
+    int64_t last = -1;
+    for (int i = 0; i < 4000; i++) {
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = i % 2 ? 0 : -1, .applied = i % 4 == 1});
+        struct control c = {.kind = CONTROL_PRODUCER_ID};
+        if (cx_control(&f, &c) != ERR_OK) continue;
+        EXPECT(f.result > last);
+        last = f.result;
+    }
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+    cx_done(&f);
+}
+
+TESTS(RUN(one_fault_leaves_the_old_or_the_new_catalog),
+      RUN(one_fault_whose_write_took_place_leaves_the_new_catalog),
+      RUN(faults_in_a_row_leave_a_doubt_that_is_settled_later),
+      RUN(a_crash_at_any_call_leaves_the_old_or_the_new_catalog),
+      RUN(while_a_change_is_in_doubt_nothing_else_is_changed),
+      RUN(starting_under_every_fault_fails_cleanly_or_works),
+      RUN(producer_ids_stay_unique_under_faults))
