@@ -47,6 +47,19 @@ uint32_t groups_count(const struct groups *gs)
     return gs->by_id.count;
 }
 
+bool groups_next(const struct groups *gs, struct groups_cursor *c, struct bytes *ret_id)
+{
+    for (; c->bucket < gs->by_id.bucket_count; c->bucket++, c->place = 0) {
+        const struct map_node *n = gs->by_id.buckets[c->bucket];
+        for (uint32_t i = 0; i < c->place && n != NULL; i++) n = n->next;
+        if (n == NULL) continue;
+        c->place++;
+        *ret_id = CONTAINER_OF(n, struct group, by_id)->id;
+        return true;
+    }
+    return false;
+}
+
 bool groups_have_room(const struct groups *gs, size_t bytes)
 {
     return gs->bytes_used <= gs->config.bytes_max && bytes <= gs->config.bytes_max - gs->bytes_used;

@@ -236,6 +236,14 @@ struct group_filter {
 enum err groups_list(const struct groups *gs, const struct group_filter *filter,
                      struct arena *arena, struct group_listing **ret, uint32_t *ret_count);
 
+/* All groups, one at a time: starts as {0}, false at the end. A group that comes or goes in between
+ * may make others come twice or not at all. The id is a view until the table changes. */
+struct groups_cursor {
+    uint32_t bucket;
+    uint32_t place;
+};
+bool groups_next(const struct groups *gs, struct groups_cursor *c, struct bytes *ret_id);
+
 uint32_t groups_count(const struct groups *gs);
 
 /* Aborts when an invariant of the table is broken; for tests and fuzzing. */

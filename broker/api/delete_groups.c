@@ -1,0 +1,91 @@
+/* DeleteGroups: an Empty group goes at once, so that nobody joins it any more; the answer waits
+ * until its offsets are gone for good. */
+#include "base/map.h"
+#include "broker/group/commits.h"
+#include "protocol/kafka/msg/delete_groups.h"
+#include "base/check.h"
+
+struct deletion {
+    struct map_node node;           /* among the names of the request */
+    struct group_commit commit;
+    struct delete_groups *owner;
+    struct delete_groups_response_result *out;
+};
+
+struct delete_groups {
+    struct group_tour tour;
+    struct deletion *deletions;
+    struct delete_groups_response_result *out;
+    int32_t count;
+};
+
+static void done(struct group_commit *c, enum err err)
+{
+    struct deletion *d = CONTAINER_OF(c, struct deletion, commit);
+    d->out->error_code = err_kafka(err);
+    /* The offsets are still there, so the group is. */
+    if (err != ERR_OK)
+        groups_restore(c->gl->groups, groups_loop_now_ms(c->gl), d->out->group_id);
+    group_tour_release(&d->owner->tour);
+}
+
+static void visit(struct group_tour *tour, struct groups_loop *gl)
+{
+    struct delete_groups *m = CONTAINER_OF(tour, struct delete_groups, tour);
+    for (int32_t i = 0; i < m->count; i++) {
+        struct deletion *d = &m->deletions[i];
+        if (groups_loop_of(tour->rq->broker, d->out->group_id) != gl) continue;
+        enum err err = groups_delete(gl->groups, groups_loop_now_ms(gl), d->out->group_id);
+        d->out->error_code = err_kafka(err);
+        if (err != ERR_OK) continue;
+        d->commit.commit.group = d->out->group_id;
+        d->commit.commit.delete_group = true;
+        d->commit.done = done;
+        group_tour_hold(tour);
+        group_commit_begin(gl, &d->commit);
+    }
+}
+
+static void finish(struct group_tour *tour)
+{
+    struct delete_groups *m = CONTAINER_OF(tour, struct delete_groups, tour);
+    struct delete_groups_response out = DELETE_GROUPS_RESPONSE_INIT;
+    out.results = m->out;
+    out.results_count = m->count;
+    delete_groups_response_encode(tour->rq->reply, tour->rq->version, &out);
+    kafka_reply(tour->rq);
+}
+
+static bool is_listed(const struct map *names, struct bytes name)
+{
+    for (struct map_node *n = map_first(names, bytes_hash(name)); n != NULL; n = map_next(n))
+        if (bytes_equal(CONTAINER_OF(n, struct deletion, node)->out->group_id, name)) return true;
+    return false;
+}
+
+enum err kafka_delete_groups(struct kafka_request *rq)
+{
+    struct delete_groups_request in;
+    TRY(delete_groups_request_decode(&rq->body, rq->version, &in));
+    size_t count = (size_t)in.groups_names_count;
+    struct delete_groups *m = ARENA_NEW(rq->arena, struct delete_groups);
+    struct deletion *deletions = ARENA_ARRAY(rq->arena, struct deletion, count);
+    struct delete_groups_response_result *out =
+        ARENA_ARRAY(rq->arena, struct delete_groups_response_result, count);
+    if (m == NULL || deletions == NULL || out == NULL) return ERR_TOO_LARGE;
+    m->deletions = deletions;
+    m->out = out;
+    struct map names = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (is_listed(&names, in.groups_names[i])) continue;     /* Kafka answers a name once */
+        struct deletion *d = &deletions[m->count];
+        d->owner = m;
+        d->out = &out[m->count++];
+        *d->out = DELETE_GROUPS_RESPONSE_RESULT_INIT;
+        d->out->group_id = in.groups_names[i];
+        map_put(&names, &d->node, bytes_hash(d->out->group_id));
+    }
+    map_done(&names);
+    group_tour_begin(&m->tour, rq, visit, finish);
+    return ERR_OK;
+}

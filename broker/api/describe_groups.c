@@ -1,0 +1,91 @@
+/* DescribeGroups: asks every loop for the groups that fall to it. */
+#include "broker/group/groups_loop.h"
+#include "broker/topics.h"
+#include "protocol/kafka/msg/describe_groups.h"
+#include "base/check.h"
+
+struct describe_groups {
+    struct group_tour tour;
+    struct describe_groups_request in;
+    struct describe_groups_response_group *out;
+};
+
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the one that has the request. */
+static enum err add_members(struct kafka_request *rq, const struct group_description *d,
+                            struct describe_groups_response_group *out)
+{
+    struct describe_groups_response_member *members =
+        ARENA_ARRAY(rq->arena, struct describe_groups_response_member, d->member_count);
+    if (members == NULL) return ERR_TOO_LARGE;
+    for (uint32_t i = 0; i < d->member_count; i++) {
+        const struct member_description *m = &d->members[i];
+        members[i] = (struct describe_groups_response_member){
+            .member_id = m->member_id,
+            .group_instance_id = m->instance_id,
+            .client_id = m->client_id,
+            .client_host = m->client_host,
+            .member_metadata = m->metadata,
+            .member_assignment = m->assignment,
+        };
+    }
+    out->members = members;
+    out->members_count = (int32_t)d->member_count;
+    return ERR_OK;
+}
+
+static void describe(struct describe_groups *m, struct groups_loop *gl,
+                     struct describe_groups_response_group *out)
+{
+    struct kafka_request *rq = m->tour.rq;
+    struct group_description d;
+    enum err err = groups_describe(gl->groups, out->group_id, rq->arena, &d);
+    if (err == ERR_OK) err = add_members(rq, &d, out);
+    if (err == ERR_OK || err == ERR_GROUP_ID_NOT_FOUND) {
+        out->group_state = bytes_str(d.state);
+        out->protocol_type = d.protocol_type;
+        out->protocol_data = d.protocol_name;
+    }
+    if (err == ERR_TOO_LARGE) err = ERR_COORDINATOR_NOT_AVAILABLE;
+    if (err == ERR_GROUP_ID_NOT_FOUND && rq->version >= 6) {
+        char *text = arena_printf(rq->arena, "Group %.*s not found.", BYTES_ARGS(out->group_id));
+        out->error_message = bytes_str(text);
+    } else if (err == ERR_GROUP_ID_NOT_FOUND) {
+        err = ERR_OK;       /* "Dead" says it all */
+    }
+    out->error_code = err_kafka(err);
+    if (err == ERR_OK && m->in.include_authorized_operations)
+        out->authorized_operations = OPERATIONS_GROUP;
+}
+
+static void visit(struct group_tour *tour, struct groups_loop *gl)
+{
+    struct describe_groups *m = CONTAINER_OF(tour, struct describe_groups, tour);
+    for (int32_t i = 0; i < m->in.groups_count; i++)
+        if (groups_loop_of(tour->rq->broker, m->in.groups[i]) == gl) describe(m, gl, &m->out[i]);
+}
+
+static void finish(struct group_tour *tour)
+{
+    struct describe_groups *m = CONTAINER_OF(tour, struct describe_groups, tour);
+    struct describe_groups_response out = DESCRIBE_GROUPS_RESPONSE_INIT;
+    out.groups = m->out;
+    out.groups_count = m->in.groups_count;
+    describe_groups_response_encode(tour->rq->reply, tour->rq->version, &out);
+    kafka_reply(tour->rq);
+}
+
+enum err kafka_describe_groups(struct kafka_request *rq)
+{
+    struct describe_groups *m = ARENA_NEW(rq->arena, struct describe_groups);
+    if (m == NULL) return ERR_TOO_LARGE;
+    TRY(describe_groups_request_decode(&rq->body, rq->version, &m->in));
+    m->out = ARENA_ARRAY(rq->arena, struct describe_groups_response_group,
+                         (size_t)m->in.groups_count);
+    if (m->out == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < m->in.groups_count; i++) {
+        m->out[i] = DESCRIBE_GROUPS_RESPONSE_GROUP_INIT;
+        m->out[i].group_id = m->in.groups[i];
+    }
+    group_tour_begin(&m->tour, rq, visit, finish);
+    return ERR_OK;
+}

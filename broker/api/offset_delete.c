@@ -1,0 +1,118 @@
+/* OffsetDelete: forgets what a group committed for topics that it does not read any more. */
+#include "broker/group/commits.h"
+#include "broker/topics.h"
+#include "protocol/kafka/msg/offset_delete.h"
+#include "base/check.h"
+
+struct offset_delete {
+    struct group_call call;
+    struct group_commit commit;
+    struct offset_delete_response out;
+    struct uuid *ids;               /* by topic */
+    size_t partition_count;
+};
+
+static void answer(struct offset_delete *m, enum err err)
+{
+    struct offset_delete_response failed = OFFSET_DELETE_RESPONSE_INIT;
+    failed.error_code = err_kafka(err);
+    struct kafka_request *rq = m->call.rq;
+    offset_delete_response_encode(rq->reply, rq->version, err == ERR_OK ? &m->out : &failed);
+    group_call_answer(&m->call);
+}
+
+static void stored(struct group_commit *c, enum err err)
+{
+    answer(CONTAINER_OF(c, struct offset_delete, commit), err);
+}
+
+static int32_t add_entries(struct offset_delete *m, int32_t topic, struct offset_entry *to)
+{
+    struct offset_delete_response_topic *t = &m->out.topics[topic];
+    bool subscribed = groups_is_subscribed(m->call.owner->groups, m->call.group_id, t->name);
+    int32_t count = 0;
+    for (int32_t i = 0; i < t->partitions_count; i++) {
+        struct offset_delete_response_partition *p = &t->partitions[i];
+        if (p->error_code != 0) continue;
+        if (subscribed) p->error_code = err_kafka(ERR_GROUP_SUBSCRIBED_TO_TOPIC);
+        if (subscribed) continue;
+        to[count++] = (struct offset_entry){
+            .topic_id = m->ids[topic],
+            .partition = p->partition_index,
+            .offset = -1,
+            .leader_epoch = -1,
+            .metadata = BYTES_LIT(""),
+            .expire_ms = -1,
+        };
+    }
+    return count;
+}
+
+static void act(struct group_call *call)
+{
+    struct offset_delete *m = CONTAINER_OF(call, struct offset_delete, call);
+    enum err err = groups_offset_delete(call->owner->groups, call->group_id);
+    struct offset_entry *entries =
+        ARENA_ARRAY(call->rq->arena, struct offset_entry, m->partition_count);
+    if (err == ERR_OK && entries == NULL) err = ERR_INVALID_COMMIT_OFFSET_SIZE;
+    int32_t count = 0;
+    for (int32_t i = 0; err == ERR_OK && i < m->out.topics_count; i++)
+        count += add_entries(m, i, entries + count);
+    if (err != ERR_OK || count == 0) {
+        answer(m, err);
+        return;
+    }
+    m->commit.commit.group = call->group_id;
+    m->commit.commit.entries = entries;
+    m->commit.commit.entry_count = count;
+    m->commit.done = stored;
+    group_commit_begin(call->owner, &m->commit);
+}
+
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err look_up(struct offset_delete *m, struct kafka_request *rq, int32_t topic,
+                        const struct offset_delete_request_topic *in)
+{
+    struct offset_delete_response_topic *out = &m->out.topics[topic];
+    *out = OFFSET_DELETE_RESPONSE_TOPIC_INIT;
+    out->name = in->name;
+    out->partitions = ARENA_ARRAY(rq->arena, struct offset_delete_response_partition,
+                                  (size_t)in->partitions_count);
+    if (out->partitions == NULL) return ERR_TOO_LARGE;
+    out->partitions_count = in->partitions_count;
+    m->partition_count += (size_t)in->partitions_count;
+    CLEANUP(topic_unrefp) struct topic *t = NULL;
+    enum err found = topic_find(rq_store(rq), in->name, NULL, &t);
+    if (t != NULL) m->ids[topic] = t->id;
+    for (int32_t i = 0; i < in->partitions_count; i++) {
+        enum err err = found;
+        if (err == ERR_OK) err = topic_check_partition(t, in->partitions[i].partition_index, -1);
+        out->partitions[i].partition_index = in->partitions[i].partition_index;
+        out->partitions[i].error_code = err_kafka(err);
+    }
+    return ERR_OK;
+}
+
+enum err kafka_offset_delete(struct kafka_request *rq)
+{
+    struct offset_delete_request in;
+    TRY(offset_delete_request_decode(&rq->body, rq->version, &in));
+    struct offset_delete *m = ARENA_NEW(rq->arena, struct offset_delete);
+    if (m == NULL) return ERR_TOO_LARGE;
+    size_t count = (size_t)in.topics_count;
+    m->out = OFFSET_DELETE_RESPONSE_INIT;
+    m->out.topics = ARENA_ARRAY(rq->arena, struct offset_delete_response_topic, count);
+    m->out.topics_count = in.topics_count;
+    m->ids = ARENA_ARRAY(rq->arena, struct uuid, count);
+    if (m->out.topics == NULL || m->ids == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < in.topics_count; i++) TRY(look_up(m, rq, i, &in.topics[i]));
+    if (in.group_id.len == 0) {
+        struct offset_delete_response failed = OFFSET_DELETE_RESPONSE_INIT;
+        failed.error_code = err_kafka(ERR_INVALID_GROUP_ID);
+        offset_delete_response_encode(rq->reply, rq->version, &failed);
+        kafka_reply(rq);
+        return ERR_OK;
+    }
+    group_call_begin(&m->call, rq, in.group_id, act);
+    return ERR_OK;
+}

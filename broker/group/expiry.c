@@ -1,0 +1,154 @@
+/* A round walks the table a few groups a turn of the loop, so that no client waits for it. Offsets
+ * go by a durable change; a group goes when it is Empty and storage has no offset of it. The pause
+ * between rounds is the default of Kafka's offsets.retention.check.interval.ms. */
+#include "broker/group/expiry.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "broker/group/commits.h"
+#include "broker/topics.h"
+#include "base/check.h"
+
+enum { ROUND_PAUSE_MS = 600000, GROUPS_A_TURN = 64, OFFSETS_ARENA_BYTES = 256 << 20 };
+
+struct group_expiry {
+    struct groups_loop *gl;
+    struct loop_timer timer;
+    struct job job;
+    bool running;
+    struct groups_cursor cursor;
+};
+
+/* Owns what it points to. */
+struct removal {
+    struct group_commit commit;
+    bool all;                       /* no offset of the group stays */
+};
+
+static void forget_if_bare(struct groups_loop *gl, struct bytes group_id)
+{
+    struct arena arena;
+    arena_init(&arena, OFFSETS_ARENA_BYTES);
+    struct offset_entry *entries;
+    int32_t count = store_offsets_of_group(gl->home->broker->store, group_id, &arena, &entries);
+    arena_done(&arena);
+    if (count != 0 || group_commits_under_way(gl, group_id)) return;
+    enum err err = groups_delete(gl->groups, groups_loop_now_ms(gl), group_id);
+    (void)err;                      /* it has members: it stays */
+}
+
+static void removed(struct group_commit *c, enum err err)
+{
+    struct removal *r = CONTAINER_OF(c, struct removal, commit);
+    struct bytes group = c->commit.group;
+    if (err != ERR_OK)
+        log_warn("expired offsets were not removed", {"group", LOG_B(group)},
+                 {"err", LOG_S(err_name(c->commit.err))});
+    else if (r->all)
+        forget_if_bare(c->gl, group);
+    mem_free((void *)group.data);
+    mem_free((void *)c->commit.entries);
+    mem_free(r);
+}
+
+static bool is_expired(struct groups_loop *gl, struct bytes group_id, const struct offset_entry *e)
+{
+    struct topic *t;
+    if (topic_find(gl->home->broker->store, BYTES_NULL, &e->topic_id, &t) != ERR_OK)
+        return false;               /* its topic is being deleted and takes it along */
+    bool expired = groups_offset_expired(gl->groups, groups_loop_now_ms(gl), group_id,
+                                         topic_name(t), e->commit_ms, e->expire_ms);
+    topic_unref(t);
+    return expired;
+}
+
+static void expire(struct groups_loop *gl, struct bytes group_id,
+                   const struct offset_entry *entries, int32_t count)
+{
+    struct offset_entry *gone = NEW_ARRAY(struct offset_entry, (size_t)count);
+    int32_t gone_count = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (!is_expired(gl, group_id, &entries[i])) continue;
+        gone[gone_count++] = (struct offset_entry){
+            .topic_id = entries[i].topic_id,
+            .partition = entries[i].partition,
+            .offset = -1,
+            .leader_epoch = -1,
+            .metadata = BYTES_LIT(""),
+            .expire_ms = -1,
+        };
+    }
+    if (gone_count == 0) {
+        mem_free(gone);
+        return;
+    }
+    struct removal *r = NEW(struct removal);
+    r->all = gone_count == count;
+    r->commit.done = removed;
+    r->commit.commit.group =
+        bytes_of(mem_string((const char *)group_id.data, group_id.len), group_id.len);
+    r->commit.commit.entries = gone;
+    r->commit.commit.entry_count = gone_count;
+    group_commit_begin(gl, &r->commit);
+}
+
+static void visit(struct groups_loop *gl, struct bytes group_id)
+{
+    /* What is being committed right now is not looked at: the next round will do. */
+    if (group_commits_under_way(gl, group_id)) return;
+    struct arena arena;
+    arena_init(&arena, OFFSETS_ARENA_BYTES);
+    struct offset_entry *entries;
+    struct bytes id = arena_copy(&arena, group_id);
+    int32_t count = store_offsets_of_group(gl->home->broker->store, id, &arena, &entries);
+    if (count > 0) expire(gl, id, entries, count);
+    if (count == 0) forget_if_bare(gl, id);
+    arena_done(&arena);
+}
+
+static void turn(struct job *job)
+{
+    struct group_expiry *e = CONTAINER_OF(job, struct group_expiry, job);
+    struct groups_loop *gl = e->gl;
+    struct bytes id;
+    for (int i = 0; i < GROUPS_A_TURN; i++) {
+        if (!groups_next(gl->groups, &e->cursor, &id)) {
+            e->running = false;
+            loop_timer_set(gl->home->loop, &e->timer, loop_now_ms(gl->home->loop) + ROUND_PAUSE_MS);
+            return;
+        }
+        visit(gl, id);
+    }
+    loop_post(gl->home->loop, &e->job);
+}
+
+void group_expiry_run(struct group_expiry *e)
+{
+    if (e->running) return;
+    e->running = true;
+    e->cursor = (struct groups_cursor){0};
+    e->job.run = turn;
+    loop_timer_cancel(e->gl->home->loop, &e->timer);
+    turn(&e->job);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    group_expiry_run(CONTAINER_OF(timer, struct group_expiry, timer));
+}
+
+struct group_expiry *group_expiry_new(struct groups_loop *gl)
+{
+    struct group_expiry *e = NEW(struct group_expiry);
+    e->gl = gl;
+    e->timer.fire = on_timer;
+    loop_timer_set(gl->home->loop, &e->timer, loop_now_ms(gl->home->loop) + ROUND_PAUSE_MS);
+    return e;
+}
+
+void group_expiry_free(struct group_expiry *e)
+{
+    if (e == NULL) return;
+    loop_timer_cancel(e->gl->home->loop, &e->timer);
+    mem_free(e);
+}
