@@ -1,0 +1,513 @@
+#include "h2_client.h"
+
+/* The path says what the door does: /echo, /hold, /stream, /abort as in test_http1.c; /big answers
+ * with 1 MiB. */
+enum { BODY_MAX = 4 << 20, HELD_MAX = 1024, BIG = 1 << 20 };
+
+static struct http_request *held[HELD_MAX];
+static int held_count;
+static int gone_count;
+static int writable_count;
+static struct slab *big;
+
+static void on_gone(struct http_request *rq)
+{
+    gone_count++;
+    for (int i = 0; i < held_count; i++)
+        if (held[i] == rq) held[i] = NULL;
+    if (rq->streaming) http_stream_end(rq);
+    else http_reply(rq, 200, NULL, 0);
+}
+
+static void on_writable_again(struct http_request *rq)
+{
+    (void)rq;
+    writable_count++;
+}
+
+static void on_request(struct http_request *rq)
+{
+    EXPECT_EQ(rq->version_major, 2);
+    if (rq->refused != 0) {
+        writer_printf(&rq->reply, "refused %u", rq->refused);
+        http_reply(rq, rq->refused, NULL, 0);
+    } else if (bytes_equal_str(rq->path, "/hold") || bytes_equal_str(rq->path, "/stream")) {
+        held[held_count++] = rq;
+        rq->on_closed = on_gone;
+        rq->on_writable = on_writable_again;
+        if (bytes_equal_str(rq->path, "/stream")) http_stream_start(rq, 200, NULL, 0);
+    } else if (bytes_equal_str(rq->path, "/abort")) {
+        http_abort(rq);
+    } else if (bytes_equal_str(rq->path, "/big")) {
+        writer_splice(&rq->reply, (struct slab_view){big, slab_bytes(big)});
+        http_reply(rq, 200, NULL, 0);
+    } else if (bytes_equal_str(rq->path, "/length")) {
+        writer_printf(&rq->reply, "%zu", http_body(rq).len);
+        http_reply(rq, 200, NULL, 0);
+    } else {
+        struct bytes probe = http_header(rq, "X-Probe");
+        writer_printf(&rq->reply, "%.*s %.*s %.*s %.*s %.*s %.*s", BYTES_ARGS(rq->method),
+                      BYTES_ARGS(rq->path), BYTES_ARGS(rq->query), BYTES_ARGS(http_header(rq, "Host")),
+                      BYTES_ARGS(probe), BYTES_ARGS(http_body(rq)));
+        http_reply(rq, 200, NULL, 0);
+    }
+}
+
+static const struct http_door door = {.body_bytes_max = BODY_MAX, .reply_bytes_max = BODY_MAX,
+                                      .arena_bytes_max = 1 << 16, .on_request = on_request};
+static struct server s;
+
+static void start(const char *name)
+{
+    server_init(&s, name);
+    s.door.http = &door;
+    held_count = gone_count = writable_count = 0;
+    if (big != NULL) return;
+    big = slab_new(NULL, BIG);
+    big->len = BIG;
+    for (int i = 0; i < BIG; i++) big->data[i] = (uint8_t)i;
+}
+
+static struct h2_client *client(void)
+{
+    return h2_open(client_open(s.port), NULL, 65535);
+}
+
+static int64_t closed(enum net_close reason)
+{
+    return metric_value(s.counters.closed[reason]);
+}
+
+static void read_held(void *context)
+{
+    *(int *)context = held_count;
+}
+
+static void until_held(int count)
+{
+    int now;
+    do on_loop(s.loops[0], read_held, &now);
+    while (now < count);
+}
+
+static void release(void *context)
+{
+    struct http_request *rq = held[*(int *)context];
+    held[*(int *)context] = NULL;
+    writer_text(&rq->reply, "released");
+    http_reply(rq, 200, NULL, 0);
+}
+
+static void release_one(int i)
+{
+    on_loop(s.loops[0], release, &i);
+}
+
+TEST(streams_run_side_by_side)
+{
+    start("h2_streams");
+    server_start(&s);
+    struct h2_client *c = client();
+    struct h2_body body = {"hello", 5, false};
+    int32_t slow = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
+    int32_t fast = h2_request(c, "POST", "/echo?q=1", &body, "x-probe", "yes");
+    int32_t host = h2_request(c, "GET", "/echo", NULL, "host", "other");
+    EXPECT_STR(h2_wait(c, fast)->body, "POST /echo q=1 kinesis.test:4567 yes hello");
+    EXPECT_STR(h2_answer(c, fast)->length, "42");
+    EXPECT_STR(h2_wait(c, host)->body, "GET /echo  other  ");
+    until_held(1);
+    EXPECT(!h2_answer(c, slow)->closed);
+    release_one(0);
+    EXPECT_STR(h2_wait(c, slow)->body, "released");
+    EXPECT_EQ(h2_answer(c, slow)->status, 200);
+    h2_close(c);
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_PEER), 1);
+}
+
+TEST(the_preface_may_come_byte_by_byte)
+{
+    start("h2_bytes");
+    server_start(&s);
+    struct h2_client *c = client();
+    int32_t id = h2_request(c, "GET", "/echo", NULL, NULL, NULL);
+    const uint8_t *data;
+    ssize_t n;
+    while ((n = nghttp2_session_mem_send(c->session, &data)) > 0)
+        for (ssize_t i = 0; i < n; i++) client_send(c->fd, data + i, 1);
+    EXPECT_STR(h2_wait(c, id)->body, "GET /echo  kinesis.test:4567  ");
+    h2_close(c);
+    server_stop(&s);
+}
+
+TEST(bodies_with_and_without_a_length_come_whole)
+{
+    start("h2_bodies");
+    server_start(&s);
+    struct h2_client *c = client();
+    char *much = mem_new(BODY_MAX + 1);
+    struct h2_body with = {much, BODY_MAX, false}, without = with, beyond = {much, BODY_MAX + 1, false};
+    int32_t a = h2_request(c, "POST", "/length", &with, "content-length", "4194304");
+    int32_t b = h2_request(c, "POST", "/length", &without, NULL, NULL);
+    EXPECT_STR(h2_wait(c, a)->body, "4194304");
+    EXPECT_STR(h2_wait(c, b)->body, "4194304");
+    int32_t x = h2_request(c, "POST", "/length", &beyond, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, x)->status, 413);
+    EXPECT_STR(h2_answer(c, x)->body, "refused 413");
+    struct h2_body again = {much, BODY_MAX + 1, false};
+    int32_t y = h2_request(c, "POST", "/length", &again, "content-length", "4194305");
+    EXPECT_EQ(h2_wait(c, y)->status, 413);
+    EXPECT_EQ(h2_answer(c, y)->error_code, NGHTTP2_NO_ERROR);
+    int32_t z = h2_request(c, "GET", "/length", NULL, NULL, NULL);      /* the connection goes on */
+    EXPECT_STR(h2_wait(c, z)->body, "0");
+    mem_free(much);
+    h2_close(c);
+    server_stop(&s);
+}
+
+TEST(expect_continue_head_abort)
+{
+    start("h2_small");
+    server_start(&s);
+    struct h2_client *c = client();
+    struct h2_body body = {"ok", 2, false};
+    int32_t a = h2_request(c, "POST", "/length", &body, "expect", "100-continue");
+    EXPECT_EQ(h2_wait(c, a)->status, 200);
+    EXPECT(h2_answer(c, a)->continued);
+    int32_t b = h2_request(c, "HEAD", "/echo", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, b)->status, 200);
+    EXPECT_EQ(h2_answer(c, b)->body_len, 0);
+    EXPECT_STR(h2_answer(c, b)->length, "31");
+    int32_t x = h2_request(c, "GET", "/abort", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, x)->error_code, NGHTTP2_INTERNAL_ERROR);
+    int32_t y = h2_request(c, "GET", "/length", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, y)->status, 200);
+    h2_close(c);
+    server_stop(&s);
+}
+
+TEST(headers_beyond_the_limits_are_refused_alone)
+{
+    start("h2_headers");
+    s.door.limits.header_bytes_max = 2048;
+    server_start(&s);
+    struct h2_client *c = client();
+    char many[3001];
+    for (int i = 0; i < 3000; i++) many[i] = 'a';
+    many[3000] = '\0';
+    int32_t x = h2_request(c, "GET", "/echo", NULL, "x-many", many);
+    EXPECT_EQ(h2_wait(c, x)->status, 431);
+    int32_t y = h2_request(c, "GET", "/length", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, y)->status, 200);
+    h2_close(c);
+    server_stop(&s);
+    EXPECT_EQ(metric_value(s.counters.refused), 1);
+}
+
+static void write_some(void *context)
+{
+    struct writer w;
+    writer_init(&w, 1 << 20);
+    writer_text(&w, "hello ");
+    writer_splice(&w, (struct slab_view){big, bytes_slice(slab_bytes(big), 0, 100000)});
+    for (int i = 0; i < 2; i++)
+        if (held[i] != NULL) *(size_t *)context = http_stream_write(held[i], &w);
+    writer_done(&w);
+}
+
+static void end_stream(void *context)
+{
+    http_stream_end(TAKE(held[*(int *)context]));
+}
+
+static void read_writable(void *context)
+{
+    *(int *)context = writable_count;
+}
+
+TEST(a_slow_reader_holds_up_its_own_stream_alone)
+{
+    start("h2_flow");
+    server_start(&s);
+    struct h2_client *c = client();
+    int32_t slow = h2_request(c, "GET", "/stream", NULL, NULL, NULL);
+    h2_send(c);
+    until_held(1);
+    size_t queued = 0;
+    on_loop(s.loops[0], write_some, &queued);
+    while (h2_answer(c, slow)->body_len < 65535) h2_step(c);       /* its window is used up */
+    int32_t other = h2_request(c, "GET", "/echo", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, other)->status, 200);
+    on_loop(s.loops[0], write_some, &queued);
+    EXPECT_EQ(queued, 2 * 100006 - 65535);
+    EXPECT_EQ(h2_answer(c, slow)->body_len, 65535);
+    int writable;
+    on_loop(s.loops[0], read_writable, &writable);
+    EXPECT_EQ(writable, 1);              /* the first write: 34,471 bytes of it were left */
+    nghttp2_session_consume_connection(c->session, 65535);
+    nghttp2_submit_window_update(c->session, NGHTTP2_FLAG_NONE, slow, 1 << 20);
+    while (h2_answer(c, slow)->body_len < 2 * 100006) h2_step(c);
+    do on_loop(s.loops[0], read_writable, &writable);
+    while (writable == 1);
+    int first = 0;
+    on_loop(s.loops[0], end_stream, &first);
+    EXPECT_EQ(h2_wait(c, slow)->error_code, NGHTTP2_NO_ERROR);
+    h2_close(c);
+    server_stop(&s);
+}
+
+TEST(a_reset_stream_is_told)
+{
+    start("h2_rst");
+    server_start(&s);
+    struct h2_client *c = client();
+    int32_t stream = h2_request(c, "GET", "/stream", NULL, NULL, NULL);
+    int32_t hold = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
+    h2_send(c);
+    until_held(2);
+    nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+    nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, hold, NGHTTP2_CANCEL);
+    int32_t other = h2_request(c, "GET", "/length", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, other)->status, 200);
+    EXPECT_EQ(gone_count, 2);
+    h2_close(c);
+    server_stop(&s);
+}
+
+TEST(replies_left_unread_hold_back_new_requests)
+{
+    start("h2_unread");
+    s.door.limits.out_bytes_max = 2 * BIG;
+    server_start(&s);
+    struct h2_client *c = client();
+    int32_t ids[8];
+    for (int i = 0; i < 8; i++) ids[i] = h2_request(c, "GET", "/big", NULL, NULL, NULL);
+    h2_send(c);
+    while (h2_answer(c, ids[0])->body_len < 65535) h2_step(c);
+    turn_of(s.loops[0]);
+    EXPECT_EQ(metric_value(s.counters.requests), 3);       /* the third one went beyond the limit */
+    for (int i = 0; i < 8; i++)
+        nghttp2_submit_window_update(c->session, NGHTTP2_FLAG_NONE, ids[i], BIG);
+    for (int i = 0; i < 8; i++) EXPECT_EQ(h2_wait(c, ids[i])->body_len, BIG);
+    EXPECT_EQ(metric_value(s.counters.requests), 8);
+    h2_close(c);
+    server_stop(&s);
+}
+
+TEST(a_body_waits_while_the_budget_refuses)
+{
+    start("h2_budget");
+    server_start(&s);
+    s.budget.limit = 10;
+    struct h2_client *one = client(), *two = client();
+    struct h2_body a = {"12345678", 8, false}, b = {"abcdefgh", 8, false};
+    int32_t first = h2_request(one, "POST", "/hold", &a, "content-length", "8");
+    h2_send(one);
+    until_held(1);
+    int32_t second = h2_request(two, "POST", "/echo", &b, "content-length", "8");
+    int32_t third = h2_request(two, "GET", "/length", NULL, NULL, NULL);
+    h2_send(two);
+    until_counted(&s, s.counters.budget_waits, 2);
+    EXPECT_EQ(metric_value(s.counters.requests), 2);       /* GET: a client sends heads first */
+    int32_t fourth = h2_request(two, "GET", "/length", NULL, NULL, NULL);
+    h2_send(two);
+    turn_of(s.loops[0]);
+    EXPECT_EQ(metric_value(s.counters.requests), 2);       /* the connection is not read */
+    release_one(0);
+    EXPECT_STR(h2_wait(one, first)->body, "released");
+    EXPECT_STR(h2_wait(two, second)->body, "POST /echo  kinesis.test:4567  abcdefgh");
+    EXPECT_EQ(h2_wait(two, third)->status, 200);
+    EXPECT_EQ(h2_wait(two, fourth)->status, 200);
+    h2_close(one), h2_close(two);
+    server_stop(&s);
+}
+
+TEST(a_half_read_body_makes_the_next_one_be_refused_not_wait)
+{
+    start("h2_halves");
+    server_start(&s);
+    s.budget.limit = 10;
+    struct h2_client *c = client();
+    struct h2_body half = {"1234", 4, true}, whole = {"abcdefgh", 8, false};
+    h2_request(c, "POST", "/echo", &half, "content-length", "8");
+    int32_t second = h2_request(c, "POST", "/echo", &whole, "content-length", "8");
+    EXPECT_EQ(h2_wait(c, second)->status, 503);
+    h2_close(c);
+    server_stop(&s);
+}
+
+TEST(a_stalled_stream_is_reset_and_an_idle_connection_goes_away)
+{
+    start("h2_stall");
+    s.door.limits.body_stall_ms = 20;
+    s.door.limits.write_stall_ms = 20;
+    s.door.limits.idle_ms = 30;
+    server_start(&s);
+    struct h2_client *c = client();
+    struct h2_body half = {"1234", 4, true};
+    int32_t in = h2_request(c, "POST", "/echo", &half, "content-length", "8");
+    int32_t out = h2_request(c, "GET", "/big", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, in)->error_code, NGHTTP2_CANCEL);
+    EXPECT_EQ(h2_wait(c, out)->error_code, NGHTTP2_CANCEL);
+    h2_until_end(c);
+    EXPECT(c->goaway);
+    EXPECT_EQ(c->goaway_code, NGHTTP2_NO_ERROR);
+    h2_close(c);
+    server_stop(&s);
+    EXPECT_EQ(metric_value(s.counters.h2_resets), 2);
+    EXPECT_EQ(closed(NET_CLOSE_IDLE), 1);
+}
+
+static void flood_end(struct h2_client *c)
+{
+    h2_until_end(c);
+    h2_close(c);
+}
+
+TEST(floods_end_in_goaway)
+{
+    start("h2_flood");
+    s.door.limits.h2_control_burst = 100;
+    s.door.limits.h2_control_per_s = 1;
+    server_start(&s);
+    struct h2_client *c = client();          /* pings */
+    h2_send(c);
+    for (int i = 0; i < 300; i++) h2_send_raw(c, "\0\0\x08\x06\0\0\0\0\0pingpong", 17);
+    flood_end(c);
+    c = client();                            /* settings */
+    h2_send(c);
+    for (int i = 0; i < 300; i++) h2_send_raw(c, "\0\0\0\x04\0\0\0\0\0", 9);
+    flood_end(c);
+    c = client();                            /* rapid reset */
+    for (int i = 0; i < 300; i++) {
+        int32_t id = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
+        h2_send(c);
+        nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+        h2_send(c);
+    }
+    flood_end(c);
+    c = client();                            /* empty DATA */
+    h2_request(c, "POST", "/echo", &(struct h2_body){"", 0, true}, NULL, NULL);
+    h2_send(c);
+    for (int i = 0; i < 300; i++) h2_send_raw(c, "\0\0\0\0\0\0\0\0\x01", 9);
+    flood_end(c);
+    c = client();                            /* endless CONTINUATION */
+    h2_send(c);
+    h2_send_raw(c, "\0\0\x01\x01\0\0\0\0\x01\x82", 10);
+    for (int i = 0; i < 1000; i++) h2_send_raw(c, "\0\0\x01\x09\0\0\0\0\x01\x82", 10);
+    flood_end(c);
+    server_stop(&s);
+    EXPECT(closed(NET_CLOSE_FLOOD) >= 4);
+    EXPECT_EQ(closed(NET_CLOSE_PROTOCOL) + closed(NET_CLOSE_FLOOD), 5);
+}
+
+TEST(what_breaks_the_protocol_ends_in_goaway)
+{
+    start("h2_protocol");
+    server_start(&s);
+    const struct {
+        const char *bytes;
+        size_t len;
+        uint32_t code;
+    } wrong[] = {
+        {"\0\0\x04\x08\0\0\0\0\0\0\0\0\0", 13, NGHTTP2_PROTOCOL_ERROR},           /* window + 0 */
+        {"\xff\xff\xff\0\0\0\0\0\x01", 9, NGHTTP2_FRAME_SIZE_ERROR},
+        {"\0\0\x01\0\0\0\0\0\x01x", 10, NGHTTP2_PROTOCOL_ERROR},                  /* DATA, idle stream */
+        {"\0\0\x02\x01\x04\0\0\0\x01\xff\xff", 11, NGHTTP2_COMPRESSION_ERROR},
+    };
+    int count = sizeof wrong / sizeof wrong[0];
+    for (int i = 0; i < count; i++) {
+        struct h2_client *c = client();
+        h2_send(c);
+        h2_send_raw(c, wrong[i].bytes, wrong[i].len);
+        h2_until_end(c);
+        EXPECT(c->goaway);
+        EXPECT_EQ(c->goaway_code, wrong[i].code);
+        h2_close(c);
+    }
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_PROTOCOL), count);
+}
+
+TEST(streams_beyond_the_limit_are_refused)
+{
+    start("h2_many");
+    s.door.limits.h2_streams_max = 4;
+    server_start(&s);
+    struct h2_client *c = client();
+    h2_send(c);
+    /* Straight after the preface a client may not know the limit yet: raw HEADERS show the refusal. */
+    for (int i = 0; i < 6; i++) {
+        uint8_t frame[] = {0, 0, 12, 1, 5, 0, 0, 0, (uint8_t)(1 + 2 * i), 0x82, 0x86, 0x44, 5,
+                           '/', 'h', 'o', 'l', 'd', 0x41, 1, 'x'};
+        h2_send_raw(c, frame, sizeof frame);
+    }
+    until_held(4);
+    turn_of(s.loops[0]);
+    EXPECT_EQ(metric_value(s.counters.requests), 4);
+    h2_close(c);
+    server_stop(&s);
+    EXPECT_EQ(gone_count, 4);
+}
+
+static struct loop_timer later;
+
+static void on_later(struct loop_timer *timer)
+{
+    (void)timer;
+    int first = 0;
+    release(&first);
+}
+
+static void release_later(void *context)
+{
+    (void)context;
+    later.fire = on_later;
+    loop_timer_set(s.loops[0], &later, loop_now_ms(s.loops[0]) + 20);
+}
+
+TEST(a_graceful_stop_says_goaway_and_finishes_open_streams)
+{
+    start("h2_stop");
+    server_start(&s);
+    struct h2_client *c = client();
+    int32_t id = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
+    h2_send(c);
+    until_held(1);
+    on_loop(s.loops[0], release_later, NULL);
+    server_stop(&s);
+    EXPECT_STR(h2_wait(c, id)->body, "released");
+    h2_until_end(c);
+    EXPECT(c->goaway);
+    EXPECT_EQ(c->goaway_code, NGHTTP2_NO_ERROR);
+    h2_close(c);
+    EXPECT_EQ(closed(NET_CLOSE_STOP), 1);
+}
+
+TEST(a_gone_connection_tells_all_its_streams)
+{
+    start("h2_gone");
+    server_start(&s);
+    struct h2_client *c = client();
+    for (int i = 0; i < 20; i++) h2_request(c, "GET", i % 2 ? "/hold" : "/stream", NULL, NULL, NULL);
+    struct h2_body half = {"1234", 4, true};
+    h2_request(c, "POST", "/echo", &half, "content-length", "8");
+    h2_send(c);
+    until_held(20);
+    h2_close(c);
+    until_counted(&s, s.counters.opened, 1);
+    while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    server_stop(&s);
+    EXPECT_EQ(gone_count, 20);
+}
+
+TESTS(RUN(streams_run_side_by_side), RUN(the_preface_may_come_byte_by_byte),
+      RUN(bodies_with_and_without_a_length_come_whole), RUN(expect_continue_head_abort),
+      RUN(headers_beyond_the_limits_are_refused_alone),
+      RUN(a_slow_reader_holds_up_its_own_stream_alone), RUN(a_reset_stream_is_told),
+      RUN(replies_left_unread_hold_back_new_requests), RUN(a_body_waits_while_the_budget_refuses),
+      RUN(a_half_read_body_makes_the_next_one_be_refused_not_wait),
+      RUN(a_stalled_stream_is_reset_and_an_idle_connection_goes_away), RUN(floods_end_in_goaway),
+      RUN(what_breaks_the_protocol_ends_in_goaway), RUN(streams_beyond_the_limit_are_refused),
+      RUN(a_graceful_stop_says_goaway_and_finishes_open_streams),
+      RUN(a_gone_connection_tells_all_its_streams))

@@ -1,0 +1,131 @@
+#include <errno.h>
+#include "net_fixture.h"
+
+static struct server s;
+static atomic_uint by_loop[LOOPS_MAX];
+
+static void on_frame(struct frame_request *rq)
+{
+    EXPECT(loop_current() == rq->loop && frame_loop(rq->conn) == rq->loop);
+    EXPECT(frame_door(rq->conn) == rq->door);
+    atomic_fetch_add(&by_loop[loop_index(rq->loop)], 1);
+    struct net_address a;
+    frame_peer(rq->conn, &a);
+    writer_printf(&rq->reply, "%s %u", a.host, a.port);
+    frame_reply(rq);
+}
+
+static const struct frame_door door = {.frame_bytes_max = 100, .reply_bytes_max = 1000,
+                                       .arena_bytes_max = 1000, .on_frame = on_frame};
+
+TEST(connections_go_to_the_loops_in_turn)
+{
+    server_init(&s, "turns");
+    s.door.frames = &door;
+    s.loop_count = 3;
+    server_start(&s);
+    for (uint32_t i = 0; i < 3; i++) on_loop(s.loops[i], nothing, NULL);
+    int fds[12];
+    for (int i = 0; i < 12; i++) {
+        fds[i] = client_open(s.port);
+        client_send(fds[i], "\0\0\0\0", 4);
+        struct sockaddr_in own;
+        socklen_t len = sizeof own;
+        getsockname(fds[i], (struct sockaddr *)&own, &len);
+        char want[64], got[64];
+        snprintf(want, sizeof want, "127.0.0.1 %u", ntohs(own.sin_port));
+        client_take(fds[i], got, 4 + strlen(want));
+        assert_memory_equal(got + 4, want, strlen(want));
+    }
+    EXPECT_EQ(listener_conn_count(s.listener), 12);
+    for (int i = 0; i < 12; i++) close(fds[i]);
+    server_stop(&s);
+    /* loop_index is 0 for all of them: nobody set it. */
+    EXPECT_EQ(atomic_load(&by_loop[0]), 12);
+}
+
+TEST(each_loop_gets_its_share)
+{
+    server_init(&s, "shares");
+    s.door.frames = &door;
+    s.loop_count = 3;
+    for (int i = 0; i < LOOPS_MAX; i++) atomic_store(&by_loop[i], 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        s.loops[i] = loop_new("share");
+        loop_index_set(s.loops[i], i);
+        loop_start(s.loops[i]);
+    }
+    EXPECT_OK(listener_open("127.0.0.1:0", &s.door, s.loops, 3, &s.listener));
+    struct net_address a;
+    listener_address(s.listener, &a);
+    int fds[12];
+    char got[64];
+    for (int i = 0; i < 12; i++) {
+        fds[i] = client_open(a.port);
+        client_send(fds[i], "\0\0\0\0", 4);
+        client_take(fds[i], got, 4);
+    }
+    for (int i = 0; i < 3; i++) EXPECT_EQ(atomic_load(&by_loop[i]), 4);
+    for (int i = 0; i < 12; i++) close(fds[i]);
+    server_stop(&s);
+}
+
+TEST(a_bad_address_or_one_in_use_is_refused)
+{
+    server_init(&s, "addresses");
+    s.door.frames = &door;
+    server_start(&s);
+    struct listener *none = NULL;
+    char taken[32];
+    snprintf(taken, sizeof taken, "127.0.0.1:%u", s.port);
+    const char *bad[] = {taken, "nonsense", "127.0.0.1:99999", "256.0.0.1:1", "name.invalid:80"};
+    for (int i = 0; i < 5; i++)
+        EXPECT_ERR(listener_open(bad[i], &s.door, s.loops, 1, &none), ERR_CONFIG);
+    EXPECT(none == NULL);
+    server_stop(&s);
+}
+
+TEST(a_port_is_free_again_after_closing)
+{
+    server_init(&s, "again");
+    s.door.frames = &door;
+    server_start(&s);
+    int fd = client_open(s.port);
+    client_send(fd, "\0\0\0\0", 4);
+    char got[4], address[32];
+    client_take(fd, got, 4);
+    listener_close(s.listener, 1000);
+    listener_free(s.listener);
+    snprintf(address, sizeof address, "127.0.0.1:%u", s.port);
+    EXPECT_OK(listener_open(address, &s.door, s.loops, 1, &s.listener));
+    close(fd);
+    server_stop(&s);
+}
+
+static void on_http(struct http_request *rq)
+{
+    http_reply(rq, 200, NULL, 0);
+}
+
+TEST(a_silent_or_vanished_client_leaves_nothing)
+{
+    static const struct http_door http = {.body_bytes_max = 10, .on_request = on_http};
+    server_init(&s, "vanish");
+    s.door.http = &http;
+    server_start(&s);
+    for (int i = 0; i < 50; i++) {
+        int fd = client_open(s.port);
+        if (i % 3 == 1) client_text(fd, "PR");           /* POST, PRI or nothing of these */
+        if (i % 3 == 2) client_text(fd, "POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf");
+        struct linger reset = {.l_onoff = 1};
+        if (i % 2) setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(fd);
+    }
+    until_counted(&s, s.counters.opened, 50);
+    while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    server_stop(&s);
+}
+
+TESTS(RUN(connections_go_to_the_loops_in_turn), RUN(each_loop_gets_its_share),
+      RUN(a_bad_address_or_one_in_use_is_refused), RUN(a_port_is_free_again_after_closing),
+      RUN(a_silent_or_vanished_client_leaves_nothing))

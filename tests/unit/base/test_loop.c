@@ -1,0 +1,164 @@
+#include <stdlib.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/net/loop.h"
+#include "test.h"
+
+enum { TIMERS = 500 };
+
+struct note {
+    struct job job;
+    struct loop *loop;
+    char name;
+};
+
+static char trace[64];
+static int64_t fake_us;
+
+static void put(char name)
+{
+    size_t len = strlen(trace);
+    EXPECT(len + 1 < sizeof trace);
+    trace[len] = name;
+    trace[len + 1] = '\0';
+}
+
+static void on_note(struct job *job)
+{
+    struct note *n = CONTAINER_OF(job, struct note, job);
+    EXPECT(loop_current() == n->loop);
+    put(n->name);
+}
+
+static struct note note(struct loop *loop, char name)
+{
+    return (struct note){.job.run = on_note, .loop = loop, .name = name};
+}
+
+static struct note deferred[3];
+
+static void on_defer_all(struct job *job)
+{
+    struct note *n = CONTAINER_OF(job, struct note, job);
+    loop_defer_flush(n->loop, &deferred[0].job);
+    loop_defer(n->loop, &deferred[1].job);
+    put(n->name);
+    loop_defer(n->loop, &deferred[2].job);
+}
+
+TEST(a_turn_runs_posted_then_deferred_then_flushes)
+{
+    trace[0] = '\0';
+    struct loop *loop = loop_new("one");
+    struct note a = note(loop, 'a'), b = note(loop, 'b');
+    a.job.run = on_defer_all;
+    deferred[0] = note(loop, 'f');
+    deferred[1] = note(loop, '1');
+    deferred[2] = note(loop, '2');
+    loop_post(loop, &a.job);
+    loop_post(loop, &b.job);
+    EXPECT(loop_current() == NULL);
+    loop_turn(loop, 0);
+    EXPECT_STR(trace, "ab12f");
+    loop_turn(loop, 0);
+    EXPECT_STR(trace, "ab12f");
+    loop_free(loop);
+}
+
+struct timed {
+    struct loop_timer timer;
+    struct loop *loop;
+    int64_t at_ms;
+    bool fired;
+};
+
+static int64_t last_ms;
+static int fired_count;
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct timed *t = CONTAINER_OF(timer, struct timed, timer);
+    EXPECT_EQ(timer->slot, 0);
+    EXPECT(t->at_ms >= last_ms && t->at_ms <= fake_us / 1000);
+    last_ms = t->at_ms;
+    t->fired = true;
+    fired_count++;
+}
+
+TEST(timers_fire_in_order_when_due_and_not_when_cancelled)
+{
+    const char *given = getenv("DIGLOT_SEED");
+    unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)clock_wall_ms();
+    print_message("DIGLOT_SEED=%u\n", seed);
+    srandom(seed);
+    fake_us = 1000 * 1000;
+    clock_fake(&fake_us);
+    struct loop *loop = loop_new("timers");
+    struct timed *t = NEW_ARRAY(struct timed, TIMERS);
+    last_ms = fired_count = 0;
+    for (int i = 0; i < TIMERS; i++) {
+        t[i] = (struct timed){.timer.fire = on_timer, .at_ms = 1001 + random() % 200};
+        loop_timer_set(loop, &t[i].timer, t[i].at_ms);
+    }
+    for (int i = 0; i < TIMERS; i += 3) loop_timer_cancel(loop, &t[i].timer);
+    for (int i = 0; i < TIMERS; i += 3) loop_timer_cancel(loop, &t[i].timer);      /* a no-op */
+    for (int i = 1; i < TIMERS; i += 3) {
+        t[i].at_ms = 1001 + random() % 200;
+        loop_timer_set(loop, &t[i].timer, t[i].at_ms);
+    }
+    for (int64_t now_ms = 1000; now_ms <= 1210; now_ms += 7) {
+        fake_us = now_ms * 1000;
+        loop_turn(loop, 0);
+        for (int i = 0; i < TIMERS; i++) EXPECT_EQ(t[i].fired, i % 3 != 0 && t[i].at_ms <= now_ms);
+    }
+    EXPECT_EQ(fired_count, TIMERS - (TIMERS + 2) / 3);
+    mem_free(t);
+    loop_free(loop);
+    clock_fake(NULL);
+}
+
+struct far {
+    struct loop_timer timer;
+    struct mailbox done;
+    struct job job;
+};
+
+static void on_far(struct loop_timer *timer)
+{
+    struct far *f = CONTAINER_OF(timer, struct far, timer);
+    mailbox_post(&f->done, &f->job);
+}
+
+static struct loop *far_loop;
+
+static void on_arm(struct job *job)
+{
+    struct far *f = CONTAINER_OF(job, struct far, job);
+    loop_assert(far_loop);
+    loop_timer_set(far_loop, &f->timer, loop_now_ms(far_loop) + 5);
+}
+
+TEST(a_thread_wakes_for_jobs_and_timers)
+{
+    far_loop = loop_new("thread");
+    loop_index_set(far_loop, 7);
+    EXPECT_EQ(loop_index(far_loop), 7);
+    loop_start(far_loop);
+    struct far f = {.timer.fire = on_far, .job.run = on_arm};
+    mailbox_init(&f.done);
+    loop_post(far_loop, &f.job);
+    EXPECT(mailbox_wait(&f.done, 20000) == &f.job);
+    mailbox_done(&f.done);
+    trace[0] = '\0';
+    struct note last = note(far_loop, 'z');
+    loop_post(far_loop, &last.job);
+    loop_stop(far_loop);                 /* runs what was posted */
+    EXPECT_STR(trace, "z");
+    struct note late = note(far_loop, 'y');
+    loop_post(far_loop, &late.job);
+    loop_free(far_loop);                 /* and what came later */
+    EXPECT_STR(trace, "zy");
+}
+
+TESTS(RUN(a_turn_runs_posted_then_deferred_then_flushes),
+      RUN(timers_fire_in_order_when_due_and_not_when_cancelled), RUN(a_thread_wakes_for_jobs_and_timers))
