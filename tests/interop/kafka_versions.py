@@ -49,20 +49,29 @@ def produce(caller, name, topic_id, records, v=9, index=0):
     return answer["responses"][0]["partition_responses"][0]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def caller(server):
     with Caller(server.kafka) as connection:
         yield connection
 
 
 @pytest.fixture(scope="module")
-def topic(caller):
-    """Three records in partition 0, offset 2 committed for it by the group of the same name."""
-    name, topic_id = create(caller)
-    assert produce(caller, name, topic_id, batch(b"a", b"b", b"c"))["error_code"] == 0
-    coordinator_ready(caller, name)
-    commit(caller, 8, name, name, topic_id)
+def topic(server):
+    """A topic with three records in partition 0: its name and id."""
+    with Caller(server.kafka) as caller:
+        name, topic_id = create(caller)
+        assert produce(caller, name, topic_id, batch(b"a", b"b", b"c"))["error_code"] == 0
     return name, topic_id
+
+
+@pytest.fixture(scope="module")
+def group(server, topic):
+    """A group without members that has committed offset 2 of that partition."""
+    name = unique("group")
+    with Caller(server.kafka) as caller:
+        coordinator_ready(caller, name)
+        commit(caller, 8, name, *topic)
+    return name
 
 
 def coordinator_ready(caller, group):
@@ -144,34 +153,34 @@ def test_metadata_of_everything_it_may_tell(caller, topic, v):
 
 
 @versions("OffsetCommit")
-def test_offset_commit(caller, topic, v):
-    commit(caller, v, topic[0], *topic)
+def test_offset_commit(caller, topic, group, v):
+    commit(caller, v, group, *topic)
 
 
 @versions("OffsetFetch")
-def test_offset_fetch(caller, topic, v):
+def test_offset_fetch(caller, topic, group, v):
     name, topic_id = topic
     asked = [{**naming("OffsetFetch", v, name, topic_id), "partition_indexes": [0, 1]}]
     if v < 8:
-        topics = caller.call("OffsetFetch", v, group_id=name, topics=asked)["topics"]
+        topics = caller.call("OffsetFetch", v, group_id=group, topics=asked)["topics"]
     else:
-        topics = caller.call("OffsetFetch", v, groups=[{"group_id": name, "topics": asked}])["groups"][0]["topics"]
+        topics = caller.call("OffsetFetch", v, groups=[{"group_id": group, "topics": asked}])["groups"][0]["topics"]
     got = {p["partition_index"]: (p["error_code"], p["committed_offset"], p["metadata"])
            for p in topics[0]["partitions"]}
     assert got == {0: (0, 2, "note"), 1: (0, -1, "")}
     if 2 <= v < 8:
-        assert caller.call("OffsetFetch", v, group_id=name, topics=None)["topics"]
+        assert caller.call("OffsetFetch", v, group_id=group, topics=None)["topics"]
     if v >= 8:
-        assert caller.call("OffsetFetch", v, groups=[{"group_id": name, "topics": None}])["groups"][0]["topics"]
+        assert caller.call("OffsetFetch", v, groups=[{"group_id": group, "topics": None}])["groups"][0]["topics"]
 
 
 @versions("FindCoordinator")
-def test_find_coordinator(caller, topic, v):
+def test_find_coordinator(caller, group, v):
     if v < 4:
-        found = caller.call("FindCoordinator", v, key=topic[0])
+        found = caller.call("FindCoordinator", v, key=group)
     else:
-        found, = caller.call("FindCoordinator", v, coordinator_keys=[topic[0]])["coordinators"]
-        assert found["key"] == topic[0]
+        found, = caller.call("FindCoordinator", v, coordinator_keys=[group])["coordinators"]
+        assert found["key"] == group
     assert found["error_code"] == 0 and found["port"] > 0 and found["host"]
 
 
@@ -206,22 +215,22 @@ def test_the_life_of_a_group_member(caller, v):
 
 
 @versions("DescribeGroups")
-def test_describe_groups(caller, topic, v):
+def test_describe_groups(caller, group, v):
     missing = unique("group")
     asked = {"include_authorized_operations": True} if v >= 3 else {}
-    groups = {g["group_id"]: g for g in caller.call("DescribeGroups", v, groups=[topic[0], missing], **asked)["groups"]}
-    known, unknown = groups[topic[0]], groups[missing]
+    groups = {g["group_id"]: g for g in caller.call("DescribeGroups", v, groups=[group, missing], **asked)["groups"]}
+    known, unknown = groups[group], groups[missing]
     assert (known["error_code"], known["group_state"]) == (0, "Empty")
     assert (unknown["error_code"], unknown["group_state"]) == (69 if v >= 6 else 0, "Dead")
     assert (known["authorized_operations"] == -2**31) == (v < 3)
 
 
 @versions("ListGroups")
-def test_list_groups(caller, topic, v):
+def test_list_groups(caller, group, v):
     answer = caller.call("ListGroups", v)
-    assert answer["error_code"] == 0 and topic[0] in [g["group_id"] for g in answer["groups"]]
+    assert answer["error_code"] == 0 and group in [g["group_id"] for g in answer["groups"]]
     if v >= 4:
-        assert topic[0] not in [g["group_id"] for g in caller.call("ListGroups", v, states_filter=["Stable"])["groups"]]
+        assert group not in [g["group_id"] for g in caller.call("ListGroups", v, states_filter=["Stable"])["groups"]]
 
 
 @versions("ApiVersions")
