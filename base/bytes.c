@@ -21,7 +21,7 @@ uint64_t bytes_hash(struct bytes b)
 struct bytes bytes_slice(struct bytes b, size_t from, size_t len)
 {
     assert(from <= b.len && len <= b.len - from);
-    return bytes_of(b.data + from, len);
+    return bytes_of(b.data ? b.data + from : NULL, len);
 }
 
 char *bytes_to_text(struct bytes b, char *to, size_t cap)
