@@ -53,4 +53,7 @@ void limits_charge_push(struct limits *l, const struct limits_key *key, uint64_t
  * operation: any number that names it. False: LimitExceeded, "Rate exceeded". */
 bool limits_take_control(struct limits *l, int32_t operation, uint32_t per_s, int64_t now_ms);
 
+/* How many shards, consumers and operations have buckets now: a metric, at most LIMITS_BUCKETS_MAX. */
+uint32_t limits_gauges(struct limits *l);
+
 #endif
