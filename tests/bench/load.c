@@ -17,7 +17,7 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-enum { ERROR_TEXT = 512, BURST = 100, FLUSH_MS = 60000, WAIT_MS = 30000 };
+enum { ERROR_TEXT = 512, REQUESTS_WAITING = 5000, BURST = 100, FLUSH_MS = 60000, WAIT_MS = 30000 };
 
 static const int64_t NS_PER_S = 1000000000;
 
@@ -98,7 +98,8 @@ static void producer_init(struct load *load, char **args, int64_t size, int64_t 
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     set(conf, "bootstrap.servers", args[0]);
     set(conf, "acks", "all");
-    set(conf, "queue.buffering.max.messages", "1000000");
+    /* What waits at the end of a run has to be sent within it. */
+    set_number(conf, "queue.buffering.max.messages", per_request > 0 ? per_request * REQUESTS_WAITING : 1000000);
     set(conf, "queue.buffering.max.kbytes", "262144");
     set_number(conf, "batch.num.messages", per_request > 0 ? per_request : 10000);
     set(conf, "linger.ms", per_request == 1 ? "0" : "5");

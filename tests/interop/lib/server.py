@@ -121,14 +121,18 @@ class Diglot(Process):
         self.data = self.dir / "data"
         self.environment = environment or {}
 
-    def start(self):
-        # Lines of an earlier start must not be taken for this one's.
-        seen = len(self.output())
+    def spawn(self):
+        """The process alone, without waiting for it: for those who measure how long that takes."""
         self._spawn([str(self.binary), "serve", "--data-dir", str(self.data),
                      "--kafka", self.kafka or "127.0.0.1:0",
                      "--kinesis", self.kinesis or "127.0.0.1:0",
                      "--admin", self.admin or "127.0.0.1:0", *self.options],
                     env={**os.environ, **self.environment})
+
+    def start(self):
+        # Lines of an earlier start must not be taken for this one's.
+        seen = len(self.output())
+        self.spawn()
         self._wait(lambda: self._read_addresses(self.output()[seen:]), 30, pause_s=0.005)
         self._wait(lambda: wire.metadata_ready(self.kafka), 30, pause_s=0.005)
         return self
@@ -165,10 +169,13 @@ class ApacheKafka(Process):
     def start(self):
         if self.kafka is None:
             self._format()
-        self._spawn(["java", f"-Xms{self.heap}", f"-Xmx{self.heap}", "-XX:+UseG1GC", "-cp", self.jars,
-                     "kafka.Kafka", str(self.dir / "server.properties")])
+        self.spawn()
         self._wait(lambda: wire.metadata_ready(self.kafka), 120)
         return self
+
+    def spawn(self):
+        self._spawn(["java", f"-Xms{self.heap}", f"-Xmx{self.heap}", "-XX:+UseG1GC", "-cp", self.jars,
+                     "kafka.Kafka", str(self.dir / "server.properties")])
 
     def _format(self):
         self.kafka = f"127.0.0.1:{free_port()}"
