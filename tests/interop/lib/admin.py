@@ -8,7 +8,7 @@ TIMEOUT_S = 30
 
 @functools.lru_cache(maxsize=8)
 def _client(address):
-    return AdminClient({"bootstrap.servers": address})
+    return AdminClient({"bootstrap.servers": address, "log_level": 0})
 
 
 def client(server):
