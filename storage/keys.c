@@ -40,15 +40,20 @@ void log_entry_header(const struct log_entry *v, uint8_t to[LOG_ENTRY_HEADER_BYT
 {
     store_be64(to, (uint64_t)v->arrival_ms);
     store_be32(to + 8, (uint32_t)v->partition_addressed);
-    store_be32(to + 12, 0);
+    store_be32(to + 12, (uint32_t)v->batch.len);
 }
 
-enum err log_entry_read(struct bytes value, struct log_entry *ret)
+enum err log_entry_next(struct bytes *run, struct log_entry *ret)
 {
-    if (value.len < LOG_ENTRY_HEADER_BYTES) return ERR_FORMAT;
-    ret->arrival_ms = (int64_t)load_be64(value.data);
-    ret->partition_addressed = (int32_t)load_be32(value.data + 8);
-    ret->batch = bytes_slice(value, LOG_ENTRY_HEADER_BYTES, value.len - LOG_ENTRY_HEADER_BYTES);
+    if (run->len == 0) return ERR_NOT_FOUND;
+    if (run->len < LOG_ENTRY_HEADER_BYTES) return ERR_FORMAT;
+    size_t len = load_be32(run->data + 12);
+    if (len > run->len - LOG_ENTRY_HEADER_BYTES) return ERR_FORMAT;
+    ret->arrival_ms = (int64_t)load_be64(run->data);
+    ret->partition_addressed = (int32_t)load_be32(run->data + 8);
+    ret->batch = bytes_slice(*run, LOG_ENTRY_HEADER_BYTES, len);
+    size_t bytes = LOG_ENTRY_HEADER_BYTES + len;
+    *run = bytes_slice(*run, bytes, run->len - bytes);
     return ERR_OK;
 }
 

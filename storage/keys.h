@@ -19,15 +19,18 @@ void format_write(uint32_t version, uint8_t to[FORMAT_BYTES]);
 /* Errors: ERR_FORMAT. Thread: any. */
 enum err format_read(struct bytes value, uint32_t *ret_version);
 
-/* ---- KV_LOG: one entry a record batch
+/* ---- KV_LOG: one entry a run of record batches, those that a log got in one commit
  *
+ * A run shares one key, so that many small batches cost the engine one insertion. It is closed at
+ * RUN_BYTES or RUN_BATCHES; a batch beyond RUN_BYTES is a run of its own.
  * key:    0  8  log id, never reused
- *         8  8  LAST offset of the batch: a seek to any offset lands on the batch that holds it
- * value:  0  8  arrival time, ms since 1970; never goes back in a log
+ *         8  8  LAST offset of the run: a seek to any offset lands on the run that holds it
+ * value:        its batches, one after the other, each:
+ *         0  8  arrival time, ms since 1970; never goes back in a log
  *         8  4  partition that the producer addressed (a retired one is forwarded): whose sequence it is
- *        12  4  zero
+ *        12  4  bytes of the batch
  *        16     the batch, base offset and leader epoch filled in */
-enum { LOG_KEY_BYTES = 16, LOG_ENTRY_HEADER_BYTES = 16 };
+enum { LOG_KEY_BYTES = 16, LOG_ENTRY_HEADER_BYTES = 16, RUN_BYTES = 64 << 10, RUN_BATCHES = 256 };
 static_assert(LOG_KEY_BYTES == 8 + 8 && LOG_ENTRY_HEADER_BYTES == 8 + 4 + 4, "on-disk format");
 
 struct log_key {
@@ -44,9 +47,11 @@ struct log_entry {
     int32_t partition_addressed;
     struct bytes batch;         /* borrowed */
 };
+/* The 16 bytes in front of the batch. */
 void log_entry_header(const struct log_entry *v, uint8_t to[LOG_ENTRY_HEADER_BYTES]);
-/* Errors: ERR_FORMAT - shorter than its header. Thread: any. */
-enum err log_entry_read(struct bytes value, struct log_entry *ret);
+/* Takes the first batch off a run.
+ * Errors: ERR_NOT_FOUND - the run is empty; ERR_FORMAT - cut short, or not a batch. Thread: any. */
+enum err log_entry_next(struct bytes *run, struct log_entry *ret);
 
 /* ---- KV_INDEX: a summary of each chunk of a log (about 1 MiB), and where the log starts
  *

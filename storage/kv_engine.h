@@ -40,6 +40,6 @@ struct kv_batch {
     const struct kv_engine *engine;
 };
 
-enum { KV_PARTS_MAX = 8 };
+enum { KV_PARTS_MAX = 512 };
 
 #endif

@@ -178,6 +178,7 @@ void plog_set_state(struct plog *log, enum plog_state state)
 int64_t plog_publish(struct plog *log, bool keep_tail)
 {
     struct plog_writer *w = log->writer;
+    assert(w->run_bytes == 0);
     if (keep_tail) {
         tail_pack(w->staged, w->staged_count);
         for (uint32_t i = 0; i < w->staged_count; i++) slab_disown(w->staged[i].bytes.slab);
@@ -203,7 +204,7 @@ int64_t plog_publish(struct plog *log, bool keep_tail)
     log->state = PLOG_OPEN;
     struct log_watch *taken = watches_take(log, log->bounds.last_stable);
     pthread_mutex_unlock(&log->lock);
-    w->staged_count = 0;
+    w->staged_count = w->run_first = 0;
     watches_fire(log, taken);
     return after - before;
 }

@@ -76,7 +76,11 @@ static void keep_staged(struct plog_writer *w, const struct append *a)
     if (w->staged_count == w->staged_cap) {
         w->staged_cap = w->staged_cap ? w->staged_cap * 2 : 4;
         w->staged = mem_grow(w->staged, w->staged_cap * sizeof *w->staged);
+        w->staged_addressed =
+            mem_grow(w->staged_addressed, w->staged_cap * sizeof *w->staged_addressed);
     }
+    w->staged_addressed[w->staged_count] = a->partition_addressed;
+    w->run_bytes += a->batch.bytes.len;
     w->staged[w->staged_count++] = (struct batch_view){
         .bytes = {.slab = slab_ref(a->batch.slab), .bytes = a->batch.bytes},
         .base_offset = a->base_offset,
@@ -85,15 +89,29 @@ static void keep_staged(struct plog_writer *w, const struct append *a)
     };
 }
 
-static void put_batch(const struct plog *log, const struct append *a, int64_t last_offset,
-                      struct kv_batch *b)
+void plog_end_run(struct plog *log, struct kv_batch *b)
 {
-    struct log_key key = log_key(log->id, last_offset);
-    uint8_t header[LOG_ENTRY_HEADER_BYTES];
-    log_entry_header(&(struct log_entry){.arrival_ms = a->arrival_ms,
-                                         .partition_addressed = a->partition_addressed}, header);
-    struct bytes parts[2] = {bytes_of(header, sizeof header), a->batch.bytes};
-    kv_batch_put_parts(b, KV_LOG, KEY_BYTES(key), parts, 2);
+    struct plog_writer *w = log->writer;
+    uint32_t count = w->staged_count - w->run_first;
+    if (count == 0) return;
+    assert(count <= RUN_BATCHES);
+    uint8_t headers[RUN_BATCHES][LOG_ENTRY_HEADER_BYTES];
+    struct bytes parts[2 * RUN_BATCHES];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct batch_view *v = &w->staged[w->run_first + i];
+        struct log_entry e = {.arrival_ms = v->arrival_ms,
+                              .partition_addressed = w->staged_addressed[w->run_first + i],
+                              .batch = v->bytes.bytes};
+        log_entry_header(&e, headers[i]);
+        parts[2 * i] = bytes_of(headers[i], LOG_ENTRY_HEADER_BYTES);
+        parts[2 * i + 1] = v->bytes.bytes;
+    }
+    struct log_key key = log_key(log->id, w->offset_next - 1);
+    kv_batch_put_parts(b, KV_LOG, KEY_BYTES(key), parts, (int)(2 * count));
+    w->run_first = w->staged_count;
+    w->run_bytes = 0;
+    if (w->chunk.bytes >= CHUNK_BYTES || w->chunk.batch_count >= CHUNK_BATCHES)
+        close_chunk(log, b);
 }
 
 enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct kv_batch *b)
@@ -117,6 +135,7 @@ enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct k
         }
     }
     if (w->offset_next > INT64_MAX - 1 - info.last_offset_delta) return ERR_TOO_LARGE;
+    if (w->run_bytes + a->batch.bytes.len > RUN_BYTES) plog_end_run(log, b);
     uint8_t *batch = (uint8_t *)a->batch.bytes.data;
     a->arrival_ms = now_ms > w->arrival_last_ms ? now_ms : w->arrival_last_ms;
     a->base_offset = w->offset_next;
@@ -132,9 +151,8 @@ enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct k
         producers_add(&w->producers, a->partition_addressed, &info, a->arrival_ms);
     plog_count(w, &info, a->arrival_ms);
     w->unsynced_records += info.last_offset_delta + 1;
-    put_batch(log, a, w->offset_next - 1, b);
     keep_staged(w, a);
-    if (w->chunk.bytes >= CHUNK_BYTES || w->chunk.batch_count >= CHUNK_BATCHES)
-        close_chunk(log, b);
+    if (w->run_bytes >= RUN_BYTES || w->staged_count - w->run_first == RUN_BATCHES)
+        plog_end_run(log, b);
     return ERR_OK;
 }

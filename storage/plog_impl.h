@@ -42,8 +42,11 @@ struct plog_writer {
     bool has_snapshot;
     int64_t unsynced_records;       /* since this log's last synced commit (flush.messages) */
     struct batch_view *staged;      /* this turn's batches; one slab reference each */
+    int32_t *staged_addressed;      /* the partition each one addressed */
     uint32_t staged_count;
     uint32_t staged_cap;
+    uint32_t run_first;             /* staged ones from here on are the open run */
+    size_t run_bytes;
 };
 
 struct plog {
@@ -93,6 +96,9 @@ void plog_writer_free(struct plog_writer *w);       /* NULL is a no-op */
 struct batch_info;
 /* Counts a batch that follows: into the open chunk, the size, the end offset. */
 void plog_count(struct plog_writer *w, const struct batch_info *info, int64_t arrival_ms);
+/* Ends the open run, if there is one: stages it and, when the chunk is full, what goes with that. To
+ * be called before the commit. */
+void plog_end_run(struct plog *log, struct kv_batch *b);
 /* Stages a snapshot of the producers, unless there never was one. */
 void plog_stage_snapshot(struct plog *log, struct kv_batch *b);
 /* Checks one append and stages it into b. On ERR_OK a's outputs are set, also for a duplicate, which

@@ -16,6 +16,7 @@ void plog_writer_free(struct plog_writer *w)
     if (w == NULL) return;
     for (uint32_t i = 0; i < w->staged_count; i++) slab_unref(w->staged[i].bytes.slab);
     mem_free(w->staged);
+    mem_free(w->staged_addressed);
     producers_done(&w->producers);
     mem_free(w);
 }
@@ -70,24 +71,32 @@ static enum err read_snapshot(struct plog_writer *w, struct kv *kv, uint64_t id)
     return producers_read(&w->producers, slab_bytes(value), &w->snapshot_offset);
 }
 
-static enum err scan_one(struct plog_writer *w, struct bytes key, struct bytes value, int64_t covered)
+static enum err scan_batch(struct plog_writer *w, const struct log_entry *e, int64_t covered)
 {
-    uint64_t id;
-    int64_t last_offset;
-    struct log_entry v;
     struct batch_info info;
-    TRY(log_key_read(key, &id, &last_offset));
-    TRY(log_entry_read(value, &v));
-    if (batch_peek(v.batch, &info) != ERR_OK) return ERR_FORMAT;
-    if (batch_last_offset(&info) != last_offset || info.bytes != v.batch.len) return ERR_FORMAT;
-    /* The first batch may straddle the start of the log; from then on there is no hole. */
+    if (batch_peek(e->batch, &info) != ERR_OK || info.bytes != e->batch.len) return ERR_FORMAT;
+    int64_t last_offset = batch_last_offset(&info);
+    /* The first run may begin before what is looked for; from then on there is no hole. */
+    if (last_offset < w->offset_next) return ERR_OK;
     bool is_first = info.base_offset <= w->log_start && last_offset >= w->log_start;
     if (info.base_offset != w->offset_next && !is_first) return ERR_FORMAT;
     if (info.producer_id >= 0 && last_offset >= w->snapshot_offset)
-        producers_add(&w->producers, v.partition_addressed, &info, v.arrival_ms);
-    if (last_offset >= covered) plog_count(w, &info, v.arrival_ms);
+        producers_add(&w->producers, e->partition_addressed, &info, e->arrival_ms);
+    if (last_offset >= covered) plog_count(w, &info, e->arrival_ms);
     w->offset_next = last_offset + 1;
     return ERR_OK;
+}
+
+static enum err scan_run(struct plog_writer *w, struct bytes key, struct bytes run, int64_t covered)
+{
+    uint64_t id;
+    int64_t last_offset;
+    struct log_entry e;
+    enum err err;
+    TRY(log_key_read(key, &id, &last_offset));
+    while ((err = log_entry_next(&run, &e)) == ERR_OK) TRY(scan_batch(w, &e, covered));
+    if (err != ERR_NOT_FOUND) return err;
+    return w->offset_next == last_offset + 1 ? ERR_OK : ERR_FORMAT;
 }
 
 static enum err scan(struct plog_writer *w, struct kv *kv, uint64_t id, int64_t covered)
@@ -99,7 +108,7 @@ static enum err scan(struct plog_writer *w, struct kv *kv, uint64_t id, int64_t 
     struct log_key from = log_key(id, from_offset), to = log_key_first(id + 1);
     CLEANUP(kv_iter_freep) struct kv_iter *it =
         kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
-    while (kv_iter_next(it)) TRY(scan_one(w, kv_iter_key(it), kv_iter_value(it), covered));
+    while (kv_iter_next(it)) TRY(scan_run(w, kv_iter_key(it), kv_iter_value(it), covered));
     TRY(kv_iter_error(it));
     return w->offset_next >= covered ? ERR_OK : ERR_FORMAT;     /* a chunk beyond the log's end */
 }

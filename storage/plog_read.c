@@ -16,6 +16,7 @@ enum { READ_SLAB_BYTES = 256 * 1024 };      /* batches that are smaller share sl
 /* Batches of [offset, end), one after the other, each checked to follow on the one before. */
 struct scan {
     struct kv_iter *it;
+    struct bytes run;           /* what is left of the run that the iterator stands on */
     int64_t log_start;
     int64_t end;
     int64_t offset_next;
@@ -30,7 +31,8 @@ static void scan_init(struct scan *s, struct kv *kv, uint64_t log_id,
     *s = (struct scan){.log_start = bounds->log_start,
                        .end = bounds->last_stable,
                        .offset_next = offset};
-    struct log_key from = log_key(log_id, offset), to = log_key(log_id, bounds->last_stable);
+    /* The last run may end behind last_stable. */
+    struct log_key from = log_key(log_id, offset), to = log_key_first(log_id + 1);
     s->it = kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
 }
 
@@ -42,23 +44,27 @@ static void scan_done(struct scan *s)
 /* Errors: ERR_NOT_FOUND - the end; ERR_COLD; ERR_DISK; ERR_FORMAT. Thread: the reader. */
 static enum err scan_next(struct scan *s)
 {
-    if (s->offset_next >= s->end) return ERR_NOT_FOUND;
-    if (!kv_iter_next(s->it)) {
-        TRY(kv_iter_error(s->it));
-        return ERR_COLD;                        /* all of it was cut off */
+    for (;;) {
+        if (s->offset_next >= s->end) return ERR_NOT_FOUND;
+        if (s->run.len == 0) {
+            if (!kv_iter_next(s->it)) {
+                TRY(kv_iter_error(s->it));
+                return ERR_COLD;                /* all of it was cut off */
+            }
+            s->run = kv_iter_value(s->it);
+        }
+        enum err err = log_entry_next(&s->run, &s->value);
+        if (err != ERR_OK || batch_peek(s->value.batch, &s->info) != ERR_OK ||
+            s->info.bytes != s->value.batch.len)
+            return ERR_FORMAT;
+        int64_t last_offset = batch_last_offset(&s->info);
+        if (!s->begun && last_offset < s->offset_next) continue;    /* the run began before it */
+        if (s->begun && s->info.base_offset != s->offset_next) return ERR_FORMAT;
+        if (!s->begun && s->info.base_offset > s->offset_next) return ERR_COLD;
+        s->begun = true;
+        s->offset_next = last_offset + 1;
+        return ERR_OK;
     }
-    uint64_t id;
-    int64_t last_offset;
-    TRY(log_key_read(kv_iter_key(s->it), &id, &last_offset));
-    TRY(log_entry_read(kv_iter_value(s->it), &s->value));
-    if (batch_peek(s->value.batch, &s->info) != ERR_OK) return ERR_FORMAT;
-    if (s->info.bytes != s->value.batch.len || batch_last_offset(&s->info) != last_offset)
-        return ERR_FORMAT;
-    if (s->begun && s->info.base_offset != s->offset_next) return ERR_FORMAT;
-    if (!s->begun && s->info.base_offset > s->offset_next) return ERR_COLD;
-    s->begun = true;
-    s->offset_next = last_offset + 1;
-    return ERR_OK;
 }
 
 /* ---- Ranges */
@@ -97,7 +103,7 @@ enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds 
     scan_init(&s, kv, log_id, bounds, offset);
     size_t bytes = 0;
     enum err err;
-    while ((err = scan_next(&s)) == ERR_OK) {
+    while ((err = scan_next(&s)) == ERR_OK && s.offset_next <= s.end) {
         size_t len = s.value.batch.len;
         if (bytes + len > bytes_max && !(min_one && bytes == 0)) return ERR_OK;
         TRY(copy_batch(&s, &slab, bytes_max > bytes ? bytes_max - bytes : 0, ret));

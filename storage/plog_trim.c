@@ -86,7 +86,8 @@ enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct top
         kv_iter_new(kv, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to), false);
     if (!kv_iter_next(it)) return kv_iter_error(it);
     struct log_entry v;
-    TRY(log_entry_read(kv_iter_value(it), &v));
+    struct bytes run = kv_iter_value(it);
+    TRY(log_entry_next(&run, &v));
     *ret_due = (config->retention_ms >= 0 && v.arrival_ms < now_ms - config->retention_ms) ||
                (config->retention_bytes >= 0 && config->retention_bytes < CHUNK_BYTES);
     return ERR_OK;
@@ -115,6 +116,7 @@ void plog_stage_start(struct plog *log, int64_t log_start, uint64_t bytes_total_
 {
     struct plog_writer *w = log->writer;
     assert(log_start > w->log_start && log_start <= w->offset_next);
+    assert(w->run_first == w->staged_count);
     struct log_key log_from = log_key_first(log->id), log_to = log_key(log->id, log_start);
     kv_batch_delete_range(b, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
     struct chunk_key from = chunk_key_first(log->id), to = chunk_key(log->id, log_start);

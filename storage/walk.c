@@ -9,15 +9,20 @@ enum err walk_batches(struct kv *kv, uint64_t log_id, int64_t from, int64_t to,
                                    const struct log_entry *entry),
                       void *context)
 {
-    struct log_key first = log_key(log_id, from), next = log_key(log_id, to);
+    struct log_key first = log_key(log_id, from), next = log_key_first(log_id + 1);
     CLEANUP(kv_iter_freep) struct kv_iter *it =
         kv_iter_new(kv, KV_LOG, KEY_BYTES(first), KEY_BYTES(next), false);
     while (kv_iter_next(it)) {
+        struct bytes run = kv_iter_value(it);
         struct log_entry entry;
         struct batch_info info;
-        TRY(log_entry_read(kv_iter_value(it), &entry));
-        if (batch_peek(entry.batch, &info) != ERR_OK) return ERR_FORMAT;
-        if (!each(context, &info, &entry)) return ERR_OK;
+        enum err err;
+        while ((err = log_entry_next(&run, &entry)) == ERR_OK) {
+            if (batch_peek(entry.batch, &info) != ERR_OK) return ERR_FORMAT;
+            if (batch_last_offset(&info) < from) continue;
+            if (info.base_offset >= to || !each(context, &info, &entry)) return ERR_OK;
+        }
+        if (err != ERR_NOT_FOUND) return err;
     }
     return kv_iter_error(it);
 }
@@ -191,37 +196,52 @@ static void count_in_chunk(struct proof *p, const struct batch_info *info, int64
 }
 
 /* Errors: ERR_DISK. Thread: the walk's. */
-static enum err prove_batch(struct proof *p, int64_t last_offset, struct bytes value)
+static enum err prove_batch(struct proof *p, const struct log_entry *e)
 {
-    struct log_entry e;
     struct batch_info info;
-    if (log_entry_read(value, &e) != ERR_OK || batch_peek(e.batch, &info) != ERR_OK ||
-        info.bytes != e.batch.len) {
-        say(p, last_offset, "a record batch cannot be read");
+    if (batch_peek(e->batch, &info) != ERR_OK || info.bytes != e->batch.len) {
+        say(p, p->end_offset, "a record batch cannot be read");
         return ERR_OK;
     }
     p->counts.batches++;
     p->counts.bytes += info.bytes;
-    if (batch_last_offset(&info) != last_offset)
-        say(p, last_offset, "a key does not name the last offset of its batch");
-    if (!batch_crc_is_right(e.batch)) say(p, info.base_offset, "a record batch has a wrong CRC");
+    int64_t last_offset = batch_last_offset(&info);
+    if (!batch_crc_is_right(e->batch)) say(p, info.base_offset, "a record batch has a wrong CRC");
     if (p->log_batches++ == 0) {
         if (info.base_offset > p->log_start) say(p, info.base_offset, "the log's beginning is missing");
-        if (last_offset < p->log_start) say(p, info.base_offset, "a batch lies before the log's start");
     } else if (info.base_offset != p->end_offset) {
         say(p, info.base_offset, info.base_offset > p->end_offset ? "offsets are missing"
                                                                   : "offsets repeat");
     }
-    if (e.arrival_ms < p->arrival_ms) say(p, info.base_offset, "arrival time goes back");
-    p->arrival_ms = e.arrival_ms;
+    if (e->arrival_ms < p->arrival_ms) say(p, info.base_offset, "arrival time goes back");
+    p->arrival_ms = e->arrival_ms;
     p->end_offset = last_offset + 1;
-    if (!p->has_chunk) return ERR_OK;
-    count_in_chunk(p, &info, e.arrival_ms);
+    if (!p->has_chunk || last_offset < p->chunk.first_offset) return ERR_OK;
+    count_in_chunk(p, &info, e->arrival_ms);
     if (last_offset < p->chunk.last_offset) return ERR_OK;
     if (last_offset > p->chunk.last_offset)
         say(p, last_offset, "a chunk ends in the middle of a batch");
     end_chunk(p);
     return next_chunk(p);
+}
+
+struct sought {
+    const struct producer_entry *producer;
+    const struct producer_batch *batch;
+    bool found;
+};
+
+static bool is_sought(void *context, const struct batch_info *info, const struct log_entry *entry)
+{
+    struct sought *s = context;
+    s->found = info->base_offset == s->batch->base_offset &&
+               info->producer_id == s->producer->producer_id &&
+               info->producer_epoch == s->producer->epoch &&
+               info->base_sequence == s->batch->first_sequence &&
+               batch_last_sequence(info) == s->batch->last_sequence &&
+               entry->arrival_ms == s->batch->arrival_ms &&
+               entry->partition_addressed == s->producer->partition_addressed;
+    return false;
 }
 
 /* A batch that the snapshot tells of, and that was not removed since, is in the log as it says.
@@ -230,21 +250,10 @@ static enum err prove_producer_batch(struct proof *p, const struct producer_entr
                                      const struct producer_batch *b)
 {
     if (b->base_offset < p->log_start) return ERR_OK;
-    struct log_key from = log_key(p->log_id, b->base_offset), to = log_key_first(p->log_id + 1);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(p->kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
-    struct log_entry e;
-    struct batch_info info;
-    if (!kv_iter_next(it)) {
-        TRY(kv_iter_error(it));
-    } else if (log_entry_read(kv_iter_value(it), &e) == ERR_OK &&
-               batch_peek(e.batch, &info) == ERR_OK && info.base_offset == b->base_offset &&
-               info.producer_id == stored->producer_id && info.producer_epoch == stored->epoch &&
-               info.base_sequence == b->first_sequence &&
-               batch_last_sequence(&info) == b->last_sequence && e.arrival_ms == b->arrival_ms &&
-               e.partition_addressed == stored->partition_addressed) {
-        return ERR_OK;
-    }
+    struct sought sought = {.producer = stored, .batch = b};
+    enum err err = walk_batches(p->kv, p->log_id, b->base_offset, b->base_offset + 1, is_sought, &sought);
+    if (err == ERR_DISK) return err;
+    if (sought.found) return ERR_OK;
     say(p, b->base_offset, "the producer snapshot tells of a batch that the log has not");
     return ERR_OK;
 }
@@ -274,6 +283,19 @@ static enum err prove_producers(struct proof *p)
         for (int b = 0; b < e.batch_count; b++) TRY(prove_producer_batch(p, &e, &e.batches[b]));
     }
     if (rest.len > 0) say(p, offset, "bytes behind the producer snapshot");
+    return ERR_OK;
+}
+
+/* Errors: ERR_DISK. Thread: the walk's. */
+static enum err prove_run(struct proof *p, int64_t last_offset, struct bytes run)
+{
+    struct log_entry e;
+    enum err err;
+    if (last_offset < p->log_start) say(p, last_offset, "a run lies before the log's start");
+    while ((err = log_entry_next(&run, &e)) == ERR_OK) TRY(prove_batch(p, &e));
+    if (err != ERR_NOT_FOUND) say(p, last_offset, "a run of record batches cannot be read");
+    if (p->end_offset != last_offset + 1)
+        say(p, last_offset, "a key does not name the last offset of its run");
     return ERR_OK;
 }
 
@@ -317,7 +339,7 @@ static enum err prove_all(struct proof *p, struct kv_iter *it, bool *more)
             TRY(end_log(p));
             TRY(begin_log(p, id));
         }
-        TRY(prove_batch(p, last_offset, kv_iter_value(it)));
+        TRY(prove_run(p, last_offset, kv_iter_value(it)));
         *more = kv_iter_next(it);
     }
     TRY(kv_iter_error(it));

@@ -1,7 +1,7 @@
 /* Walks over everything that the logs of a data directory hold and proves that it fits together:
  * what `diglot check` and the crash tests call, and `diglot dump` reads along.
  *
- * Proved for each log: keys name the last offset of their batch, batches begin where the one before
+ * Proved for each log: keys name the last offset of their run, batches begin where the one before
  * ended, CRCs are right, arrival never goes back, the first batch holds or follows the log's start;
  * chunks lie one behind the other on batch borders, count their bytes, batches and timestamps
  * right; the producer snapshot is not ahead of the log, and its latest batches are in it. */

@@ -56,6 +56,7 @@ struct worker {
     struct append *appends;
     struct append **appends_last;
     int append_count;
+    size_t append_bytes;
     struct store_write *writes;
     struct store_write **writes_last;
     bool turn_sync;
@@ -110,6 +111,7 @@ static void answer_appends(struct worker *w)
     w->appends = NULL;
     w->appends_last = &w->appends;
     w->append_count = 0;
+    w->append_bytes = 0;
     while (a != NULL) {
         struct append *next = a->next_in_turn;
         if (a->home == NULL) a->done(a);
@@ -247,6 +249,8 @@ static void turn_commit(struct worker *w)
 {
     enum err err = ERR_OK;
     if (w->turn_logs != NULL || w->writes != NULL) {
+        for (struct plog *log = w->turn_logs; log != NULL; log = log->turn_next)
+            plog_end_run(log, w->batch);
         err = kv_commit(w->kv, w->batch, w->turn_sync || w->power ? KV_SYNC : KV_NO_SYNC);
         kv_batch_clear(w->batch);
         if (err != ERR_OK) fail_turn(w);
@@ -314,7 +318,8 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
         if (wants_sync(log, a)) w->turn_sync = true;
     }
     turn_add(w, a, err);
-    if (w->append_count >= TURN_APPENDS_MAX || kv_batch_bytes(w->batch) >= TURN_BYTES_MAX)
+    w->append_bytes += a->batch.bytes.len;
+    if (w->append_count >= TURN_APPENDS_MAX || w->append_bytes >= TURN_BYTES_MAX)
         turn_commit(w);
 }
 
