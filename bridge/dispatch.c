@@ -103,8 +103,13 @@ static void send(struct kinesis_request *rq, uint16_t status, const char *conten
 
 void kinesis_reply(struct kinesis_request *rq, const void *output)
 {
-    loop_assert(rq->http->loop);
     kinesis_encode(kinesis_operations[rq->op].output, rq->codec, output, &rq->http->reply);
+    kinesis_reply_encoded(rq);
+}
+
+void kinesis_reply_encoded(struct kinesis_request *rq)
+{
+    loop_assert(rq->http->loop);
     metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
     send(rq, 200, type_of(rq->codec));
 }

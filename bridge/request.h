@@ -27,6 +27,9 @@ struct kinesis_request {
 /* 200 with the operation's output structure; NULL: an operation without output. rq is gone
  * afterwards. Thread: rq->home. */
 void kinesis_reply(struct kinesis_request *rq, const void *output);
+/* The same for an answer that the handler has encoded into rq->http->reply already, because what it
+ * points to ends before. */
+void kinesis_reply_encoded(struct kinesis_request *rq);
 /* AWS's error for err, with this text. */
 void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

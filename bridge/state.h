@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "bridge/bridge.h"
+#include "protocol/batch/inflate.h"
 #include "protocol/kinesis/token.h"
 
 struct subscriptions;
@@ -11,6 +12,7 @@ struct subscriptions;
 struct bridge_loop {
     struct loop *loop;
     struct bridge *bridge;
+    struct inflater inflater;           /* unpacks what Kafka producers compressed */
     uint64_t random[2];                 /* state of the request ids' generator; not for secrets */
 };
 

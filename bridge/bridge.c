@@ -1,0 +1,66 @@
+#include "bridge/bridge.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include "base/mem.h"
+#include "bridge/dispatch.h"
+#include "bridge/fanout.h"
+#include "bridge/state.h"
+#include "protocol/kinesis/codec.h"
+#include "storage/secret.h"
+#include "base/check.h"
+
+enum {
+    BODY_BYTES_MAX = 16 << 20,      /* 10 MiB of data in base64, its keys and the JSON around them */
+    REPLY_BYTES_MAX = 32 << 20,     /* 10 MiB of records in base64 and what comes with each */
+};
+
+static void fill_random(void *to, size_t len)
+{
+    if (getrandom(to, len, 0) != (ssize_t)len) abort();     /* short only above 256 bytes */
+}
+
+struct bridge *bridge_new(const struct bridge_options *options, struct store *store,
+                          struct limits *limits, struct loop *const *loops, uint32_t loop_count)
+{
+    struct bridge *b = NEW(struct bridge);
+    b->options = *options;
+    b->account = bytes_str(options->account_id);
+    b->region = bytes_str(options->region);
+    b->store = store;
+    b->limits = limits;
+    store_secret(store, b->token_key.bytes, sizeof b->token_key.bytes);
+    b->subscriptions = subscriptions_new();
+    b->loop_count = loop_count;
+    b->loops = NEW_ARRAY(struct bridge_loop, loop_count);
+    for (uint32_t i = 0; i < loop_count; i++) {
+        b->loops[i].loop = loops[i];
+        b->loops[i].bridge = b;
+        inflater_init(&b->loops[i].inflater, NULL, INFLATE_BYTES_MAX);
+        fill_random(b->loops[i].random, sizeof b->loops[i].random);
+        b->loops[i].random[0] |= 1;         /* the generator must not stand at zero */
+    }
+    b->door = (struct http_door){
+        .body_bytes_max = BODY_BYTES_MAX,
+        .reply_bytes_max = REPLY_BYTES_MAX,
+        .arena_bytes_max = (uint32_t)kinesis_decode_arena(BODY_BYTES_MAX) + REPLY_BYTES_MAX,
+        .context = b,
+        .on_request = dispatch_request,
+    };
+    dispatch_init();
+    return b;
+}
+
+void bridge_free(struct bridge *b)
+{
+    if (b == NULL) return;
+    for (uint32_t i = 0; i < b->loop_count; i++) inflater_done(&b->loops[i].inflater);
+    subscriptions_free(b->subscriptions);
+    mem_free(b->loops);
+    mem_free(b);
+}
+
+const struct http_door *bridge_door(struct bridge *b)
+{
+    return &b->door;
+}

@@ -1,0 +1,18 @@
+#include "bridge/change.h"
+#include "bridge/stream.h"
+#include "base/check.h"
+
+void kinesis_delete_stream(struct kinesis_request *rq)
+{
+    const struct delete_stream_input *in = &rq->input->delete_stream;
+    CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
+    if (t == NULL) return;
+    if (t->consumer_count > 0 && !in->enforce_consumer_deletion) {
+        kinesis_fail(rq, ERR_RESOURCE_IN_USE,
+                     "Stream %s under account %.*s has enhanced fan-out consumers; set EnforceConsumerDeletion to delete "
+                     "it together with them.", t->name, BYTES_ARGS(rq->bridge->account));
+        return;
+    }
+    struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = t->id};
+    change_start(rq, &change, change_reply_empty);
+}

@@ -1,0 +1,207 @@
+/* GetRecords: a page of one shard from where the iterator stands, and an iterator for the next page.
+ *
+ * The last page of a closed shard names the children and no next iterator: one never comes without the
+ * other (KCL waits for ever otherwise). Failure modes: an iterator of a stream or shard that is gone;
+ * data that retention removed is skipped, as at AWS. */
+#include <inttypes.h>
+#include <time.h>
+#include "base/clock.h"
+#include "base/mem.h"
+#include "bridge/get.h"
+#include "bridge/shard.h"
+#include "bridge/stream.h"
+#include "policy/limits.h"
+#include "protocol/kinesis/token.h"
+#include "storage/store.h"
+#include "base/check.h"
+
+struct get_records {
+    struct kinesis_request *rq;
+    struct topic *topic;                /* reference */
+    const struct shard *shard;
+    struct iterator_token token;
+    int64_t offset;
+    struct log_read cold;
+    struct log_seek seek;
+    struct read_result read;
+};
+
+static void finish(struct get_records *m)
+{
+    read_result_done(&m->read);
+    topic_unref(m->topic);
+}
+
+static void fail(struct get_records *m, enum err err)
+{
+    struct kinesis_request *rq = m->rq;
+    finish(m);
+    kinesis_fail_plain(rq, err);
+}
+
+static struct bytes next_iterator(struct get_records *m, int64_t offset)
+{
+    struct iterator_token token = m->token;
+    token.kind = ITERATOR_AT_OFFSET;
+    token.position = offset;
+    /* Nothing read yet: it goes on following the retention edge. */
+    if (m->token.kind == ITERATOR_TRIM_HORIZON && offset == m->offset) token.kind = ITERATOR_TRIM_HORIZON;
+    token.created_ms = clock_wall_ms();
+    char text[ITERATOR_TEXT_BYTES];
+    return arena_copy(m->rq->arena, iterator_format(&m->rq->bridge->token_key, &token, text));
+}
+
+static void answer(struct get_records *m)
+{
+    struct kinesis_request *rq = m->rq;
+    const struct get_records_input *in = &rq->input->get_records;
+    struct get_page page;
+    uint32_t limit = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX;
+    enum err err = get_render(rq->home, m->shard, &m->read, m->offset, limit, GET_BYTES_MAX, rq->arena, &page);
+    if (err != ERR_OK) {
+        fail(m, err);
+        return;
+    }
+    struct limits_key key = {.topic_id = m->topic->id, .shard = m->shard->index};
+    limits_charge_read(rq->bridge->limits, &key, page.bytes, clock_mono_ms());
+    struct get_records_output out = {
+        .records = page.records,
+        .records_count = page.count,
+        .millis_behind_latest = get_millis_behind(m->shard, &m->read.bounds, &page),
+    };
+    bool ended = m->shard->end_offset >= 0 && page.offset_next >= m->shard->end_offset;
+    if (ended) out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
+    else out.next_shard_iterator = next_iterator(m, page.offset_next);
+    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
+    finish(m);
+    kinesis_reply_encoded(rq);
+}
+
+static void cold_done(struct log_read *r)
+{
+    struct get_records *m = CONTAINER_OF(r, struct get_records, cold);
+    m->read = r->result;
+    if (r->err == ERR_OK) answer(m);
+    else fail(m, r->err);
+}
+
+static void read_at(struct get_records *m, const struct log_bounds *bounds)
+{
+    m->offset = m->token.kind == ITERATOR_AT_OFFSET ? m->token.position : m->shard->first_offset;
+    int64_t horizon = shard_horizon(m->shard, bounds->log_start);
+    if (m->offset < horizon) m->offset = horizon;
+    m->read.bounds = *bounds;
+    int64_t end = bounds->last_stable;
+    if (m->shard->end_offset >= 0 && m->shard->end_offset < end) end = m->shard->end_offset;
+    if (m->offset >= end) {
+        answer(m);
+        return;
+    }
+    struct plog *log = m->topic->partitions[m->shard->partition].log;
+    enum err err = plog_read_tail(log, m->offset, GET_BYTES_MAX, true, &m->read);
+    if (err == ERR_OK) answer(m);
+    else if (err == ERR_OFFSET_OUT_OF_RANGE) fail(m, ERR_UNKNOWN_SERVER_ERROR);
+    else if (err != ERR_COLD) fail(m, err);
+    else {
+        m->cold = (struct log_read){
+            .topic = m->topic, .partition = m->shard->partition, .offset = m->offset, .bytes_max = GET_BYTES_MAX,
+            .min_one = true, .home = m->rq->http->loop, .done = cold_done, .result = m->read};
+        store_read(rq_store(m->rq), &m->cold);
+    }
+}
+
+static void sought(struct log_seek *q)
+{
+    struct get_records *m = CONTAINER_OF(q, struct get_records, seek);
+    if (q->err != ERR_OK && q->err != ERR_NOT_FOUND) {
+        fail(m, q->err);
+        return;
+    }
+    if (m->token.kind == ITERATOR_AT_TIMESTAMP) {
+        m->token.kind = ITERATOR_AT_OFFSET;
+        m->token.position = q->err == ERR_OK ? q->offset : q->bounds.last_stable;
+        if (m->shard->end_offset >= 0 && m->token.position > m->shard->end_offset)
+            m->token.position = m->shard->end_offset;
+    }
+    read_at(m, &q->bounds);
+}
+
+/* An AT_TIMESTAMP iterator becomes an offset first; a log that is not open yet is opened by the same. */
+static void start(struct get_records *m)
+{
+    struct log_bounds bounds;
+    struct plog *log = m->topic->partitions[m->shard->partition].log;
+    enum err err = plog_bounds(log, &bounds);
+    bool timed = m->token.kind == ITERATOR_AT_TIMESTAMP;
+    if (err == ERR_OK && !timed) {
+        read_at(m, &bounds);
+        return;
+    }
+    if (err != ERR_OK && err != ERR_COLD) {
+        fail(m, err);
+        return;
+    }
+    m->seek = (struct log_seek){
+        .topic = m->topic, .partition = m->shard->partition, .kind = timed ? LOG_SEEK_ARRIVAL : LOG_SEEK_BOUNDS,
+        .time_ms = m->token.position, .home = m->rq->http->loop, .done = sought};
+    store_seek(rq_store(m->rq), &m->seek);
+}
+
+static void fail_expired(struct kinesis_request *rq, int64_t created_ms)
+{
+    char created[64], now[64];
+    struct tm tm;
+    time_t created_s = created_ms / 1000, now_s = clock_wall_ms() / 1000;
+    strftime(created, sizeof created, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&created_s, &tm));
+    strftime(now, sizeof now, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&now_s, &tm));
+    kinesis_fail(rq, ERR_EXPIRED_ITERATOR,
+                 "Iterator expired. The iterator was created at time %s while right now it is %s which is further in the "
+                 "future than the tolerated delay of %d milliseconds.", created, now, TOKEN_LIFE_MS);
+}
+
+/* NULL: answered. The topic must be the very one that the iterator was made for. */
+static struct topic *topic_of(struct kinesis_request *rq, const struct iterator_token *token)
+{
+    struct uuid id;
+    mem_copy(id.bytes, token->topic_id, sizeof id.bytes);
+    struct topic *t = store_topic_by_id(rq_store(rq), &id);
+    if (t != NULL && topic_shard(t, (int32_t)token->shard_index) != NULL) return t;
+    topic_unref(t);
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Shard %.*s in stream %.*s under account %.*s does not exist",
+                 BYTES_ARGS(shard_id_text(rq->arena, (int32_t)token->shard_index)), BYTES_ARGS(token->stream_name),
+                 BYTES_ARGS(rq->bridge->account));
+    return NULL;
+}
+
+void kinesis_get_records(struct kinesis_request *rq)
+{
+    const struct get_records_input *in = &rq->input->get_records;
+    struct get_records *m = ARENA_NEW(rq->arena, struct get_records);
+    if (m == NULL) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    enum err err = iterator_parse(&rq->bridge->token_key, in->shard_iterator, clock_wall_ms(), rq->arena, &m->token);
+    if (err == ERR_EXPIRED_ITERATOR) {
+        fail_expired(rq, m->token.created_ms);
+        return;
+    }
+    if (err != ERR_OK) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ShardIterator.");
+        return;
+    }
+    struct topic *t = topic_of(rq, &m->token);
+    if (t == NULL) return;
+    struct limits_key key = {.topic_id = t->id, .shard = (int32_t)m->token.shard_index};
+    if (!limits_take_read(rq->bridge->limits, &key, clock_mono_ms())) {
+        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
+                     BYTES_ARGS(shard_id_text(rq->arena, key.shard)), t->name, BYTES_ARGS(rq->bridge->account));
+        topic_unref(t);
+        return;
+    }
+    m->rq = rq;
+    m->topic = t;
+    m->shard = topic_shard(t, key.shard);
+    read_result_init(&m->read);
+    start(m);
+}

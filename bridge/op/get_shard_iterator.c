@@ -1,0 +1,90 @@
+/* GetShardIterator. LATEST is fixed now, not at the first GetRecords; a log that is not open yet is
+ * opened for that first. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "bridge/shard.h"
+#include "bridge/stream.h"
+#include "policy/limits.h"
+#include "protocol/kinesis/token.h"
+#include "storage/store.h"
+#include "base/check.h"
+
+struct iterator_request {
+    struct kinesis_request *rq;
+    struct topic *topic;            /* reference */
+    const struct shard *shard;
+    struct log_seek open;
+};
+
+static void answer(struct iterator_request *m, const struct shard_position *at)
+{
+    struct kinesis_request *rq = m->rq;
+    struct iterator_token token = {
+        .stream_name = topic_name(m->topic),
+        .shard_index = (uint32_t)m->shard->index,
+        .kind = at->kind == SHARD_AT_OFFSET    ? ITERATOR_AT_OFFSET
+                : at->kind == SHARD_AT_HORIZON ? ITERATOR_TRIM_HORIZON
+                                               : ITERATOR_AT_TIMESTAMP,
+        .position = at->value,
+        .created_ms = clock_wall_ms(),
+    };
+    mem_copy(token.topic_id, m->topic->id.bytes, sizeof token.topic_id);
+    char text[ITERATOR_TEXT_BYTES];
+    struct get_shard_iterator_output out = {.shard_iterator = iterator_format(&rq->bridge->token_key, &token, text)};
+    topic_unref(m->topic);
+    kinesis_reply(rq, &out);
+}
+
+static void look(struct iterator_request *m);
+
+static void opened(struct log_seek *q)
+{
+    struct iterator_request *m = CONTAINER_OF(q, struct iterator_request, open);
+    if (q->err == ERR_OK) {
+        look(m);
+        return;
+    }
+    topic_unref(m->topic);
+    kinesis_fail_plain(m->rq, q->err);
+}
+
+static void look(struct iterator_request *m)
+{
+    const struct get_shard_iterator_input *in = &m->rq->input->get_shard_iterator;
+    struct shard_position at;
+    enum err err = shard_position(m->rq, m->topic, m->shard, in->shard_iterator_type, in->starting_sequence_number,
+                                  in->has_timestamp, in->timestamp_ms, &at);
+    if (err == ERR_OK) {
+        answer(m, &at);
+    } else if (err == ERR_COLD) {
+        m->open = (struct log_seek){.topic = m->topic, .partition = m->shard->partition, .kind = LOG_SEEK_BOUNDS,
+                                    .home = m->rq->http->loop, .done = opened};
+        store_seek(rq_store(m->rq), &m->open);
+    } else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) {
+        topic_unref(m->topic);
+        kinesis_fail_plain(m->rq, err);
+    } else {
+        topic_unref(m->topic);      /* answered already */
+    }
+}
+
+void kinesis_get_shard_iterator(struct kinesis_request *rq)
+{
+    const struct get_shard_iterator_input *in = &rq->input->get_shard_iterator;
+    struct iterator_request *m = ARENA_NEW(rq->arena, struct iterator_request);
+    if (m == NULL) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    CLEANUP(topic_unrefp) struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
+    const struct shard *shard = t ? shard_to_read(rq, t, in->shard_id) : NULL;
+    if (shard == NULL) return;
+    struct limits_key key = {.topic_id = t->id, .shard = shard->index};
+    if (!limits_take_iterator(rq->bridge->limits, &key, clock_mono_ms())) {
+        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
+                     BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name, BYTES_ARGS(rq->bridge->account));
+        return;
+    }
+    *m = (struct iterator_request){.rq = rq, .topic = TAKE(t), .shard = shard};
+    look(m);
+}

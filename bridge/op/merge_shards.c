@@ -1,0 +1,24 @@
+#include "bridge/change.h"
+#include "bridge/shard.h"
+#include "bridge/stream.h"
+#include "base/check.h"
+
+void kinesis_merge_shards(struct kinesis_request *rq)
+{
+    const struct merge_shards_input *in = &rq->input->merge_shards;
+    CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
+    const struct shard *lower = t ? shard_to_change(rq, t, in->shard_to_merge) : NULL;
+    const struct shard *upper = lower ? shard_to_change(rq, t, in->adjacent_shard_to_merge) : NULL;
+    if (upper == NULL || !stream_is_active(rq, t)) return;
+    if (!shard_is_open(rq, t, lower) || !shard_is_open(rq, t, upper)) return;
+    if (lower->hash_last == U128_MAX || lower->hash_last + 1 != upper->hash_first) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Shards %.*s and %.*s in stream %s under account %.*s are not an adjacent pair of shards eligible for merging",
+                     BYTES_ARGS(shard_id_text(rq->arena, lower->index)), BYTES_ARGS(shard_id_text(rq->arena, upper->index)),
+                     t->name, BYTES_ARGS(rq->bridge->account));
+        return;
+    }
+    struct control change = {
+        .kind = CONTROL_MERGE, .id = t->id, .shard = lower->index, .adjacent_shard = upper->index};
+    change_start(rq, &change, change_reply_empty);
+}

@@ -1,0 +1,210 @@
+#include "bridge/shard.h"
+
+#include <inttypes.h>
+#include "base/clock.h"
+#include "bridge/stream.h"
+#include "protocol/kinesis/arn.h"
+#include "storage/plog.h"
+#include "base/check.h"
+
+static void fail_unknown(struct kinesis_request *rq, const struct topic *t, struct bytes id)
+{
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Could not find shard %.*s in stream %s under account %.*s.", BYTES_ARGS(id),
+                 t->name, BYTES_ARGS(rq->bridge->account));
+}
+
+const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, struct bytes id)
+{
+    uint32_t index;
+    if (shard_id_parse(id, &index) != ERR_OK) {
+        fail_unknown(rq, t, id);
+        return NULL;
+    }
+    const struct shard *shard = topic_shard(t, (int32_t)index);
+    if (shard == NULL) fail_unknown(rq, t, shard_id_text(rq->arena, (int32_t)index));
+    return shard;
+}
+
+const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, struct bytes id)
+{
+    uint32_t index;
+    if (shard_id_parse(id, &index) != ERR_OK) {
+        fail_unknown(rq, t, id);
+        return NULL;
+    }
+    const struct shard *shard = topic_shard(t, (int32_t)index);
+    if (shard == NULL)
+        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Shard %.*s in stream %s under account %.*s does not exist",
+                     BYTES_ARGS(shard_id_text(rq->arena, (int32_t)index)), t->name, BYTES_ARGS(rq->bridge->account));
+    return shard;
+}
+
+bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const struct shard *shard)
+{
+    if (shard->end_offset < 0) return true;
+    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                 "Shard %.*s in stream %s under account %.*s has already been merged or split, and thus is not eligible "
+                 "for merging or splitting.", BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
+                 BYTES_ARGS(rq->bridge->account));
+    return false;
+}
+
+void shard_fail_limit(struct kinesis_request *rq, int32_t more)
+{
+    int32_t open = store_open_shards(rq_store(rq));
+    kinesis_fail(rq, ERR_LIMIT_EXCEEDED,
+                 "This request would exceed the shard limit for the account %.*s in %.*s. Current shard count for the "
+                 "account: %" PRId32 ". Limit: %" PRId32 ". Number of additional shards that would have resulted from this "
+                 "request: %" PRId32 ". Refer to the AWS Service Limits page "
+                 "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to "
+                 "request higher limits.",
+                 BYTES_ARGS(rq->bridge->account), BYTES_ARGS(rq->bridge->region), open, rq->bridge->options.shard_limit, more);
+}
+
+int64_t shard_horizon(const struct shard *shard, int64_t log_start)
+{
+    int64_t first = shard->first_offset > log_start ? shard->first_offset : log_start;
+    return shard->end_offset >= 0 && first > shard->end_offset ? shard->end_offset : first;
+}
+
+bool shard_is_expired(const struct topic *t, const struct shard *shard)
+{
+    struct log_bounds bounds;
+    if (shard->end_offset < 0) return false;
+    int64_t retention_ms = t->config.retention_ms;
+    if (retention_ms < 0 || clock_wall_ms() - shard->closed_ms < retention_ms) return false;
+    return plog_bounds(t->partitions[shard->partition].log, &bounds) == ERR_OK && bounds.log_start >= shard->end_offset;
+}
+
+static struct bytes sequence_text(struct arena *arena, struct bytes (*format)(int64_t, uint32_t, char *),
+                                  const struct shard *shard)
+{
+    char *to = arena_alloc(arena, SEQUENCE_TEXT_BYTES);
+    return to ? format(shard->created_ms, (uint32_t)shard->index, to) : BYTES_NULL;
+}
+
+void shard_describe(struct arena *arena, const struct shard *shard, struct kinesis_shard *ret)
+{
+    *ret = (struct kinesis_shard){
+        .shard_id = shard_id_text(arena, shard->index),
+        .hash_key_range = {hash_key_text(arena, shard->hash_first), hash_key_text(arena, shard->hash_last)},
+        .sequence_number_range = {sequence_text(arena, sequence_format_start, shard), BYTES_NULL},
+    };
+    if (shard->parent >= 0) ret->parent_shard_id = shard_id_text(arena, shard->parent);
+    if (shard->adjacent_parent >= 0) ret->adjacent_parent_shard_id = shard_id_text(arena, shard->adjacent_parent);
+    char *end = shard->end_offset >= 0 ? arena_alloc(arena, SEQUENCE_TEXT_BYTES) : NULL;
+    if (end != NULL)
+        ret->sequence_number_range.ending_sequence_number =
+            sequence_format_end(shard->created_ms, (uint32_t)shard->index, shard->closed_ms, end);
+}
+
+struct kinesis_child_shard *shard_children(struct arena *arena, const struct topic *t,
+                                           const struct shard *shard, uint32_t *ret_count)
+{
+    enum { CHILDREN_MAX = 2 };
+    *ret_count = 0;
+    if (shard->end_offset < 0) return NULL;
+    struct kinesis_child_shard *list = ARENA_ARRAY(arena, struct kinesis_child_shard, CHILDREN_MAX);
+    for (int32_t i = 0; list != NULL && i < t->shard_count && *ret_count < CHILDREN_MAX; i++) {
+        const struct shard *child = &t->shards[i];
+        if (child->parent != shard->index && child->adjacent_parent != shard->index) continue;
+        struct kinesis_child_shard *out = &list[(*ret_count)++];
+        out->shard_id = shard_id_text(arena, child->index);
+        out->hash_key_range = (struct kinesis_hash_key_range){hash_key_text(arena, child->hash_first),
+                                                              hash_key_text(arena, child->hash_last)};
+        out->parent_shards = ARENA_ARRAY(arena, struct bytes, 2);
+        if (out->parent_shards == NULL) continue;
+        out->parent_shards[out->parent_shards_count++] = shard_id_text(arena, child->parent);
+        if (child->adjacent_parent >= 0)
+            out->parent_shards[out->parent_shards_count++] = shard_id_text(arena, child->adjacent_parent);
+    }
+    return list;
+}
+
+/* ---- Starting points */
+
+static enum err position_of_sequence(struct kinesis_request *rq, const struct topic *t, const struct shard *shard,
+                                     bool after, struct bytes text, struct shard_position *ret)
+{
+    struct sequence s;
+    struct bytes id = shard_id_text(rq->arena, shard->index);
+    struct bytes account = rq->bridge->account;
+    enum err parsed = sequence_parse(text, &s);
+    const char *why = NULL;
+    if (parsed != ERR_OK) why = "is invalid.";
+    else if (s.kind == SEQUENCE_OLD) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);      /* as AWS does for "0" */
+        return ERR_UNKNOWN_SERVER_ERROR;
+    } else if (s.shard_index != shard->index) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Invalid StartingSequenceNumber. It encodes %.*s, while it was used in a call to a shard with %.*s",
+                     BYTES_ARGS(shard_id_text(rq->arena, s.shard_index)), BYTES_ARGS(id));
+        return ERR_INVALID_ARGUMENT;
+    } else if (s.shard_created_s != shard->created_ms / 1000) why = "is invalid because it did not come from this stream.";
+    if (why != NULL) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "StartingSequenceNumber %.*s used in GetShardIterator on shard %.*s in stream %s under account %.*s %s",
+                     BYTES_ARGS(text), BYTES_ARGS(id), t->name, BYTES_ARGS(account), why);
+        return ERR_INVALID_ARGUMENT;
+    }
+    ret->kind = SHARD_AT_OFFSET;
+    if (s.kind == SEQUENCE_SHARD_START) ret->value = shard->first_offset;
+    else if (s.kind == SEQUENCE_SHARD_END) ret->value = shard->end_offset < 0 ? INT64_MAX : shard->end_offset;
+    else ret->value = s.offset + (after ? 1 : 0);
+    return ERR_OK;
+}
+
+static enum err position_latest(const struct topic *t, const struct shard *shard, struct shard_position *ret)
+{
+    struct log_bounds bounds;
+    ret->kind = SHARD_AT_OFFSET;
+    if (shard->end_offset >= 0) {
+        ret->value = shard->end_offset;
+        return ERR_OK;
+    }
+    TRY(plog_bounds(t->partitions[shard->partition].log, &bounds));
+    ret->value = bounds.last_stable;
+    return ERR_OK;
+}
+
+static enum err position_of_time(struct kinesis_request *rq, bool has_timestamp, int64_t timestamp_ms,
+                                 struct shard_position *ret)
+{
+    int64_t now = clock_wall_ms();
+    if (!has_timestamp) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no "
+                     "timestamp parameter.");
+        return ERR_INVALID_ARGUMENT;
+    }
+    if (timestamp_ms > now) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
+                     "timestampInMillis: %" PRId64 ", currentTimestampInMillis: %" PRId64, timestamp_ms, now);
+        return ERR_INVALID_ARGUMENT;
+    }
+    *ret = (struct shard_position){SHARD_AT_ARRIVAL, timestamp_ms};
+    return ERR_OK;
+}
+
+enum err shard_position(struct kinesis_request *rq, const struct topic *t, const struct shard *shard,
+                        struct bytes type, struct bytes sequence, bool has_timestamp,
+                        int64_t timestamp_ms, struct shard_position *ret)
+{
+    int kind = kinesis_shard_iterator_type_index(type);
+    bool at = kind == KINESIS_SHARD_ITERATOR_TYPE_AT_SEQUENCE_NUMBER;
+    bool after = kind == KINESIS_SHARD_ITERATOR_TYPE_AFTER_SEQUENCE_NUMBER;
+    bool timed = kind == KINESIS_SHARD_ITERATOR_TYPE_AT_TIMESTAMP;
+    if (!timed && (at || after) == bytes_is_null(sequence)) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber or (2) "
+                     "TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified %.*s and %s",
+                     BYTES_ARGS(type), bytes_is_null(sequence) ? "no StartingSequenceNumber." : "also a StartingSequenceNumber.");
+        return ERR_INVALID_ARGUMENT;
+    }
+    if (at || after) return position_of_sequence(rq, t, shard, after, sequence, ret);
+    if (timed) return position_of_time(rq, has_timestamp, timestamp_ms, ret);
+    if (kind == KINESIS_SHARD_ITERATOR_TYPE_LATEST) return position_latest(t, shard, ret);
+    *ret = (struct shard_position){SHARD_AT_HORIZON, 0};
+    return ERR_OK;
+}

@@ -1,0 +1,49 @@
+/* Shards as windows of partition logs.
+ *
+ * A shard reads the offsets [first_offset, end_offset) of its partition, and the sequence number of a
+ * record is a function of (creation time of the shard, its index, offset) alone, so both convert by
+ * arithmetic. Parent and child meet exactly: when a shard on partition p closes at offset X, a child on
+ * p begins at X, and a child on another partition begins at that one's end; nothing was appended
+ * there under an older window, because the shard that had it is closed too, or there was none. */
+#ifndef BRIDGE_SHARD_H
+#define BRIDGE_SHARD_H
+
+#include "bridge/request.h"
+#include "protocol/kinesis/sequence.h"
+#include "storage/topic.h"
+
+/* The shard that a change names. NULL: answered with ResourceNotFoundException. */
+const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, struct bytes id);
+/* The shard that a reader names; the words differ. NULL: answered. */
+const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, struct bytes id);
+/* False and answered (InvalidArgumentException) when it was split or merged already. */
+bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const struct shard *shard);
+/* Answers LimitExceededException: more shards were asked than the account may have. */
+void shard_fail_limit(struct kinesis_request *rq, int32_t more);
+
+/* First offset that can still be read: TRIM_HORIZON. */
+int64_t shard_horizon(const struct shard *shard, int64_t log_start);
+/* True when all of its data passed retention: it leaves the listings. */
+bool shard_is_expired(const struct topic *t, const struct shard *shard);
+
+/* As AWS shows it; texts in the request's arena. */
+void shard_describe(struct arena *arena, const struct shard *shard, struct kinesis_shard *ret);
+/* The children of a closed shard, as the last answer of its readers names them; NULL and 0 while it
+ * is open. Each names all its parents. */
+struct kinesis_child_shard *shard_children(struct arena *arena, const struct topic *t,
+                                           const struct shard *shard, uint32_t *ret_count);
+
+/* Where reading begins. */
+struct shard_position {
+    enum { SHARD_AT_OFFSET, SHARD_AT_HORIZON, SHARD_AT_ARRIVAL } kind;
+    int64_t value;              /* offset, or epoch ms */
+};
+/* The starting point of GetShardIterator and SubscribeToShard: type and what goes with it.
+ * created: the operation's name in the texts.
+ * Errors: ERR_INVALID_ARGUMENT, ERR_UNKNOWN_SERVER_ERROR - answered already; ERR_COLD - LATEST of a log
+ * that is not open yet: open it and ask again. Thread: the request's loop. */
+enum err shard_position(struct kinesis_request *rq, const struct topic *t, const struct shard *shard,
+                        struct bytes type, struct bytes sequence, bool has_timestamp,
+                        int64_t timestamp_ms, struct shard_position *ret);
+
+#endif
