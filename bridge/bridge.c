@@ -1,10 +1,12 @@
 #include "bridge/bridge.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include "base/mem.h"
 #include "bridge/dispatch.h"
 #include "bridge/fanout.h"
+#include "bridge/get.h"
 #include "bridge/state.h"
 #include "protocol/kinesis/codec.h"
 #include "storage/secret.h"
@@ -29,7 +31,9 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
     b->region = bytes_str(options->region);
     b->store = store;
     b->limits = limits;
-    store_secret(store, b->token_key.bytes, sizeof b->token_key.bytes);
+    static_assert((int)STORE_SECRET_BYTES == (int)TOKEN_KEY_BYTES, "one secret signs the tokens");
+    /* Without the kept secret tokens are good until the next restart: no reason not to start. */
+    if (store_secret(store, b->token_key.bytes) != ERR_OK) fill_random(b->token_key.bytes, TOKEN_KEY_BYTES);
     b->subscriptions = subscriptions_new();
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct bridge_loop, loop_count);
@@ -48,6 +52,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
         .on_request = dispatch_request,
     };
     dispatch_init();
+    get_init();
     return b;
 }
 

@@ -51,14 +51,16 @@ bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const stru
 
 void shard_fail_limit(struct kinesis_request *rq, int32_t more)
 {
-    int32_t open = store_open_shards(rq_store(rq));
+    struct catalog_totals totals;
+    store_totals(rq_store(rq), &totals);
     kinesis_fail(rq, ERR_LIMIT_EXCEEDED,
                  "This request would exceed the shard limit for the account %.*s in %.*s. Current shard count for the "
-                 "account: %" PRId32 ". Limit: %" PRId32 ". Number of additional shards that would have resulted from this "
+                 "account: %" PRId64 ". Limit: %" PRId32 ". Number of additional shards that would have resulted from this "
                  "request: %" PRId32 ". Refer to the AWS Service Limits page "
                  "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to "
                  "request higher limits.",
-                 BYTES_ARGS(rq->bridge->account), BYTES_ARGS(rq->bridge->region), open, rq->bridge->options.shard_limit, more);
+                 BYTES_ARGS(rq->bridge->account), BYTES_ARGS(rq->bridge->region), totals.open_shards,
+                 rq->bridge->options.shard_limit, more);
 }
 
 int64_t shard_horizon(const struct shard *shard, int64_t log_start)
@@ -119,6 +121,55 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
             out->parent_shards[out->parent_shards_count++] = shard_id_text(arena, child->adjacent_parent);
     }
     return list;
+}
+
+/* ---- Listings */
+
+static bool is_listed(const struct topic *t, const struct shard *shard, const struct shard_page *page)
+{
+    bool open = shard->end_offset < 0;
+    switch (page->filter) {
+    case KINESIS_SHARD_FILTER_TYPE_AT_LATEST: return open;
+    case KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP:
+        return shard->created_ms <= page->filter_ms && (open || shard->closed_ms >= page->filter_ms);
+    case KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP: return open || shard->closed_ms >= page->filter_ms;
+    case KINESIS_SHARD_FILTER_TYPE_AT_TRIM_HORIZON:
+        /* Those that were open at the horizon: their parents, if any, are expired. */
+        for (int32_t i = 0; i < t->shard_count; i++) {
+            const struct shard *parent = &t->shards[i];
+            bool is_parent = parent->index == shard->parent || parent->index == shard->adjacent_parent;
+            if (is_parent && !shard_is_expired(t, parent)) return false;
+        }
+        [[fallthrough]];
+    default: return !shard_is_expired(t, shard);
+    }
+}
+
+void shard_list(struct arena *arena, const struct topic *t, struct shard_page *page)
+{
+    page->shards = ARENA_ARRAY(arena, struct kinesis_shard, (size_t)page->count_max);
+    for (int32_t i = 0; page->shards != NULL && i < t->shard_count; i++) {
+        const struct shard *shard = &t->shards[i];
+        if (shard->index <= page->after || !is_listed(t, shard, page)) continue;
+        if (page->count == (uint32_t)page->count_max) {
+            page->more = true;
+            return;
+        }
+        shard_describe(arena, shard, &page->shards[page->count++]);
+        page->last = shard->index;
+    }
+}
+
+bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct bytes id,
+                      struct shard_page *page)
+{
+    uint32_t index;
+    if (shard_id_parse(id, &index) != ERR_OK) {
+        fail_unknown(rq, t, id);
+        return false;
+    }
+    page->after = (int32_t)index;
+    return true;
 }
 
 /* ---- Starting points */

@@ -33,6 +33,22 @@ void shard_describe(struct arena *arena, const struct shard *shard, struct kines
 struct kinesis_child_shard *shard_children(struct arena *arena, const struct topic *t,
                                            const struct shard *shard, uint32_t *ret_count);
 
+/* A page of a listing, ordered by index. */
+struct shard_page {
+    int32_t after;                      /* indices above this one; -1: from the first */
+    int32_t count_max;
+    int filter;                         /* enum kinesis_shard_filter_type; negative: all not expired */
+    int64_t filter_ms;
+    struct kinesis_shard *shards;       /* in the arena */
+    uint32_t count;
+    int32_t last;                       /* index of the last one listed */
+    bool more;
+};
+void shard_list(struct arena *arena, const struct topic *t, struct shard_page *page);
+/* ExclusiveStartShardId into page->after. False: answered (it names no shard). */
+bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct bytes id,
+                      struct shard_page *page);
+
 /* Where reading begins. */
 struct shard_position {
     enum { SHARD_AT_OFFSET, SHARD_AT_HORIZON, SHARD_AT_ARRIVAL } kind;

@@ -62,6 +62,21 @@ bool stream_is_active(struct kinesis_request *rq, const struct topic *t)
     return false;
 }
 
+struct kinesis_stream_mode_details *stream_mode(const struct topic *t, struct kinesis_stream_mode_details *to)
+{
+    to->stream_mode = kinesis_stream_mode_text(t->on_demand ? KINESIS_STREAM_MODE_ON_DEMAND
+                                                            : KINESIS_STREAM_MODE_PROVISIONED);
+    return to;
+}
+
+int32_t stream_retention_hours(const struct topic *t)
+{
+    enum { HOURS_MAX = 8760, HOUR_MS = 3600 * 1000 };
+    int64_t ms = t->config.retention_ms;
+    if (ms < 0 || ms > (int64_t)HOURS_MAX * HOUR_MS) return HOURS_MAX;
+    return (int32_t)((ms + HOUR_MS - 1) / HOUR_MS);
+}
+
 struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t)
 {
     return arn_stream(rq->arena, rq->bridge->region, rq->bridge->account, topic_name(t));

@@ -16,6 +16,11 @@ struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name
 /* The same for changes: false and answered (ResourceInUseException) unless the stream is ACTIVE. */
 bool stream_is_active(struct kinesis_request *rq, const struct topic *t);
 
+/* PROVISIONED or ON_DEMAND, in *to; returns to. */
+struct kinesis_stream_mode_details *stream_mode(const struct topic *t, struct kinesis_stream_mode_details *to);
+/* Retention in hours, rounded up; for ever counts as AWS's longest, 8760. */
+int32_t stream_retention_hours(const struct topic *t);
+
 /* Texts in the request's arena. */
 struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t);
 struct bytes shard_id_text(struct arena *arena, int32_t index);

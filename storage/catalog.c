@@ -209,6 +209,11 @@ struct bytes store_cluster_id(const struct store *s)
     return bytes_str(store_catalog((struct store *)s)->cluster_id);
 }
 
+void store_totals(struct store *s, struct catalog_totals *ret)
+{
+    catalog_totals(store_catalog(s), ret);
+}
+
 void catalog_totals(struct catalog *c, struct catalog_totals *ret)
 {
     pthread_rwlock_rdlock(&c->lock);

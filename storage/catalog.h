@@ -14,13 +14,7 @@ enum {
     CATALOG_PARTITIONS_MAX = 200000,        /* of all topics: each one costs memory in its worker */
 };
 
-/* How much there is. Thread: any; a short lock. */
-struct catalog_totals {
-    int64_t topics;
-    int64_t partitions;
-    int64_t open_shards;        /* of streams */
-    int32_t on_demand_streams;
-};
+/* Thread: any; a short lock. */
 void catalog_totals(struct catalog *c, struct catalog_totals *ret);
 
 /* The topic, a reference, whose name Kafka takes for the same in metric names ('.' and '_' are equal

@@ -12,9 +12,11 @@
 #include "base/uuid.h"
 
 /* ---- KV_META
- *   "format"    4  FORMAT_VERSION of the directory; a larger one than ours is refused */
+ *   "format"    4  FORMAT_VERSION of the directory; a larger one than ours is refused
+ *   "secret"   32  random, made at first start (secret.h) */
 enum { FORMAT_VERSION = 1, FORMAT_BYTES = 4 };
 #define KEY_FORMAT BYTES_LIT("format")
+#define KEY_SECRET BYTES_LIT("secret")
 void format_write(uint32_t version, uint8_t to[FORMAT_BYTES]);
 /* Errors: ERR_FORMAT. Thread: any. */
 enum err format_read(struct bytes value, uint32_t *ret_version);

@@ -52,6 +52,14 @@ struct topic *store_topic_by_id(struct store *s, const struct uuid *id);  /* NUL
 /* All topics ordered by name, from the first one that is > after (null: from the start); at most
  * max. Returns how many; ret_topics[max] gets references. */
 int32_t store_topics(struct store *s, struct bytes after, int32_t max, struct topic **ret_topics);
+/* How much there is of everything. */
+struct catalog_totals {
+    int64_t topics;
+    int64_t partitions;
+    int64_t open_shards;        /* of streams */
+    int32_t on_demand_streams;
+};
+void store_totals(struct store *s, struct catalog_totals *ret);
 uint64_t store_catalog_version(struct store *s);      /* grows with every change */
 int64_t store_open_shards(struct store *s);           /* of all streams: DescribeLimits */
 int32_t store_on_demand_streams(struct store *s);

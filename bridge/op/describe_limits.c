@@ -1,0 +1,18 @@
+#include "bridge/request.h"
+#include "storage/store.h"
+#include "base/check.h"
+
+enum { ON_DEMAND_STREAMS_MAX = 50 };
+
+void kinesis_describe_limits(struct kinesis_request *rq)
+{
+    struct catalog_totals totals;
+    store_totals(rq_store(rq), &totals);
+    struct describe_limits_output out = {
+        .shard_limit = rq->bridge->options.shard_limit,
+        .open_shard_count = (int32_t)totals.open_shards,
+        .on_demand_stream_count = totals.on_demand_streams,
+        .on_demand_stream_count_limit = ON_DEMAND_STREAMS_MAX,
+    };
+    kinesis_reply(rq, &out);
+}

@@ -1,0 +1,57 @@
+#include "base/clock.h"
+#include "base/mem.h"
+#include "bridge/consumer.h"
+#include "bridge/stream.h"
+#include "protocol/kinesis/token.h"
+#include "base/check.h"
+
+enum { CONSUMERS_MAX = 100 };
+
+static bool start_after(struct kinesis_request *rq, const struct list_stream_consumers_input *in, struct bytes *ret_after)
+{
+    struct page_token token;
+    *ret_after = BYTES_NULL;
+    if (bytes_is_null(in->next_token)) return true;
+    enum err err =
+        page_parse(&rq->bridge->token_key, PAGE_LIST_STREAM_CONSUMERS, in->next_token, clock_wall_ms(), rq->arena, &token);
+    *ret_after = token.after;
+    if (err == ERR_OK) return true;
+    kinesis_fail(rq, err == ERR_EXPIRED_NEXT_TOKEN ? err : ERR_INVALID_ARGUMENT,
+                 err == ERR_EXPIRED_NEXT_TOKEN ? "NextToken expired: it is good for 300 seconds." : "NextToken is invalid.");
+    return false;
+}
+
+/* The consumer with the smallest name after this one. */
+static const struct stream_consumer *next_after(const struct topic *t, struct bytes after)
+{
+    const struct stream_consumer *best = NULL;
+    for (int32_t i = 0; i < t->consumer_count; i++) {
+        struct bytes name = bytes_str(t->consumers[i].name);
+        bool later = bytes_is_null(after) || bytes_compare(name, after) > 0;
+        if (later && (best == NULL || bytes_compare(name, bytes_str(best->name)) < 0)) best = &t->consumers[i];
+    }
+    return best;
+}
+
+void kinesis_list_stream_consumers(struct kinesis_request *rq)
+{
+    const struct list_stream_consumers_input *in = &rq->input->list_stream_consumers;
+    struct bytes after;
+    CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
+    if (t == NULL || !start_after(rq, in, &after)) return;
+    uint32_t limit = in->has_max_results && in->max_results < CONSUMERS_MAX ? (uint32_t)in->max_results : CONSUMERS_MAX;
+    struct list_stream_consumers_output out = {.consumers = ARENA_ARRAY(rq->arena, struct kinesis_consumer, limit)};
+    const struct stream_consumer *c = next_after(t, after);
+    for (; c != NULL && out.consumers != NULL && out.consumers_count < limit; c = next_after(t, after)) {
+        out.consumers[out.consumers_count++] = consumer_show(rq, t, c, KINESIS_CONSUMER_STATUS_ACTIVE);
+        after = bytes_str(c->name);
+    }
+    char text[PAGE_TEXT_BYTES];
+    if (c != NULL) {
+        struct page_token token = {.kind = PAGE_LIST_STREAM_CONSUMERS, .created_ms = clock_wall_ms(),
+                                   .stream_name = topic_name(t), .after = after};
+        mem_copy(token.topic_id, t->id.bytes, sizeof token.topic_id);
+        out.next_token = page_format(&rq->bridge->token_key, &token, text);
+    }
+    kinesis_reply(rq, &out);
+}

@@ -1,0 +1,27 @@
+#include "bridge/consumer.h"
+#include "bridge/fanout.h"
+#include "bridge/shard.h"
+#include "bridge/stream.h"
+#include "base/check.h"
+
+void kinesis_subscribe_to_shard(struct kinesis_request *rq)
+{
+    const struct subscribe_to_shard_input *in = &rq->input->subscribe_to_shard;
+    const struct kinesis_starting_position *at = in->starting_position;
+    struct consumer_ref consumer;
+    struct shard_position from;
+    if (!consumer_find(rq, BYTES_NULL, BYTES_NULL, in->consumer_arn, &consumer)) return;
+    const struct shard *shard = shard_to_read(rq, consumer.topic, in->shard_id);
+    enum err err = shard == NULL ? ERR_RESOURCE_NOT_FOUND
+                                 : shard_position(rq, consumer.topic, shard, at->type, at->sequence_number,
+                                                  at->has_timestamp, at->timestamp_ms, &from);
+    /* LATEST of a log that is not open: nothing was appended since the start, so the end is found when it
+     * is opened. */
+    if (err == ERR_COLD) {
+        from = (struct shard_position){SHARD_AT_OFFSET, INT64_MAX};
+        err = ERR_OK;
+    }
+    if (err == ERR_OK) fanout_start(rq, &consumer, shard, &from);
+    else topic_unref(consumer.topic);
+    if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) kinesis_fail_plain(rq, err);
+}
