@@ -49,9 +49,9 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
         .reply_bytes_max = REPLY_BYTES_MAX,
         .arena_bytes_max = (uint32_t)kinesis_decode_arena(BODY_BYTES_MAX) + REPLY_BYTES_MAX,
         .context = b,
-        .on_request = dispatch_request,
+        .on_request = bridge_dispatch_request,
     };
-    dispatch_init();
+    bridge_dispatch_init();
     get_init();
     return b;
 }

@@ -29,7 +29,7 @@ static void (*const handlers[KINESIS_OP_COUNT])(struct kinesis_request *rq) = {
 static struct metric *latency[KINESIS_OP_COUNT];
 static struct metric *errors[ERR_COUNT];
 
-void dispatch_init(void)
+void bridge_dispatch_init(void)
 {
     char labels[128];
     for (int i = 0; i < KINESIS_OP_COUNT; i++) {
@@ -240,7 +240,7 @@ static void on_closed(struct http_request *http)
     if (rq != NULL && rq->on_closed != NULL) rq->on_closed(rq);
 }
 
-void dispatch_request(struct http_request *http)
+void bridge_dispatch_request(struct http_request *http)
 {
     struct bridge *b = http->door->context;
     struct kinesis_request *rq = ARENA_NEW(&http->arena, struct kinesis_request);

@@ -5,8 +5,8 @@
 #include "base/net/http.h"
 
 /* Makes the metrics of every operation. Thread: main, once. */
-void dispatch_init(void);
+void bridge_dispatch_init(void);
 /* struct http_door's on_request. */
-void dispatch_request(struct http_request *http);
+void bridge_dispatch_request(struct http_request *http);
 
 #endif

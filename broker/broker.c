@@ -36,7 +36,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
         l->sessions = fetch_sessions_new(i, loop_count, options->fetch_sessions_max / (int32_t)loop_count);
         l->groups = groups_loop_new(l);
     }
-    dispatch_init();
+    broker_dispatch_init();
     return b;
 }
 
@@ -64,8 +64,8 @@ const struct frame_door *broker_door_new(struct broker *b, const struct net_addr
         .reply_bytes_max = 64u << 20,       /* record bytes are spliced and do not count */
         .arena_bytes_max = 64u << 20,
         .context = door,
-        .on_frame = dispatch_frame,
-        .may_overlap = dispatch_may_overlap,
+        .on_frame = broker_dispatch_frame,
+        .may_overlap = broker_dispatch_may_overlap,
     };
     b->doors = mem_grow(b->doors, (b->door_count + 1) * sizeof *b->doors);
     b->doors[b->door_count++] = door;

@@ -24,7 +24,7 @@ enum { PRODUCE_KEY = 0 };
 static struct metric *latency[KAFKA_API_COUNT];
 static struct metric *undecodable;
 
-void dispatch_init(void)
+void broker_dispatch_init(void)
 {
     undecodable = metric_get(METRIC_COUNTER, "diglot_kafka_undecodable_requests_total",
                              "Requests that ended in a closed connection because they could not be read", NULL);
@@ -58,7 +58,7 @@ static void refuse(struct frame_request *frame, enum err err, const struct kafka
     frame_abort(frame);
 }
 
-void dispatch_frame(struct frame_request *frame)
+void broker_dispatch_frame(struct frame_request *frame)
 {
     struct broker_door *door = frame->door->context;
     struct kafka_header header = {0};
@@ -90,7 +90,7 @@ void dispatch_frame(struct frame_request *frame)
 
 /* Produce may follow Produce: the mailboxes keep their order. Kafka itself runs one request at a
  * time per connection, and everything else keeps to that. */
-bool dispatch_may_overlap(const struct frame_request *last, struct bytes next)
+bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes next)
 {
     return last->body->len >= 2 && load_be16(last->body->data) == PRODUCE_KEY && next.len >= 2 &&
            load_be16(next.data) == PRODUCE_KEY;

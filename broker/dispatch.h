@@ -5,9 +5,9 @@
 #include "base/net/frame.h"
 
 /* Makes the metrics of every API. Thread: main, once. */
-void dispatch_init(void);
+void broker_dispatch_init(void);
 /* struct frame_door's on_frame and may_overlap. */
-void dispatch_frame(struct frame_request *frame);
-bool dispatch_may_overlap(const struct frame_request *last, struct bytes next);
+void broker_dispatch_frame(struct frame_request *frame);
+bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes next);
 
 #endif
