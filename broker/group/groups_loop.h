@@ -3,7 +3,7 @@
  *
  * A request about one group is a call: act() runs on the owner's loop, and once the answer is
  * encoded the call goes home and replies. A request about many groups is a tour through all loops.
- * Either lies in the request's arena, which one thread at a time touches: the one that has the job. */
+ * Either lies in the request's arena, touched by one thread at a time: the one that has the job. */
 #ifndef BROKER_GROUP_GROUPS_LOOP_H
 #define BROKER_GROUP_GROUPS_LOOP_H
 
@@ -23,8 +23,8 @@ struct groups_loop {
     struct group_commit *commits;           /* that storage has not finished yet */
     struct group_call *answers, **answers_end;      /* encoded, to be sent */
     bool acting;                            /* replies in `out` are not encoded yet */
-    int64_t wall_ms;                        /* wall clock minus loop clock, fixed at start: no session
-                                               ends because somebody sets the clock */
+    int64_t wall_ms;                        /* wall clock minus loop clock, fixed at start: setting
+                                               the clock ends no session */
 };
 
 /* Knows the groups that storage holds offsets of. Never NULL.
