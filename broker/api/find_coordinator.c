@@ -3,7 +3,7 @@
 #include "protocol/kafka/msg/find_coordinator.h"
 #include "base/check.h"
 
-enum { KEY_GROUP = 0, KEY_TRANSACTION = 1 };
+enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, LISTS_SINCE = 4 };
 
 /* Share partitions have no coordinator here, and other types are unknown to Kafka as well.
  * Errors: ERR_INVALID_REQUEST. Thread: any. */
@@ -12,38 +12,60 @@ static enum err check(int8_t key_type)
     return key_type == KEY_GROUP || key_type == KEY_TRANSACTION ? ERR_OK : ERR_INVALID_REQUEST;
 }
 
+static struct find_coordinator_response_coordinator coordinator(const struct kafka_request *rq,
+                                                                const struct net_address *address,
+                                                                enum err err)
+{
+    if (err != ERR_OK)
+        return (struct find_coordinator_response_coordinator){
+            .node_id = -1,
+            .host = BYTES_LIT(""),
+            .port = -1,
+            .error_code = err_kafka(err),
+            .error_message = bytes_str(err_text(err)),
+        };
+    return (struct find_coordinator_response_coordinator){
+        .node_id = rq->broker->options.node_id,
+        .host = bytes_str(address->host),
+        .port = address->port,
+    };
+}
+
+/* Up to version 3 the answer to the one key stands in the response itself.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err fill(struct kafka_request *rq, const struct find_coordinator_request *in,
+                     const struct find_coordinator_response_coordinator *one,
+                     struct find_coordinator_response *out)
+{
+    *out = FIND_COORDINATOR_RESPONSE_INIT;
+    if (rq->version < LISTS_SINCE) {
+        out->error_code = one->error_code;
+        out->error_message = one->error_message;
+        out->node_id = one->node_id;
+        out->host = one->host;
+        out->port = one->port;
+        return ERR_OK;
+    }
+    out->coordinators_count = in->coordinator_keys_count;
+    out->coordinators = ARENA_ARRAY(rq->arena, struct find_coordinator_response_coordinator,
+                                    (size_t)in->coordinator_keys_count);
+    if (out->coordinators == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < in->coordinator_keys_count; i++) {
+        out->coordinators[i] = *one;
+        out->coordinators[i].key = in->coordinator_keys[i];
+    }
+    return ERR_OK;
+}
+
 enum err kafka_find_coordinator(struct kafka_request *rq)
 {
     struct find_coordinator_request in;
     TRY(find_coordinator_request_decode(&rq->body, rq->version, &in));
-    size_t count = (size_t)in.coordinator_keys_count;
-    struct net_address *address = ARENA_NEW(rq->arena, struct net_address);
-    struct find_coordinator_response_coordinator *list =
-        ARENA_ARRAY(rq->arena, struct find_coordinator_response_coordinator, count);
-    if (address == NULL || list == NULL) return ERR_TOO_LARGE;
-    kafka_advertised(rq, address);
-    enum err err = check(in.key_type);
-    struct find_coordinator_response_coordinator one = {
-        .key = BYTES_LIT(""),
-        .node_id = err == ERR_OK ? rq->broker->options.node_id : -1,
-        .host = err == ERR_OK ? bytes_str(address->host) : BYTES_LIT(""),
-        .port = err == ERR_OK ? address->port : -1,
-        .error_code = err_kafka(err),
-        .error_message = err == ERR_OK ? BYTES_NULL : bytes_str(err_text(err)),
-    };
-    for (size_t i = 0; i < count; i++) {
-        list[i] = one;
-        list[i].key = in.coordinator_keys[i];
-    }
-    struct find_coordinator_response out = {
-        .error_code = one.error_code,
-        .error_message = one.error_message,
-        .node_id = one.node_id,
-        .host = one.host,
-        .port = one.port,
-        .coordinators = list,
-        .coordinators_count = in.coordinator_keys_count,
-    };
+    struct net_address address;
+    kafka_advertised(rq, &address);
+    struct find_coordinator_response_coordinator one = coordinator(rq, &address, check(in.key_type));
+    struct find_coordinator_response out;
+    TRY(fill(rq, &in, &one, &out));
     find_coordinator_response_encode(rq->reply, rq->version, &out);
     kafka_reply(rq);
     return ERR_OK;
