@@ -361,6 +361,7 @@ static void read_root(struct decoder *d, const struct kinesis_shape *shape, void
 static struct decoder decoder_of(enum kinesis_codec codec, struct bytes body, struct arena *arena,
                                  struct kinesis_fault *fault)
 {
+    if (bytes_is_null(body)) body = BYTES_LIT("");
     return (struct decoder){
         .reader = {.at = body.data,
                    .end = body.data + body.len,

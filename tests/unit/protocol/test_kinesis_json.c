@@ -192,6 +192,7 @@ TEST(what_is_not_json_is_unparsable_even_behind_a_wrong_type)
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) expect_unparsable(bodies[i], strlen(bodies[i]));
     expect_unparsable("{\"a\":\0}", 7);
+    expect_unparsable(NULL, 0);
 }
 
 TEST(depth_is_limited)
