@@ -1,7 +1,7 @@
-/* Three ways to one number. The processor's instruction takes 3 cycles but starts one every cycle, so
- * long input is cut into three lanes that run beside each other and are joined afterwards: a lane's
- * CRC is moved over the bytes of the lanes behind it, which is a linear map and hence four table
- * look-ups. Without the instruction: eight tables, eight bytes a step.
+/* Three ways to one number. The processor's instruction takes 3 cycles but starts one every cycle,
+ * so long input is cut into three lanes that run beside each other and are joined afterwards: a
+ * lane's CRC is moved over the bytes of the lanes behind it, which is a linear map and hence four
+ * table look-ups. Without the instruction: eight tables, eight bytes a step.
  *
  * Everything works on the raw register (crc ^ ~0); the tables are made on the first call. */
 #include "base/crc32c.h"

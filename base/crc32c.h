@@ -18,13 +18,15 @@ static inline uint32_t crc32c(const void *data, size_t len)
     return crc32c_extend(0, data, len);
 }
 
-/* The way without the instruction, for machines that lack it and for the test that compares the two.
+/* The way without the instruction, for machines that lack it and for the test that compares the
+ * two.
  * Thread: any. */
 uint32_t crc32c_extend_tables(uint32_t crc, const void *data, size_t len);
 
 bool crc32c_is_hardware(void);
-/* How often RocksDB called our function in this process: the proof that it does. Whoever opens RocksDB
- * calls this once, or the linker leaves the replacement out (crc32c_rocksdb.c). Thread: any. */
+/* How often RocksDB called our function in this process: the proof that it does. Whoever opens
+ * RocksDB calls this once, or the linker leaves the replacement out (crc32c_rocksdb.c). Thread:
+ * any. */
 uint64_t crc32c_rocksdb_calls(void);
 
 #endif

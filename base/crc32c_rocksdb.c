@@ -1,7 +1,7 @@
-/* Takes the place of rocksdb::crc32c::Extend. The dynamic linker looks the symbol up in the executable
- * first, so the library's own calls land here as well; CMake checks that the installed library still
- * has it. An object of a static library is only linked when something in it is referenced, which
- * is why the counter lives in this file: whoever opens RocksDB asks for it. */
+/* Takes the place of rocksdb::crc32c::Extend. The dynamic linker looks the symbol up in the
+ * executable first, so the library's own calls land here as well; CMake checks that the installed
+ * library still has it. An object of a static library is only linked when something in it is
+ * referenced, which is why the counter lives in this file: whoever opens RocksDB asks for it. */
 #include "base/crc32c.h"
 
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
-/* A line is made on the stack and leaves with one write(2), so lines of several threads never mix and
- * no lock is needed. When the line is full, the value at hand is cut, later fields are left out and
- * "cut=true" ends the line; it stays well-formed in both formats. */
+/* A line is made on the stack and leaves with one write(2), so lines of several threads never mix
+ * and no lock is needed. When the line is full, the value at hand is cut, later fields are left out
+ * and "cut=true" ends the line; it stays well-formed in both formats. */
 #include "base/log.h"
 
 #include <stdatomic.h>
@@ -107,7 +107,8 @@ static void put_field(struct line *l, const char *name, struct bytes value, bool
 {
     size_t before = l->len;
     put_name(l, name);
-    bool fits = !l->cut && (quote ? put_quoted(l, value) : put(l, (const char *)value.data, value.len));
+    bool fits =
+        !l->cut && (quote ? put_quoted(l, value) : put(l, (const char *)value.data, value.len));
     if (!fits) l->len = before;
 }
 

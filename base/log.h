@@ -2,7 +2,8 @@
  *
  * log_info("listening", {"door", LOG_S("kafka")}, {"port", LOG_I(9092)}) prints
  *   time=2026-11-22T10:00:00.000Z level=info msg=listening door=kafka port=9092
- * Only the handler that ends an error logs it, once. Record bytes, keys and credentials never go in. */
+ * Only the handler that ends an error logs it, once. Record bytes, keys and credentials never go
+ * in. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

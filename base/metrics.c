@@ -18,7 +18,11 @@
 static const int64_t bounds_us[] = {50,     100,    250,    500,     1000,    2500,
                                     5000,   10000,  25000,  50000,   100000,  250000,
                                     500000, 1000000, 2500000, 5000000, 10000000};
-enum { BOUNDS = sizeof bounds_us / sizeof bounds_us[0], SLOTS = METRICS_MAX * 2, FAMILIES_MAX = 1024 };
+enum {
+    BOUNDS = sizeof bounds_us / sizeof bounds_us[0],
+    SLOTS = METRICS_MAX * 2,
+    FAMILIES_MAX = 1024
+};
 
 struct histogram {
     atomic_int_fast64_t buckets[BOUNDS + 1];
@@ -242,9 +246,11 @@ void metrics_write(struct writer *out)
     uint32_t collects = collector_count;
     pthread_mutex_unlock(&lock);
 
-    metrics_head(out, "diglot_metrics_refused_total", "counter", "Series not made beyond the limit.");
+    metrics_head(out, "diglot_metrics_refused_total", "counter",
+                 "Series not made beyond the limit.");
     writer_printf(out, "diglot_metrics_refused_total %" PRIu64 "\n", refusals);
-    metrics_head(out, "diglot_metrics_overflow", "untyped", "What the series not made would have counted.");
+    metrics_head(out, "diglot_metrics_overflow", "untyped",
+                 "What the series not made would have counted.");
     writer_printf(out, "diglot_metrics_overflow %" PRId64 "\n", metric_value(&overflow));
 
     /* Outside the lock: a collector may take locks of its own, and never two at once. Entries are

@@ -36,7 +36,8 @@ void metrics_collector(void (*collect)(struct writer *out, void *context), void 
 /* All series in Prometheus text exposition format 0.0.4. Thread: any. */
 void metrics_write(struct writer *out);
 
-/* Help for collectors: '# HELP' and '# TYPE' lines, and a label value with its quotes and escapes. */
+/* Help for collectors: '# HELP' and '# TYPE' lines, and a label value with its quotes and
+ * escapes. */
 void metrics_head(struct writer *out, const char *name, const char *type, const char *help);
 void metrics_label(struct writer *out, struct bytes value);
 

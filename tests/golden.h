@@ -1,4 +1,5 @@
-/* Files of tests/golden, read into memory that the process keeps. Tests run in the source folder. */
+/* Files of tests/golden, read into memory that the process keeps. Tests run in the source
+ * folder. */
 #ifndef TESTS_GOLDEN_H
 #define TESTS_GOLDEN_H
 

@@ -48,10 +48,11 @@ struct batch_info {
     bool is_control;
 };
 
-/* The header of the batch that b begins with. b may go on behind it; ret->bytes tells where it ends.
- * Checks sizes and magic, not the CRC.
+/* The header of the batch that b begins with. b may go on behind it; ret->bytes tells where it
+ * ends. Checks sizes and magic, not the CRC.
  * Errors: ERR_CORRUPT_MESSAGE - shorter than its length field or than a header, a negative count or
- *     last offset delta, or a magic that never existed; ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT - magic 0 or 1.
+ *     last offset delta, or a magic that never existed; ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT - magic
+ *     0 or 1.
  * Thread: any. */
 enum err batch_peek(struct bytes b, struct batch_info *ret);
 
@@ -62,7 +63,8 @@ enum err batch_next(struct bytes *range, struct bytes *ret_batch, struct batch_i
 
 /* The pieces of batch_peek() for those who check in an order of their own. Thread: any. */
 
-/* Size that the length field claims, from a batch's first 12 bytes; UINT32_MAX for a negative one. */
+/* Size that the length field claims, from a batch's first 12 bytes; UINT32_MAX for a negative
+ * one. */
 uint32_t batch_bytes(const uint8_t *first12);
 /* All fields as they stand, nothing checked, from BATCH_HEADER_BYTES bytes. */
 void batch_read_header(const uint8_t *header, struct batch_info *ret);

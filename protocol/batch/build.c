@@ -27,9 +27,11 @@ static uint32_t body_size(int64_t timestamp_delta, int32_t offset_delta, struct 
                           uint32_t header_count)
 {
     uint32_t bytes = 1 + varint_size(timestamp_delta) + varint_size(offset_delta) +
-                     bytes_size(len_or_null(key)) + bytes_size(value_len) + varint_size(header_count);
+                     bytes_size(len_or_null(key)) + bytes_size(value_len) +
+                     varint_size(header_count);
     for (uint32_t i = 0; i < header_count; i++)
-        bytes += bytes_size((int64_t)headers[i].key.len) + bytes_size(len_or_null(headers[i].value));
+        bytes +=
+            bytes_size((int64_t)headers[i].key.len) + bytes_size(len_or_null(headers[i].value));
     return bytes;
 }
 
@@ -41,8 +43,8 @@ void batch_size_init(struct batch_size *s, int64_t base_timestamp)
 size_t batch_size_add(struct batch_size *s, int64_t timestamp, struct bytes key, int64_t value_len,
                       const struct record_header *headers, uint32_t header_count)
 {
-    uint32_t body = body_size(delta(timestamp, s->base_timestamp), s->count, key, value_len, headers,
-                              header_count);
+    uint32_t body = body_size(delta(timestamp, s->base_timestamp), s->count, key, value_len,
+                              headers, header_count);
     s->count++;
     s->bytes += varint_size(body) + body;
     return varint_size(body) + body;

@@ -110,14 +110,15 @@ static enum err snappy_block(struct inflater *i, struct bytes in, size_t *used)
     if (len > i->bytes_max - *used) return ERR_MESSAGE_TOO_LARGE;
     size_t need = *used + len;
     if (need > i->out->cap) TRY(room(i, *used, need + i->out->cap));
-    if (snappy_uncompress((const char *)in.data, in.len, (char *)i->out->data + *used, &len) != SNAPPY_OK)
+    if (snappy_uncompress((const char *)in.data, in.len, (char *)i->out->data + *used, &len) !=
+        SNAPPY_OK)
         return ERR_INVALID_RECORD;
     *used += len;
     return ERR_OK;
 }
 
-/* Xerial: "\x82SNAPPY\0", version and least compatible version (int32), then blocks: int32 length and
- * a raw snappy block. Anything else is one raw block. */
+/* Xerial: "\x82SNAPPY\0", version and least compatible version (int32), then blocks: int32 length
+ * and a raw snappy block. Anything else is one raw block. */
 static enum err snappy(struct inflater *i, struct bytes in, size_t *ret_len)
 {
     static const uint8_t magic[8] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};

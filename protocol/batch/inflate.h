@@ -1,8 +1,8 @@
 /* Decompression of a batch's records with a hard limit on what comes out.
  *
  * One inflater a thread: it keeps the codecs' contexts and its last output buffer for the next run.
- * gzip (members may be concatenated), snappy (raw as librdkafka sends it, or in the xerial framing of
- * Java), lz4 frames (independent blocks only, as Kafka demands), zstd frames.
+ * gzip (members may be concatenated), snappy (raw as librdkafka sends it, or in the xerial framing
+ * of Java), lz4 frames (independent blocks only, as Kafka demands), zstd frames.
  * Fuzz: fuzz_batch */
 #ifndef PROTOCOL_BATCH_INFLATE_H
 #define PROTOCOL_BATCH_INFLATE_H
@@ -30,8 +30,9 @@ void inflater_init(struct inflater *i, struct budget *budget, size_t bytes_max);
 void inflater_done(struct inflater *i);
 
 /* Unpack in. ret_out stays valid until the next run, or longer when the slab is taken.
- * Errors: ERR_INVALID_RECORD - not data of that codec, or cut short; ERR_UNSUPPORTED_COMPRESSION_TYPE;
- *     ERR_MESSAGE_TOO_LARGE - beyond bytes_max; ERR_BUSY - no memory.
+ * Errors: ERR_INVALID_RECORD - not data of that codec, or cut short;
+ *     ERR_UNSUPPORTED_COMPRESSION_TYPE; ERR_MESSAGE_TOO_LARGE - beyond bytes_max; ERR_BUSY - no
+ *     memory.
  * Thread: the inflater's owner. */
 enum err inflater_run(struct inflater *i, enum batch_codec codec, struct bytes in,
                       struct bytes *ret_out);

@@ -35,7 +35,8 @@ static inline bool get_record(const uint8_t **at, const uint8_t *end, struct rec
     const uint8_t *record_end = *at + bytes;
     if (!varlong_get(&p, record_end, &ret->timestamp)) return false;
     if (!varint_get(&p, record_end, &offset_delta)) return false;
-    if (!get_bytes(&p, record_end, &ret->key) || !get_bytes(&p, record_end, &ret->value)) return false;
+    if (!get_bytes(&p, record_end, &ret->key) || !get_bytes(&p, record_end, &ret->value))
+        return false;
     /* A header takes two bytes at least. */
     if (!varint_get(&p, record_end, &headers)) return false;
     if (headers < 0 || headers > (record_end - p) / 2) return false;
@@ -53,7 +54,8 @@ enum err record_iter_init(struct record_iter *it, struct bytes batch, struct inf
 {
     struct record_iter made = {.err = ERR_OK};
     TRY(batch_peek(batch, &made.info));
-    struct bytes records = bytes_slice(batch, BATCH_HEADER_BYTES, made.info.bytes - BATCH_HEADER_BYTES);
+    struct bytes records =
+        bytes_slice(batch, BATCH_HEADER_BYTES, made.info.bytes - BATCH_HEADER_BYTES);
     if (made.info.codec != CODEC_NONE)
         TRY(inflater_run(inflater, made.info.codec, records, &records));
     made.at = records.data;

@@ -42,7 +42,8 @@ struct record_iter {
 };
 
 /* batch: exactly one, as batch_next() gives it; borrowed while it is iterated. The CRC is not
- * checked. inflater: only used when the batch is compressed, may be NULL when it is known not to be.
+ * checked. inflater: only used when the batch is compressed, may be NULL when it is known not to
+ * be.
  * Errors: those of batch_peek() and inflater_run().
  * Thread: any, one owner. */
 enum err record_iter_init(struct record_iter *it, struct bytes batch, struct inflater *inflater);
@@ -51,7 +52,8 @@ enum err record_iter_init(struct record_iter *it, struct bytes batch, struct inf
  * beyond the bytes left, a record that its fields do not fill, bytes after the last record). */
 bool record_iter_next(struct record_iter *it, struct record *ret);
 
-/* Takes the first header off r->headers; false when none is left. r came from record_iter_next(). */
+/* Takes the first header off r->headers; false when none is left. r came from
+ * record_iter_next(). */
 bool record_header_next(struct record *r, struct record_header *ret);
 
 /* First record whose timestamp is >= timestamp, and that record's timestamp.

@@ -1,7 +1,8 @@
-/* The order is Kafka's, because the first error found is the one the client sees. Where Kafka fails by
- * an exception that it did not mean (data that does not unpack, codec 5..7: UNKNOWN_SERVER_ERROR, which
- * producers retry or give up on at random) the error here is the one that says what is wrong; where it
- * stores record offsets that contradict their batch or drops trailing bytes, the batch is refused. */
+/* The order is Kafka's, because the first error found is the one the client sees. Where Kafka fails
+ * by an exception that it did not mean (data that does not unpack, codec 5..7:
+ * UNKNOWN_SERVER_ERROR, which producers retry or give up on at random) the error here is the one
+ * that says what is wrong; where it stores record offsets that contradict their batch or drops
+ * trailing bytes, the batch is refused. */
 #include "protocol/batch/validate.h"
 
 #include "protocol/batch/record.h"

@@ -53,12 +53,13 @@ struct batch_verdict {
 /* Check the records field of one partition of a Produce request: exactly one v2 batch, right sizes,
  * base offset 0, CRC, count, no control batch, a sequence when there is a producer id, and every
  * record's structure (a compressed batch is unpacked for that), offset, key and timestamp.
- * faults: set in every case. On ERR_INVALID_RECORD or ERR_INVALID_TIMESTAMP with count > 0 these are
- *     the answer's record errors; a structural failure may leave some from before it.
+ * faults: set in every case. On ERR_INVALID_RECORD or ERR_INVALID_TIMESTAMP with count > 0 these
+ *     are the answer's record errors; a structural failure may leave some from before it.
  * Errors: ERR_INVALID_RECORD - no batch or several, magic 0 or 1, wrong counts, broken records or
  *     compressed data, a control batch, or faults of kind NO_KEY; ERR_INVALID_TIMESTAMP - faults
  *     about timestamps; ERR_CORRUPT_MESSAGE - sizes or CRC; ERR_MESSAGE_TOO_LARGE - larger than the
- *     rules or, unpacked, than the inflater allows; ERR_UNSUPPORTED_COMPRESSION_TYPE; ERR_BUSY - no memory.
+ *     rules or, unpacked, than the inflater allows; ERR_UNSUPPORTED_COMPRESSION_TYPE; ERR_BUSY - no
+ *     memory.
  * Thread: any, one owner of inflater. Never blocks; a compressed batch costs its unpacking. */
 enum err batch_validate(struct bytes records, const struct batch_rules *rules,
                         struct inflater *inflater, struct batch_faults *faults,

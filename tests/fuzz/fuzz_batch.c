@@ -1,6 +1,6 @@
-/* Target functions: batch_validate, batch_next, record_iter_*, batch_find_*, batch_set_time, inflater_run.
- * Input: the records field of a Produce request. Its CRC is made right first, or the fuzzer would never
- * get behind it. What batch_validate() accepts must iterate to its end. */
+/* Target functions: batch_validate, batch_next, record_iter_*, batch_find_*, batch_set_time,
+ * inflater_run. Input: the records field of a Produce request. Its CRC is made right first, or the
+ * fuzzer would never get behind it. What batch_validate() accepts must iterate to its end. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/crc32c.h"

@@ -83,7 +83,8 @@ TEST(a_long_line_is_cut_and_stays_well_formed)
             memset(value, len % 2 ? '"' : 'x', (size_t)len);
             value[len] = '\0';
             log_to_pipe(LOG_INFO, json);
-            log_info("long", {"value", LOG_S(value)}, {"number", LOG_I(123456)}, {"last", LOG_S("z z")});
+            log_info("long", {"value", LOG_S(value)}, {"number", LOG_I(123456)},
+                     {"last", LOG_S("z z")});
             const char *line = logged();
             size_t total = strlen(line);
             EXPECT(total <= LOG_LINE_BYTES_MAX && line[total - 1] == '\n');

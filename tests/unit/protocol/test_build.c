@@ -19,7 +19,8 @@ static struct slab *build(const struct input *in, int count)
     batch_size_init(&size, in[0].time);
     size_t sum = BATCH_HEADER_BYTES;
     for (int i = 0; i < count; i++)
-        sum += batch_size_add(&size, in[i].time, in[i].key, bytes_is_null(in[i].value) ? -1 : (int64_t)in[i].value.len,
+        sum += batch_size_add(&size, in[i].time, in[i].key,
+                              bytes_is_null(in[i].value) ? -1 : (int64_t)in[i].value.len,
                               in[i].headers, in[i].header_count);
     EXPECT_EQ(size.bytes, sum);
     EXPECT_EQ(size.count, count);
@@ -32,7 +33,8 @@ static struct slab *build(const struct input *in, int count)
                                                 in[i].headers, in[i].header_count);
             memcpy(to, in[i].value.data, in[i].value.len);
         } else {
-            batch_builder_add(&b, in[i].time, in[i].key, in[i].value, in[i].headers, in[i].header_count);
+            batch_builder_add(&b, in[i].time, in[i].key, in[i].value, in[i].headers,
+                              in[i].header_count);
         }
     }
     slab->len = batch_builder_finish(&b);
@@ -47,7 +49,11 @@ TEST(the_bytes_are_those_that_kafka_writes)
     const struct input in[] = {
         {TIME, BYTES_LIT("k0"), BYTES_LIT("v0"), {{{0}, {0}}}, 0},
         {TIME + 5, BYTES_NULL, BYTES_LIT("no key"), {{{0}, {0}}}, 0},
-        {TIME + 3, BYTES_LIT("k2"), BYTES_NULL, {{BYTES_LIT("a"), BYTES_LIT("1")}, {BYTES_LIT("b"), BYTES_NULL}}, 2},
+        {TIME + 3,
+         BYTES_LIT("k2"),
+         BYTES_NULL,
+         {{BYTES_LIT("a"), BYTES_LIT("1")}, {BYTES_LIT("b"), BYTES_NULL}},
+         2},
         {TIME + 5, BYTES_LIT(""), BYTES_LIT(""), {{{0}, {0}}}, 0},
         {TIME - 1, BYTES_LIT("k4"), bytes_of(x300, 300), {{BYTES_LIT("h"), BYTES_LIT("")}}, 1},
     };
@@ -73,8 +79,10 @@ TEST(what_is_built_iterates_back)
             size_t scale = random_below(&rnd, 50) == 0 ? sizeof noise : 200;
             in[i] = (struct input){
                 .time = TIME + (int64_t)(random_next(&rnd) >> random_below(&rnd, 64)),
-                .key = random_below(&rnd, 4) ? bytes_of(noise, random_below(&rnd, 300)) : BYTES_NULL,
-                .value = random_below(&rnd, 8) ? bytes_of(noise, random_below(&rnd, scale)) : BYTES_NULL,
+                .key =
+                    random_below(&rnd, 4) ? bytes_of(noise, random_below(&rnd, 300)) : BYTES_NULL,
+                .value =
+                    random_below(&rnd, 8) ? bytes_of(noise, random_below(&rnd, scale)) : BYTES_NULL,
                 .headers = {{bytes_of(noise, random_below(&rnd, 10)), BYTES_NULL},
                             {BYTES_LIT("h"), bytes_of(noise, random_below(&rnd, 100))}},
                 .header_count = (uint32_t)random_below(&rnd, 3),
@@ -95,7 +103,8 @@ TEST(what_is_built_iterates_back)
             EXPECT_EQ(r.header_count, in[i].header_count);
             struct record_header h;
             for (uint32_t k = 0; record_header_next(&r, &h); k++)
-                EXPECT(bytes_equal(h.key, in[i].headers[k].key) && bytes_equal(h.value, in[i].headers[k].value));
+                EXPECT(bytes_equal(h.key, in[i].headers[k].key) &&
+                       bytes_equal(h.value, in[i].headers[k].value));
             if (r.timestamp > max) max = r.timestamp;
         }
         EXPECT(!record_iter_next(&it, &r));

@@ -136,13 +136,17 @@ TEST(lying_sizes_cost_no_memory)
     struct bytes out;
     inflater_init(&inf, NULL, INFLATE_BYTES_MAX);
     /* snappy: claims 100 MiB out of six bytes; then a length beyond the type */
-    EXPECT_ERR(inflater_run(&inf, CODEC_SNAPPY, BYTES_LIT("\x80\x80\x80\x32\x00x"), &out), ERR_INVALID_RECORD);
-    EXPECT_ERR(inflater_run(&inf, CODEC_SNAPPY, BYTES_LIT("\xff\xff\xff\xff\xff\xff"), &out), ERR_INVALID_RECORD);
+    EXPECT_ERR(inflater_run(&inf, CODEC_SNAPPY, BYTES_LIT("\x80\x80\x80\x32\x00x"), &out),
+               ERR_INVALID_RECORD);
+    EXPECT_ERR(inflater_run(&inf, CODEC_SNAPPY, BYTES_LIT("\xff\xff\xff\xff\xff\xff"), &out),
+               ERR_INVALID_RECORD);
     /* xerial: a block beyond the end, a block length cut short */
     EXPECT_ERR(inflater_run(&inf, CODEC_SNAPPY,
-                            BYTES_LIT("\x82SNAPPY\0\0\0\0\1\0\0\0\1\0\0\0\x7fxx"), &out), ERR_INVALID_RECORD);
-    EXPECT_ERR(inflater_run(&inf, CODEC_SNAPPY, BYTES_LIT("\x82SNAPPY\0\0\0\0\1\0\0\0\1\0\0"), &out),
+                            BYTES_LIT("\x82SNAPPY\0\0\0\0\1\0\0\0\1\0\0\0\x7fxx"), &out),
                ERR_INVALID_RECORD);
+    EXPECT_ERR(
+        inflater_run(&inf, CODEC_SNAPPY, BYTES_LIT("\x82SNAPPY\0\0\0\0\1\0\0\0\1\0\0"), &out),
+        ERR_INVALID_RECORD);
     EXPECT(inf.out->cap <= 1 << 20);
     inflater_done(&inf);
 }
@@ -153,7 +157,8 @@ TEST(lz4_frames_that_no_java_consumer_reads_are_refused)
     struct inflater inf;
     inflater_init(&inf, NULL, INFLATE_BYTES_MAX);
     uint8_t *flags = (uint8_t *)in.data + 4, right = *flags;
-    static const uint8_t wrong[] = {0x40, 0x20, 0xe0, 0x61, 0x62};   /* dependent blocks, version, dictionary, reserved */
+    static const uint8_t wrong[] = {0x40, 0x20, 0xe0, 0x61,
+                                    0x62}; /* dependent blocks, version, dictionary, reserved */
     for (size_t i = 0; i < sizeof wrong; i++) {
         *flags = wrong[i];
         EXPECT_ERR(inflater_run(&inf, CODEC_LZ4, in, &out), ERR_INVALID_RECORD);
@@ -187,11 +192,13 @@ TEST(an_unknown_codec_is_named)
     struct bytes out;
     inflater_init(&inf, NULL, INFLATE_BYTES_MAX);
     for (int codec = CODEC_COUNT; codec < 8; codec++)
-        EXPECT_ERR(inflater_run(&inf, codec, BYTES_LIT("x"), &out), ERR_UNSUPPORTED_COMPRESSION_TYPE);
+        EXPECT_ERR(inflater_run(&inf, codec, BYTES_LIT("x"), &out),
+                   ERR_UNSUPPORTED_COMPRESSION_TYPE);
     inflater_done(&inf);
 }
 
 TESTS(RUN(the_limit_is_exact), RUN(every_cut_is_refused_and_the_inflater_works_on),
-      RUN(flipped_bits_never_do_harm), RUN(a_bomb_stops_at_the_limit), RUN(without_budget_it_is_busy),
-      RUN(lying_sizes_cost_no_memory), RUN(lz4_frames_that_no_java_consumer_reads_are_refused),
-      RUN(gzip_members_are_joined), RUN(an_unknown_codec_is_named))
+      RUN(flipped_bits_never_do_harm), RUN(a_bomb_stops_at_the_limit),
+      RUN(without_budget_it_is_busy), RUN(lying_sizes_cost_no_memory),
+      RUN(lz4_frames_that_no_java_consumer_reads_are_refused), RUN(gzip_members_are_joined),
+      RUN(an_unknown_codec_is_named))

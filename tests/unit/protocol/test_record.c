@@ -112,8 +112,9 @@ TEST(the_first_record_at_or_after_a_time)
         enum err err;
         int64_t offset, time;
     } rows[] = {
-        {INT64_MIN, ERR_OK, 10, TIME}, {TIME, ERR_OK, 10, TIME},         {TIME + 1, ERR_OK, 11, TIME + 5},
-        {TIME + 5, ERR_OK, 11, TIME + 5}, {TIME + 6, ERR_NOT_FOUND, 0, 0}, {INT64_MAX, ERR_NOT_FOUND, 0, 0},
+        {INT64_MIN, ERR_OK, 10, TIME},    {TIME, ERR_OK, 10, TIME},
+        {TIME + 1, ERR_OK, 11, TIME + 5}, {TIME + 5, ERR_OK, 11, TIME + 5},
+        {TIME + 6, ERR_NOT_FOUND, 0, 0},  {INT64_MAX, ERR_NOT_FOUND, 0, 0},
     };
     static const char *const files[] = {"batch/none.bin", "batch/lz4.bin"};
     for (int f = 0; f < 2; f++) {
@@ -180,18 +181,19 @@ TEST(the_smallest_records_and_their_broken_sisters)
     EXPECT_ERR(WALK(2, "\x0c\x00\x00\x00\x01\x01\x00"), ERR_INVALID_RECORD);     /* one missing */
     EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x01\x01\x00\x00"), ERR_INVALID_RECORD); /* one byte more */
     EXPECT_ERR(WALK(0, "\x0c\x00\x00\x00\x01\x01\x00"), ERR_INVALID_RECORD);
-    EXPECT_ERR(WALK(1, "\x0e\x00\x00\x00\x01\x01\x00"), ERR_INVALID_RECORD);     /* beyond the end */
+    EXPECT_ERR(WALK(1, "\x0e\x00\x00\x00\x01\x01\x00"), ERR_INVALID_RECORD); /* beyond the end */
     EXPECT_ERR(WALK(1, "\x0e\x00\x00\x00\x01\x01\x00\x00"), ERR_INVALID_RECORD); /* not filled */
     EXPECT_ERR(WALK(1, "\x0a\x00\x00\x00\x01\x01\x00"), ERR_INVALID_RECORD);     /* too small */
     EXPECT_ERR(WALK(1, "\x00"), ERR_INVALID_RECORD);                             /* empty */
     EXPECT_ERR(WALK(1, "\x0b\x00\x00\x00\x01\x01\x00"), ERR_INVALID_RECORD);     /* negative */
-    EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x02\x01\x00"), ERR_INVALID_RECORD);     /* key eats value */
-    EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x01\x04\x00"), ERR_INVALID_RECORD);     /* value too long */
+    EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x02\x01\x00"), ERR_INVALID_RECORD); /* key eats value */
+    EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x01\x04\x00"), ERR_INVALID_RECORD); /* value too long */
     EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x01\x01\x01"), ERR_INVALID_RECORD);     /* -1 headers */
-    EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x01\x01\x02"), ERR_INVALID_RECORD);     /* header missing */
+    EXPECT_ERR(WALK(1, "\x0c\x00\x00\x00\x01\x01\x02"), ERR_INVALID_RECORD); /* header missing */
     EXPECT_ERR(WALK(1, "\x10\x00\x00\x00\x01\x01\x02\x01\x01"), ERR_INVALID_RECORD); /* null name */
     EXPECT_ERR(WALK(1, "\x10\x00\x00\x00\x01\x01\x02\x04\x01"), ERR_INVALID_RECORD); /* long name */
-    EXPECT_ERR(WALK(1, "\x10\x00\x00\x00\x01\x01\x02\x00\x02"), ERR_INVALID_RECORD); /* long value */
+    EXPECT_ERR(WALK(1, "\x10\x00\x00\x00\x01\x01\x02\x00\x02"),
+               ERR_INVALID_RECORD); /* long value */
     /* headers that would take 2^31 bytes at least */
     EXPECT_ERR(WALK(1, "\x14\x00\x00\x00\x01\x01\xfe\xff\xff\xff\x0f"), ERR_INVALID_RECORD);
 }

@@ -34,8 +34,8 @@ static enum err check(struct bytes b)
 TEST(what_kafka_clients_send_is_accepted)
 {
     static const char *const files[] = {
-        "batch/none.bin", "batch/gzip.bin", "batch/snappy.bin", "batch/snappy-raw.bin", "batch/lz4.bin",
-        "batch/zstd.bin", "batch/idempotent.bin", "batch/transactional.bin"};
+        "batch/none.bin", "batch/gzip.bin", "batch/snappy.bin",     "batch/snappy-raw.bin",
+        "batch/lz4.bin",  "batch/zstd.bin", "batch/idempotent.bin", "batch/transactional.bin"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct bytes b = golden(files[i]);
         EXPECT_OK(check(b));
@@ -46,7 +46,8 @@ TEST(what_kafka_clients_send_is_accepted)
         golden_free(b);
     }
     static const char *const large[] = {"batch/gzip-large.bin", "batch/snappy-large.bin",
-                                        "batch/snappy-raw-large.bin", "batch/lz4-large.bin", "batch/zstd-large.bin"};
+                                        "batch/snappy-raw-large.bin", "batch/lz4-large.bin",
+                                        "batch/zstd-large.bin"};
     for (size_t i = 0; i < sizeof large / sizeof large[0]; i++) {
         struct bytes b = golden(large[i]);
         EXPECT_OK(check(b));
@@ -89,7 +90,8 @@ TEST(every_cut_is_refused)
         if (len >= 26) {
             store_be32(cut + 8, (uint32_t)len - 12);
             if (len >= BATCH_HEADER_BYTES) seal(bytes_of(cut, len));
-            EXPECT_ERR(check(bytes_of(cut, len)), len < BATCH_HEADER_BYTES ? ERR_CORRUPT_MESSAGE : ERR_INVALID_RECORD);
+            EXPECT_ERR(check(bytes_of(cut, len)),
+                       len < BATCH_HEADER_BYTES ? ERR_CORRUPT_MESSAGE : ERR_INVALID_RECORD);
         }
         free(cut);
     }
@@ -117,19 +119,21 @@ TEST(header_fields_are_checked_as_kafka_does)
 {
     EXPECT_ERR(altered("batch/none.bin", 17, 4, 0, false), ERR_CORRUPT_MESSAGE);        /* CRC */
     EXPECT_ERR(altered("batch/none.bin", 100, 1, 0xee, false), ERR_CORRUPT_MESSAGE);
-    EXPECT_ERR(altered("batch/none.bin", 0, 8, 1, true), ERR_INVALID_RECORD);           /* base offset */
+    EXPECT_ERR(altered("batch/none.bin", 0, 8, 1, true), ERR_INVALID_RECORD); /* base offset */
     EXPECT_ERR(altered("batch/none.bin", 57, 4, 4, true), ERR_INVALID_RECORD);          /* count */
     EXPECT_ERR(altered("batch/none.bin", 57, 4, 6, true), ERR_INVALID_RECORD);
     EXPECT_ERR(altered("batch/none.bin", 57, 4, 0, true), ERR_INVALID_RECORD);
     EXPECT_ERR(altered("batch/none.bin", 57, 4, UINT32_MAX, true), ERR_INVALID_RECORD);
-    EXPECT_ERR(altered("batch/none.bin", 23, 4, 5, true), ERR_INVALID_RECORD);          /* last offset delta */
+    EXPECT_ERR(altered("batch/none.bin", 23, 4, 5, true),
+               ERR_INVALID_RECORD); /* last offset delta */
     EXPECT_ERR(altered("batch/none.bin", 23, 4, UINT32_MAX, true), ERR_INVALID_RECORD);
     EXPECT_ERR(altered("batch/none.bin", 23, 4, INT32_MAX, true), ERR_INVALID_RECORD);
     EXPECT_ERR(altered("batch/idempotent.bin", 53, 4, UINT32_MAX, true), ERR_INVALID_RECORD);
-    EXPECT_OK(altered("batch/none.bin", 53, 4, UINT32_MAX, true));                      /* no producer id */
-    EXPECT_OK(altered("batch/none.bin", 12, 4, 5, false));                              /* leader epoch */
+    EXPECT_OK(altered("batch/none.bin", 53, 4, UINT32_MAX, true)); /* no producer id */
+    EXPECT_OK(altered("batch/none.bin", 12, 4, 5, false));         /* leader epoch */
     for (int codec = CODEC_COUNT; codec < 8; codec++)
-        EXPECT_ERR(altered("batch/none.bin", 21, 2, (uint64_t)codec, true), ERR_UNSUPPORTED_COMPRESSION_TYPE);
+        EXPECT_ERR(altered("batch/none.bin", 21, 2, (uint64_t)codec, true),
+                   ERR_UNSUPPORTED_COMPRESSION_TYPE);
     struct bytes b = golden("batch/control.bin");
     batch_set_base_offset((uint8_t *)b.data, 0);
     EXPECT_ERR(check(b), ERR_INVALID_RECORD);
@@ -141,7 +145,8 @@ TEST(zstd_wants_produce_7)
     struct bytes b = golden("batch/zstd.bin");
     struct batch_rules r = rules();
     r.produce_version = 6;
-    EXPECT_ERR(batch_validate(b, &r, &inflater, &faults, &verdict), ERR_UNSUPPORTED_COMPRESSION_TYPE);
+    EXPECT_ERR(batch_validate(b, &r, &inflater, &faults, &verdict),
+               ERR_UNSUPPORTED_COMPRESSION_TYPE);
     r.produce_version = 7;
     EXPECT_OK(batch_validate(b, &r, &inflater, &faults, &verdict));
     golden_free(b);
@@ -161,8 +166,8 @@ TEST(the_size_limit_is_exact_and_comes_before_the_crc)
 
 TEST(data_that_does_not_unpack_is_refused)
 {
-    static const char *const files[] = {"batch/gzip.bin", "batch/snappy.bin", "batch/snappy-raw.bin",
-                                        "batch/lz4.bin", "batch/zstd.bin"};
+    static const char *const files[] = {"batch/gzip.bin", "batch/snappy.bin",
+                                        "batch/snappy-raw.bin", "batch/lz4.bin", "batch/zstd.bin"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         EXPECT_ERR(altered(files[i], 62, 4, 0xffffffff, true), ERR_INVALID_RECORD);
     /* A plain batch that claims a codec. */
@@ -250,7 +255,8 @@ TEST(a_missing_timestamp_and_extreme_ones)
     static const struct {
         int64_t time;
         enum err err;
-    } rows[] = {{-1, ERR_OK}, {INT64_MIN, ERR_OK}, {-2, ERR_OK}, {INT64_MAX, ERR_INVALID_TIMESTAMP}};
+    } rows[] = {
+        {-1, ERR_OK}, {INT64_MIN, ERR_OK}, {-2, ERR_OK}, {INT64_MAX, ERR_INVALID_TIMESTAMP}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint8_t bytes[128];
         struct batch_builder builder;
