@@ -2,7 +2,8 @@
  *   arn:aws:kinesis:REGION:ACCOUNT:stream/NAME
  *   arn:aws:kinesis:REGION:ACCOUNT:stream/NAME/consumer/CONSUMER:CREATION-EPOCH-SECONDS
  * Partition, region and account of an ARN that comes in are returned, not judged: whether they are
- * the server's is the caller's rule. Pure; thread: any. */
+ * the server's is the caller's rule. Pure; thread: any.
+ * Fuzz: fuzz_kinesis_sequence */
 #ifndef PROTOCOL_KINESIS_ARN_H
 #define PROTOCOL_KINESIS_ARN_H
 

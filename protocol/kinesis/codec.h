@@ -9,7 +9,8 @@
  * errors", and what production answers): not JSON or CBOR at all -> unparsable, answered before the
  * signature is looked at; a value of the wrong type -> SerializationException; a broken constraint ->
  * ValidationException, up to ten at once. kinesis_decode tells the three apart, so that a caller can
- * put its authentication between the first and the others. */
+ * put its authentication between the first and the others.
+ * Fuzz: fuzz_kinesis_json, Fuzz: fuzz_kinesis_cbor */
 #ifndef PROTOCOL_KINESIS_CODEC_H
 #define PROTOCOL_KINESIS_CODEC_H
 

@@ -15,7 +15,8 @@
  *    62   n  stream name, then zeros       55   1  length of stream name, the name,
  *                                              2  length of after, the text
  * The iterator is padded to 152 + 16 k bytes, as AWS's are; 512 characters hold any stream name. Both
- * live for TOKEN_LIFE_MS. The code covers every other byte. */
+ * live for TOKEN_LIFE_MS. The code covers every other byte.
+ * Fuzz: fuzz_kinesis_token */
 #ifndef PROTOCOL_KINESIS_TOKEN_H
 #define PROTOCOL_KINESIS_TOKEN_H
 

@@ -1,7 +1,8 @@
-/* Targets: sequence_parse, arn_parse, shard_id_parse. A record's number that is taken is written back
+/* Targets: sequence_parse, arn_parse, shard_id_parse, hash_key_parse. A record's number that is taken is written back
  * the same. */
 #include <assert.h>
 #include "protocol/kinesis/arn.h"
+#include "protocol/kinesis/hash_key.h"
 #include "protocol/kinesis/sequence.h"
 #include "base/check.h"
 
@@ -11,9 +12,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sequence s;
     struct arn arn;
     uint32_t shard;
+    u128 hash;
     struct bytes text = bytes_of(data, size);
     (void)!arn_parse(text, &arn);
     (void)!shard_id_parse(text, &shard);
+    (void)hash_key_parse(text, &hash);
     if (sequence_parse(text, &s) != ERR_OK) return 0;
     if (s.kind == SEQUENCE_RECORD && s.shard_index >= 0) {
         char again[SEQUENCE_TEXT_BYTES];

@@ -334,10 +334,58 @@ TEST(operations_are_found_by_their_exact_name)
     EXPECT_EQ(kinesis_operations[KINESIS_OP_PUT_RECORDS].plane, KINESIS_PLANE_DATA);
 }
 
+/* The smallest request of each operation; empty: one without members is legal too. */
+static const struct { const char *name, *body; bool empty; } smallest[] = {
+#define STREAM "\"StreamName\":\"a\""
+#define ARN "\"arn:aws:kinesis:us-east-1:123456789012:stream/a\""
+    {"CreateStream", "{" STREAM "}", false},
+    {"DeleteStream", "{" STREAM "}", false},
+    {"DescribeStream", "{" STREAM "}", false},
+    {"DescribeStreamSummary", "{" STREAM "}", false},
+    {"ListStreams", "{}", true},
+    {"ListShards", "{" STREAM "}", true},
+    {"PutRecord", "{" STREAM ",\"Data\":\"\",\"PartitionKey\":\"k\"}", false},
+    {"PutRecords", "{" STREAM ",\"Records\":[{\"Data\":\"\",\"PartitionKey\":\"k\"}]}", false},
+    {"GetShardIterator", "{" STREAM ",\"ShardId\":\"0\",\"ShardIteratorType\":\"LATEST\"}", false},
+    {"GetRecords", "{\"ShardIterator\":\"A\"}", false},
+    {"SplitShard", "{" STREAM ",\"ShardToSplit\":\"0\",\"NewStartingHashKey\":\"5\"}", false},
+    {"MergeShards", "{" STREAM ",\"ShardToMerge\":\"0\",\"AdjacentShardToMerge\":\"1\"}", false},
+    {"UpdateShardCount", "{" STREAM ",\"TargetShardCount\":2,\"ScalingType\":\"UNIFORM_SCALING\"}", false},
+    {"IncreaseStreamRetentionPeriod", "{" STREAM ",\"RetentionPeriodHours\":8760}", false},
+    {"DecreaseStreamRetentionPeriod", "{" STREAM ",\"RetentionPeriodHours\":24}", false},
+    {"AddTagsToStream", "{" STREAM ",\"Tags\":{\"a\":\"\"}}", false},
+    {"RemoveTagsFromStream", "{" STREAM ",\"TagKeys\":[\"a\"]}", false},
+    {"ListTagsForStream", "{" STREAM "}", false},
+    {"TagResource", "{\"ResourceARN\":" ARN ",\"Tags\":{\"a\":\"b\"}}", false},
+    {"UntagResource", "{\"ResourceARN\":" ARN ",\"TagKeys\":[\"a\"]}", false},
+    {"ListTagsForResource", "{\"ResourceARN\":" ARN "}", false},
+    {"DescribeLimits", "{}", true},
+    {"RegisterStreamConsumer", "{\"StreamARN\":" ARN ",\"ConsumerName\":\"c\"}", false},
+    {"DeregisterStreamConsumer", "{}", true},
+    {"DescribeStreamConsumer", "{}", true},
+    {"ListStreamConsumers", "{\"StreamARN\":" ARN "}", false},
+    {"SubscribeToShard", "{\"ConsumerARN\":\"arn:aws:kinesis:us-east-1:123456789012:stream/a/consumer/c:1\",\"ShardId\":\"0\","
+                         "\"StartingPosition\":{\"Type\":\"LATEST\"}}", false},
+};
+
+TEST(every_operation_takes_its_smallest_request_and_no_smaller)
+{
+    EXPECT_EQ(sizeof smallest / sizeof smallest[0], KINESIS_OP_COUNT);
+    for (size_t i = 0; i < KINESIS_OP_COUNT; i++) {
+        enum kinesis_op op = kinesis_op_find(bytes_str(smallest[i].name));
+        EXPECT(op < KINESIS_OP_COUNT);
+        union kinesis_input in;
+        EXPECT_OK(decode(kinesis_operations[op].input, smallest[i].body, &in));
+        EXPECT_ERR(decode(kinesis_operations[op].input, "{}", &in), smallest[i].empty ? ERR_OK : ERR_VALIDATION);
+        EXPECT_ERR(decode(kinesis_operations[op].input, "[]", &in), ERR_SERIALIZATION);
+    }
+}
+
 TESTS(RUN(a_put_records_body_becomes_a_struct), RUN(strings_without_escapes_are_views_into_the_body),
       RUN(numbers_are_cut_and_clamped), RUN(the_member_given_last_counts),
       RUN(a_wrong_type_is_told_in_the_words_of_aws),
       RUN(what_is_not_json_is_unparsable_even_behind_a_wrong_type), RUN(depth_is_limited),
       RUN(constraints_are_told_in_the_words_and_order_of_aws), RUN(a_stream_is_named_by_arn_as_well),
       RUN(a_key_is_measured_in_characters), RUN(ten_faults_are_told_at_most_and_lists_are_bounded),
-      RUN(output_leaves_out_what_is_absent), RUN(operations_are_found_by_their_exact_name))
+      RUN(output_leaves_out_what_is_absent), RUN(operations_are_found_by_their_exact_name),
+      RUN(every_operation_takes_its_smallest_request_and_no_smaller))
