@@ -5,7 +5,8 @@
  * Retention: every retention_check_ms one job a topic and worker; the workers do it in slices between
  * turns. When all are back, what was removed is reclaimed.
  * Space: ranges that were deleted are compacted once RECLAIM_BYTES_MIN were removed or a topic or
- * records were deleted on demand, so that the disk space really comes back. */
+ * records were deleted on demand, so that the disk space really comes back. That can take long, so
+ * it runs on a thread that lives for it alone, one at a time. */
 #include "storage/threads.h"
 
 #include <assert.h>
@@ -37,6 +38,12 @@ struct house {
     bool reclaim_now;
     uint64_t reclaim_first;             /* log ids that had something removed: [first, next) */
     uint64_t reclaim_next;
+    struct job sweep_job;               /* the sweeper is through */
+    pthread_t sweeper;
+    bool sweeping;
+    uint64_t sweep_first;               /* what it was given */
+    uint64_t sweep_next;
+    enum err sweep_err;
 };
 
 struct reclaim_job {
@@ -75,14 +82,46 @@ void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next)
     mailbox_post(&h->inbox, &r->job);
 }
 
+static void sweep(struct house *h)
+{
+    struct log_key from = log_key_first(h->sweep_first), to = log_key_first(h->sweep_next);
+    h->sweep_err = kv_reclaim(h->kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to));
+}
+
+static void swept_run(struct job *job)
+{
+    struct house *h = CONTAINER_OF(job, struct house, sweep_job);
+    if (h->started) pthread_join(h->sweeper, NULL);
+    h->sweeping = false;
+    if (h->sweep_err != ERR_OK)
+        log_warn("disk space was not reclaimed", {"err", LOG_S(err_name(h->sweep_err))});
+}
+
+static void *sweeper_main(void *arg)
+{
+    struct house *h = arg;
+    sweep(h);
+    mailbox_post(&h->inbox, &h->sweep_job);
+    return NULL;
+}
+
 static void reclaim(struct house *h)
 {
-    struct log_key from = log_key_first(h->reclaim_first), to = log_key_first(h->reclaim_next);
-    enum err err = kv_reclaim(h->kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to));
-    if (err != ERR_OK) log_warn("disk space was not reclaimed", {"err", LOG_S(err_name(err))});
+    h->sweep_first = h->reclaim_first;
+    h->sweep_next = h->reclaim_next;
     h->reclaim_now = false;
     h->bytes_removed = 0;
     h->reclaim_first = h->reclaim_next = 0;
+    h->sweep_job.run = swept_run;
+    h->sweeping = true;
+    if (!h->started) {
+        sweep(h);
+        swept_run(&h->sweep_job);
+        return;
+    }
+    int failed = pthread_create(&h->sweeper, NULL, sweeper_main, h);
+    assert(!failed);
+    pthread_setname_np(h->sweeper, "sweeper");
 }
 
 /* ---- Retention */
@@ -154,7 +193,7 @@ static bool do_due(struct house *h, int64_t now_ms)
         h->retain_at_ms = now_ms + o->retention_check_ms;
         any = true;
     }
-    if (h->reclaim_now) {
+    if (h->reclaim_now && !h->sweeping) {
         reclaim(h);
         any = true;
     }
@@ -175,7 +214,7 @@ static bool run_inbox(struct job *job)
 static void *house_main(void *arg)
 {
     struct house *h = arg;
-    while (!h->stopping || h->retains_out > 0) {
+    while (!h->stopping || h->retains_out > 0 || h->sweeping) {
         int64_t now_ms = clock_mono_ms();
         int64_t at_ms = h->sync_at_ms < h->retain_at_ms || h->retains_out > 0 ? h->sync_at_ms
                                                                             : h->retain_at_ms;
