@@ -1,0 +1,266 @@
+/* One contract, two engines: every test here runs on both. And what only one of them has. */
+#include "storage/kv.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "test.h"
+
+struct engine {
+    struct kv *kv;
+    char dir[64];               /* empty: in memory */
+};
+
+static struct engine engine_new(bool memory)
+{
+    struct engine e = {0};
+    if (memory) {
+        e.kv = kv_mem_new();
+        return e;
+    }
+    snprintf(e.dir, sizeof e.dir, "/tmp/diglot-test-kv-XXXXXX");
+    assert_non_null(mkdtemp(e.dir));
+    EXPECT_OK(kv_rocksdb_open(e.dir, &(struct kv_options){0}, &e.kv, NULL));
+    return e;
+}
+
+static void remove_dir(const char *dir)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    EXPECT_EQ(system(command), 0);
+}
+
+static void engine_done(struct engine *e)
+{
+    kv_close(e->kv);
+    if (e->dir[0] != '\0') remove_dir(e->dir);
+}
+
+static void put(struct kv *kv, const char *key, const char *value)
+{
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_put(b, KV_LOG, bytes_str(key), bytes_str(value));
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+}
+
+/* "a=1 b=2 " */
+static const char *list(struct kv *kv, struct bytes from, struct bytes to, bool backwards)
+{
+    static char text[256];
+    size_t len = 0;
+    text[0] = '\0';
+    struct kv_iter *it = kv_iter_new(kv, KV_LOG, from, to, backwards);
+    while (kv_iter_next(it))
+        len += (size_t)snprintf(text + len, sizeof text - len, "%.*s=%.*s ",
+                                BYTES_ARGS(kv_iter_key(it)), BYTES_ARGS(kv_iter_value(it)));
+    EXPECT_OK(kv_iter_error(it));
+    kv_iter_free(it);
+    return text;
+}
+
+#define BOTH(name)                                                                                 \
+    static void name##_on(struct kv *kv);                                                          \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        for (int memory = 0; memory < 2; memory++) {                                               \
+            struct engine e = engine_new(memory);                                                  \
+            name##_on(e.kv);                                                                       \
+            engine_done(&e);                                                                       \
+        }                                                                                          \
+    }                                                                                              \
+    static void name##_on(struct kv *kv)
+
+BOTH(what_was_put_is_read)
+{
+    struct slab *value = NULL;
+    EXPECT_ERR(kv_get(kv, KV_LOG, BYTES_LIT("a"), &value), ERR_NOT_FOUND);
+    EXPECT(value == NULL);
+    put(kv, "a", "1");
+    EXPECT_OK(kv_get(kv, KV_LOG, BYTES_LIT("a"), &value));
+    EXPECT_BYTES(slab_bytes(value), "1");
+    slab_unref(value);
+    put(kv, "a", "2");
+    EXPECT_OK(kv_get(kv, KV_LOG, BYTES_LIT("a"), &value));
+    EXPECT_BYTES(slab_bytes(value), "2");
+    slab_unref(value);
+    EXPECT_ERR(kv_get(kv, KV_META, BYTES_LIT("a"), &value), ERR_NOT_FOUND);   /* another family */
+}
+
+BOTH(ranges_are_read_in_both_directions)
+{
+    put(kv, "b", "2");
+    put(kv, "d", "4");
+    put(kv, "a", "1");
+    put(kv, "c", "3");
+    EXPECT_STR(list(kv, BYTES_LIT("b"), BYTES_LIT("d"), false), "b=2 c=3 ");
+    EXPECT_STR(list(kv, BYTES_LIT("b"), BYTES_LIT("d"), true), "c=3 b=2 ");
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 b=2 c=3 d=4 ");
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, true), "d=4 c=3 b=2 a=1 ");
+    EXPECT_STR(list(kv, BYTES_LIT("bb"), BYTES_LIT("bc"), false), "");
+    EXPECT_STR(list(kv, BYTES_LIT("e"), BYTES_NULL, true), "");
+}
+
+BOTH(an_iterator_sees_the_moment_it_was_made)
+{
+    put(kv, "a", "1");
+    struct kv_iter *it = kv_iter_new(kv, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
+    put(kv, "b", "2");
+    EXPECT(kv_iter_next(it));
+    EXPECT(!kv_iter_next(it));
+    EXPECT(!kv_iter_next(it));
+    kv_iter_free(it);
+}
+
+BOTH(a_batch_is_applied_in_order_and_as_a_whole)
+{
+    put(kv, "x", "old");
+    struct kv_batch *b = kv_batch_new(kv);
+    for (int i = 0; i < 10; i++) {
+        char key[4] = {'k', (char)('0' + i), 0};
+        kv_batch_put(b, KV_LOG, bytes_str(key), BYTES_LIT("v"));
+    }
+    kv_batch_delete_range(b, KV_LOG, BYTES_LIT("k2"), BYTES_LIT("k8"));
+    kv_batch_put(b, KV_LOG, BYTES_LIT("k5"), BYTES_LIT("w"));
+    kv_batch_delete(b, KV_LOG, BYTES_LIT("x"));
+    kv_batch_delete(b, KV_LOG, BYTES_LIT("nothing"));
+    EXPECT(kv_batch_bytes(b) > 20);
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "x=old ");
+    EXPECT_OK(kv_commit(kv, b, KV_SYNC));
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "k0=v k1=v k5=w k8=v k9=v ");
+    kv_batch_clear(b);
+    kv_batch_put(b, KV_LOG, BYTES_LIT("z"), BYTES_LIT(""));
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    EXPECT_STR(list(kv, BYTES_LIT("k9"), BYTES_NULL, false), "k9=v z= ");
+    kv_batch_free(b);
+}
+
+BOTH(parts_are_gathered)
+{
+    enum { PARTS = 512, PART_BYTES = 400 };
+    static uint8_t data[PARTS * PART_BYTES];
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (uint8_t)(i * 31 >> 3);
+    struct bytes parts[PARTS];
+    for (int i = 0; i < PARTS; i++) parts[i] = bytes_of(data + i * PART_BYTES, PART_BYTES);
+    parts[7] = BYTES_NULL;
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_put_parts(b, KV_LOG, BYTES_LIT("key"), parts, PARTS);
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    struct slab *value;
+    EXPECT_OK(kv_get(kv, KV_LOG, BYTES_LIT("key"), &value));
+    EXPECT_EQ(value->len, sizeof data - PART_BYTES);
+    EXPECT(memcmp(value->data, data, 7 * PART_BYTES) == 0);
+    EXPECT(memcmp(value->data + 7 * PART_BYTES, data + 8 * PART_BYTES,
+                  sizeof data - 8 * PART_BYTES) == 0);
+    slab_unref(value);
+}
+
+BOTH(removed_ranges_are_reclaimed)
+{
+    put(kv, "a", "1");
+    put(kv, "b", "2");
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_delete_range(b, KV_LOG, BYTES_LIT("a"), BYTES_LIT("b"));
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    EXPECT_OK(kv_reclaim(kv, KV_LOG, BYTES_LIT("a"), BYTES_LIT("b")));
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "b=2 ");
+    EXPECT_OK(kv_sync_now(kv));
+    EXPECT_OK(kv_resume(kv));
+    struct kv_stats stats;
+    kv_stats(kv, &stats);
+    EXPECT(!stats.writes_stopped);
+}
+
+/* ---- In memory */
+
+TEST(the_chosen_call_fails_and_leaves_nothing_behind)
+{
+    struct kv *kv = kv_mem_new();
+    put(kv, "a", "1");
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_put(b, KV_LOG, BYTES_LIT("b"), BYTES_LIT("2"));
+    kv_mem_set_faults(kv, &(struct kv_mem_faults){.fail_at = 1, .fail_count = 1});
+    struct slab *value;
+    EXPECT_OK(kv_get(kv, KV_LOG, BYTES_LIT("a"), &value));
+    slab_unref(value);
+    EXPECT(!kv_mem_faulted(kv));
+    EXPECT_ERR(kv_commit(kv, b, KV_NO_SYNC), ERR_DISK);
+    EXPECT_ERR(kv_get(kv, KV_LOG, BYTES_LIT("a"), &value), ERR_DISK);
+    EXPECT(kv_mem_faulted(kv));
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 ");
+    kv_mem_set_faults(kv, &(struct kv_mem_faults){.fail_at = 0, .applied = true});
+    EXPECT_ERR(kv_commit(kv, b, KV_NO_SYNC), ERR_DISK);
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 b=2 ");
+    kv_mem_set_faults(kv, &(struct kv_mem_faults){.fail_at = 1});
+    struct kv_iter *it = kv_iter_new(kv, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
+    EXPECT(!kv_iter_next(it));
+    EXPECT_ERR(kv_iter_error(it), ERR_DISK);
+    kv_iter_free(it);
+    kv_batch_free(b);
+    kv_close(kv);
+}
+
+TEST(after_a_crash_all_fails_and_what_was_committed_stays)
+{
+    for (int power_loss = 0; power_loss < 2; power_loss++) {
+        struct kv *kv = kv_mem_new();
+        put(kv, "a", "1");
+        EXPECT_OK(kv_sync_now(kv));
+        put(kv, "b", "2");
+        kv_mem_set_faults(kv, &(struct kv_mem_faults){.fail_at = 0, .crash = true});
+        EXPECT_ERR(kv_sync_now(kv), ERR_DISK);
+        EXPECT_ERR(kv_resume(kv), ERR_DISK);
+        kv_mem_reopen(kv, power_loss);
+        EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), power_loss ? "a=1 " : "a=1 b=2 ");
+        kv_close(kv);
+    }
+}
+
+/* ---- On disk */
+
+TEST(a_directory_has_one_user_and_keeps_its_data)
+{
+    char dir[64] = "/tmp/diglot-test-kv-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    char deep[96];
+    snprintf(deep, sizeof deep, "%s/not/there/yet", dir);
+    struct kv *kv, *second;
+    EXPECT_OK(kv_rocksdb_open(deep, &(struct kv_options){0}, &kv, NULL));
+    put(kv, "a", "1");
+    char *text = NULL;
+    EXPECT_ERR(kv_rocksdb_open(deep, &(struct kv_options){0}, &second, &text), ERR_BUSY);
+    EXPECT(text != NULL && strlen(text) > 0);
+    mem_free(text);
+    struct kv_stats stats;
+    kv_stats(kv, &stats);
+    EXPECT(stats.crc_calls > 0);            /* our checksum took the place of the library's */
+    kv_close(kv);
+    EXPECT_OK(kv_rocksdb_open(deep, &(struct kv_options){0}, &kv, NULL));
+    EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 ");
+    kv_close(kv);
+    remove_dir(dir);
+}
+
+TEST(a_place_that_is_no_directory_is_refused_with_words)
+{
+    char file[64] = "/tmp/diglot-test-kv-XXXXXX";
+    int fd = mkstemp(file);
+    close(fd);
+    struct kv *kv;
+    char *text = NULL;
+    EXPECT_ERR(kv_rocksdb_open(file, &(struct kv_options){0}, &kv, &text), ERR_DISK);
+    EXPECT(text != NULL && strlen(text) > 0);
+    mem_free(text);
+    unlink(file);
+}
+
+TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
+      RUN(an_iterator_sees_the_moment_it_was_made), RUN(a_batch_is_applied_in_order_and_as_a_whole),
+      RUN(parts_are_gathered), RUN(removed_ranges_are_reclaimed),
+      RUN(the_chosen_call_fails_and_leaves_nothing_behind),
+      RUN(after_a_crash_all_fails_and_what_was_committed_stays),
+      RUN(a_directory_has_one_user_and_keeps_its_data),
+      RUN(a_place_that_is_no_directory_is_refused_with_words))
