@@ -118,7 +118,7 @@ static void make_loops(struct server *s)
     long count = s->settings.loops ? (long)s->settings.loops : cores();
     if (s->settings.loops == 0 && count > LOOPS_DEFAULT_MAX) count = LOOPS_DEFAULT_MAX;
     for (long i = 0; i < count; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "loop-%ld", i);
         s->loops[i] = loop_new(name);
         loop_index_set(s->loops[i], (uint32_t)i);
