@@ -13,7 +13,7 @@
 #include "storage/draft.h"
 
 struct reshard {
-    struct topic *draft;
+    struct topic *draft;        /* finished, or a copy of a finished one */
     int64_t now_ms;
     const int64_t *ends;        /* end offset of each partition there was before, or NULL */
     int32_t end_count;
