@@ -1,0 +1,222 @@
+/* Committed offsets: durable before they are told, bounded, gone with their topic. */
+#include "base/arena.h"
+#include "storage/offsets_table.h"
+#include "storage/keys.h"
+#include "catalog_fixture.h"
+
+static struct uuid topic_id(struct cx *f, const char *name)
+{
+    struct topic *t = cx_topic(f, name);
+    struct uuid id = t->id;
+    topic_unref(t);
+    return id;
+}
+
+static void start(struct cx *f)
+{
+    cx_init(f);
+    EXPECT_OK(cx_start(f));
+    EXPECT_OK(cx_create(f, "t", 3));
+}
+
+static enum err commit_one(struct cx *f, const char *group, const struct uuid *id, int32_t partition,
+                           int64_t offset)
+{
+    struct offset_entry e = {.topic_id = *id, .partition = partition, .offset = offset,
+                             .leader_epoch = 3, .metadata = BYTES_LIT("note"), .commit_ms = 77,
+                             .expire_ms = -1};
+    return cx_commit(f, group, &e, 1);
+}
+
+/* The committed offset, or -1. */
+static int64_t offset_of(struct cx *f, const char *group, const struct uuid *id, int32_t partition)
+{
+    struct arena arena;
+    struct offset_entry e = {.offset = -1};
+    arena_init(&arena, 4096);
+    store_offset(f->s, bytes_str(group), id, partition, &arena, &e);
+    arena_done(&arena);
+    return e.offset;
+}
+
+TEST(a_commit_is_found_now_and_after_a_restart)
+{
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    EXPECT_OK(commit_one(&f, "g", &id, 1, 5));
+    EXPECT_OK(commit_one(&f, "g", &id, 1, 6));
+    EXPECT_OK(commit_one(&f, "g", &id, 0, 1));
+    EXPECT_OK(commit_one(&f, "h", &id, 1, 9));
+    for (int restarted = 0; restarted < 2; restarted++) {
+        struct arena arena;
+        arena_init(&arena, 4096);
+        struct offset_entry e, *all = NULL;
+        EXPECT(store_offset(f.s, BYTES_LIT("g"), &id, 1, &arena, &e));
+        EXPECT_EQ(e.offset, 6);
+        EXPECT_EQ(e.leader_epoch, 3);
+        EXPECT_EQ(e.commit_ms, 77);
+        EXPECT_EQ(e.expire_ms, -1);
+        EXPECT_BYTES(e.metadata, "note");
+        EXPECT(!store_offset(f.s, BYTES_LIT("g"), &id, 2, &arena, &e));
+        EXPECT(!store_offset(f.s, BYTES_LIT("nobody"), &id, 1, &arena, &e));
+        EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("g"), &arena, &all), 2);
+        EXPECT_EQ(all[0].partition, 0);
+        EXPECT_EQ(all[1].partition, 1);
+        EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("nobody"), &arena, &all), 0);
+        EXPECT_EQ(offsets_count(store_offsets(f.s)), 3);
+        arena_done(&arena);
+        cx_restart(&f);
+    }
+    cx_done(&f);
+}
+
+TEST(a_full_arena_is_told_and_not_overrun)
+{
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    struct arena arena;
+    struct offset_entry *all = NULL;
+    for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "g", &id, i, 5));
+    arena_init(&arena, 64);
+    EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("g"), &arena, &all), -1);
+    arena_done(&arena);
+    cx_done(&f);
+}
+
+TEST(groups_are_listed_in_order)
+{
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    char name[8];
+    for (int i = 99; i >= 0; i--) {
+        snprintf(name, sizeof name, "g%02d", i);
+        EXPECT_OK(commit_one(&f, name, &id, 0, i));
+    }
+    struct arena arena;
+    struct bytes groups[60];
+    arena_init(&arena, 1 << 16);
+    EXPECT_EQ(store_offset_groups(f.s, BYTES_NULL, 60, &arena, groups), 60);
+    EXPECT_BYTES(groups[0], "g00");
+    EXPECT_BYTES(groups[59], "g59");
+    EXPECT_EQ(store_offset_groups(f.s, groups[59], 60, &arena, groups), 40);
+    EXPECT_BYTES(groups[39], "g99");
+    arena_done(&arena);
+    cx_done(&f);
+}
+
+TEST(entries_and_groups_are_deleted)
+{
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    /* "g" and "g2" share a front, 0xff ends another one: neither may go along. */
+    static const char *const others[] = {"g2", "f", "h", "\xff", "gg"};
+    for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "g", &id, i, 5));
+    for (int i = 0; i < 5; i++) EXPECT_OK(commit_one(&f, others[i], &id, 0, i));
+    EXPECT_OK(commit_one(&f, "g", &id, 1, -1));
+    EXPECT_EQ(offset_of(&f, "g", &id, 1), -1);
+    EXPECT_EQ(offset_of(&f, "g", &id, 2), 5);
+    EXPECT_OK(commit_one(&f, "nobody", &id, 1, -1));
+    struct offsets_commit c = {.group = BYTES_LIT("g"), .delete_group = true, .done = cx_offsets_done};
+    /* A commit of the same turn in front of it goes too, one behind it stays. */
+    struct offset_entry e = {.topic_id = id, .partition = 0, .offset = 8, .metadata = BYTES_LIT("")};
+    struct offsets_commit before = {.group = BYTES_LIT("g"), .entries = &e, .entry_count = 1,
+                                    .done = cx_offsets_done};
+    struct offset_entry e2 = {.topic_id = id, .partition = 2, .offset = 9, .metadata = BYTES_LIT("")};
+    struct offsets_commit after = {.group = BYTES_LIT("g"), .entries = &e2, .entry_count = 1,
+                                   .done = cx_offsets_done};
+    store_offsets_commit(f.s, &before);
+    store_offsets_commit(f.s, &c);
+    store_offsets_commit(f.s, &after);
+    cx_turn(&f);
+    EXPECT_OK(before.err);
+    EXPECT_OK(c.err);
+    EXPECT_OK(after.err);
+    for (int restarted = 0; restarted < 2; restarted++) {
+        EXPECT_EQ(offset_of(&f, "g", &id, 0), -1);
+        EXPECT_EQ(offset_of(&f, "g", &id, 2), 9);
+        for (int i = 0; i < 5; i++) EXPECT_EQ(offset_of(&f, others[i], &id, 0), i);
+        cx_restart(&f);
+    }
+    cx_done(&f);
+}
+
+TEST(a_topic_takes_its_offsets_along)
+{
+    struct cx f;
+    start(&f);
+    EXPECT_OK(cx_create(&f, "u", 1));
+    struct uuid t = topic_id(&f, "t"), u = topic_id(&f, "u");
+    for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "g", &t, i, 5));
+    EXPECT_OK(commit_one(&f, "g", &u, 0, 6));
+    EXPECT_OK(commit_one(&f, "only t", &t, 0, 6));
+    EXPECT_OK(cx_delete(&f, "t"));
+    for (int restarted = 0; restarted < 2; restarted++) {
+        for (int i = 0; i < 3; i++) EXPECT_EQ(offset_of(&f, "g", &t, i), -1);
+        EXPECT_EQ(offset_of(&f, "g", &u, 0), 6);
+        EXPECT_EQ(offsets_count(store_offsets(f.s)), 1);
+        cx_restart(&f);
+    }
+    /* One that was under way when its topic went is dropped at the next start. */
+    EXPECT_OK(commit_one(&f, "late", &t, 0, 1));
+    cx_restart(&f);
+    EXPECT_EQ(offset_of(&f, "late", &t, 0), -1);
+    struct writer out;
+    int64_t wrong = -1;
+    writer_init(&out, 4096);
+    EXPECT_OK(offsets_check(f.kv, &out, &wrong));
+    EXPECT_EQ(wrong, 0);
+    writer_done(&out);
+    cx_done(&f);
+}
+
+TEST(a_failed_commit_changes_nothing)
+{
+    for (int applied = 0; applied < 2; applied++) {
+        struct cx f;
+        start(&f);
+        struct uuid id = topic_id(&f, "t");
+        EXPECT_OK(commit_one(&f, "g", &id, 0, 5));
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0, .applied = applied});
+        EXPECT_ERR(commit_one(&f, "g", &id, 0, 6), ERR_KAFKA_STORAGE_ERROR);
+        EXPECT_EQ(offset_of(&f, "g", &id, 0), 5);
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+        EXPECT_OK(commit_one(&f, "g", &id, 0, 7));
+        cx_restart(&f);
+        EXPECT_EQ(offset_of(&f, "g", &id, 0), 7);
+        cx_done(&f);
+    }
+}
+
+TEST(limits_are_reached)
+{
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    offsets_set_limit(store_offsets(f.s), 3);
+    for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "g", &id, i, 5));
+    EXPECT_ERR(commit_one(&f, "h", &id, 0, 5), ERR_TOO_LARGE);
+    EXPECT_EQ(offset_of(&f, "h", &id, 0), -1);
+    EXPECT_OK(commit_one(&f, "g", &id, 0, 6));
+    EXPECT_OK(commit_one(&f, "g", &id, 0, -1));
+    EXPECT_OK(commit_one(&f, "h", &id, 0, 5));
+    EXPECT_ERR(commit_one(&f, "i", &id, 0, 5), ERR_TOO_LARGE);
+    /* Names and notes as long as their length fields can say, and one byte more. */
+    char *name = mem_new(OFFSET_GROUP_BYTES_MAX + 2);
+    for (int i = 0; i <= OFFSET_GROUP_BYTES_MAX; i++) name[i] = 'n';
+    EXPECT_ERR(commit_one(&f, name, &id, 0, 5), ERR_TOO_LARGE);
+    name[OFFSET_GROUP_BYTES_MAX] = '\0';
+    offsets_set_limit(store_offsets(f.s), 100);
+    EXPECT_OK(commit_one(&f, name, &id, 0, 5));
+    cx_restart(&f);
+    EXPECT_EQ(offset_of(&f, name, &id, 0), 5);
+    mem_free(name);
+    cx_done(&f);
+}
+
+TESTS(RUN(a_commit_is_found_now_and_after_a_restart), RUN(a_full_arena_is_told_and_not_overrun),
+      RUN(groups_are_listed_in_order), RUN(entries_and_groups_are_deleted),
+      RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing), RUN(limits_are_reached))
