@@ -65,6 +65,7 @@ uint8_t *writer_space(struct writer *w, size_t len)
 
 void writer_raw(struct writer *w, const void *data, size_t len)
 {
+    if (len == 0) return;
     uint8_t *p = writer_space(w, len);
     if (p != NULL) mem_copy(p, data, len);
 }

@@ -261,7 +261,8 @@ static size_t give(struct conn *c, const uint8_t *data, size_t len)
 
 static void feed_stash(struct conn *c)
 {
-    size_t used = give(c, c->stash + c->stash_at, c->stash_len);
+    const uint8_t *data = c->stash_len > 0 ? c->stash + c->stash_at : (const uint8_t *)"";
+    size_t used = give(c, data, c->stash_len);
     c->stash_at += used;
     c->stash_len -= used;
     if (c->stash_len > 0 || c->closed) return;

@@ -109,11 +109,11 @@ void outq_writer(struct outq *q, struct writer *w)
     }
     size_t at = 0;
     for (uint32_t i = 0; i < w->splice_count; i++) {
-        outq_copy(q, bytes_of(w->data + at, w->splices[i].at - at));
+        if (w->splices[i].at > at) outq_copy(q, bytes_of(w->data + at, w->splices[i].at - at));
         at = w->splices[i].at;
         outq_ref(q, w->splices[i].view);
     }
-    outq_copy(q, bytes_of(w->data + at, w->len - at));
+    if (w->len > at) outq_copy(q, bytes_of(w->data + at, w->len - at));
     writer_reset(w);
 }
 

@@ -1,0 +1,108 @@
+/* A connection over a socketpair on a loop without a thread, fed in pieces, on a clock that moves with
+ * each turn. Everything the door got must be finished and given back at the end. */
+#ifndef TESTS_NET_FUZZ_H
+#define TESTS_NET_FUZZ_H
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/net/conn.h"
+
+enum { FUZZ_BODY_MAX = 64 * 1024, FUZZ_HELD_MAX = 64, FUZZ_TURN_US = 7000 };
+
+static int64_t fuzz_us = 1000 * 1000;
+static struct door fuzz_door;
+static struct budget fuzz_budget;
+static struct net_counters fuzz_counters;
+static int fuzz_held_count;
+
+static inline void fuzz_on_close(struct conn_home *home)
+{
+    (void)home;
+}
+
+static inline void fuzz_door_init(const char *name)
+{
+    clock_fake(&fuzz_us);
+    fuzz_door.name = name;
+    net_limits_init(&fuzz_door.limits);
+    fuzz_door.limits.out_bytes_max = 32 * 1024;
+    fuzz_door.limits.header_bytes_max = 4096;
+    fuzz_door.limits.header_count_max = 16;
+    fuzz_door.limits.h2_streams_max = 16;
+    fuzz_door.limits.h2_control_burst = 50;
+    fuzz_door.budget = &fuzz_budget;
+    net_counters_init(&fuzz_counters, name);
+}
+
+static inline void fuzz_drain(int fd)
+{
+    static char sink[65536];
+    while (recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0) continue;
+}
+
+struct fuzz_open {
+    struct job job;
+    struct conn_home *home;
+    int fd;
+};
+
+static inline void fuzz_open_run(struct job *job)
+{
+    struct fuzz_open *open = CONTAINER_OF(job, struct fuzz_open, job);
+    conn_open(open->home, open->fd);
+}
+
+static void (*fuzz_each_turn)(void);
+
+static inline void fuzz_on_turn(struct job *job)
+{
+    (void)job;
+    fuzz_each_turn();
+}
+
+static inline void fuzz_turn(struct loop *loop)
+{
+    struct job job = {.run = fuzz_on_turn};
+    loop_post(loop, &job);
+    loop_turn(loop, 0);
+    fuzz_us += FUZZ_TURN_US;
+}
+
+/* Sends data in pieces of piece bytes; each_turn runs on the loop and may finish what the door holds.
+ * lead: sent first. */
+static inline void fuzz_feed(struct bytes lead, const uint8_t *data, size_t len, size_t piece,
+                             void (*each_turn)(void))
+{
+    budget_init(&fuzz_budget, FUZZ_BODY_MAX);
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
+    struct loop *loop = loop_new("fuzz");
+    struct conn_home home = {.loop = loop, .door = &fuzz_door, .counters = &fuzz_counters,
+                             .on_close = fuzz_on_close};
+    struct fuzz_open open = {.job.run = fuzz_open_run, .home = &home, .fd = fds[1]};
+    fuzz_each_turn = each_turn;
+    loop_post(loop, &open.job);
+    fuzz_turn(loop);
+    if (lead.len > 0 && send(fds[0], lead.data, lead.len, MSG_NOSIGNAL) < 0) abort();
+    for (size_t at = 0; at < len && home.count > 0; at += piece) {
+        size_t n = len - at < piece ? len - at : piece;
+        if (send(fds[0], data + at, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
+        fuzz_turn(loop);
+        fuzz_drain(fds[0]);
+    }
+    for (int i = 0; i < 20; i++) {
+        fuzz_turn(loop);
+        fuzz_drain(fds[0]);
+    }
+    close(fds[0]);
+    for (int i = 0; i < 400 && (home.count > 0 || fuzz_held_count > 0); i++) fuzz_turn(loop);
+    if (home.count > 0 || fuzz_held_count > 0) abort();
+    fuzz_turn(loop);
+    frame_home_done(&home);
+    loop_free(loop);
+    if (atomic_load(&fuzz_budget.used) != 0) abort();
+}
+
+#endif
