@@ -137,7 +137,11 @@ void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, 
 
 void kinesis_fail_plain(struct kinesis_request *rq, enum err err)
 {
-    fail_text(rq, err, bytes_str(err_text(err)), false);
+    /* An InternalFailure has no message; the log of the server tells the operator. */
+    bool ours = bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
+    if (ours) log_warn("internal failure", {"err", LOG_S(err_name(err))},
+                       {"operation", LOG_S(rq->op != KINESIS_OP_COUNT ? kinesis_operations[rq->op].name : "unknown")});
+    fail_text(rq, err, ours ? BYTES_NULL : bytes_str(err_text(err)), false);
 }
 
 /* ---- Before the operation is known */

@@ -7,35 +7,39 @@
 #include "storage/plog.h"
 #include "base/check.h"
 
-static void fail_unknown(struct kinesis_request *rq, const struct topic *t, struct bytes id)
+static void fail_unknown(struct kinesis_request *rq, struct bytes stream, struct bytes id)
 {
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Could not find shard %.*s in stream %s under account %.*s.", BYTES_ARGS(id),
-                 t->name, BYTES_ARGS(rq->bridge->account));
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Could not find shard %.*s in stream %.*s under account %.*s.", BYTES_ARGS(id),
+                 BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
 }
 
-const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, struct bytes id)
+bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn, struct bytes id,
+                int32_t *ret_index)
 {
     uint32_t index;
-    if (shard_id_parse(id, &index) != ERR_OK) {
-        fail_unknown(rq, t, id);
-        return NULL;
+    if (shard_id_parse(id, &index) == ERR_OK) {
+        *ret_index = (int32_t)index;
+        return true;
     }
-    const struct shard *shard = topic_shard(t, (int32_t)index);
-    if (shard == NULL) fail_unknown(rq, t, shard_id_text(rq->arena, (int32_t)index));
+    struct arn arn = {.stream = stream_name};
+    if (bytes_is_null(stream_name) && arn_parse(stream_arn, &arn) != ERR_OK) arn.stream = stream_arn;
+    fail_unknown(rq, arn.stream, id);
+    return false;
+}
+
+const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, int32_t index)
+{
+    const struct shard *shard = topic_shard(t, index);
+    if (shard == NULL) fail_unknown(rq, topic_name(t), shard_id_text(rq->arena, index));
     return shard;
 }
 
-const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, struct bytes id)
+const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, int32_t index)
 {
-    uint32_t index;
-    if (shard_id_parse(id, &index) != ERR_OK) {
-        fail_unknown(rq, t, id);
-        return NULL;
-    }
-    const struct shard *shard = topic_shard(t, (int32_t)index);
+    const struct shard *shard = topic_shard(t, index);
     if (shard == NULL)
         kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Shard %.*s in stream %s under account %.*s does not exist",
-                     BYTES_ARGS(shard_id_text(rq->arena, (int32_t)index)), t->name, BYTES_ARGS(rq->bridge->account));
+                     BYTES_ARGS(shard_id_text(rq->arena, index)), t->name, BYTES_ARGS(rq->bridge->account));
     return shard;
 }
 
@@ -125,9 +129,18 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
 
 /* ---- Listings */
 
+/* While a stream is shown as UPDATING its shards are shown as they were: what happened after
+ * page->settled_ms is not told yet. */
+static bool is_settled(const struct topic *t, const struct shard *shard, const struct shard_page *page)
+{
+    const struct shard *parent = shard->parent >= 0 ? topic_shard(t, shard->parent) : NULL;
+    return parent == NULL || parent->closed_ms <= page->settled_ms;
+}
+
 static bool is_listed(const struct topic *t, const struct shard *shard, const struct shard_page *page)
 {
-    bool open = shard->end_offset < 0;
+    bool open = shard->end_offset < 0 || shard->closed_ms > page->settled_ms;
+    if (!is_settled(t, shard, page)) return false;
     switch (page->filter) {
     case KINESIS_SHARD_FILTER_TYPE_AT_LATEST: return open;
     case KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP:
@@ -145,8 +158,10 @@ static bool is_listed(const struct topic *t, const struct shard *shard, const st
     }
 }
 
-void shard_list(struct arena *arena, const struct topic *t, struct shard_page *page)
+void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_page *page)
 {
+    struct arena *arena = rq->arena;
+    page->settled_ms = clock_wall_ms() - rq->bridge->options.stream_create_ms;
     page->shards = ARENA_ARRAY(arena, struct kinesis_shard, (size_t)page->count_max);
     for (int32_t i = 0; page->shards != NULL && i < t->shard_count; i++) {
         const struct shard *shard = &t->shards[i];
@@ -155,7 +170,9 @@ void shard_list(struct arena *arena, const struct topic *t, struct shard_page *p
             page->more = true;
             return;
         }
-        shard_describe(arena, shard, &page->shards[page->count++]);
+        struct shard shown = *shard;
+        if (shown.closed_ms > page->settled_ms) shown.end_offset = -1;
+        shard_describe(arena, &shown, &page->shards[page->count++]);
         page->last = shard->index;
     }
 }
@@ -163,13 +180,7 @@ void shard_list(struct arena *arena, const struct topic *t, struct shard_page *p
 bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct bytes id,
                       struct shard_page *page)
 {
-    uint32_t index;
-    if (shard_id_parse(id, &index) != ERR_OK) {
-        fail_unknown(rq, t, id);
-        return false;
-    }
-    page->after = (int32_t)index;
-    return true;
+    return shard_name(rq, topic_name(t), BYTES_NULL, id, &page->after);
 }
 
 /* ---- Starting points */
@@ -183,15 +194,16 @@ static enum err position_of_sequence(struct kinesis_request *rq, const struct to
     enum err parsed = sequence_parse(text, &s);
     const char *why = NULL;
     if (parsed != ERR_OK) why = "is invalid.";
-    else if (s.kind == SEQUENCE_OLD) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);      /* as AWS does for "0" */
-        return ERR_UNKNOWN_SERVER_ERROR;
-    } else if (s.shard_index != shard->index) {
+    else if (s.shard_index != shard->index) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
                      "Invalid StartingSequenceNumber. It encodes %.*s, while it was used in a call to a shard with %.*s",
                      BYTES_ARGS(shard_id_text(rq->arena, s.shard_index)), BYTES_ARGS(id));
         return ERR_INVALID_ARGUMENT;
-    } else if (s.shard_created_s != shard->created_ms / 1000) why = "is invalid because it did not come from this stream.";
+    } else if (s.kind == SEQUENCE_OLD && s.version == 0) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);      /* as AWS does for "0" */
+        return ERR_UNKNOWN_SERVER_ERROR;
+    } else if (s.kind == SEQUENCE_OLD || s.shard_created_s != shard->created_ms / 1000)
+        why = "is invalid because it did not come from this stream.";
     if (why != NULL) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
                      "StartingSequenceNumber %.*s used in GetShardIterator on shard %.*s in stream %s under account %.*s %s",

@@ -12,10 +12,14 @@
 #include "protocol/kinesis/sequence.h"
 #include "storage/topic.h"
 
-/* The shard that a change names. NULL: answered with ResourceNotFoundException. */
-const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, struct bytes id);
-/* The shard that a reader names; the words differ. NULL: answered. */
-const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, struct bytes id);
+/* The index in a shard's name, looked at before the stream is. False: answered with
+ * ResourceNotFoundException. */
+bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn, struct bytes id,
+                int32_t *ret_index);
+/* The shard of that index for a change. NULL: answered with ResourceNotFoundException. */
+const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, int32_t index);
+/* The same for a reader; the words differ. */
+const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, int32_t index);
 /* False and answered (InvalidArgumentException) when it was split or merged already. */
 bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const struct shard *shard);
 /* Answers LimitExceededException: more shards were asked than the account may have. */
@@ -39,12 +43,13 @@ struct shard_page {
     int32_t count_max;
     int filter;                         /* enum kinesis_shard_filter_type; negative: all not expired */
     int64_t filter_ms;
+    int64_t settled_ms;                 /* shard_list()'s */
     struct kinesis_shard *shards;       /* in the arena */
     uint32_t count;
     int32_t last;                       /* index of the last one listed */
     bool more;
 };
-void shard_list(struct arena *arena, const struct topic *t, struct shard_page *page);
+void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_page *page);
 /* ExclusiveStartShardId into page->after. False: answered (it names no shard). */
 bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct bytes id,
                       struct shard_page *page);

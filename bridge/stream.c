@@ -15,6 +15,14 @@ enum kinesis_stream_status stream_status(const struct bridge *b, const struct to
 
 static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct bytes account)
 {
+    if (rq->op == KINESIS_OP_GET_SHARD_ITERATOR) {      /* speaks of the shard alone */
+        int64_t index = 0;
+        uint32_t parsed;
+        if (shard_id_parse(rq->input->get_shard_iterator.shard_id, &parsed) == ERR_OK) index = parsed;
+        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Shard %.*s in stream %.*s under account %.*s does not exist",
+                     BYTES_ARGS(shard_id_text(rq->arena, (int32_t)index)), BYTES_ARGS(name), BYTES_ARGS(account));
+        return;
+    }
     kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.", BYTES_ARGS(name),
                  BYTES_ARGS(account));
 }
@@ -85,7 +93,7 @@ struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t)
 struct bytes shard_id_text(struct arena *arena, int32_t index)
 {
     char text[SHARD_ID_TEXT_BYTES];
-    return arena_copy(arena, shard_id_format((uint32_t)index, text));
+    return arena_copy(arena, shard_id_format(index, text));
 }
 
 struct bytes hash_key_text(struct arena *arena, u128 hash)

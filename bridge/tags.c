@@ -4,22 +4,53 @@
 #include "bridge/stream.h"
 #include "base/check.h"
 
-/* Letters, digits, blanks and _ . / = + - % @ ; bytes above 127 are letters of other scripts. */
-static bool is_legal(struct bytes text, bool percent)
+/* One character at text[*at], moved past; text is well-formed UTF-8 (the codec saw to that). */
+static uint32_t next_char(struct bytes text, size_t *at)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        bool plain = c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!plain && (c == 0 || strchr(percent ? " \t_./=+-%@:" : " \t_./=+-@:", c) == NULL)) return false;
+    uint8_t lead = text.data[(*at)++];
+    if (lead < 0x80) return lead;
+    uint32_t c = lead < 0xe0 ? lead & 0x1f : lead < 0xf0 ? lead & 0x0f : lead & 0x07;
+    while (*at < text.len && (text.data[*at] & 0xc0) == 0x80) c = c << 6 | (text.data[(*at)++] & 0x3f);
+    return c;
+}
+
+/* What AWS counts as letters, digits and blanks, and _ . / = + - % @ */
+static bool is_legal(struct bytes text)
+{
+    for (size_t at = 0; at < text.len;) {
+        uint32_t c = next_char(text, &at);
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      (c >= 0xc0 && c <= 0x1fff) || (c >= 0x2c00 && c <= 0xd7ff);
+        if (!letter && (c == 0 || c >= 0x80 || strchr(" _./=+-%@", (int)c) == NULL)) return false;
     }
     return true;
 }
 
-static bool all_legal(const struct kinesis_pair *tags, uint32_t count, bool percent)
+static bool has_percent(struct bytes text)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (!is_legal(tags[i].key, percent) || !is_legal(tags[i].value, percent)) return false;
-    return true;
+    return text.len > 0 && memchr(text.data, '%', text.len) != NULL;
+}
+
+/* AWS looks twice: for characters that no tag may have, and then for '%', which it has just allowed.
+ * False: answered. verb: "add tags to" or "remove tags from". */
+static bool check_texts(struct kinesis_request *rq, const struct topic *t, const struct bytes *texts, uint32_t count,
+                        const char *verb)
+{
+    bool legal = true, percent = false;
+    for (uint32_t i = 0; i < count; i++) {
+        legal = legal && is_legal(texts[i]);
+        percent = percent || has_percent(texts[i]);
+    }
+    if (!legal)
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white space, "
+                     "_ . / = + - %% @.");
+    else if (percent)
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Failed to %s stream %s under account %.*s because some tags contained illegal characters. The "
+                     "allowed characters are Unicode letters, white-spaces, '_',',','/','=','+','-','@'.",
+                     verb, t->name, BYTES_ARGS(rq->bridge->account));
+    return legal && !percent;
 }
 
 /* How many tags the stream would have. */
@@ -37,20 +68,25 @@ static int32_t count_after(const struct topic *t, const struct kinesis_pair *tag
 void tags_add(struct kinesis_request *rq, const struct topic *t, const struct kinesis_pair *tags, uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
-    const char *because = NULL;
-    if (!all_legal(tags, count, false))
-        because = "some tags contained illegal characters. The allowed characters are Unicode letters, "
-                  "white-spaces, '_',',','/','=','+','-','@'.";
-    else if (count_after(t, tags, count) > TOPIC_TAGS_MAX)
-        because = "a given stream cannot have more than 50 tags associated with it.";
-    if (because != NULL || list == NULL) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Failed to add tags to stream %s under account %.*s because %s", t->name,
-                     BYTES_ARGS(rq->bridge->account), because ? because : "they are too large.");
+    struct bytes *texts = ARENA_ARRAY(rq->arena, struct bytes, 2 * (size_t)count);
+    if (list == NULL || texts == NULL) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        texts[2 * i] = tags[i].key;
+        texts[2 * i + 1] = tags[i].value;
         list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, tags[i].key).data,
                                      (char *)arena_copy(rq->arena, tags[i].value).data};
+    }
+    if (!check_texts(rq, t, texts, 2 * count, "add tags to")) return;
+    if (count_after(t, tags, count) > TOPIC_TAGS_MAX) {
+        /* The limit is 50; AWS's text says 10. */
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Failed to add tags to stream %s under account %.*s because a given stream cannot have more than 10 "
+                     "tags associated with it.", t->name, BYTES_ARGS(rq->bridge->account));
+        return;
+    }
     struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list, .tag_count = (int32_t)count};
     change_start(rq, &change, change_reply_empty);
 }
@@ -58,17 +94,13 @@ void tags_add(struct kinesis_request *rq, const struct topic *t, const struct ki
 void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct bytes *keys, uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (list != NULL && is_legal(keys[i], true)) {
-            list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, keys[i]).data, NULL};
-            continue;
-        }
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Failed to remove tags from stream %s under account %.*s because some tags contained illegal characters. "
-                     "The allowed characters are Unicode letters, white-spaces, '_',',','/','=','+','-','@'.",
-                     t->name, BYTES_ARGS(rq->bridge->account));
+    if (list == NULL) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
+    if (!check_texts(rq, t, keys, count, "remove tags from")) return;
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, keys[i]).data, NULL};
     struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list, .tag_count = (int32_t)count};
     change_start(rq, &change, change_reply_empty);
 }

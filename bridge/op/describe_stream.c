@@ -28,7 +28,7 @@ void kinesis_describe_stream(struct kinesis_request *rq)
     if (!bytes_is_null(in->exclusive_start_shard_id) &&
         !shard_page_after(rq, t, in->exclusive_start_shard_id, &page))
         return;
-    if (stream_status(rq->bridge, t) != KINESIS_STREAM_STATUS_CREATING) shard_list(rq->arena, t, &page);
+    if (stream_status(rq->bridge, t) != KINESIS_STREAM_STATUS_CREATING) shard_list(rq, t, &page);
     out.stream_description.shards = page.shards;
     out.stream_description.shards_count = page.count;
     out.stream_description.has_more_shards = page.more;

@@ -76,8 +76,10 @@ void kinesis_get_shard_iterator(struct kinesis_request *rq)
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
+    int32_t index;
+    if (!shard_name(rq, in->stream_name, in->stream_arn, in->shard_id, &index)) return;
     CLEANUP(topic_unrefp) struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
-    const struct shard *shard = t ? shard_to_read(rq, t, in->shard_id) : NULL;
+    const struct shard *shard = t ? shard_to_read(rq, t, index) : NULL;
     if (shard == NULL) return;
     struct limits_key key = {.topic_id = t->id, .shard = shard->index};
     if (!limits_take_iterator(rq->bridge->limits, &key, clock_mono_ms())) {

@@ -106,7 +106,7 @@ void kinesis_list_shards(struct kinesis_request *rq)
         ask.page.filter = ask.token.filter - 1;
         ask.page.filter_ms = ask.token.filter_ms;
         if (stream_status(rq->bridge, ask.topic) != KINESIS_STREAM_STATUS_CREATING)
-            shard_list(rq->arena, ask.topic, &ask.page);
+            shard_list(rq, ask.topic, &ask.page);
         struct list_shards_output out = {
             .shards = ask.page.shards, .shards_count = ask.page.count, .next_token = next_token(rq, &ask)};
         kinesis_reply(rq, &out);

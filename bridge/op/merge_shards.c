@@ -6,10 +6,14 @@
 void kinesis_merge_shards(struct kinesis_request *rq)
 {
     const struct merge_shards_input *in = &rq->input->merge_shards;
+    int32_t lower_index, upper_index;
+    if (!shard_name(rq, in->stream_name, in->stream_arn, in->shard_to_merge, &lower_index)) return;
+    if (!shard_name(rq, in->stream_name, in->stream_arn, in->adjacent_shard_to_merge, &upper_index)) return;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
-    const struct shard *lower = t ? shard_to_change(rq, t, in->shard_to_merge) : NULL;
-    const struct shard *upper = lower ? shard_to_change(rq, t, in->adjacent_shard_to_merge) : NULL;
-    if (upper == NULL || !stream_is_active(rq, t)) return;
+    if (t == NULL || !stream_is_active(rq, t)) return;
+    const struct shard *lower = shard_to_change(rq, t, lower_index);
+    const struct shard *upper = lower ? shard_to_change(rq, t, upper_index) : NULL;
+    if (upper == NULL) return;
     if (!shard_is_open(rq, t, lower) || !shard_is_open(rq, t, upper)) return;
     if (lower->hash_last == U128_MAX || lower->hash_last + 1 != upper->hash_first) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,

@@ -13,9 +13,12 @@ static void done(struct kinesis_request *rq, struct control *c)
 void kinesis_split_shard(struct kinesis_request *rq)
 {
     const struct split_shard_input *in = &rq->input->split_shard;
+    int32_t index;
+    if (!shard_name(rq, in->stream_name, in->stream_arn, in->shard_to_split, &index)) return;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
-    const struct shard *shard = t ? shard_to_change(rq, t, in->shard_to_split) : NULL;
-    if (shard == NULL || !stream_is_active(rq, t) || !shard_is_open(rq, t, shard)) return;
+    if (t == NULL || !stream_is_active(rq, t)) return;
+    const struct shard *shard = shard_to_change(rq, t, index);
+    if (shard == NULL || !shard_is_open(rq, t, shard)) return;
     u128 at;
     char first[U128_TEXT_BYTES], last[U128_TEXT_BYTES];
     bool inside = hash_key_parse(in->new_starting_hash_key, &at) && at > shard->hash_first + 1 && at < shard->hash_last;

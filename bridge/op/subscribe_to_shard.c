@@ -10,8 +10,11 @@ void kinesis_subscribe_to_shard(struct kinesis_request *rq)
     const struct kinesis_starting_position *at = in->starting_position;
     struct consumer_ref consumer;
     struct shard_position from;
+    int32_t index;
     if (!consumer_find(rq, BYTES_NULL, BYTES_NULL, in->consumer_arn, &consumer)) return;
-    const struct shard *shard = shard_to_read(rq, consumer.topic, in->shard_id);
+    const struct shard *shard = NULL;
+    if (shard_name(rq, topic_name(consumer.topic), BYTES_NULL, in->shard_id, &index))
+        shard = shard_to_read(rq, consumer.topic, index);
     enum err err = shard == NULL ? ERR_RESOURCE_NOT_FOUND
                                  : shard_position(rq, consumer.topic, shard, at->type, at->sequence_number,
                                                   at->has_timestamp, at->timestamp_ms, &from);
