@@ -66,11 +66,12 @@ static void one_topic(struct metadata *m, const struct metadata_request_topic *a
     struct store *s = rq_store(m->rq);
     struct metadata_response_topic *out = &m->out.topics[at];
     *out = METADATA_RESPONSE_TOPIC_INIT;
-    bool by_id = bytes_is_null(asked->name);
-    out->name = asked->name;
+    /* An id decides: who asks by id leaves the name null or, as Java's admin client, empty. */
+    bool by_id = !uuid_is_zero(&asked->topic_id);
+    out->name = by_id ? BYTES_NULL : asked->name;
     out->topic_id = asked->topic_id;
     struct topic *t;
-    enum err err = topic_find(s, asked->name, &asked->topic_id, &t);
+    enum err err = topic_find(s, out->name, &asked->topic_id, &t);
     if (err == ERR_OK) {
         fill(m, out, t);
         topic_unref(t);
@@ -93,7 +94,7 @@ static enum err all_topics(struct metadata *m)
     int32_t cap = 0, count;
     do {
         count = store_topics(rq_store(m->rq), after, TOPICS_A_STEP, step);
-        if (m->out.topics_count + count > cap) {
+        if (m->out.topics_count + count > cap || m->out.topics == NULL) {
             cap = cap ? cap * 2 : TOPICS_A_STEP;
             struct metadata_response_topic *grown =
                 ARENA_ARRAY(m->rq->arena, struct metadata_response_topic, (size_t)cap);

@@ -142,6 +142,21 @@ def test_metadata(caller, topic, v):
         assert caller.call("Metadata", v, topics=[{"name": missing}], **options)["topics"][0]["error_code"] == 3
 
 
+def test_metadata_of_a_server_without_topics(fresh_server):
+    with Caller(fresh_server.kafka) as caller:
+        for v in [v for name, v in VERSIONS if name == "Metadata"]:
+            assert caller.call("Metadata", v, topics=[] if v == 0 else None)["topics"] == []
+
+
+@pytest.mark.parametrize("v", [12, 13])
+@pytest.mark.parametrize("name", [None, ""])     # Java's admin client leaves it empty
+def test_metadata_by_id(caller, topic, v, name):
+    found, = caller.call("Metadata", v, topics=[{"topic_id": topic[1], "name": name}])["topics"]
+    assert (found["error_code"], found["name"], found["topic_id"]) == (0, *topic)
+    missing, = caller.call("Metadata", v, topics=[{"topic_id": b"\x07" * 16, "name": name}])["topics"]
+    assert (missing["error_code"], missing["name"], missing["topic_id"]) == (100, None, b"\x07" * 16)
+
+
 @versions("Metadata")
 def test_metadata_of_everything_it_may_tell(caller, topic, v):
     asked = {"include_topic_authorized_operations": True} if v >= 8 else {}
