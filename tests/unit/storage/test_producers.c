@@ -1,0 +1,93 @@
+/* Producer state alone: its limit, its snapshot. The rules of sequences are tried in test_plog.c. */
+#include "storage/producers.h"
+
+#include "base/mem.h"
+#include "random.h"
+#include "test.h"
+
+static struct batch_info batch(int64_t producer_id, int16_t epoch, int32_t sequence, int32_t count,
+                               int64_t offset)
+{
+    return (struct batch_info){.producer_id = producer_id, .producer_epoch = epoch,
+                               .base_sequence = sequence, .last_offset_delta = count - 1,
+                               .count = count, .base_offset = offset};
+}
+
+TEST(the_longest_silent_producer_makes_room)
+{
+    struct producers p;
+    producers_init(&p);
+    for (int i = 0; i < PRODUCERS_MAX + 100; i++) {
+        struct batch_info b = batch(1000 + i, 0, 0, 1, i);
+        producers_add(&p, 0, &b, i);
+        EXPECT(p.count <= PRODUCERS_MAX);
+    }
+    const struct producer_batch *duplicate;
+    struct batch_info oldest = batch(1000, 0, 9, 1, 0), newest = oldest;
+    EXPECT_OK(producers_check(&p, 0, &oldest, &duplicate));         /* forgotten: anything goes */
+    newest.producer_id = 1000 + PRODUCERS_MAX + 99;
+    EXPECT_ERR(producers_check(&p, 0, &newest, &duplicate), ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    producers_done(&p);
+}
+
+TEST(a_snapshot_reads_back_whatever_its_size)
+{
+    struct random r = random_seeded();
+    for (int round = 0; round < 20; round++) {
+        struct producers p, q;
+        producers_init(&p);
+        producers_init(&q);
+        int batches = (int)random_below(&r, 400);
+        for (int i = 0; i < batches; i++) {
+            struct batch_info b = batch((int64_t)random_below(&r, 60), (int16_t)random_below(&r, 3),
+                                        (int32_t)random_below(&r, INT32_MAX), 1, i);
+            producers_add(&p, (int32_t)random_below(&r, 3), &b, i);
+        }
+        size_t bytes = producers_bytes(&p);
+        uint8_t *snapshot = mem_new(bytes);
+        producers_write(&p, 12345, snapshot);
+        int64_t offset = 0;
+        EXPECT_OK(producers_read(&q, bytes_of(snapshot, bytes), &offset));
+        EXPECT_EQ(offset, 12345);
+        EXPECT_EQ(q.count, p.count);
+        EXPECT_EQ(producers_bytes(&q), bytes);
+        for (uint32_t i = 0; i < p.slot_count; i++) {
+            const struct producer_entry *e = p.slots[i];
+            if (e == NULL) continue;
+            const struct producer_batch *duplicate, *last = &e->batches[e->batch_count - 1];
+            struct batch_info b = batch(e->producer_id, e->epoch, last->first_sequence, 1, 0);
+            EXPECT_OK(producers_check(&q, e->partition_addressed, &b, &duplicate));
+            EXPECT_EQ(duplicate->base_offset, last->base_offset);
+        }
+        producers_done(&q);
+        for (size_t cut = 0; cut < bytes; cut += 1 + bytes / 50) {
+            EXPECT_ERR(producers_read(&q, bytes_of(snapshot, cut), &offset), ERR_FORMAT);
+            producers_done(&q);
+        }
+        mem_free(snapshot);
+        producers_done(&p);
+    }
+}
+
+TEST(the_silent_expire)
+{
+    struct producers p;
+    producers_init(&p);
+    EXPECT_EQ(producers_expire(&p, 100), 0);
+    for (int i = 0; i < 50; i++) {
+        struct batch_info b = batch(i, 0, 0, 1, i);
+        producers_add(&p, 0, &b, i);
+    }
+    EXPECT_EQ(producers_expire(&p, 20), 20);
+    EXPECT_EQ(p.count, 30);
+    const struct producer_batch *duplicate;
+    struct batch_info kept = batch(20, 0, 0, 1, 0);
+    EXPECT_OK(producers_check(&p, 0, &kept, &duplicate));
+    EXPECT(duplicate != NULL);
+    EXPECT_EQ(producers_expire(&p, 1000), 30);
+    EXPECT_EQ(p.count, 0);
+    producers_done(&p);
+}
+
+TESTS(RUN(the_longest_silent_producer_makes_room), RUN(a_snapshot_reads_back_whatever_its_size),
+      RUN(the_silent_expire))
