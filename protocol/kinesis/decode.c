@@ -217,12 +217,20 @@ static void read_list(struct decoder *d, const struct value *v, const struct slo
     d->depth--;
 }
 
-static struct kinesis_pair *pair_of(struct decoder *d, struct array *map, struct bytes key, void *scratch)
+/* Where the pair with this key belongs. Keys are searched for among the kept ones only, and only kept_max
+ * times: a map that goes on repeating keys beyond that costs too much and is refused. */
+static struct kinesis_pair *pair_of(struct decoder *d, struct array *map, uint32_t seen, struct bytes key,
+                                    void *scratch)
 {
-    uint32_t kept = map->count < map->kept_max ? map->count : map->kept_max;
     struct kinesis_pair *pairs = (struct kinesis_pair *)(void *)map->data;
-    for (uint32_t i = 0; i < kept; i++)
-        if (bytes_equal(pairs[i].key, key)) return &pairs[i];
+    if (map->count < map->kept_max) {
+        if (seen >= map->kept_max) {
+            reader_break(&d->reader);
+            return NULL;
+        }
+        for (uint32_t i = 0; i < map->count; i++)
+            if (bytes_equal(pairs[i].key, key)) return &pairs[i];
+    }
     struct kinesis_pair *pair = array_add(d, map, scratch);
     if (pair) pair->key = key;
     return pair;
@@ -242,10 +250,10 @@ static void read_map(struct decoder *d, const struct value *v, const struct slot
     struct slot element = {.shape = slot->shape->element};
     struct kinesis_pair scratch;
     struct bytes key;
-    while (r->format->map_next(r, &nest, &key)) {
+    for (uint32_t seen = 0; r->format->map_next(r, &nest, &key); seen++) {
         struct value inner;
         r->format->next(r, &inner);
-        struct kinesis_pair *pair = pair_of(d, &map, key, &scratch);
+        struct kinesis_pair *pair = pair_of(d, &map, seen, key, &scratch);
         if (pair == NULL) continue;
         pair->value = BYTES_NULL;
         element.value = &pair->value;

@@ -292,6 +292,32 @@ TEST(ten_faults_are_told_at_most_and_lists_are_bounded)
     EXPECT(strstr(text, "at 'records.5.member.data'") == NULL);
 }
 
+/* {"StreamName":"a","Tags":{...}} with count pairs, whose keys are 0..distinct - 1 over and over. */
+static const char *tags_body(int count, int distinct)
+{
+    static char body[65536];
+    char *at = body + snprintf(body, sizeof body, "{\"StreamName\":\"a\",\"Tags\":{");
+    for (int i = 0; i < count; i++)
+        at += snprintf(at, 32, "%s\"%d\":\"%d\"", i ? "," : "", i % distinct, i);
+    snprintf(at, 3, "}}");
+    return body;
+}
+
+TEST(repeated_tags_count_once_and_a_flood_of_them_is_refused)
+{
+    struct add_tags_to_stream_input in;
+    EXPECT_OK(decode(&add_tags_to_stream_input_shape, tags_body(200, 200), &in));
+    EXPECT_EQ(in.tags_count, 200);
+    EXPECT_OK(decode(&add_tags_to_stream_input_shape, tags_body(400, 2), &in));
+    EXPECT_EQ(in.tags_count, 2);
+    EXPECT_BYTES(in.tags[1].key, "1");
+    EXPECT_BYTES(in.tags[1].value, "399");
+    EXPECT_ERR(decode(&add_tags_to_stream_input_shape, tags_body(201, 201), &in), ERR_VALIDATION);
+    EXPECT_ERR(decode(&add_tags_to_stream_input_shape, tags_body(2000, 2000), &in), ERR_VALIDATION);
+    EXPECT_ERR(decode(&add_tags_to_stream_input_shape, tags_body(401, 2), &in), ERR_SERIALIZATION);
+    EXPECT(fault.unparsable);
+}
+
 TEST(output_leaves_out_what_is_absent)
 {
     struct kinesis_put_records_result_entry entries[] = {
@@ -387,5 +413,6 @@ TESTS(RUN(a_put_records_body_becomes_a_struct), RUN(strings_without_escapes_are_
       RUN(what_is_not_json_is_unparsable_even_behind_a_wrong_type), RUN(depth_is_limited),
       RUN(constraints_are_told_in_the_words_and_order_of_aws), RUN(a_stream_is_named_by_arn_as_well),
       RUN(a_key_is_measured_in_characters), RUN(ten_faults_are_told_at_most_and_lists_are_bounded),
+      RUN(repeated_tags_count_once_and_a_flood_of_them_is_refused),
       RUN(output_leaves_out_what_is_absent), RUN(operations_are_found_by_their_exact_name),
       RUN(every_operation_takes_its_smallest_request_and_no_smaller))
