@@ -11,7 +11,6 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include "base/map.h"
 #include "base/mem.h"
 #include "storage/config.h"
@@ -421,77 +420,4 @@ void catalog_close(struct catalog *c)
     mem_free(c->sorted);
     pthread_rwlock_destroy(&c->lock);
     mem_free(c);
-}
-
-/* ---- diglot check */
-
-struct check {
-    struct writer *out;
-    int64_t wrong;
-    struct catalog_counters counters;
-    uint64_t *log_ids;
-    size_t log_count;
-};
-
-static void complain(struct check *k, struct bytes name, const char *what)
-{
-    writer_printf(k->out, "catalog: topic %.*s: %s\n", BYTES_ARGS(name), what);
-    k->wrong++;
-}
-
-static void check_topic(struct check *k, struct bytes key, struct bytes value)
-{
-    CLEANUP(topic_unrefp) struct topic *t = NULL;
-    if (topic_record_read(value, &t) != ERR_OK) {
-        complain(k, BYTES_LIT("(unreadable)"), "its record cannot be read");
-        return;
-    }
-    struct topic_key expected = topic_key(&t->id);
-    if (!bytes_equal(key, KEY_BYTES(expected)))
-        complain(k, topic_name(t), "stands under another id");
-    if (!topic_name_is_legal(topic_name(t))) complain(k, topic_name(t), "its name is not legal");
-    draft_finish(t);
-    const char *broken = topic_invariant(t);
-    if (broken != NULL) complain(k, topic_name(t), broken);
-    if (t->version > k->counters.version) complain(k, topic_name(t), "newer than the catalog");
-    k->log_ids =
-        mem_grow(k->log_ids, (k->log_count + (size_t)t->partition_count + 1) * sizeof(uint64_t));
-    for (int32_t i = 0; i < t->partition_count; i++) {
-        k->log_ids[k->log_count++] = t->partitions[i].log_id;
-        if (t->partitions[i].log_id >= k->counters.log_id_next)
-            complain(k, topic_name(t), "has a log id that was never given");
-    }
-}
-
-static int by_number(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
-enum err catalog_check(struct kv *kv, struct writer *out, int64_t *ret_wrong)
-{
-    struct check k = {.out = out};
-    CLEANUP(slab_unrefp) struct slab *counters = NULL;
-    enum err err = kv_get(kv, KV_META, KEY_CATALOG_COUNTERS, &counters);
-    if (err != ERR_OK && err != ERR_NOT_FOUND) return err;
-    if (err == ERR_NOT_FOUND ||
-        catalog_counters_read(slab_bytes(counters), &k.counters) != ERR_OK) {
-        writer_text(out, "catalog: its counters cannot be read\n");
-        k.wrong++;
-    }
-    CLEANUP(kv_iter_freep)
-    struct kv_iter *it = kv_iter_new(kv, KV_CATALOG, BYTES_LIT(""), BYTES_NULL, false);
-    while (kv_iter_next(it)) check_topic(&k, kv_iter_key(it), kv_iter_value(it));
-    qsort(k.log_ids, k.log_count, sizeof *k.log_ids, by_number);
-    for (size_t i = 1; i < k.log_count; i++) {
-        if (k.log_ids[i] != k.log_ids[i - 1]) continue;
-        writer_printf(out, "catalog: log %llu has two partitions\n",
-                      (unsigned long long)k.log_ids[i]);
-        k.wrong++;
-    }
-    mem_free(k.log_ids);
-    TRY(kv_iter_error(it));
-    *ret_wrong = k.wrong;
-    return ERR_OK;
 }

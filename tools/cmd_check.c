@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "storage/catalog.h"
+#include "storage/offsets_table.h"
 #include "storage/walk.h"
 #include "tools/commands.h"
 #include "tools/directory.h"
@@ -29,8 +30,10 @@ int cmd_check(int arg_count, char **args)
     struct writer report;
     writer_init(&report, REPORT_BYTES_MAX);
     struct walk_counts counts = {0};
-    int64_t wrong = 0;
+    int64_t wrong = 0, wrong_offsets = 0;
     enum err catalog = catalog_check(kv, &report, &wrong);
+    if (catalog == ERR_OK) catalog = offsets_check(kv, &report, &wrong_offsets);
+    wrong += wrong_offsets;
     enum err logs = walk_logs(kv, on_fault, NULL, &counts);
     printf("%.*s", BYTES_ARGS(bytes_of(report.data, report.len)));
     writer_done(&report);

@@ -1,3 +1,4 @@
+#include "storage/keys.h"
 #include "catalog_fixture.h"
 
 #define FULL U128_MAX
@@ -454,26 +455,58 @@ TEST(five_hundred_partitions_are_one_step)
     cx_done(&f);
 }
 
+static int64_t wrong_in(struct cx *f, const char *expected)
+{
+    struct writer out;
+    int64_t wrong = -1;
+    writer_init(&out, 4096);
+    EXPECT_OK(catalog_check(f->kv, &out, &wrong));
+    writer_i8(&out, 0);
+    EXPECT(strstr((const char *)out.data, expected) != NULL);
+    writer_done(&out);
+    return wrong;
+}
+
+static void put(struct cx *f, enum kv_family family, struct bytes key, struct bytes value)
+{
+    struct kv_batch *b = kv_batch_new(f->kv);
+    if (bytes_is_null(value)) kv_batch_delete(b, family, key);
+    else kv_batch_put(b, family, key, value);
+    EXPECT_OK(kv_commit(f->kv, b, KV_SYNC));
+    kv_batch_free(b);
+}
+
 TEST(a_directory_that_was_tampered_with_is_refused_and_told_by_check)
 {
     struct cx f;
     cx_init(&f);
     EXPECT_OK(cx_start(&f));
     EXPECT_OK(cx_create(&f, "t", 1));
+    EXPECT_OK(cx_append(&f, "t", 0, NULL));
+    EXPECT_OK(cx_append(&f, "t", 0, NULL));
+    EXPECT_OK(cx_split(&f, "t", 0, (u128)1 << 127));
+    EXPECT_OK(cx_create(&f, "gone", 2));
+    EXPECT_OK(cx_append(&f, "gone", 1, NULL));
+    EXPECT_OK(cx_delete(&f, "gone"));
+    struct topic *t = cx_topic(&f, "t");
+    uint64_t log_id = t->partitions[0].log_id;
+    topic_unref(t);
     cx_stop(&f);
-    struct writer out;
-    writer_init(&out, 4096);
-    int64_t wrong = -1;
-    EXPECT_OK(catalog_check(f.kv, &out, &wrong));
-    EXPECT_EQ(wrong, 0);
-    struct kv_batch *b = kv_batch_new(f.kv);
-    kv_batch_put(b, KV_CATALOG, BYTES_LIT("0123456789abcdef"), BYTES_LIT("\x01not a record"));
-    EXPECT_OK(kv_commit(f.kv, b, KV_SYNC));
-    kv_batch_free(b);
-    EXPECT_OK(catalog_check(f.kv, &out, &wrong));
-    EXPECT_EQ(wrong, 1);
+    EXPECT_EQ(wrong_in(&f, ""), 0);
+    put(&f, KV_CATALOG, BYTES_LIT("0123456789abcdef"), BYTES_LIT("\x01not a record"));
+    EXPECT_EQ(wrong_in(&f, "its record cannot be read"), 1);
     EXPECT_ERR(cx_start(&f), ERR_FORMAT);
-    writer_done(&out);
+    put(&f, KV_CATALOG, BYTES_LIT("0123456789abcdef"), BYTES_NULL);
+    struct log_key stray = log_key(log_id + 77, 0);
+    put(&f, KV_LOG, KEY_BYTES(stray), BYTES_LIT("x"));
+    EXPECT_EQ(wrong_in(&f, "belongs to no topic"), 1);
+    put(&f, KV_LOG, KEY_BYTES(stray), BYTES_NULL);
+    struct log_key last = log_key(log_id, 1);
+    put(&f, KV_LOG, KEY_BYTES(last), BYTES_NULL);
+    EXPECT_EQ(wrong_in(&f, "a shard's window ends beyond its log"), 2);
+    put(&f, KV_META, KEY_CATALOG_COUNTERS, BYTES_LIT("short"));
+    EXPECT(wrong_in(&f, "its counters cannot be read") > 2);
+    EXPECT_ERR(cx_start(&f), ERR_FORMAT);
     cx_done(&f);
 }
 
