@@ -12,7 +12,7 @@ import sys
 from . import wire
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-sys.path.insert(0, str(ROOT / "tools" / "gen"))
+sys.path.append(str(ROOT / "tools" / "gen"))      # last: it has a kafka.py, and so has kafka-python
 import compat  # noqa: E402
 import kafka_dsl  # noqa: E402
 
