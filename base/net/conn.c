@@ -13,6 +13,7 @@
 enum {
     TLS_HANDSHAKE_BYTE = 0x16,
     READ_BLOCKED_BYTES = 4096,       /* read ahead while a request runs, to notice the client's end */
+    STASH_BYTES_MAX = 16 * 1024 * 1024,   /* of a home; beyond it reads are that small everywhere */
     SEND_TURN_BYTES = 4 * 1024 * 1024,
     LINGER_MS = 2000,
 };
@@ -47,7 +48,7 @@ void conn_open(struct conn_home *home, int fd)
     home->count++;
     metric_add(home->counters->opened, 1);
     metric_add(home->counters->open, 1);
-    conn_deadline(c, home->door->limits.handshake_ms, NET_CLOSE_HANDSHAKE);
+    conn_deadline(c, home->door->limits.idle_ms, NET_CLOSE_IDLE);
     conn_update(c);
 }
 
@@ -68,6 +69,7 @@ void conn_close(struct conn *c, enum net_close reason)
     if (c->protocol->on_gone != NULL) c->protocol->on_gone(c);
     conn_io_close(c);
     outq_done(&c->out);
+    home->stash_bytes -= c->stash_cap;       /* freed at the end of the turn: a caller may read it */
     loop_defer_flush(home->loop, &c->free_job);
     home->on_close(home);
 }
@@ -86,6 +88,13 @@ void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *sta
 }
 
 /* ---- closing after the output ----------------------------------------------------------------- */
+
+static void stash_release(struct conn *c)
+{
+    c->home->stash_bytes -= c->stash_cap;
+    c->stash = mem_free(c->stash);
+    c->stash_at = c->stash_len = c->stash_cap = 0;
+}
 
 static size_t linger_bytes(struct conn *c, const uint8_t *data, size_t len)
 {
@@ -127,7 +136,8 @@ static void linger_start(struct conn *c)
     c->linger = false;
     c->blocked = false;
     c->mute_until_ms = 0;
-    c->stash_len = 0;
+    c->retry_at_ms = 0;
+    stash_release(c);
     conn_deadline(c, LINGER_MS, c->finish_reason);
     conn_update(c);
 }
@@ -237,6 +247,7 @@ static void stash_add(struct conn *c, const uint8_t *data, size_t len)
         c->stash_at = 0;
     }
     if (c->stash_len + len > c->stash_cap) {
+        c->home->stash_bytes += c->stash_len + len - c->stash_cap;
         c->stash_cap = c->stash_len + len;
         c->stash = mem_grow(c->stash, c->stash_cap);
     }
@@ -265,10 +276,7 @@ static void feed_stash(struct conn *c)
     size_t used = give(c, data, c->stash_len);
     c->stash_at += used;
     c->stash_len -= used;
-    if (c->stash_len > 0 || c->closed) return;
-    c->stash = mem_free(c->stash);
-    c->stash_at = 0;
-    c->stash_cap = 0;
+    if (c->stash_len == 0 && !c->closed) stash_release(c);
 }
 
 static void feed(struct conn *c, const uint8_t *data, size_t len)
@@ -316,6 +324,12 @@ static void on_end(struct conn *c, bool failed)
     else conn_update(c);
 }
 
+static size_t read_room(const struct conn *c)
+{
+    bool little = c->blocked || c->home->stash_bytes > STASH_BYTES_MAX;
+    return little ? READ_BLOCKED_BYTES : LOOP_READ_BYTES;
+}
+
 /* One read; false when there is no more to be had now, or the connection ended. */
 static bool read_once(struct conn *c, size_t *total)
 {
@@ -325,8 +339,7 @@ static bool read_once(struct conn *c, size_t *total)
         direct = c->protocol->direct(c, &to);
     uint8_t *scratch = loop_scratch(c->home->loop);
     struct iovec vectors[2] = {{.iov_base = to, .iov_len = direct},
-                               {.iov_base = scratch,
-                                .iov_len = c->blocked ? READ_BLOCKED_BYTES : LOOP_READ_BYTES}};
+                               {.iov_base = scratch, .iov_len = read_room(c)}};
     bool is_direct = direct > 0;
     ssize_t got = conn_io_read(c, is_direct ? vectors : vectors + 1, is_direct ? 2 : 1);
     if (got == IO_AGAIN) return false;
@@ -374,6 +387,7 @@ static bool first_byte(struct conn *c)
     }
     c->handshaking = true;
     c->tls = true;
+    conn_deadline(c, conn_limits(c)->handshake_ms, NET_CLOSE_HANDSHAKE);
     return true;
 }
 
@@ -384,6 +398,7 @@ static bool handshake(struct conn *c)
     if (outcome == IO_FAILED) conn_close(c, NET_CLOSE_TLS);
     if (outcome != 1) return false;
     c->handshaking = false;
+    conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
     metric_add(c->home->counters->tls_handshakes, 1);
     return true;
 }

@@ -10,7 +10,7 @@
     C(DONE, "done")                       /* closed after the reply, as agreed */                  \
     C(IO, "io_error")                     /* the socket failed */                                  \
     C(IDLE, "idle")                                                                                \
-    C(HANDSHAKE, "handshake_timeout")     /* no first byte, or half a TLS handshake */             \
+    C(HANDSHAKE, "handshake_timeout")     /* half a TLS handshake */                               \
     C(HEAD, "head_timeout")               /* half a request head */                                \
     C(STALL, "read_stall")                /* half a frame or body, and silence */                  \
     C(SLOW, "write_stall")                /* does not read its replies */                          \

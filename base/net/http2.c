@@ -3,7 +3,7 @@
  * only as far as the connection's queue has room: so a slow reader of one stream holds up that
  * stream alone, and a slow connection holds little.
  *
- * Memory: a body is admitted by its content-length. When the budget refuses, the connection is not
+ * Memory: the heads of a few streams are free, more of them are taken from the budget. A body is admitted by its content-length. When the budget refuses, the connection is not
  * read until it gives - unless bodies of other streams are half read, for these hold memory that only
  * reading on will free; then the request is refused with 503. A request that is whole waits unstarted
  * while more than out_bytes_max is queued on all streams together.
@@ -21,6 +21,8 @@
 enum {
     OUT_BYTES_LOW = 256 * 1024,      /* frames are made while less than this waits on the connection */
     CONTINUATIONS_MAX = 8,
+    STREAM_BYTES = 4096,             /* what a stream costs, besides its headers and body */
+    STREAMS_FREE_BYTES = 64 * 1024,  /* of a connection; more is taken from the budget */
     SWEEP_MS_MAX = 5000,
 };
 
@@ -36,6 +38,8 @@ struct stream {
     struct outq out;
     uint32_t header_cap;
     size_t header_bytes;
+    size_t heads;                    /* its part of heads_bytes */
+    size_t charged;                  /* taken from the budget for this stream's head */
     struct bytes authority;
     uint64_t body_len;               /* content-length, when there is one */
     int64_t in_ms;                   /* when the client last sent a part of the request */
@@ -55,6 +59,7 @@ struct http2 {
     nghttp2_session *session;
     struct stream *streams;
     uint32_t stream_count;
+    size_t heads_bytes;              /* of all streams, STREAM_BYTES each included */
     struct stream *ready_first;
     struct stream *ready_last;
     size_t queued_bytes;             /* on all streams */
@@ -109,6 +114,12 @@ static void ready_remove(struct http2 *h, struct stream *s)
     }
 }
 
+static void uncharge(struct stream *s)
+{
+    if (s->charged > 0) budget_give(s->h2->conn->home->door->budget, s->charged);
+    s->h2->heads_bytes -= s->heads;
+}
+
 static void stream_free(struct stream *s)
 {
     struct http2 *h = s->h2;
@@ -117,6 +128,7 @@ static void stream_free(struct stream *s)
     body_done(s);
     ready_remove(h, s);
     if (h->starved == s) h->starved = NULL;      /* its chunk is skipped when reading goes on */
+    uncharge(s);
     h->queued_bytes -= s->out.bytes;
     outq_done(&s->out);
     if (s->prev != NULL) s->prev->next = s->next;
@@ -235,9 +247,24 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
+/* False: the connection has many streams open, and there is no memory for one more. */
+static bool charge(struct stream *s)
+{
+    struct http2 *h = s->h2;
+    size_t bytes = STREAM_BYTES + s->header_bytes;
+    if (h->heads_bytes + bytes > STREAMS_FREE_BYTES) {
+        if (!budget_take(h->conn->home->door->budget, bytes)) return false;
+        s->charged = bytes;
+    }
+    s->heads = bytes;
+    h->heads_bytes += bytes;
+    return true;
+}
+
 static void on_request_head(struct stream *s)
 {
     struct http_request *rq = s->rq;
+    if (rq->refused == 0 && !charge(s)) rq->refused = 503;
     if (rq->refused != 0) {
         refuse(s, rq->refused);
         return;

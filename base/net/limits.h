@@ -9,8 +9,8 @@
 
 struct net_limits {
     uint32_t conns_max;            /* open connections of one listener; one more is closed at once */
-    uint32_t handshake_ms;         /* from accept to the first byte of a request, TLS included */
-    uint32_t idle_ms;              /* nothing asked and nothing owed: closed (h2: GOAWAY) */
+    uint32_t handshake_ms;         /* from a TLS handshake's first byte to its end */
+    uint32_t idle_ms;              /* nothing asked (yet) and nothing owed: closed (h2: GOAWAY) */
     uint32_t head_ms;              /* HTTP/1.1: from a request's first byte to the end of its head */
     uint32_t body_stall_ms;        /* a frame or body begun, and no byte of it for this long: closed */
     uint32_t write_stall_ms;       /* output waits, and the peer took no byte for this long: closed */
@@ -40,7 +40,7 @@ static inline void net_limits_init(struct net_limits *l)
         .budget_retry_ms = 5,
         .out_bytes_max = 4 * 1024 * 1024,
         .pipelined_max = 64,
-        .header_bytes_max = 64 * 1024,
+        .header_bytes_max = 16 * 1024,
         .header_count_max = 128,
         .stream_low_bytes = 64 * 1024,
         .h2_streams_max = 512,

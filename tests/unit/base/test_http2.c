@@ -322,6 +322,26 @@ TEST(a_body_waits_while_the_budget_refuses)
     server_stop(&s);
 }
 
+TEST(many_open_streams_need_memory_from_the_budget)
+{
+    start("h2_heads");
+    server_start(&s);
+    s.budget.limit = 20000;
+    struct h2_client *c = client();
+    int32_t ids[40];
+    for (int i = 0; i < 40; i++) ids[i] = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
+    EXPECT_EQ(h2_wait(c, ids[39])->status, 503);
+    until_held(19);                      /* each costs 4 KiB and its headers: 15 are free, and 4 */
+    turn_of(s.loops[0]);                 /* more fit into 20,000 bytes */
+    EXPECT_EQ(held_count, 19);
+    EXPECT_EQ(metric_value(s.counters.refused), 40 - held_count);
+    release_one(0);
+    EXPECT_EQ(h2_wait(c, ids[0])->status, 200);
+    h2_close(c);
+    while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    server_stop(&s);
+}
+
 TEST(a_half_read_body_makes_the_next_one_be_refused_not_wait)
 {
     start("h2_halves");
@@ -506,6 +526,7 @@ TESTS(RUN(streams_run_side_by_side), RUN(the_preface_may_come_byte_by_byte),
       RUN(headers_beyond_the_limits_are_refused_alone),
       RUN(a_slow_reader_holds_up_its_own_stream_alone), RUN(a_reset_stream_is_told),
       RUN(replies_left_unread_hold_back_new_requests), RUN(a_body_waits_while_the_budget_refuses),
+      RUN(many_open_streams_need_memory_from_the_budget),
       RUN(a_half_read_body_makes_the_next_one_be_refused_not_wait),
       RUN(a_stalled_stream_is_reset_and_an_idle_connection_goes_away), RUN(floods_end_in_goaway),
       RUN(what_breaks_the_protocol_ends_in_goaway), RUN(streams_beyond_the_limit_are_refused),

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/resource.h>
 #include "net_fixture.h"
 
 static struct server s;
@@ -102,6 +103,29 @@ TEST(a_port_is_free_again_after_closing)
     server_stop(&s);
 }
 
+TEST(when_descriptors_run_out_accepting_pauses_and_goes_on)
+{
+    server_init(&s, "descriptors");
+    s.door.frames = &door;
+    server_start(&s);
+    struct rlimit before, now;
+    getrlimit(RLIMIT_NOFILE, &before);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    now = before;
+    now.rlim_cur = (rlim_t)fd + 1;       /* none is left for accept() */
+    setrlimit(RLIMIT_NOFILE, &now);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(s.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    EXPECT_EQ(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    while (metric_value(s.counters.accept_failures) == 0) usleep(200);
+    setrlimit(RLIMIT_NOFILE, &before);
+    client_send(fd, "\0\0\0\0", 4);
+    char got[4];
+    client_take(fd, got, 4);
+    close(fd);
+    server_stop(&s);
+}
+
 static void on_http(struct http_request *rq)
 {
     http_reply(rq, 200, NULL, 0);
@@ -128,4 +152,5 @@ TEST(a_silent_or_vanished_client_leaves_nothing)
 
 TESTS(RUN(connections_go_to_the_loops_in_turn), RUN(each_loop_gets_its_share),
       RUN(a_bad_address_or_one_in_use_is_refused), RUN(a_port_is_free_again_after_closing),
+      RUN(when_descriptors_run_out_accepting_pauses_and_goes_on),
       RUN(a_silent_or_vanished_client_leaves_nothing))
