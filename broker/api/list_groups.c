@@ -21,7 +21,7 @@ struct list_groups {
 static void visit(struct group_tour *tour, struct groups_loop *gl)
 {
     struct list_groups *m = CONTAINER_OF(tour, struct list_groups, tour);
-    struct group_filter filter = {m->in.states_filter, (uint32_t)m->in.states_filter_count,
+    struct group_list_filter filter = {m->in.states_filter, (uint32_t)m->in.states_filter_count,
                                   m->in.types_filter, (uint32_t)m->in.types_filter_count};
     struct page *page = ARENA_NEW(tour->rq->arena, struct page);
     enum err err = page ? groups_list(gl->groups, &filter, tour->rq->arena, &page->list,

@@ -68,7 +68,7 @@ static bool names(struct bytes asked, const char *name)
            strncasecmp((const char *)asked.data, name, asked.len) == 0;
 }
 
-static bool passes(const struct group *g, const struct group_filter *filter)
+static bool passes(const struct group *g, const struct group_list_filter *filter)
 {
     bool state = filter->state_count == 0;
     for (uint32_t i = 0; i < filter->state_count && !state; i++)
@@ -87,7 +87,7 @@ static enum err list_one(const struct group *g, struct arena *arena, struct grou
     return copy(arena, g->protocol_type, &ret->protocol_type);
 }
 
-enum err groups_list(const struct groups *gs, const struct group_filter *filter,
+enum err groups_list(const struct groups *gs, const struct group_list_filter *filter,
                      struct arena *arena, struct group_listing **ret, uint32_t *ret_count)
 {
     struct group_listing *list = ARENA_ARRAY(arena, struct group_listing, gs->by_id.count);

@@ -9,14 +9,14 @@
 #include "broker/topics.h"
 #include "base/check.h"
 
-enum { ROUND_PAUSE_MS = 600000, GROUPS_A_TURN = 64, OFFSETS_ARENA_BYTES = 256 << 20 };
+enum { ROUND_PAUSE_MS = 600000, PAGES_A_TURN = 64, OFFSETS_ARENA_BYTES = 256 << 20 };
 
 struct group_expiry {
     struct groups_loop *gl;
     struct loop_timer timer;
     struct job job;
     bool running;
-    struct groups_cursor cursor;
+    uint32_t cursor;
 };
 
 /* Owns what it points to. */
@@ -99,10 +99,9 @@ static void visit(struct groups_loop *gl, struct bytes group_id)
     struct arena arena;
     arena_init(&arena, OFFSETS_ARENA_BYTES);
     struct offset_entry *entries;
-    struct bytes id = arena_copy(&arena, group_id);
-    int32_t count = store_offsets_of_group(gl->home->broker->store, id, &arena, &entries);
-    if (count > 0) expire(gl, id, entries, count);
-    if (count == 0) forget_if_bare(gl, id);
+    int32_t count = store_offsets_of_group(gl->home->broker->store, group_id, &arena, &entries);
+    if (count > 0) expire(gl, group_id, entries, count);
+    if (count == 0) forget_if_bare(gl, group_id);
     arena_done(&arena);
 }
 
@@ -110,23 +109,29 @@ static void turn(struct job *job)
 {
     struct group_expiry *e = CONTAINER_OF(job, struct group_expiry, job);
     struct groups_loop *gl = e->gl;
-    struct bytes id;
-    for (int i = 0; i < GROUPS_A_TURN; i++) {
-        if (!groups_next(gl->groups, &e->cursor, &id)) {
-            e->running = false;
-            loop_timer_set(gl->home->loop, &e->timer, loop_now_ms(gl->home->loop) + ROUND_PAUSE_MS);
-            return;
-        }
-        visit(gl, id);
+    struct arena arena;
+    arena_init(&arena, OFFSETS_ARENA_BYTES);
+    struct bytes *ids;
+    uint32_t count;
+    bool more = true;
+    for (int i = 0; i < PAGES_A_TURN && more; i++) {
+        more = groups_page(gl->groups, &e->cursor, &arena, &ids, &count);
+        for (uint32_t k = 0; more && k < count; k++) visit(gl, ids[k]);
     }
-    loop_post(gl->home->loop, &e->job);
+    arena_done(&arena);
+    if (more) {
+        loop_post(gl->home->loop, &e->job);
+        return;
+    }
+    e->running = false;
+    loop_timer_set(gl->home->loop, &e->timer, loop_now_ms(gl->home->loop) + ROUND_PAUSE_MS);
 }
 
 void group_expiry_run(struct group_expiry *e)
 {
     if (e->running) return;
     e->running = true;
-    e->cursor = (struct groups_cursor){0};
+    e->cursor = 0;
     e->job.run = turn;
     loop_timer_cancel(e->gl->home->loop, &e->timer);
     turn(&e->job);

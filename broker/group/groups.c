@@ -47,17 +47,21 @@ uint32_t groups_count(const struct groups *gs)
     return gs->by_id.count;
 }
 
-bool groups_next(const struct groups *gs, struct groups_cursor *c, struct bytes *ret_id)
+bool groups_page(const struct groups *gs, uint32_t *cursor, struct arena *arena,
+                 struct bytes **ret_ids, uint32_t *ret_count)
 {
-    for (; c->bucket < gs->by_id.bucket_count; c->bucket++, c->place = 0) {
-        const struct map_node *n = gs->by_id.buckets[c->bucket];
-        for (uint32_t i = 0; i < c->place && n != NULL; i++) n = n->next;
-        if (n == NULL) continue;
-        c->place++;
-        *ret_id = CONTAINER_OF(n, struct group, by_id)->id;
-        return true;
+    /* A page is a bucket: when the table grows, a bucket's groups go to itself and to one behind. */
+    if (*cursor >= gs->by_id.bucket_count) return false;
+    const struct map_node *first = gs->by_id.buckets[(*cursor)++];
+    uint32_t count = 0;
+    for (const struct map_node *n = first; n != NULL; n = n->next) count++;
+    *ret_ids = ARENA_ARRAY(arena, struct bytes, count);
+    *ret_count = 0;
+    for (const struct map_node *n = first; n != NULL && *ret_ids != NULL; n = n->next) {
+        struct bytes id = arena_copy(arena, CONTAINER_OF(n, struct group, by_id)->id);
+        if (!bytes_is_null(id)) (*ret_ids)[(*ret_count)++] = id;
     }
-    return false;
+    return true;
 }
 
 bool groups_have_room(const struct groups *gs, size_t bytes)

@@ -225,7 +225,7 @@ struct group_listing {
     const char *state;
     const char *type;                   /* "classic" */
 };
-struct group_filter {
+struct group_list_filter {
     const struct bytes *states;         /* any case, blanks around allowed; none given: all */
     uint32_t state_count;
     const struct bytes *types;
@@ -233,16 +233,14 @@ struct group_filter {
 };
 /* Copied into the arena, in no order. Errors: ERR_TOO_LARGE - the arena is full.
  * Thread: the table's loop. */
-enum err groups_list(const struct groups *gs, const struct group_filter *filter,
+enum err groups_list(const struct groups *gs, const struct group_list_filter *filter,
                      struct arena *arena, struct group_listing **ret, uint32_t *ret_count);
 
-/* All groups, one at a time: starts as {0}, false at the end. A group that comes or goes in between
- * may make others come twice or not at all. The id is a view until the table changes. */
-struct groups_cursor {
-    uint32_t bucket;
-    uint32_t place;
-};
-bool groups_next(const struct groups *gs, struct groups_cursor *c, struct bytes *ret_id);
+/* All groups, a few at a time: cursor starts as 0; false at the end. Copied into the arena, what does
+ * not fit is left out. Groups may come and go between two calls: whatever is there all the time comes
+ * at least once. */
+bool groups_page(const struct groups *gs, uint32_t *cursor, struct arena *arena,
+                 struct bytes **ret_ids, uint32_t *ret_count);
 
 uint32_t groups_count(const struct groups *gs);
 

@@ -286,7 +286,7 @@ TEST(a_description_that_does_not_fit_is_refused)
     arena_init(&none, 0);
     struct group_listing *list;
     uint32_t count;
-    EXPECT_ERR(groups_list(s->groups, &(struct group_filter){0}, &none, &list, &count),
+    EXPECT_ERR(groups_list(s->groups, &(struct group_list_filter){0}, &none, &list, &count),
                ERR_TOO_LARGE);
 }
 
@@ -294,7 +294,7 @@ static int listed(struct sim *s, const char *state, const char *type)
 {
     struct bytes states[] = {BYTES_LIT("Dead"), bytes_str(state)};
     struct bytes types[] = {bytes_str(type)};
-    struct group_filter filter = {states, state ? 2 : 0, types, type ? 1 : 0};
+    struct group_list_filter filter = {states, state ? 2 : 0, types, type ? 1 : 0};
     struct arena arena;
     arena_init(&arena, 1 << 16);
     struct group_listing *list;
