@@ -1,6 +1,6 @@
 #include "protocol/kinesis/arn.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include "base/check.h"
 
 struct bytes arn_stream(struct arena *arena, struct bytes region, struct bytes account,
@@ -75,9 +75,15 @@ enum err arn_parse(struct bytes text, struct arn *ret)
 
 struct bytes shard_id_format(int64_t shard_index, char *to)
 {
-    /* printf's width counts the sign, which is what AWS prints too. */
-    int len = snprintf(to, SHARD_ID_TEXT_BYTES, "shardId-%012lld", (long long)shard_index);
-    return bytes_of(to, (size_t)len);
+    static const char prefix[] = "shardId-";
+    enum { PREFIX = sizeof prefix - 1, WIDTH = SHARD_ID_TEXT_BYTES - 1 };
+    uint64_t left = shard_index < 0 ? 0 - (uint64_t)shard_index : (uint64_t)shard_index;
+    __builtin_memcpy(to, prefix, PREFIX);
+    for (size_t i = WIDTH; i > PREFIX; left /= 10) to[--i] = (char)('0' + left % 10);
+    assert(left == 0);
+    if (shard_index < 0) to[PREFIX] = '-';       /* the sign takes the place of a digit, as AWS prints it */
+    to[WIDTH] = '\0';
+    return bytes_of(to, WIDTH);
 }
 
 enum err shard_id_parse(struct bytes text, uint32_t *ret_index)
