@@ -86,6 +86,15 @@ static void make_sample(size_t record_bytes)
     slab_unref(value);
 }
 
+static double rss_mb(void)
+{
+    FILE *f = fopen("/proc/self/statm", "r");
+    long all = 0, resident = 0;
+    if (f == NULL || fscanf(f, "%ld %ld", &all, &resident) != 2) resident = 0;
+    if (f != NULL) fclose(f);
+    return (double)resident * 4096 / 1e6;
+}
+
 static double cpu_seconds(void)
 {
     struct rusage u;
@@ -108,11 +117,17 @@ int main(int argc, char **argv)
     o.data_dir = argv[1];
     o.retention_check_ms = 2000;
     char *text = NULL;
+    int64_t opening_us = clock_mono_us();
     if (store_open(&o, &store, &text) != ERR_OK) {
         fprintf(stderr, "%s\n", text);
         return 1;
     }
+    printf("opened in %.1f ms (CPU %.1f ms), RSS %.1f MB\n",
+           (double)(clock_mono_us() - opening_us) / 1e3, cpu_seconds() * 1e3, rss_mb());
+    opening_us = clock_mono_us();
     make_topic(partitions, argc > 6 ? argv[6] : "-1");
+    printf("topic ready in %.1f ms, RSS %.1f MB\n", (double)(clock_mono_us() - opening_us) / 1e3,
+           rss_mb());
     make_sample((size_t)strtoul(argv[2], NULL, 10));
     struct append *all = NEW_ARRAY(struct append, (size_t)in_flight);
     atomic_store(&left, appends - in_flight);
@@ -129,9 +144,10 @@ int main(int argc, char **argv)
     double bytes = (double)appends * (double)sample->len;
     struct kv_stats stats;
     kv_stats(store_kv(store), &stats);
-    printf("appends/s %.0f  MB/s %.0f  CPU us each %.2f  CPU s/GB %.2f  disk MB %.0f (blobs %.0f)\n",
+    printf("appends/s %.0f  MB/s %.0f  CPU us each %.2f  CPU s/GB %.2f  disk MB %.0f (blobs %.0f)  "
+           "RSS MB %.0f\n",
            (double)appends / wall, bytes / wall / 1e6, cpu * 1e6 / (double)appends,
-           cpu / (bytes / 1e9), (double)stats.disk_bytes / 1e6, (double)stats.blob_bytes / 1e6);
+           cpu / (bytes / 1e9), (double)stats.disk_bytes / 1e6, (double)stats.blob_bytes / 1e6, rss_mb());
     topic_unref(topic);
     store_close(store);
     mem_free(all);
