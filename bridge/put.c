@@ -13,6 +13,7 @@ enum {
     RECORD_BYTES_MAX = 1 << 20,         /* MaxRecordSizeInKiB, AWS's default: data alone */
     BATCH_BYTES_MAX = 512 << 10,        /* a batch grows to this; one larger record has its own */
     ROUTE_TRIES_MAX = 16,
+    HASH_STEP = 64,                     /* keys hashed at a time: they share the vector unit */
 };
 
 struct put_batch {
@@ -25,17 +26,30 @@ struct put_batch {
     struct put_batch *next;
 };
 
-enum err put_hash(struct kinesis_request *rq, struct put_record *r)
+static enum err explicit_hash(struct kinesis_request *rq, struct put_record *r)
 {
-    if (bytes_is_null(r->explicit_hash_key)) {
-        r->hash = hash_key_of(r->partition_key);
-        return ERR_OK;
-    }
     if (hash_key_parse(r->explicit_hash_key, &r->hash)) return ERR_OK;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
                  "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was %.*s",
                  BYTES_ARGS(r->explicit_hash_key));
     return ERR_INVALID_ARGUMENT;
+}
+
+enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32_t count)
+{
+    struct bytes keys[HASH_STEP];
+    u128 hashes[HASH_STEP];
+    for (uint32_t from = 0; from < count; from += HASH_STEP) {
+        uint32_t step = count - from < HASH_STEP ? count - from : HASH_STEP;
+        for (uint32_t i = 0; i < step; i++) keys[i] = records[from + i].partition_key;
+        hash_key_of_many(keys, step, hashes);
+        for (uint32_t i = 0; i < step; i++) {
+            struct put_record *r = &records[from + i];
+            r->hash = hashes[i];
+            if (!bytes_is_null(r->explicit_hash_key)) TRY(explicit_hash(rq, r));
+        }
+    }
+    return ERR_OK;
 }
 
 enum err put_check_size(struct kinesis_request *rq, const struct put_record *r)

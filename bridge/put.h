@@ -36,9 +36,9 @@ struct put {
 /* The header that carries an ExplicitHashKey into the log. */
 #define PUT_EXPLICIT_HASH_HEADER "diglot.explicit.hash.key"
 
-/* Fills in a record's hash. Errors: ERR_INVALID_ARGUMENT, answered already - the ExplicitHashKey is out
- * of range. Thread: the request's loop. */
-enum err put_hash(struct kinesis_request *rq, struct put_record *r);
+/* Fills in the hash of each record. Errors: ERR_INVALID_ARGUMENT, answered already - an ExplicitHashKey is
+ * out of range. Thread: the request's loop. */
+enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32_t count);
 /* The most a record may hold, data and partition key. Errors: ERR_INVALID_ARGUMENT, answered already.
  * Thread: the request's loop. */
 enum err put_check_size(struct kinesis_request *rq, const struct put_record *r);

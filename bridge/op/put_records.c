@@ -46,8 +46,9 @@ void kinesis_put_records(struct kinesis_request *rq)
                                          .explicit_hash_key = in->records[i].explicit_hash_key,
                                          .data = in->records[i].data};
         bytes += records[i].data.len + records[i].partition_key.len;
-        if (put_hash(rq, &records[i]) != ERR_OK || put_check_size(rq, &records[i]) != ERR_OK) return;
+        if (put_check_size(rq, &records[i]) != ERR_OK) return;
     }
+    if (put_hash(rq, records, in->records_count) != ERR_OK) return;
     if (bytes > REQUEST_BYTES_MAX) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Records size exceeds 10 MB limit");
         return;
