@@ -5,7 +5,8 @@
  * handed over in an exact-size slab. Requests of a connection run one at a time, except that the
  * door may let the next one start before the last one was answered (may_overlap); the replies keep
  * their order all the same. While the budget refuses, replies pile up or the connection is muted,
- * the socket is not read and TCP pushes back. Thread: all of it on the connection's loop. */
+ * the socket is not read and TCP pushes back. Thread: all of it on the connection's loop.
+ * Fuzz: fuzz_frame */
 #ifndef BASE_NET_FRAME_H
 #define BASE_NET_FRAME_H
 

@@ -4,7 +4,8 @@
  * HTTP/1.1: keep-alive, pipelining (one at a time, in order), chunked bodies, Expect: 100-continue.
  * HTTP/2 (nghttp2): by prior knowledge or ALPN; the streams of a connection run side by side.
  * A body is admitted against the door's budget from its content-length before it is read, and handed
- * over in one slab. Thread: all of it on the connection's loop. */
+ * over in one slab. Thread: all of it on the connection's loop.
+ * Fuzz: fuzz_http1, Fuzz: fuzz_http2 */
 #ifndef BASE_NET_HTTP_H
 #define BASE_NET_HTTP_H
 
