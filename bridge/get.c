@@ -167,7 +167,9 @@ enum err get_render(struct bridge_loop *home, const struct shard *shard,
                                 .bytes_max = bytes_max, .page = ret};
     int64_t end = read->bounds.last_stable;
     if (shard->end_offset >= 0 && shard->end_offset < end) end = shard->end_offset;
-    for (int32_t i = 0; i < read->count && !run.full; i++) TRY(render_batch(&run, &read->batches[i], offset, end));
+    for (int32_t i = 0; i < read->count && !run.full; i++)
+        TRY(render_batch(&run, &read->batches[i], offset, end));
+    inflater_trim(&home->inflater);
     return ERR_OK;
 }
 
