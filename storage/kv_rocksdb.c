@@ -57,6 +57,7 @@ struct rocks {
     rocksdb_writeoptions_t *write_sync;
     rocksdb_column_family_handle_t *families[KV_FAMILY_COUNT];
     atomic_bool stopped;                            /* the last write failed */
+    atomic_bool unsynced;                           /* written since the last sync began */
 };
 
 struct rocks_batch {
@@ -252,6 +253,7 @@ static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch, enum k
     CLEANUP(text_freep) char *text = NULL;
     rocksdb_write(r->db, sync == KV_SYNC ? r->write_sync : r->write, batch, &text);
     atomic_store_explicit(&r->stopped, text != NULL, memory_order_relaxed);
+    if (sync == KV_NO_SYNC) atomic_store(&r->unsynced, true);
     return text == NULL ? ERR_OK : ERR_DISK;
 }
 
@@ -262,9 +264,13 @@ static enum err rocks_commit(struct kv *kv, struct kv_batch *b, enum kv_sync syn
 
 static enum err rocks_sync_now(struct kv *kv)
 {
+    struct rocks *r = rocks_of(kv);
+    if (!atomic_exchange(&r->unsynced, false)) return ERR_OK;
     CLEANUP(text_freep) char *text = NULL;
-    rocksdb_flush_wal(rocks_of(kv)->db, 1, &text);
-    return text == NULL ? ERR_OK : ERR_DISK;
+    rocksdb_flush_wal(r->db, 1, &text);
+    if (text == NULL) return ERR_OK;
+    atomic_store(&r->unsynced, true);
+    return ERR_DISK;
 }
 
 static enum err rocks_resume(struct kv *kv)
@@ -407,6 +413,25 @@ static rocksdb_options_t *family_options(struct rocks *r, uint64_t write_buffer_
     return o;
 }
 
+/* Runs of a log arrive in key order between those of all other logs: with the place of its last one
+ * remembered by the log id in front of the key, the next one goes in without a search (64 logs, one
+ * batch each a turn: 5.6 -> 3.4 us CPU). The C interface has no call for this option, but reads it as
+ * text; a library that does not know it goes without. */
+static void hint_by_log(struct rocks *r)
+{
+    CLEANUP(text_freep) char *text = NULL;
+    rocksdb_options_t *hinted = rocksdb_options_create();
+    rocksdb_get_options_from_string(r->log_options,
+                                    "memtable_insert_with_hint_prefix_extractor=fixed:8", hinted,
+                                    &text);
+    if (text == NULL) {
+        rocksdb_options_t *plain = r->log_options;
+        r->log_options = hinted;
+        hinted = plain;
+    }
+    rocksdb_options_destroy(hinted);
+}
+
 static void set_options(struct rocks *r, const struct kv_options *k)
 {
     uint64_t buffer = k->write_buffer_bytes ? k->write_buffer_bytes : WRITE_BUFFER_BYTES;
@@ -435,6 +460,7 @@ static void set_options(struct rocks *r, const struct kv_options *k)
     rocksdb_options_set_min_blob_size(l, k->blob_bytes_min ? k->blob_bytes_min : BLOB_BYTES_MIN);
     rocksdb_options_set_blob_file_size(l, k->blob_file_bytes ? k->blob_file_bytes
                                                              : BLOB_FILE_BYTES);
+    hint_by_log(r);
     r->read = rocksdb_readoptions_create();
     r->write = rocksdb_writeoptions_create();
     r->write_sync = rocksdb_writeoptions_create();
