@@ -35,6 +35,9 @@ struct server {
     struct store *store;
     struct budget requests;
     struct tls *tls;
+    struct tls_start *tls_start;         /* until open_tls() */
+    struct tls_config tls_config;
+    char tls_dir[4096];
     struct loop *loops[LOOPS_MAX];
     uint32_t loop_count;
     struct broker *broker;
@@ -100,15 +103,20 @@ static enum err open_store(struct server *s)
     return err;
 }
 
-static enum err open_tls(struct server *s)
+/* Beside the opening of the store: both take some milliseconds. */
+static void begin_tls(struct server *s)
 {
     const struct settings *set = &s->settings;
-    char dir[4096];
-    snprintf(dir, sizeof dir, "%s/tls", set->data_dir);
+    snprintf(s->tls_dir, sizeof s->tls_dir, "%s/tls", set->data_dir);
     bool given = set->tls_cert[0] != '\0' || set->tls_key[0] != '\0';
-    struct tls_config config = {
-        .cert_path = given ? set->tls_cert : NULL, .key_path = given ? set->tls_key : NULL, .dir = dir};
-    enum err err = tls_new(&config, &s->tls);
+    s->tls_config = (struct tls_config){
+        .cert_path = given ? set->tls_cert : NULL, .key_path = given ? set->tls_key : NULL, .dir = s->tls_dir};
+    s->tls_start = tls_start(&s->tls_config);
+}
+
+static enum err open_tls(struct server *s)
+{
+    enum err err = tls_started(TAKE(s->tls_start), &s->tls);
     if (err != ERR_OK) complain("TLS cannot be set up: check --tls-cert and --tls-key, or the folder tls in the data directory");
     return err;
 }
@@ -246,10 +254,15 @@ static int serve(struct server *s, const sigset_t *stops)
         fprintf(stderr, "diglot: data directory %s: %s\n", s->settings.data_dir, strerror(errno));
         return 1;
     }
-    if (open_store(s) != ERR_OK) return 1;
+    begin_tls(s);
+    bool stored = open_store(s) == ERR_OK, secured = open_tls(s) == ERR_OK;
+    if (!stored) {
+        tls_free(s->tls);
+        return 1;
+    }
     make_loops(s);
     make_doors(s);
-    int code = open_tls(s) == ERR_OK && open_doors(s) == ERR_OK ? 0 : 1;
+    int code = secured && open_doors(s) == ERR_OK ? 0 : 1;
     for (uint32_t i = 0; i < s->loop_count; i++) loop_start(s->loops[i]);
     if (code == 0) {
         atomic_store(&s->admin.ready, true);

@@ -2,6 +2,8 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
 #include "base/mem.h"
@@ -80,6 +82,38 @@ enum err tls_new(const struct tls_config *config, struct tls **ret_tls)
     tls->ctx = ctx;
     *ret_tls = tls;
     return ERR_OK;
+}
+
+struct tls_start {
+    pthread_t thread;
+    const struct tls_config *config;
+    struct tls *tls;
+    enum err err;
+};
+
+static void *start_main(void *context)
+{
+    struct tls_start *start = context;
+    pthread_setname_np(pthread_self(), "tls");
+    start->err = tls_new(start->config, &start->tls);
+    return NULL;
+}
+
+struct tls_start *tls_start(const struct tls_config *config)
+{
+    struct tls_start *start = NEW(struct tls_start);
+    start->config = config;
+    if (pthread_create(&start->thread, NULL, start_main, start) != 0) abort();
+    return start;
+}
+
+enum err tls_started(struct tls_start *start, struct tls **ret_tls)
+{
+    pthread_join(start->thread, NULL);
+    enum err err = start->err;
+    if (err == ERR_OK) *ret_tls = start->tls;
+    mem_free(start);
+    return err;
 }
 
 void tls_free(struct tls *tls)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 
 struct tls;
+struct tls_start;
 
 struct tls_config {
     const char *cert_path;       /* PEM chain, leaf first; NULL together with key_path: made in dir */
@@ -21,6 +22,12 @@ struct tls_config {
  * Errors: ERR_CONFIG - a file is missing or no PEM, or key and certificate do not belong together;
  * ERR_DISK - dir cannot be written. Thread: any; takes a few ms. */
 enum err tls_new(const struct tls_config *config, struct tls **ret_tls);
+/* The same on a thread of its own: OpenSSL takes several ms to set itself up, and a server has other
+ * things to do meanwhile. config and what it points at stay valid until tls_started(). Never NULL. */
+struct tls_start *tls_start(const struct tls_config *config);
+/* Waits for that thread, frees start and gives tls_new()'s outcome.
+ * Errors: tls_new()'s. Thread: the one that called tls_start(). */
+enum err tls_started(struct tls_start *start, struct tls **ret_tls);
 void tls_free(struct tls *tls);      /* NULL is a no-op */
 
 #endif

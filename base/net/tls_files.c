@@ -27,7 +27,8 @@ enum err tls_files_path(const char *dir, const char *name, char *ret_path, size_
     return len > 0 && (size_t)len < cap ? ERR_OK : ERR_CONFIG;
 }
 
-/* Written beside and renamed, so that a crash leaves no half file that a later start would trust. */
+/* Written beside and renamed, so that a crash leaves no half file that a later start would trust. Not
+ * synced: what a power cut may take away is made again. */
 static enum err write_pem(const char *dir, const char *name, mode_t mode, EVP_PKEY *key, X509 *cert,
                           X509 *issuer)
 {
@@ -45,7 +46,7 @@ static enum err write_pem(const char *dir, const char *name, mode_t mode, EVP_PK
         return ERR_DISK;
     if (cert != NULL && PEM_write_X509(file, cert) != 1) return ERR_DISK;
     if (issuer != NULL && PEM_write_X509(file, issuer) != 1) return ERR_DISK;
-    if (fchmod(fd, mode) != 0 || fflush(file) != 0 || fsync(fd) != 0) return ERR_DISK;
+    if (fchmod(fd, mode) != 0 || fflush(file) != 0) return ERR_DISK;
     return rename(beside, path) == 0 ? ERR_OK : ERR_DISK;
 }
 
@@ -113,7 +114,8 @@ static bool make_leaf(X509 *cert, X509 *ca, EVP_PKEY *ca_key)
 static bool there(const char *dir, const char *name)
 {
     char path[4096];
-    return tls_files_path(dir, name, path, sizeof path) == ERR_OK && access(path, R_OK) == 0;
+    struct stat st;
+    return tls_files_path(dir, name, path, sizeof path) == ERR_OK && stat(path, &st) == 0 && st.st_size > 0;
 }
 
 enum err tls_files_make(const char *dir)

@@ -246,6 +246,11 @@ TEST(a_second_start_uses_the_same_files_and_bad_files_are_refused)
     EXPECT_EQ(before.st_ino, after.st_ino);
     tls_free(again);
     again = NULL;
+    const struct tls_config same = {.dir = dir}, none = {0};
+    EXPECT_OK(tls_started(tls_start(&same), &again));
+    tls_free(again);
+    again = NULL;
+    EXPECT_ERR(tls_started(tls_start(&none), &again), ERR_CONFIG);
     EXPECT_ERR(tls_new(&(struct tls_config){.cert_path = path("server.pem")}, &again), ERR_CONFIG);
     EXPECT_ERR(tls_new(&(struct tls_config){0}, &again), ERR_CONFIG);
     EXPECT_ERR(tls_new(&(struct tls_config){.cert_path = path("none"), .key_path = path("none")}, &again),
