@@ -1,4 +1,5 @@
-/* The catalog's own entries as bytes: topics, and the numbers that count up. Layouts: keys.h. */
+/* The catalog's own entries as bytes: topics, and the numbers that count up. Layouts: keys.h.
+ * Fuzz: fuzz_catalog */
 #ifndef STORAGE_RECORD_H
 #define STORAGE_RECORD_H
 

@@ -305,12 +305,12 @@ static void hold(struct worker *w, struct plog *log, struct append *a)
 
 static void stage_append(struct worker *w, struct plog *log, struct append *a)
 {
-    if (log->frozen) {
+    /* A log whose topic is in the table already but was not published here yet waits as well. */
+    if (log->frozen || (log->topic == NULL && log->state != PLOG_CLOSED)) {
         hold(w, log, a);
         return;
     }
     enum err err = ensure_open(w, log);
-    if (err == ERR_OK && log->topic == NULL) err = ERR_MOVED;
     if (err == ERR_OK && !writes_go(w)) err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_OK) err = plog_stage(log, a, w->now_ms, w->batch);
     if (err == ERR_OK && log->writer->staged_count > 0) {
@@ -486,7 +486,7 @@ static void call_publish(struct worker *w, struct call *c)
         log->topic = topic_ref(c->topic);
         log->partition = i;
         topic_unref(before);
-        if (log->frozen) release_held(w, log);
+        release_held(w, log);
         plog_wake_all(log);
     }
 }
