@@ -12,7 +12,7 @@ enum { HELD_MAX = 100, FRAME_MAX = 1 << 20 };
 static struct frame_request *held[HELD_MAX];
 static int held_count;
 static int gone_count;
-static int open_count;
+static atomic_int open_count;              /* two loops count in one test */
 static int64_t muted_at_ms;
 
 static void on_request_gone(struct frame_request *rq)
