@@ -77,11 +77,12 @@ public final class KafkaAdmin {
         Collection<AlterConfigOp> change = List.of(
                 new AlterConfigOp(new ConfigEntry("retention.ms", null), OpType.DELETE),
                 new AlterConfigOp(new ConfigEntry("retention.bytes", "1000000"), OpType.SET),
-                new AlterConfigOp(new ConfigEntry("cleanup.policy", "compact"), OpType.APPEND));
+                new AlterConfigOp(new ConfigEntry("leader.replication.throttled.replicas", "0:1"), OpType.APPEND));
         admin.incrementalAlterConfigs(Map.of(resource, change)).all().get();
         expect(config(admin, resource, "retention.ms").value().equals("604800000"), config(admin, resource, "retention.ms"));
         expect(config(admin, resource, "retention.bytes").value().equals("1000000"), "not set");
-        expect(config(admin, resource, "cleanup.policy").value().equals("delete,compact"), "not appended");
+        var throttled = config(admin, resource, "leader.replication.throttled.replicas");
+        expect(throttled.value().equals("0:1"), throttled);
     }
 
     private static TopicPartition fill(Admin admin, String address, String topic) throws Exception {
