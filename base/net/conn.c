@@ -68,6 +68,7 @@ void conn_close(struct conn *c, enum net_close reason)
     event_del(&c->write_event);
     if (c->protocol->on_gone != NULL) c->protocol->on_gone(c);
     conn_io_close(c);
+    if (c->handshaking) home->handshakes--;
     outq_done(&c->out);
     home->stash_bytes -= c->stash_cap;       /* freed at the end of the turn: a caller may read it */
     loop_defer_flush(home->loop, &c->free_job);
@@ -380,12 +381,17 @@ static bool first_byte(struct conn *c)
     c->fresh = false;
     if (len == 0 || first != TLS_HANDSHAKE_BYTE) return true;
     const struct door *door = c->home->door;
+    if (door->tls != NULL && c->home->handshakes >= door->limits.handshakes_max) {
+        conn_close(c, NET_CLOSE_FULL);       /* a session costs tens of KiB until it is set up */
+        return false;
+    }
     c->ssl = door->tls == NULL ? NULL : tls_session(door->tls, c->fd, door->http != NULL);
     if (c->ssl == NULL) {
         conn_close(c, NET_CLOSE_TLS);
         return false;
     }
     c->handshaking = true;
+    c->home->handshakes++;
     c->tls = true;
     conn_deadline(c, conn_limits(c)->handshake_ms, NET_CLOSE_HANDSHAKE);
     return true;
@@ -398,6 +404,7 @@ static bool handshake(struct conn *c)
     if (outcome == IO_FAILED) conn_close(c, NET_CLOSE_TLS);
     if (outcome != 1) return false;
     c->handshaking = false;
+    c->home->handshakes--;
     conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
     metric_add(c->home->counters->tls_handshakes, 1);
     return true;

@@ -48,6 +48,7 @@ struct conn_home {
     struct net_counters *counters;
     struct conn *first;
     uint32_t count;
+    uint32_t handshakes;                         /* under way */
     size_t stash_bytes;                          /* of all connections */
     bool stopping;
     void (*on_close)(struct conn_home *home);    /* after each close; count is lowered already */

@@ -9,6 +9,7 @@
 
 struct net_limits {
     uint32_t conns_max;            /* open connections of one listener; one more is closed at once */
+    uint32_t handshakes_max;       /* TLS handshakes under way on one loop; one more is closed at once */
     uint32_t handshake_ms;         /* from a TLS handshake's first byte to its end */
     uint32_t idle_ms;              /* nothing asked (yet) and nothing owed: closed (h2: GOAWAY) */
     uint32_t head_ms;              /* HTTP/1.1: from a request's first byte to the end of its head */
@@ -32,6 +33,7 @@ static inline void net_limits_init(struct net_limits *l)
 {
     *l = (struct net_limits){
         .conns_max = 20000,
+        .handshakes_max = 1000,
         .handshake_ms = 10 * 1000,
         .idle_ms = 600 * 1000,
         .head_ms = 20 * 1000,

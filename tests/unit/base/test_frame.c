@@ -7,7 +7,7 @@
  *   e  echoes          h  holds it until release()       o  as h, and the next o may overlap
  *   n  no reply        a  aborts                          m  echoes and mutes for 50 ms
  *   b  a reply beyond its cap                             s  a reply by reference to its own slab */
-enum { HELD_MAX = 100, FRAME_MAX = 1 << 20 };
+enum { HELD_MAX = 500, FRAME_MAX = 1 << 20 };
 
 static struct frame_request *held[HELD_MAX];
 static int held_count;
@@ -519,6 +519,62 @@ TEST(connections_beyond_the_caps_are_closed_at_once)
     EXPECT_EQ(atomic_load(&common.used), 0);
 }
 
+static void release_all(void *context)
+{
+    (void)context;
+    for (int i = 0; i < held_count; i++) {
+        if (held[i] == NULL) continue;
+        frame_abort(TAKE(held[i]));
+    }
+}
+
+struct pause {
+    struct job job;
+    int ends[2];
+};
+
+/* Holds the loop until the test writes a byte into the pipe. */
+static void wait_for_byte(struct job *job)
+{
+    char byte;
+    EXPECT_EQ(read(CONTAINER_OF(job, struct pause, job)->ends[0], &byte, 1), 1);
+}
+
+TEST(what_is_read_too_early_is_bounded_over_all_connections)
+{
+    enum { CONNS = 450, STASH_MAX = 16 << 20, EACH = 256 * 1024 };
+    start("stash");
+    server_start(&s);
+    static int fds[CONNS];
+    for (int i = 0; i < CONNS; i++) fds[i] = client_open(s.port);
+    until_counted(&s, s.counters.opened, CONNS);
+    struct pause pause = {.job.run = wait_for_byte};
+    EXPECT_EQ(pipe(pause.ends), 0);
+    loop_post(s.loops[0], &pause.job);
+    char *many = mem_new(EACH);          /* a request that is held, and thousands behind it */
+    for (int i = 0; i < EACH; i += 8) store_be32(many + i, 4), store_be32(many + i + 4, 0x65206565);
+    many[4] = 'h';
+    int64_t sent = 0;
+    for (int i = 0; i < CONNS; i++) {
+        ssize_t n = send(fds[i], many, EACH, MSG_DONTWAIT | MSG_NOSIGNAL);
+        EXPECT(n > 0);
+        sent += n;
+    }
+    EXPECT(sent > STASH_MAX + (8 << 20));
+    EXPECT_EQ(write(pause.ends[1], "x", 1), 1);
+    until_held(CONNS);
+    for (int i = 0; i < 10; i++) turn_of(s.loops[0]);
+    int64_t got = metric_value(s.counters.bytes_in);
+    print_message("%ld KiB sent, %ld KiB read\n", (long)(sent / 1024), (long)(got / 1024));
+    EXPECT(got > STASH_MAX);
+    EXPECT(got < STASH_MAX + EACH + CONNS * 8192);
+    for (int i = 0; i < CONNS; i++) close(fds[i]);
+    close(pause.ends[0]), close(pause.ends[1]);
+    mem_free(many);
+    on_loop(s.loops[0], release_all, NULL);
+    server_stop(&s);
+}
+
 static long memory_kib(void)
 {
     long total, resident = 0;
@@ -574,4 +630,5 @@ TESTS(RUN(replies_come_in_order_whatever_the_cut), RUN(a_large_frame_comes_back_
       RUN(a_graceful_stop_finishes_what_was_accepted),
       RUN(a_stop_does_not_wait_longer_than_its_grace),
       RUN(connections_beyond_the_caps_are_closed_at_once),
+      RUN(what_is_read_too_early_is_bounded_over_all_connections),
       RUN(ten_thousand_idle_connections_cost_little))

@@ -201,6 +201,31 @@ TEST(half_a_handshake_is_closed_after_its_time)
     EXPECT_EQ(metric_value(s.counters.closed[NET_CLOSE_IDLE]), 1);
 }
 
+TEST(no_more_handshakes_than_the_limit_are_under_way)
+{
+    server_init(&s, "tls_many");
+    s.door.tls = tls;
+    s.door.http = &http;
+    s.door.limits.handshakes_max = 3;
+    server_start(&s);
+    int half[4];
+    for (int i = 0; i < 4; i++) {
+        half[i] = client_open(s.port);
+        client_send(half[i], "\x16\x03\x01\x02\x00\x01\x00", 7);
+        turn_of(s.loops[0]);
+    }
+    client_expect_end(half[3]);
+    close(half[3]), close(half[0]);      /* one gives up: there is room for another */
+    until_counted(&s, s.counters.closed[NET_CLOSE_TLS], 1);
+    int fd = client_open(s.port);
+    SSL *ssl = tls_client(fd, "localhost", NULL);
+    SSL_free(ssl);
+    close(fd), close(half[1]), close(half[2]);
+    server_stop(&s);
+    EXPECT_EQ(metric_value(s.counters.closed[NET_CLOSE_FULL]), 1);
+    EXPECT_EQ(metric_value(s.counters.tls_handshakes), 1);
+}
+
 TEST(a_door_without_tls_refuses_the_handshake)
 {
     server_init(&s, "tls_none");
@@ -268,6 +293,7 @@ int main(void)
         RUN(http_versions_inside_tls_are_told_by_their_first_bytes),
         RUN(bad_handshakes_are_closed_and_counted),
         RUN(half_a_handshake_is_closed_after_its_time),
+        RUN(no_more_handshakes_than_the_limit_are_under_way),
         RUN(a_door_without_tls_refuses_the_handshake),
         RUN(the_leaf_is_no_ca_and_keys_are_private),
         RUN(a_second_start_uses_the_same_files_and_bad_files_are_refused),
