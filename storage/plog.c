@@ -220,9 +220,9 @@ size_t plog_shrink_tail(struct plog *log, size_t keep_bytes, size_t want_bytes)
 static enum err state_error(enum plog_state state)
 {
     switch (state) {
-    case PLOG_COLD: return ERR_COLD;
     case PLOG_OPEN: return ERR_OK;
-    case PLOG_FAILED: return ERR_KAFKA_STORAGE_ERROR;
+    case PLOG_COLD:
+    case PLOG_FAILED: return ERR_COLD;  /* store_read() opens it, or tells why not */
     case PLOG_CLOSED: break;
     }
     return ERR_CLOSED;

@@ -44,9 +44,9 @@ struct read_result {
 void read_result_init(struct read_result *r);
 void read_result_done(struct read_result *r);    /* drops the references; r may be used again */
 
-/* The bounds now. A log that was never used since start is opened by its worker first: then
- * ERR_COLD, and store_read() (or any append) opens it.
- * Errors: ERR_COLD; ERR_KAFKA_STORAGE_ERROR - failed, being reopened; ERR_CLOSED - topic deleted.
+/* The bounds now. A log that was not used since start, or that failed, is not open: then ERR_COLD,
+ * and store_read() (or any append) opens it or gives the reason why it cannot.
+ * Errors: ERR_COLD; ERR_CLOSED - topic deleted.
  * Thread: any; a short lock. */
 enum err plog_bounds(struct plog *log, struct log_bounds *ret);
 
@@ -54,7 +54,7 @@ enum err plog_bounds(struct plog *log, struct log_bounds *ret);
  * one below `end` (min_one), then while the sum stays <= bytes_max; stops at last_stable.
  * At the end: ERR_OK with count 0. Adds to ret (which was inited).
  * Errors: ERR_COLD - not in memory, use store_read(); ERR_OFFSET_OUT_OF_RANGE - below log_start or
- * beyond the end; ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED. Thread: any; a short lock. */
+ * beyond the end; ERR_CLOSED. Thread: any; a short lock. */
 enum err plog_read_tail(struct plog *log, int64_t offset, size_t bytes_max, bool min_one,
                         struct read_result *ret);
 

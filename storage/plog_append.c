@@ -15,6 +15,7 @@ void plog_count(struct plog_writer *w, const struct batch_info *info, int64_t ar
         *c = (struct chunk){.first_offset = info->base_offset,
                             .timestamp_max = info->max_timestamp,
                             .timestamp_max_batch = last_offset};
+        w->chunk_arrival_first_ms = arrival_ms;
     } else if (info->max_timestamp > c->timestamp_max) {
         c->timestamp_max = info->max_timestamp;
         c->timestamp_max_batch = last_offset;
@@ -110,7 +111,8 @@ void plog_end_run(struct plog *log, struct kv_batch *b)
     kv_batch_put_parts(b, KV_LOG, KEY_BYTES(key), parts, (int)(2 * count));
     w->run_first = w->staged_count;
     w->run_bytes = 0;
-    if (w->chunk.bytes >= CHUNK_BYTES || w->chunk.batch_count >= CHUNK_BATCHES)
+    if (w->chunk.bytes >= CHUNK_BYTES || w->chunk.batch_count >= CHUNK_BATCHES ||
+        w->chunk.arrival_last_ms - w->chunk_arrival_first_ms >= CHUNK_SPAN_MS)
         close_chunk(log, b);
 }
 

@@ -21,8 +21,9 @@
 #include "storage/worker.h"
 
 enum {
-    CHUNK_BYTES = 1 << 20,      /* a chunk closes at either */
+    CHUNK_BYTES = 1 << 20,      /* a chunk closes at that many bytes */
     CHUNK_BATCHES = 4096,
+    CHUNK_SPAN_MS = 3600000,    /* or that: so retention by time is exact to the hour in a quiet log */
     SNAPSHOT_SHARE = 8,         /* a producer snapshot is written per this many times its size of log */
 };
 
@@ -36,6 +37,7 @@ struct plog_writer {
     uint64_t bytes_total;           /* as in struct chunk: counted since the log began */
     uint64_t bytes_total_at_start;  /* of it, in front of the chunk that holds log_start */
     struct chunk chunk;             /* the open one: batch_count 0 when empty */
+    int64_t chunk_arrival_first_ms;
     struct producers producers;
     int64_t snapshot_offset;        /* what the stored snapshot tells of ends here */
     uint64_t snapshot_bytes_total;  /* bytes_total when it was written */

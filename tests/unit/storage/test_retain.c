@@ -62,6 +62,21 @@ TEST(a_record_of_the_future_keeps_its_chunk)
     fx_done(&f);
 }
 
+TEST(a_quiet_log_is_cut_to_the_hour)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    f.options.topic_defaults.retention_ms = 24 * 3600000;
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < 30 * 6; i++) {      /* one small batch each ten minutes */
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+        fx_now_us += INT64_C(600000000);
+    }
+    int64_t start = retained(&f).log_start;
+    EXPECT(start > 5 * 6 - 8 && start <= 6 * 6);
+    fx_done(&f);
+}
+
 TEST(at_least_retention_bytes_stay)
 {
     struct fx f;
@@ -145,6 +160,7 @@ TEST(silent_producers_are_forgotten)
 }
 
 TESTS(RUN(old_chunks_go_by_time_and_the_open_one_too), RUN(a_record_of_the_future_keeps_its_chunk),
+      RUN(a_quiet_log_is_cut_to_the_hour),
       RUN(at_least_retention_bytes_stay), RUN(a_cold_log_is_retained_without_a_client),
       RUN(a_compacted_topic_is_not_cut), RUN(a_failed_cut_changes_nothing_and_is_repeated),
       RUN(silent_producers_are_forgotten))

@@ -484,7 +484,7 @@ TEST(a_log_that_cannot_be_opened_fails_loudly_and_is_tried_again)
     EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
     EXPECT_EQ(w.fired, 1);
     struct log_bounds b;
-    EXPECT_ERR(plog_bounds(fx_log(&f, 0), &b), ERR_KAFKA_STORAGE_ERROR);
+    EXPECT_ERR(plog_bounds(fx_log(&f, 0), &b), ERR_COLD);
     EXPECT_OK(fx_bounds(&f, 0, &b));
     EXPECT_EQ(b.high_watermark, 1);
     fx_done(&f);
