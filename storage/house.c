@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "storage/keys.h"
 #include "storage/plog_impl.h"
 #include "base/check.h"
@@ -33,6 +34,8 @@ struct house {
     bool stopping;
     int64_t sync_at_ms;
     int64_t retain_at_ms;
+    struct metric *removed_total;
+    struct metric *sync_failures_total;
     int retains_out;                    /* jobs at the workers */
     uint64_t bytes_removed;             /* by retention, not reclaimed yet */
     bool reclaim_now;
@@ -132,6 +135,7 @@ static void retained_run(struct job *job)
     struct house *h = r->house;
     h->retains_out--;
     h->bytes_removed += r->bytes_removed;
+    metric_add(h->removed_total, (int64_t)r->bytes_removed);
     if (r->bytes_removed > 0)
         for (int32_t i = 0; i < r->topic->partition_count; i++)
             note_range(h, r->topic->partitions[i].log_id, r->topic->partitions[i].log_id + 1);
@@ -184,7 +188,10 @@ static bool do_due(struct house *h, int64_t now_ms)
     const struct store_options *o = store_options(h->store);
     bool any = false;
     if (now_ms >= h->sync_at_ms) {
-        if (kv_sync_now(h->kv) != ERR_OK) log_error("the log could not be synced to disk");
+        if (kv_sync_now(h->kv) != ERR_OK) {
+            metric_add(h->sync_failures_total, 1);
+            log_error("the log could not be synced to disk");
+        }
         h->sync_at_ms = now_ms + SYNC_INTERVAL_MS;
         any = true;
     }
@@ -233,6 +240,10 @@ struct house *house_new(struct store *s)
     h->sync_at_ms = now_ms + SYNC_INTERVAL_MS;
     h->retain_at_ms = now_ms + store_options(s)->retention_check_ms;
     mailbox_init(&h->inbox);
+    h->removed_total = metric_get(METRIC_COUNTER, "diglot_storage_retention_bytes_total",
+                                  "Bytes of record batches removed by retention", NULL);
+    h->sync_failures_total = metric_get(METRIC_COUNTER, "diglot_storage_sync_failures_total",
+                                        "Syncs of the write-ahead log that failed", NULL);
     return h;
 }
 

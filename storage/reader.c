@@ -68,7 +68,7 @@ static void read_run(struct job *job)
     enum err err = plog_bounds(log, &bounds);
     if (err == ERR_OK) {
         r->result.bounds = bounds;
-        if (r->bytes_max > 0)
+        if (r->bytes_max > 0 || r->min_one)
             err = plog_read_disk(store_kv(s), log->id, &bounds, r->offset, r->bytes_max, r->min_one,
                                  &r->result);
     }

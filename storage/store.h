@@ -109,8 +109,8 @@ struct log_read {
     enum err err;                       /* as plog_read_tail(), never ERR_COLD; ERR_BUSY - no memory */
     struct read_result result;          /* inited by the caller, may hold batches already */
 };
-/* Opens the log if need be, then reads on a reader thread. A bytes_max of 0 only opens it and gives
- * the bounds. Thread: any. */
+/* Opens the log if need be, then reads on a reader thread. A bytes_max of 0 without min_one only
+ * opens it and gives the bounds. Thread: any. */
 void store_read(struct store *s, struct log_read *r);
 
 /* ---- Look-ups by time (reader threads) */

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/net/loop.h"
 #include "storage/plog_impl.h"
 #include "storage/threads.h"
@@ -63,6 +64,11 @@ struct worker {
 
     bool writes_stopped;
     int64_t resume_tried_ms;
+
+    struct metric *appends_total;
+    struct metric *append_bytes_total;
+    struct metric *commits_total;
+    struct metric *commit_failures_total;
 
     struct plog *tail_hand;             /* ring of the logs that have a tail */
     uint32_t tail_logs;
@@ -237,6 +243,7 @@ static void fail_turn(struct worker *w)
 {
     log_error("a commit failed; its logs are read anew", {"worker", LOG_I(w->index)},
               {"appends", LOG_I(w->append_count)});
+    metric_add(w->commit_failures_total, 1);
     w->writes_stopped = true;
     w->resume_tried_ms = clock_mono_ms();
     *w->appends_last = NULL;
@@ -248,7 +255,12 @@ static void fail_turn(struct worker *w)
 static void turn_commit(struct worker *w)
 {
     enum err err = ERR_OK;
+    if (w->append_count > 0) {
+        metric_add(w->appends_total, w->append_count);
+        metric_add(w->append_bytes_total, (int64_t)w->append_bytes);
+    }
     if (w->turn_logs != NULL || w->writes != NULL) {
+        metric_add(w->commits_total, 1);
         for (struct plog *log = w->turn_logs; log != NULL; log = log->turn_next)
             plog_end_run(log, w->batch);
         err = kv_commit(w->kv, w->batch, w->turn_sync || w->power ? KV_SYNC : KV_NO_SYNC);
@@ -317,8 +329,8 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
         turn_log(w, log);
         if (wants_sync(log, a)) w->turn_sync = true;
     }
-    turn_add(w, a, err);
     w->append_bytes += a->batch.bytes.len;
+    turn_add(w, a, err);
     if (w->append_count >= TURN_APPENDS_MAX || w->append_bytes >= TURN_BYTES_MAX)
         turn_commit(w);
 }
@@ -732,6 +744,20 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
+static void make_metrics(struct worker *w)
+{
+    char labels[32];
+    snprintf(labels, sizeof labels, "worker=\"%d\"", w->index);
+    w->appends_total = metric_get(METRIC_COUNTER, "diglot_storage_appends_total",
+                                  "Record batches handed to a storage worker", labels);
+    w->append_bytes_total = metric_get(METRIC_COUNTER, "diglot_storage_append_bytes_total",
+                                       "Bytes of those record batches", labels);
+    w->commits_total = metric_get(METRIC_COUNTER, "diglot_storage_commits_total",
+                                  "Group commits of a storage worker", labels);
+    w->commit_failures_total = metric_get(METRIC_COUNTER, "diglot_storage_commit_failures_total",
+                                          "Group commits that failed", labels);
+}
+
 struct worker *worker_new(struct store *s, int index)
 {
     struct worker *w = NEW(struct worker);
@@ -745,6 +771,7 @@ struct worker *worker_new(struct store *s, int index)
     w->appends_last = &w->appends;
     w->writes_last = &w->writes;
     mailbox_init(&w->inbox);
+    make_metrics(w);
     return w;
 }
 

@@ -269,7 +269,7 @@ static inline enum err fx_read(struct fx *f, int partition, int64_t offset, size
                          .partition = partition,
                          .offset = offset,
                          .bytes_max = bytes_max,
-                         .min_one = true,
+                         .min_one = bytes_max > 0,
                          .done = fx_read_done,
                          .err = ERR_COUNT};
     read_result_init(&r.result);
