@@ -413,25 +413,6 @@ static rocksdb_options_t *family_options(struct rocks *r, uint64_t write_buffer_
     return o;
 }
 
-/* Runs of a log arrive in key order between those of all other logs: with the place of its last one
- * remembered by the log id in front of the key, the next one goes in without a search (64 logs, one
- * batch each a turn: 5.6 -> 3.4 us CPU). The C interface has no call for this option, but reads it as
- * text; a library that does not know it goes without. */
-static void hint_by_log(struct rocks *r)
-{
-    CLEANUP(text_freep) char *text = NULL;
-    rocksdb_options_t *hinted = rocksdb_options_create();
-    rocksdb_get_options_from_string(r->log_options,
-                                    "memtable_insert_with_hint_prefix_extractor=fixed:8", hinted,
-                                    &text);
-    if (text == NULL) {
-        rocksdb_options_t *plain = r->log_options;
-        r->log_options = hinted;
-        hinted = plain;
-    }
-    rocksdb_options_destroy(hinted);
-}
-
 static void set_options(struct rocks *r, const struct kv_options *k)
 {
     uint64_t buffer = k->write_buffer_bytes ? k->write_buffer_bytes : WRITE_BUFFER_BYTES;
@@ -460,7 +441,6 @@ static void set_options(struct rocks *r, const struct kv_options *k)
     rocksdb_options_set_min_blob_size(l, k->blob_bytes_min ? k->blob_bytes_min : BLOB_BYTES_MIN);
     rocksdb_options_set_blob_file_size(l, k->blob_file_bytes ? k->blob_file_bytes
                                                              : BLOB_FILE_BYTES);
-    hint_by_log(r);
     r->read = rocksdb_readoptions_create();
     r->write = rocksdb_writeoptions_create();
     r->write_sync = rocksdb_writeoptions_create();
