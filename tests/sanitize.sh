@@ -17,7 +17,7 @@ run() {
     kind=$1 flags=$2 without=$3 folder=$build-$1
     cmake -S . -B "$folder" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Sanitize \
         -DDIGLOT_SANITIZE="$flags" >/dev/null
-    ninja -C "$folder" >"$folder/build.log" 2>&1 || { tail -30 "$folder/build.log"; echo "sanitize $kind: the build failed: $folder/build.log"; return 1; }
+    ninja -C "$folder" >"$folder/build.log" 2>&1 || { grep -A5 -E 'error:|FAILED' "$folder/build.log" | head -40; echo "sanitize $kind: the build failed: $folder/build.log"; return 1; }
     ctest --test-dir "$folder" -L 'unit|sim' -E "$without" -j2 --no-tests=error --output-on-failure >"$folder/ctest.log" 2>&1 || {
         grep -E 'ERROR: |WARNING: Thread|runtime error|SUMMARY|LINE|\(Failed\)|\(Timeout\)|SEGV|ABRT|Subprocess' "$folder/ctest.log" | head -60
         echo "sanitize $kind: FAILED, see $folder/ctest.log"

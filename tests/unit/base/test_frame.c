@@ -86,7 +86,8 @@ static void start(const char *name)
 {
     server_init(&s, name);
     s.door.frames = &door;
-    held_count = gone_count = open_count = 0;
+    held_count = gone_count = 0;
+    open_count = 0;
 }
 
 static void send_frame(int fd, const char *text)
