@@ -10,6 +10,7 @@
 #include "bridge/state.h"
 #include "protocol/kinesis/codec.h"
 #include "storage/secret.h"
+#include "storage/topic.h"
 #include "base/check.h"
 
 enum {
@@ -34,6 +35,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
     static_assert((int)STORE_SECRET_BYTES == (int)TOKEN_KEY_BYTES, "one secret signs the tokens");
     /* Without the kept secret tokens are good until the next restart: no reason not to start. */
     if (store_secret(store, b->token_key.bytes) != ERR_OK) fill_random(b->token_key.bytes, TOKEN_KEY_BYTES);
+    pthread_mutex_init(&b->deleting.lock, NULL);
     b->subscriptions = subscriptions_new();
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct bridge_loop, loop_count);
@@ -60,6 +62,8 @@ void bridge_free(struct bridge *b)
 {
     if (b == NULL) return;
     for (uint32_t i = 0; i < b->loop_count; i++) inflater_done(&b->loops[i].inflater);
+    for (uint32_t i = 0; i < DELETING_SHOWN_MAX; i++) topic_unref(b->deleting.streams[i].topic);
+    pthread_mutex_destroy(&b->deleting.lock);
     subscriptions_free(b->subscriptions);
     mem_free(b->loops);
     mem_free(b);

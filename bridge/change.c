@@ -20,8 +20,10 @@ void change_start(struct kinesis_request *rq, const struct control *change,
                   void (*done)(struct kinesis_request *rq, struct control *c))
 {
     struct change *mine = ARENA_NEW(rq->arena, struct change);
-    if (mine == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+    if (mine == NULL) {         /* done() is what gives back what the caller took */
+        struct control failed = *change;
+        failed.err = ERR_UNKNOWN_SERVER_ERROR;
+        done(rq, &failed);
         return;
     }
     *mine = (struct change){.control = *change, .rq = rq, .done = done};

@@ -2,12 +2,25 @@
 #ifndef BRIDGE_STATE_H
 #define BRIDGE_STATE_H
 
+#include <pthread.h>
 #include "base/bytes.h"
 #include "bridge/bridge.h"
 #include "protocol/batch/inflate.h"
 #include "protocol/kinesis/token.h"
 
 struct subscriptions;
+struct topic;
+
+/* Streams that are gone and still shown as DELETING for stream_create_ms; the oldest makes room. */
+enum { DELETING_SHOWN_MAX = 64 };
+struct deleting {
+    pthread_mutex_t lock;
+    uint32_t next;
+    struct {
+        struct topic *topic;            /* last value; reference */
+        int64_t until_ms;
+    } streams[DELETING_SHOWN_MAX];
+};
 
 struct bridge_loop {
     struct loop *loop;
@@ -23,6 +36,7 @@ struct bridge {
     struct store *store;
     struct limits *limits;
     struct token_key token_key;         /* of iterators and NextTokens */
+    struct deleting deleting;
     struct subscriptions *subscriptions;    /* which consumer holds which shard, over all loops */
     uint32_t loop_count;
     struct bridge_loop *loops;          /* by loop_index() */

@@ -4,9 +4,38 @@
 #include "protocol/kinesis/arn.h"
 #include "base/check.h"
 
-enum kinesis_stream_status stream_status(const struct bridge *b, const struct topic *t)
+void stream_show_deleting(struct bridge *b, const struct topic *t)
+{
+    if (b->options.stream_create_ms <= 0) return;
+    pthread_mutex_lock(&b->deleting.lock);
+    uint32_t at = b->deleting.next++ % DELETING_SHOWN_MAX;
+    struct topic *old = b->deleting.streams[at].topic;
+    b->deleting.streams[at].topic = topic_ref((struct topic *)t);
+    b->deleting.streams[at].until_ms = clock_wall_ms() + b->options.stream_create_ms;
+    pthread_mutex_unlock(&b->deleting.lock);
+    topic_unref(old);
+}
+
+/* A reference to the deleted stream of this name or id that is still shown; NULL: none. */
+static struct topic *find_deleting(struct bridge *b, struct bytes name, const struct uuid *id)
+{
+    struct topic *found = NULL;
+    if (b->options.stream_create_ms <= 0) return NULL;
+    pthread_mutex_lock(&b->deleting.lock);
+    for (uint32_t i = 0; i < DELETING_SHOWN_MAX && found == NULL; i++) {
+        struct topic *t = b->deleting.streams[i].topic;
+        if (t == NULL || b->deleting.streams[i].until_ms <= clock_wall_ms()) continue;
+        if (id ? uuid_equal(id, &t->id) : bytes_equal(name, topic_name(t))) found = topic_ref(t);
+    }
+    pthread_mutex_unlock(&b->deleting.lock);
+    return found;
+}
+
+enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t)
 {
     int64_t shown = b->options.stream_create_ms, now = clock_wall_ms();
+    CLEANUP(topic_unrefp) struct topic *deleted = find_deleting(b, BYTES_NULL, &t->id);
+    if (deleted != NULL) return KINESIS_STREAM_STATUS_DELETING;
     if (now - t->created_ms < shown) return KINESIS_STREAM_STATUS_CREATING;
     for (int32_t i = 0; shown > 0 && i < t->shard_count; i++)
         if (t->shards[i].closed_ms > 0 && now - t->shards[i].closed_ms < shown) return KINESIS_STREAM_STATUS_UPDATING;
@@ -45,7 +74,9 @@ struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct 
         return NULL;
     }
     bool ours = bytes_equal(parsed.account, b->account) && bytes_equal(parsed.region, b->region);
+    bool describes = rq->op == KINESIS_OP_DESCRIBE_STREAM || rq->op == KINESIS_OP_DESCRIBE_STREAM_SUMMARY;
     struct topic *t = ours ? store_topic(b->store, parsed.stream) : NULL;
+    if (t == NULL && ours && describes) t = find_deleting(rq->bridge, parsed.stream, NULL);
     if (t != NULL && topic_is_stream(t)) return t;
     topic_unref(t);
     fail_not_found(rq, parsed.stream, parsed.account);

@@ -5,8 +5,11 @@
 #include "bridge/request.h"
 #include "storage/topic.h"
 
-/* CREATING, UPDATING or ACTIVE: the first two are shown for stream_create_ms after the change. */
-enum kinesis_stream_status stream_status(const struct bridge *b, const struct topic *t);
+/* ACTIVE, or for stream_create_ms after a change CREATING, UPDATING or DELETING. */
+enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t);
+
+/* The stream was deleted: it is shown as DELETING for a while, if the bridge shows such states. */
+void stream_show_deleting(struct bridge *b, const struct topic *t);
 
 /* The stream that a request names, by name or by ARN, as a reference. NULL: the request was answered
  * (ResourceNotFoundException; InvalidArgumentException when it names none). */

@@ -2,6 +2,13 @@
 #include "bridge/stream.h"
 #include "base/check.h"
 
+static void done(struct kinesis_request *rq, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *t = rq->context;
+    if (c->err == ERR_OK) stream_show_deleting(rq->bridge, t);
+    change_reply_empty(rq, c);
+}
+
 void kinesis_delete_stream(struct kinesis_request *rq)
 {
     const struct delete_stream_input *in = &rq->input->delete_stream;
@@ -14,5 +21,6 @@ void kinesis_delete_stream(struct kinesis_request *rq)
         return;
     }
     struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = t->id};
-    change_start(rq, &change, change_reply_empty);
+    rq->context = TAKE(t);
+    change_start(rq, &change, done);
 }

@@ -28,9 +28,7 @@ static bool check_ordering(struct kinesis_request *rq, const struct topic *t, st
 {
     struct sequence sequence;
     if (bytes_is_null(number)) return true;
-    if (sequence_parse(number, &sequence) == ERR_OK && sequence.kind != SEQUENCE_OLD &&
-        sequence.time_s <= clock_wall_ms() / 1000)
-        return true;
+    if (sequence_parse(number, &sequence) == ERR_OK && sequence.time_s <= clock_wall_ms() / 1000) return true;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
                  "ExclusiveMinimumSequenceNumber %.*s used in PutRecord on stream %s under account %.*s is invalid.",
                  BYTES_ARGS(number), t->name, BYTES_ARGS(rq->bridge->account));
