@@ -18,7 +18,7 @@ enum err format_read(struct bytes value, uint32_t *ret_version)
 struct log_key log_key(uint64_t log_id, int64_t last_offset)
 {
     struct log_key k;
-    store_be64(k.data, log_id);
+    store_be64(k.data, 2 * log_id + 1);
     store_be64(k.data + 8, (uint64_t)last_offset);
     return k;
 }
@@ -28,10 +28,18 @@ struct log_key log_key_first(uint64_t log_id)
     return log_key(log_id, 0);
 }
 
+struct log_range_key log_range_first(uint64_t log_id)
+{
+    struct log_range_key k;
+    store_be64(k.data, 2 * log_id);
+    store_be64(k.data + 8, UINT64_MAX);
+    return k;
+}
+
 enum err log_key_read(struct bytes key, uint64_t *ret_log_id, int64_t *ret_last_offset)
 {
-    if (key.len != LOG_KEY_BYTES) return ERR_FORMAT;
-    *ret_log_id = load_be64(key.data);
+    if (key.len != LOG_KEY_BYTES || load_be64(key.data) % 2 == 0) return ERR_FORMAT;
+    *ret_log_id = load_be64(key.data) / 2;
     *ret_last_offset = (int64_t)load_be64(key.data + 8);
     return ERR_OK;
 }

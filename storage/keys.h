@@ -25,7 +25,8 @@ enum err format_read(struct bytes value, uint32_t *ret_version);
  *
  * A run shares one key, so that many small batches cost the engine one insertion. It is closed at
  * RUN_BYTES or RUN_BATCHES; a batch beyond RUN_BYTES is a run of its own.
- * key:    0  8  log id, never reused
+ * key:    0  8  2 * log id + 1; a log id is never reused. The even numbers begin the ranges that are
+ *               deleted: no key that was put has one's first 8 bytes (see kv_rocksdb.c)
  *         8  8  LAST offset of the run: a seek to any offset lands on the run that holds it
  * value:        its batches, one after the other, each:
  *         0  8  arrival time, ms since 1970; never goes back in a log
@@ -41,6 +42,11 @@ struct log_key {
 struct log_key log_key(uint64_t log_id, int64_t last_offset);
 /* The keys of a log are in [log_key_first(id), log_key_first(id + 1)). */
 struct log_key log_key_first(uint64_t log_id);
+/* Where a delete of all up to a key begins: in front of every key of the log. */
+struct log_range_key {
+    uint8_t data[LOG_KEY_BYTES];
+};
+struct log_range_key log_range_first(uint64_t log_id);
 /* Errors: ERR_FORMAT - not a key of this kind. Thread: any. */
 enum err log_key_read(struct bytes key, uint64_t *ret_log_id, int64_t *ret_last_offset);
 

@@ -34,6 +34,7 @@ enum {
     INFO_LEVEL_WARN = 2,
     BATCH_KEEP_BYTES = 4 << 20,         /* a larger batch gives its memory back when cleared */
     SETTLE_BYTES_MIN = 8 << 20,
+    HINT_BYTES = 8,                     /* keys of KV_LOG begin with 8 bytes for each log */
     COMPACT_FORCE = 2,                  /* BottommostLevelCompaction::kForce */
     GARBAGE_SHARE = 45,                 /* percent of the blob files */
     GARBAGE_BYTES_MIN = 64 << 20,
@@ -153,6 +154,7 @@ static void rocks_batch_delete_range(struct kv_batch *base, enum kv_family famil
                                      struct bytes from, struct bytes to)
 {
     struct rocks_batch *b = batch_of(base);
+    assert(family != KV_LOG || from.len < HINT_BYTES || from.data[HINT_BYTES - 1] % 2 == 0);
     rocksdb_writebatch_delete_range_cf(b->batch, b->kv->families[family], (const char *)from.data,
                                        from.len, (const char *)to.data, to.len);
 }
@@ -413,6 +415,27 @@ static rocksdb_options_t *family_options(struct rocks *r, uint64_t write_buffer_
     return o;
 }
 
+/* Runs of a log arrive in key order between those of all other logs: with the place of its last one
+ * remembered by the log id in front of the key, the next one goes in without a search (64 logs, one
+ * batch each a turn: 5.6 -> 3.4 us CPU). The C interface has no call for this option, but reads it as
+ * text; a library that does not know it goes without.
+ * RocksDB 7.8 mixes these places up between a memtable's keys and its deleted ranges: hence no range
+ * may begin with the 8 bytes that some key begins with, which rocks_batch_delete_range() asserts. */
+static void hint_by_log(struct rocks *r)
+{
+    CLEANUP(text_freep) char *text = NULL;
+    rocksdb_options_t *hinted = rocksdb_options_create();
+    rocksdb_get_options_from_string(r->log_options,
+                                    "memtable_insert_with_hint_prefix_extractor=fixed:8", hinted,
+                                    &text);
+    if (text == NULL) {
+        rocksdb_options_t *plain = r->log_options;
+        r->log_options = hinted;
+        hinted = plain;
+    }
+    rocksdb_options_destroy(hinted);
+}
+
 static void set_options(struct rocks *r, const struct kv_options *k)
 {
     uint64_t buffer = k->write_buffer_bytes ? k->write_buffer_bytes : WRITE_BUFFER_BYTES;
@@ -441,6 +464,7 @@ static void set_options(struct rocks *r, const struct kv_options *k)
     rocksdb_options_set_min_blob_size(l, k->blob_bytes_min ? k->blob_bytes_min : BLOB_BYTES_MIN);
     rocksdb_options_set_blob_file_size(l, k->blob_file_bytes ? k->blob_file_bytes
                                                              : BLOB_FILE_BYTES);
+    hint_by_log(r);
     r->read = rocksdb_readoptions_create();
     r->write = rocksdb_writeoptions_create();
     r->write_sync = rocksdb_writeoptions_create();

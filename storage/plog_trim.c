@@ -117,7 +117,8 @@ void plog_stage_start(struct plog *log, int64_t log_start, uint64_t bytes_total_
     struct plog_writer *w = log->writer;
     assert(log_start > w->log_start && log_start <= w->offset_next);
     assert(w->run_first == w->staged_count);
-    struct log_key log_from = log_key_first(log->id), log_to = log_key(log->id, log_start);
+    struct log_range_key log_from = log_range_first(log->id);
+    struct log_key log_to = log_key(log->id, log_start);
     kv_batch_delete_range(b, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
     struct chunk_key from = chunk_key_first(log->id), to = chunk_key(log->id, log_start);
     kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(from), KEY_BYTES(to));

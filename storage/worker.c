@@ -556,7 +556,7 @@ void store_logs_stop(struct store *s, struct topic *topic)
 static void erase_range(void *context, uint64_t first, uint64_t next)
 {
     struct kv_batch *b = context;
-    struct log_key log_from = log_key_first(first), log_to = log_key_first(next);
+    struct log_range_key log_from = log_range_first(first), log_to = log_range_first(next);
     kv_batch_delete_range(b, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
     struct chunk_key chunk_from = chunk_key_first(first), chunk_to = chunk_key_first(next);
     kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to));

@@ -1,6 +1,6 @@
 /* How much CPU an append costs in storage alone: no sockets, no protocol.
  *
- *   micro_storage DIR RECORD_BYTES APPENDS IN_FLIGHT PARTITIONS [retention_bytes]
+ *   micro_storage DIR RECORD_BYTES APPENDS IN_FLIGHT PARTITIONS [RETENTION_BYTES [WORKERS]]
  *
  * Each of IN_FLIGHT appends is handed in again by the worker as soon as it is done, so a turn
  * carries about that many. Prints rates, CPU of the whole process and the engine's sizes. Build:
@@ -106,7 +106,7 @@ static double cpu_seconds(void)
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr, "micro_storage DIR RECORD_BYTES APPENDS IN_FLIGHT PARTITIONS [retention_bytes]\n");
+        fprintf(stderr, "micro_storage DIR RECORD_BYTES APPENDS IN_FLIGHT PARTITIONS [RETENTION_BYTES [WORKERS]]\n");
         return 2;
     }
     long appends = strtol(argv[3], NULL, 10);
@@ -116,6 +116,7 @@ int main(int argc, char **argv)
     store_options_default(&o);
     o.data_dir = argv[1];
     o.retention_check_ms = 2000;
+    if (argc > 7) o.worker_count = (int)strtol(argv[7], NULL, 10);
     char *text = NULL;
     int64_t opening_us = clock_mono_us();
     if (store_open(&o, &store, &text) != ERR_OK) {

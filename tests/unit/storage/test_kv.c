@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "random.h"
+#include "storage/keys.h"
 #include "test.h"
 
 struct engine {
@@ -174,6 +176,63 @@ BOTH(removed_ranges_are_reclaimed)
     EXPECT(!stats.writes_stopped);
 }
 
+static void expect_equal(struct kv *a, struct kv *b)
+{
+    struct kv_iter *x = kv_iter_new(a, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
+    struct kv_iter *y = kv_iter_new(b, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
+    for (;;) {
+        bool more = kv_iter_next(x);
+        EXPECT_EQ(kv_iter_next(y), more);
+        if (!more) break;
+        EXPECT(bytes_equal(kv_iter_key(x), kv_iter_key(y)));
+        EXPECT(bytes_equal(kv_iter_value(x), kv_iter_value(y)));
+    }
+    EXPECT_OK(kv_iter_error(x));
+    EXPECT_OK(kv_iter_error(y));
+    kv_iter_free(x);
+    kv_iter_free(y);
+}
+
+/* What logs do to an engine: each grows at its end and is cut at its start, several in one batch. */
+TEST(both_engines_hold_the_same_after_random_lives_of_logs)
+{
+    enum { LOGS = 6, BATCHES = 1500 };
+    struct random r = random_seeded();
+    struct engine memory = engine_new(true), disk = engine_new(false);
+    int64_t next[LOGS] = {0};
+    static uint8_t value[3000];
+    for (int i = 0; i < BATCHES; i++) {
+        struct kv_batch *b[2] = {kv_batch_new(memory.kv), kv_batch_new(disk.kv)};
+        int ops = 1 + (int)random_below(&r, 6);
+        for (int op = 0; op < ops; op++) {
+            uint64_t log = random_below(&r, LOGS);
+            struct log_key key = log_key(log, next[log]);
+            struct log_range_key first = log_range_first(log);
+            size_t len = random_below(&r, 10) == 0 ? random_below(&r, sizeof value) : 40;
+            value[0] = (uint8_t)i;
+            bool cut = random_below(&r, 12) == 0 && next[log] > 0;
+            struct log_key cut_at = log_key(log, cut ? (int64_t)random_below(&r, (uint64_t)next[log]) : 0);
+            for (int e = 0; e < 2; e++) {
+                if (cut) kv_batch_delete_range(b[e], KV_LOG, KEY_BYTES(first), KEY_BYTES(cut_at));
+                else kv_batch_put(b[e], KV_LOG, KEY_BYTES(key), bytes_of(value, len));
+            }
+            if (!cut) next[log] += 1 + (int64_t)random_below(&r, 5);
+        }
+        EXPECT_OK(kv_commit(memory.kv, b[0], KV_NO_SYNC));
+        EXPECT_OK(kv_commit(disk.kv, b[1], KV_NO_SYNC));
+        kv_batch_free(b[0]);
+        kv_batch_free(b[1]);
+        if (i % 300 == 299) expect_equal(memory.kv, disk.kv);
+        if (i % 500 == 499) {
+            struct log_key from = log_key_first(0), to = log_key_first(LOGS);
+            EXPECT_OK(kv_reclaim(disk.kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to)));
+        }
+    }
+    expect_equal(memory.kv, disk.kv);
+    engine_done(&memory);
+    engine_done(&disk);
+}
+
 /* ---- In memory */
 
 TEST(the_chosen_call_fails_and_leaves_nothing_behind)
@@ -260,6 +319,7 @@ TEST(a_place_that_is_no_directory_is_refused_with_words)
 TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
       RUN(an_iterator_sees_the_moment_it_was_made), RUN(a_batch_is_applied_in_order_and_as_a_whole),
       RUN(parts_are_gathered), RUN(removed_ranges_are_reclaimed),
+      RUN(both_engines_hold_the_same_after_random_lives_of_logs),
       RUN(the_chosen_call_fails_and_leaves_nothing_behind),
       RUN(after_a_crash_all_fails_and_what_was_committed_stays),
       RUN(a_directory_has_one_user_and_keeps_its_data),
