@@ -147,7 +147,8 @@ void conn_finish(struct conn *c, enum net_close reason, bool linger)
 {
     if (c->closed || c->finishing) return;
     c->finishing = true;
-    c->linger = linger && !c->eof;
+    /* Bytes that lie in the stash tell that the client is sending ahead. */
+    c->linger = (linger || c->stash_len > 0) && !c->eof;
     c->finish_reason = reason;
     conn_deadline(c, 0, reason);
     conn_flush_later(c);
