@@ -51,6 +51,7 @@ static enum err carry_out(struct controller *k, struct control *c, plan_fn *plan
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
     struct reshard r = {.draft = draft,
                         .now_ms = now_ms,
+                        .index_first = old->shard_index_next,
                         .ends = ends,
                         .end_count = old->partition_count,
                         .log_id_next = catalog_take_log_ids(k->catalog, more)};
@@ -67,7 +68,8 @@ static enum err change_shards(struct controller *k, struct control *c, plan_fn *
     CLEANUP(topic_unrefp) struct topic *old = NULL;
     TRY(control_topic(k, c, &old));
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
-    struct reshard r = {.draft = draft, .now_ms = clock_wall_ms()};
+    struct reshard r = {
+        .draft = draft, .now_ms = clock_wall_ms(), .index_first = old->shard_index_next};
     TRY(plan(c, &r));
     draft_finish(draft);
     TRY(check_limits(k, c, old, draft));

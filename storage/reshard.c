@@ -14,14 +14,17 @@ static void close_shard(struct reshard *r, int32_t position)
     struct shard *s = &r->draft->shards[position];
     assert(s->end_offset == -1);
     s->end_offset = end_of(r, s->partition);
-    s->closed_ms = r->now_ms > s->created_ms ? r->now_ms : s->created_ms;
+    s->closed_ms = r->now_ms;
     r->draft->partitions[s->partition].open_shard = -1;
 }
 
-/* Kinesis dates a child one second after its making. Its second must be later than its parent's:
- * sequence numbers begin with it. */
+/* Kinesis dates a child one second after its making. Its second must be later than that of any
+ * ancestor that holds records: their sequence numbers begin with it. Shards that come and go within
+ * one change hold none, so all of its generations share a second, or a long row of steps would date
+ * its last shards minutes ahead. */
 static int64_t child_created_ms(const struct reshard *r, const struct shard *parent)
 {
+    if (parent->index >= r->index_first) return parent->created_ms;
     int64_t created_ms = r->now_ms + 1000;
     int64_t least_ms = (parent->created_ms / 1000 + 1) * 1000;
     return created_ms > least_ms ? created_ms : least_ms;

@@ -15,6 +15,7 @@
 struct reshard {
     struct topic *draft;        /* finished, or a copy of a finished one */
     int64_t now_ms;
+    int32_t index_first;        /* shards from this index on are made by this change */
     const int64_t *ends;        /* end offset of each partition there was before, or NULL */
     int32_t end_count;
     bool only_new;              /* the upper child of a split never reuses a retired partition */

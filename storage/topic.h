@@ -35,8 +35,9 @@ struct shard {
     u128 hash_last;             /* inclusive */
     int32_t parent;             /* shard index or -1 */
     int32_t adjacent_parent;    /* merged with parent, or -1 */
-    int64_t created_ms;         /* in every sequence number of the shard */
-    int64_t closed_ms;          /* 0 while open */
+    int64_t created_ms;         /* in every sequence number of the shard; a child's lies up to a second ahead
+                                   of its making, more when it is split again at once */
+    int64_t closed_ms;          /* 0 while open; before created_ms in a shard that never lived */
 };
 
 struct partition {

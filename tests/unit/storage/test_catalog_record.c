@@ -22,7 +22,7 @@ static struct topic *sample(void)
     draft_even_shards(t, 2, 5, 1699999998123);
     draft_finish(t);
     const int64_t ends[] = {1000, 2000};
-    struct reshard r = {.draft = t, .now_ms = 1700000009000, .ends = ends, .end_count = 2, .log_id_next = 9};
+    struct reshard r = {.draft = t, .now_ms = 1700000009000, .index_first = 2, .ends = ends, .end_count = 2, .log_id_next = 9};
     reshard_split(&r, 0, (u128)1 << 100);
     draft_finish(t);
     reshard_merge(&r, t->open[1], t->open[2]);
