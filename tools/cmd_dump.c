@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "base/uuid.h"
+#include "storage/draft.h"
 #include "storage/keys.h"
 #include "storage/record.h"
 #include "storage/walk.h"
@@ -68,7 +69,10 @@ static enum err print_topics(struct kv *kv)
     while (err == ERR_OK && kv_iter_next(it)) {
         struct topic *t = NULL;
         err = topic_record_read(kv_iter_value(it), &t);
-        if (err == ERR_OK) err = print_topic(kv, t);
+        if (err == ERR_OK) {
+            draft_finish(t);        /* tells open shards from retired partitions */
+            err = print_topic(kv, t);
+        }
         topic_unref(t);
     }
     if (err == ERR_OK) err = kv_iter_error(it);
