@@ -193,6 +193,52 @@ TEST(while_a_change_is_in_doubt_nothing_else_is_changed)
     cx_done(&f);
 }
 
+static int32_t shards_listed(struct cx *f)
+{
+    struct topic *t = cx_topic(f, "t");
+    EXPECT(topic_invariant(t) == NULL);
+    int32_t count = t->shard_count;
+    topic_unref(t);
+    return count;
+}
+
+TEST(shards_expire_whole_under_every_fault)
+{
+    for (int64_t at = 0, faulted = 1; faulted; at++) {
+        struct cx f;
+        cx_init(&f);
+        f.options.durability_power = true;
+        f.options.retention_check_ms = 1000;
+        EXPECT_OK(cx_start(&f));
+        EXPECT_OK(cx_create(&f, "t", 1));
+        EXPECT_OK(cx_append(&f, "t", 0, NULL));
+        EXPECT_OK(cx_config(&f, "t", CONFIG_SET, "retention.ms", "5000"));
+        EXPECT_OK(cx_split(&f, "t", 0, (u128)1 << 127));
+        EXPECT_OK(cx_split(&f, "t", 2, (u128)3 << 126));
+        EXPECT_EQ(shards_listed(&f), 5);
+        cx_advance_ms(10000);
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = at});
+        for (int i = 0; i < 3; i++) {
+            cx_turn(&f);
+            cx_advance_ms(1000);
+        }
+        faulted = kv_mem_faulted(f.kv);
+        if (!faulted) EXPECT_EQ(shards_listed(&f), 3);
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+        int32_t listed = shards_listed(&f);
+        cx_stop(&f);
+        kv_mem_reopen(f.kv, true);
+        EXPECT_OK(cx_start(&f));
+        EXPECT_EQ(shards_listed(&f), listed);
+        for (int i = 0; i < 3; i++) {
+            cx_advance_ms(1000);
+            cx_turn(&f);
+        }
+        EXPECT_EQ(shards_listed(&f), 3);
+        cx_done(&f);
+    }
+}
+
 TEST(starting_under_every_fault_fails_cleanly_or_works)
 {
     struct cx f;
@@ -235,5 +281,6 @@ TESTS(RUN(one_fault_leaves_the_old_or_the_new_catalog),
       RUN(faults_in_a_row_leave_a_doubt_that_is_settled_later),
       RUN(a_crash_at_any_call_leaves_the_old_or_the_new_catalog),
       RUN(while_a_change_is_in_doubt_nothing_else_is_changed),
+      RUN(shards_expire_whole_under_every_fault),
       RUN(starting_under_every_fault_fails_cleanly_or_works),
       RUN(producer_ids_stay_unique_under_faults))
