@@ -8,10 +8,10 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * Latency ADDRESS TOPIC SECONDS SIZE RATE: acknowledgement times of single records at a steady rate, from
- * when each was due. Three seconds of warm-up, for the sake of the compiler, are not counted.
+ * when each was due. Two seconds of warm-up, for the sake of the compiler, are not counted.
  */
 public final class Latency {
-    private static final int WARM_UP_S = 3;
+    private static final int WARM_UP_S = 2;
 
     public static void main(String[] args) throws Exception {
         int seconds = Integer.parseInt(args[2]);

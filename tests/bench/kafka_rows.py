@@ -54,7 +54,7 @@ def latency(partitions):
         load("latency", server.kafka, topic, 2, 100, 1000)
 
     def measure(server, _run):
-        found = load("latency", server.kafka, topic, 5, 100, 1000)
+        found = load("latency", server.kafka, topic, 3, 100, 1000)
         return {"p50": found["p50_us"] / 1e3, "p99": found["p99_us"] / 1e3}
     return prepare, measure
 
@@ -69,7 +69,7 @@ def java_latency(partitions):
 
     def measure(server, _run):
         out = subprocess.run(["java", "-XX:+UseSerialGC", "-cp", f"{servers.DEPS}/java/lib/*", str(program),
-                              server.kafka, topic, "5", "100", "1000"], check=True, capture_output=True, text=True)
+                              server.kafka, topic, "3", "100", "1000"], check=True, capture_output=True, text=True)
         found = {name: float(value) for name, value in (pair.split("=") for pair in out.stdout.split())}
         return {"p50": found["p50_us"] / 1e3, "p99": found["p99_us"] / 1e3}
     return prepare, measure
@@ -105,7 +105,7 @@ def start(kind, _run):
 _rate = {"rate": ("records/s", 0, False), "cpu_us": ("broker CPU us/record", 2, True)}
 _bulk = {"rate": ("records/s", 0, False), "cpu_gb": ("broker CPU s/GB", 2, True)}
 _latency = {"p50": ("p50 ms", 2, True), "p99": ("p99 ms", 2, True)}
-_small, _large, _few, _many = consume(100, 3_000_000), consume(KIB, 700_000), latency(4), latency(500)
+_small, _large, _few = consume(100, 2_000_000), consume(KIB, 500_000), latency(4)
 _java_few, _java_many = java_latency(4), java_latency(500)
 
 ROWS = [
@@ -113,19 +113,18 @@ ROWS = [
         start, "<= 50 ms; <= 25 MB", fresh=True),
     Row("create-4", "create a topic, 4 partitions", {"p50": ("ms", 1, True)}, create(4, 20), "<= 5 ms"),
     Row("create-500", "create a topic, 500 partitions", {"p50": ("ms", 1, True)}, create(500, 3), "<= 30 ms"),
-    Row("produce-1", "produce 100 B, one record per request, acks all", _rate, produce(100, 1, 4),
+    Row("produce-1", "produce 100 B, one record per request, acks all", _rate, produce(100, 1, 2),
         ">= 10x the rate, <= 1/15 of the CPU"),
-    Row("produce-10", "produce 100 B, 10 records per request, acks all", _rate, produce(100, 10, 4),
+    Row("produce-10", "produce 100 B, 10 records per request, acks all", _rate, produce(100, 10, 2),
         ">= 8x the rate, <= 1/12 of the CPU"),
-    Row("produce-100b", "produce 100 B, large batches, acks all", _bulk, produce(100, 0, 4),
+    Row("produce-100b", "produce 100 B, large batches, acks all", _bulk, produce(100, 0, 2),
         "client-bound, <= 1.2 s/GB"),
-    Row("produce-1k", "produce 1 KiB, large batches, acks all", _bulk, produce(KIB, 0, 4),
+    Row("produce-1k", "produce 1 KiB, large batches, acks all", _bulk, produce(KIB, 0, 2),
         ">= 2x the rate, <= 1/2 of the CPU"),
     Row("consume-100b", "consume 100 B", _bulk, _small[1], "client-bound, no more CPU than Kafka", _small[0]),
     Row("consume-1k", "consume 1 KiB", _bulk, _large[1], "client-bound, no more CPU than Kafka", _large[0]),
     Row("latency-4", "ack latency, 100 B, linger 0, acks all, 1,000/s, 4 partitions (librdkafka)", _latency, _few[1],
         "p50 <= 0.25, p99 <= 1.5 ms with the Java client", _few[0]),
-    Row("latency-500", "the same over 500 partitions (librdkafka)", _latency, _many[1], "as over 4", _many[0]),
     Row("java-latency-4", "ack latency as above, 4 partitions (Java client)", _latency, _java_few[1],
         "p50 <= 0.25, p99 <= 1.5 ms", _java_few[0]),
     Row("java-latency-500", "the same over 500 partitions (Java client)", _latency, _java_many[1], "as over 4",
