@@ -1,8 +1,8 @@
 /* `diglot serve`: the composition root. Opens the data directory, makes the loops, the broker, the
  * bridge and the admin door, prints where they listen, and waits for a signal.
  *
- * Stop: SIGTERM or SIGINT closes the doors, which finish what they accepted; then loops, broker,
- * bridge and store end in that order, so that nothing outlives what it uses. A second signal ends the
+ * Stop: SIGTERM or SIGINT closes the doors, which finish what they accepted; then loops,
+ * storage and the doors end in that order, so that nothing outlives what it uses. A second signal ends the
  * process at once: by then only what was never acknowledged is lost. */
 #include <errno.h>
 #include <pthread.h>
@@ -238,10 +238,12 @@ static void close_all(struct server *s)
     atomic_store(&s->admin.ready, false);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_close(s->listeners[i], STOP_GRACE_MS);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
-    bridge_free(s->bridge);
-    broker_free(s->broker);
+    /* What storage still had in hand when the grace was over is posted by its end, and run by the loops'
+     * end: the doors, whose requests those are, go last. */
     store_close(s->store);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
+    bridge_free(s->bridge);
+    broker_free(s->broker);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_free(s->listeners[i]);
     limits_free(s->limits);
     tls_free(s->tls);
