@@ -161,7 +161,9 @@ static bool is_listed(const struct topic *t, const struct shard *shard, const st
 void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_page *page)
 {
     struct arena *arena = rq->arena;
-    page->settled_ms = clock_wall_ms() - rq->bridge->options.stream_create_ms;
+    /* A shard that is closed within its first second has its closing dated ahead of the clock. */
+    int64_t shown_ms = rq->bridge->options.stream_create_ms;
+    page->settled_ms = shown_ms > 0 ? clock_wall_ms() - shown_ms : INT64_MAX;
     page->shards = ARENA_ARRAY(arena, struct kinesis_shard, (size_t)page->count_max);
     for (int32_t i = 0; page->shards != NULL && i < t->shard_count; i++) {
         const struct shard *shard = &t->shards[i];

@@ -13,6 +13,7 @@ import json
 import os
 import select
 import subprocess
+import tempfile
 import time
 
 from . import clients, lines, server as servers
@@ -253,11 +254,14 @@ class AwsCli(Kinesis):
         import botocore
         command = self.command()
         environment = {k: v for k, v in os.environ.items() if not k.endswith("_CA_BUNDLE")}
-        done = subprocess.run(
-            [command, "kinesis", botocore.xform_name(operation, "-"), "--endpoint-url", endpoint(server, tls),
-             *(("--ca-bundle", tls) if tls else ()), "--no-paginate", "--output", "json",
-             "--cli-input-json", json.dumps(members, default=_encoded)],
-            capture_output=True, text=True, timeout=TIMEOUT_S, env={**environment, **ENVIRONMENT})
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as given:      # longer than an argument may be
+            json.dump(members, given, default=_encoded)
+            given.flush()
+            done = subprocess.run(
+                [command, "kinesis", botocore.xform_name(operation, "-"), "--endpoint-url", endpoint(server, tls),
+                 *(("--ca-bundle", tls) if tls else ()), "--no-paginate", "--output", "json",
+                 "--cli-input-json", f"file://{given.name}"],
+                capture_output=True, text=True, timeout=TIMEOUT_S, env={**environment, **ENVIRONMENT})
         if done.returncode == 0:
             return _decoded(json.loads(done.stdout or "{}"))
         _, sign, rest = done.stderr.strip().partition("An error occurred (")
