@@ -84,5 +84,5 @@ install_group() {
     esac
 }
 
-[ $# -gt 0 ] || set -- apt python node java
+[ $# -gt 0 ] || set -- apt python node java kafka
 for group in "$@"; do install_group "$group"; done
