@@ -238,12 +238,13 @@ static void close_all(struct server *s)
     atomic_store(&s->admin.ready, false);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_close(s->listeners[i], STOP_GRACE_MS);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
-    /* What storage still had in hand when the grace was over is posted by its end, and run by the loops'
-     * end: the doors, whose requests those are, go last. */
+    /* What storage still had in hand when the grace was over is posted by its end, and belongs to the
+     * doors: it runs before they go. */
     store_close(s->store);
-    for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
+    for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
     bridge_free(s->bridge);
     broker_free(s->broker);
+    for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_free(s->listeners[i]);
     limits_free(s->limits);
     tls_free(s->tls);
