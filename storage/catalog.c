@@ -396,7 +396,12 @@ enum err catalog_open(struct store *s, struct catalog **ret)
     CLEANUP(catalog_closep) struct catalog *c = NEW(struct catalog);
     c->store = s;
     c->kv = store_kv(s);
-    pthread_rwlock_init(&c->lock, NULL);
+    /* Loops look up all the time: a change must not wait for a moment when none does. */
+    pthread_rwlockattr_t kind;
+    pthread_rwlockattr_init(&kind);
+    pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(&c->lock, &kind);
+    pthread_rwlockattr_destroy(&kind);
     TRY(load_meta(c));
     c->version = c->next.version;
     c->producer_id_next = c->next.producer_id_next;

@@ -1,8 +1,16 @@
-/* The stated limits of the catalog, reached. */
+/* The stated limits of the catalog, reached. A sanitizer's build leaves the two large ones out: they
+ * take it a minute and show nothing that the other tests of the catalog do not. */
 #include "catalog_fixture.h"
+
+#ifdef DIGLOT_SANITIZED
+#define LARGE skip()
+#else
+#define LARGE (void)0
+#endif
 
 TEST(no_more_partitions_than_the_server_keeps)
 {
+    LARGE;
     struct cx f;
     char name[32];
     cx_init(&f);
@@ -25,6 +33,7 @@ TEST(no_more_partitions_than_the_server_keeps)
 
 TEST(no_more_topics_than_the_server_keeps)
 {
+    LARGE;
     struct cx f;
     char name[32];
     cx_init(&f);
