@@ -22,6 +22,7 @@
 enum {
     SYNC_INTERVAL_MS = 1000,
     RECLAIM_BYTES_MIN = 32 << 20,
+    RECLAIM_INTERVAL_MS = 5000, /* at least, so that a hundred deleted topics cost one compaction */
     TOPICS_PAGE = 64,
 };
 
@@ -39,6 +40,7 @@ struct house {
     int retains_out;                    /* jobs at the workers */
     uint64_t bytes_removed;             /* by retention, not reclaimed yet */
     bool reclaim_now;
+    int64_t reclaim_at_ms;              /* not before */
     uint64_t reclaim_first;             /* log ids that had something removed: [first, next) */
     uint64_t reclaim_next;
     struct job sweep_job;               /* the sweeper is through */
@@ -200,7 +202,8 @@ static bool do_due(struct house *h, int64_t now_ms)
         h->retain_at_ms = now_ms + o->retention_check_ms;
         any = true;
     }
-    if (h->reclaim_now && !h->sweeping) {
+    if (h->reclaim_now && !h->sweeping && now_ms >= h->reclaim_at_ms) {
+        h->reclaim_at_ms = now_ms + RECLAIM_INTERVAL_MS;
         reclaim(h);
         any = true;
     }

@@ -27,6 +27,10 @@ struct worker *store_worker(struct store *s, uint64_t number);
 void worker_open_for_read(struct log_read *r);
 void worker_open_for_seek(struct log_seek *q);
 
+/* Calls fn for each range of log ids, [first, next), that the topic's partitions have. */
+void topic_each_log_range(const struct topic *topic, void *context,
+                          void (*fn)(void *context, uint64_t first, uint64_t next));
+
 /* One topic's retention on one worker, a few partitions a turn; then posts the job to the house. */
 struct retain {
     struct job job;

@@ -525,18 +525,6 @@ static void call_close(struct worker *w, struct call *c)
         if (c->topic->partitions[i].log->worker == w) close_log(w, c->topic->partitions[i].log);
 }
 
-/* Calls fn for each run of log ids that follow on each other: a topic's were made together. */
-static void each_id_range(const struct topic *topic, void *context,
-                          void (*fn)(void *context, uint64_t first, uint64_t next))
-{
-    for (int32_t i = 0, j; i < topic->partition_count; i = j) {
-        uint64_t first = topic->partitions[i].log_id;
-        for (j = i + 1; j < topic->partition_count; j++)
-            if (topic->partitions[j].log_id != first + (uint64_t)(j - i)) break;
-        fn(context, first, first + (uint64_t)(j - i));
-    }
-}
-
 static void reclaim_range(void *house, uint64_t first, uint64_t next)
 {
     house_reclaim(house, first, next);
@@ -545,30 +533,12 @@ static void reclaim_range(void *house, uint64_t first, uint64_t next)
 void store_logs_close(struct store *s, struct topic *topic)
 {
     call_topic(s, topic, call_close);
-    if (store_house(s) != NULL) each_id_range(topic, store_house(s), reclaim_range);
+    if (store_house(s) != NULL) topic_each_log_range(topic, store_house(s), reclaim_range);
 }
 
 void store_logs_stop(struct store *s, struct topic *topic)
 {
     call_topic(s, topic, call_close);
-}
-
-static void erase_range(void *context, uint64_t first, uint64_t next)
-{
-    struct kv_batch *b = context;
-    struct log_range_key log_from = log_range_first(first), log_to = log_range_first(next);
-    kv_batch_delete_range(b, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
-    struct chunk_key chunk_from = chunk_key_first(first), chunk_to = chunk_key_first(next);
-    kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to));
-    struct start_key start_from = start_key(first), start_to = start_key(next);
-    kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(start_from), KEY_BYTES(start_to));
-    struct producers_key from = producers_key(first), to = producers_key(next);
-    kv_batch_delete_range(b, KV_PRODUCERS, KEY_BYTES(from), KEY_BYTES(to));
-}
-
-void store_logs_erase(struct kv_batch *b, const struct topic *topic)
-{
-    each_id_range(topic, b, erase_range);
 }
 
 /* Errors: those of store_log_raise_start(). Thread: the worker. */
