@@ -196,6 +196,20 @@ def test_tags_and_retention(server, stream, client):
 
 
 @each_client
+def test_tags_of_a_resource(server, stream, client):
+    if client.name == "aws-cli":
+        pytest.skip("its model has no TagResource")
+    arn = summary(server, stream(1))["StreamARN"]
+    client.call(server, "TagResource", ResourceARN=arn, Tags={"team": "blue", "gone": "x"})
+    client.call(server, "TagResource", ResourceARN=arn, Tags={"team": "red"})
+    client.call(server, "UntagResource", ResourceARN=arn, TagKeys=["gone", "never there"])
+    tags = client.call(server, "ListTagsForResource", ResourceARN=arn)["Tags"]
+    assert {t["Key"]: t["Value"] for t in tags} == {"team": "red"}
+    with pytest.raises(KinesisError, match="ResourceNotFoundException"):
+        client.call(server, "TagResource", ResourceARN=arn + "-of-none", Tags={"a": "b"})
+
+
+@each_client
 def test_consumers(server, stream, client):
     name = stream(1)
     arn = summary(server, name)["StreamARN"]
