@@ -16,6 +16,7 @@ static enum err client_err(enum err err)
 static void stored(struct offsets_commit *commit)
 {
     struct group_commit *c = CONTAINER_OF(commit, struct group_commit, commit);
+    if (c->gl == NULL) return;      /* the server stops, and nobody waits any more */
     *(c->prev ? &c->prev->next : &c->gl->commits) = c->next;
     if (c->next != NULL) c->next->prev = c->prev;
     c->done(c, client_err(commit->err));
@@ -31,6 +32,12 @@ void group_commit_begin(struct groups_loop *gl, struct group_commit *c)
     c->commit.home = gl->home->loop;
     c->commit.done = stored;
     store_offsets_commit(gl->home->broker->store, &c->commit);
+}
+
+void group_commits_forget(struct groups_loop *gl)
+{
+    for (struct group_commit *c = gl->commits; c != NULL; c = c->next) c->gl = NULL;
+    gl->commits = NULL;
 }
 
 bool group_commits_under_way(const struct groups_loop *gl, struct bytes group_id)

@@ -14,6 +14,8 @@ struct group_commit {
     struct group_commit *next, *prev;
 };
 void group_commit_begin(struct groups_loop *gl, struct group_commit *c);
+/* When the loop goes before storage does: what comes back later finds nobody. */
+void group_commits_forget(struct groups_loop *gl);
 bool group_commits_under_way(const struct groups_loop *gl, struct bytes group_id);
 
 #endif

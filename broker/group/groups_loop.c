@@ -8,6 +8,7 @@
 #include <assert.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "broker/group/commits.h"
 #include "broker/group/expiry.h"
 #include "storage/offsets.h"
 #include "base/check.h"
@@ -264,6 +265,7 @@ void groups_loop_free(struct groups_loop *gl)
 {
     if (gl == NULL) return;
     loop_timer_cancel(gl->home->loop, &gl->timer);
+    group_commits_forget(gl);
     group_expiry_free(gl->expiry);
     groups_free(gl->groups);
     group_effects_done(&gl->out);
