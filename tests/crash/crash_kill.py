@@ -8,9 +8,10 @@ import time
 
 import pytest
 from kafka_load import KafkaLoad
+from kinesis_load import KinesisLoad
 from lib import server as servers
 
-LOADS = {"kafka": lambda rng: [KafkaLoad(rng)]}
+LOADS = {"kafka": lambda rng: [KafkaLoad(rng)], "kinesis": lambda rng: [KinesisLoad(rng)]}
 
 
 @pytest.mark.timeout(1800)
@@ -22,7 +23,7 @@ def test_kill_9(request, rng, load, durability):
     if durability == "power":
         crashes = max(1, crashes // 10)         # the same code but for one sync
     loads = LOADS[load](rng)
-    with servers.Diglot(["--durability", durability]) as server:
+    with servers.Diglot(["--durability", durability, "--limits", "off"]) as server:
         for each in loads:
             each.open(server)
         for crash in range(crashes):
