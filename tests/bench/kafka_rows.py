@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import time
 
+from confluent_kafka import Producer
 from lib import admin, server as servers, wire
 from rows import Row, load, with_cpu
 
@@ -13,7 +14,13 @@ PARTITIONS = 4
 def _topic(server, name, partitions=PARTITIONS):
     """A new topic whose partitions all have a leader that answers."""
     admin.create_topic(server, name, partitions)
-    time.sleep(0.5)
+    producer = Producer({"bootstrap.servers": server.kafka, "log_level": 0})
+    left = set(range(partitions))
+    while left:
+        for partition in list(left):
+            producer.produce(name, b"", partition=partition,
+                             on_delivery=lambda error, message: error or left.discard(message.partition()))
+        producer.flush(30)
     return name
 
 
