@@ -128,7 +128,9 @@ enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct k
     a->append_time_ms = -1;
     if (info.producer_id >= 0) {
         const struct producer_batch *duplicate;
-        TRY(producers_check(&w->producers, a->partition_addressed, &info, &duplicate));
+        const struct topic *t = log->topic;
+        int64_t window_first = t->shards[t->partitions[log->partition].open_shard].first_offset;
+        TRY(producers_check(&w->producers, a->partition_addressed, window_first, &info, &duplicate));
         if (duplicate != NULL) {
             a->base_offset = duplicate->base_offset;
             a->arrival_ms = duplicate->arrival_ms;

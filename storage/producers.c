@@ -90,7 +90,7 @@ static struct producer_entry *find(const struct producers *p, int32_t partition,
 }
 
 enum err producers_check(const struct producers *p, int32_t partition_addressed,
-                         const struct batch_info *info,
+                         int64_t window_first, const struct batch_info *info,
                          const struct producer_batch **ret_duplicate)
 {
     assert(info->producer_id >= 0);
@@ -98,8 +98,11 @@ enum err producers_check(const struct producers *p, int32_t partition_addressed,
     const struct producer_entry *e = find(p, partition_addressed, info->producer_id);
     if (e == NULL) return ERR_OK;       /* nothing known: any sequence begins */
     if (info->producer_epoch < e->epoch) return ERR_INVALID_PRODUCER_EPOCH;
+    const struct producer_batch *newest =
+        e->batch_count > 0 ? &e->batches[e->batch_count - 1] : NULL;
+    bool resharded = newest != NULL && newest->base_offset < window_first;
     if (info->producer_epoch > e->epoch)
-        return info->base_sequence == 0 ? ERR_OK : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        return info->base_sequence == 0 || resharded ? ERR_OK : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     int32_t last_sequence = batch_last_sequence(info);
     for (int i = 0; i < e->batch_count; i++) {
         const struct producer_batch *b = &e->batches[i];
@@ -108,9 +111,8 @@ enum err producers_check(const struct producers *p, int32_t partition_addressed,
             return ERR_OK;
         }
     }
-    if (e->batch_count == 0) return ERR_OK;
-    int32_t last = e->batches[e->batch_count - 1].last_sequence;
-    int32_t expected = last == INT32_MAX ? 0 : last + 1;
+    if (newest == NULL || resharded) return ERR_OK;
+    int32_t expected = newest->last_sequence == INT32_MAX ? 0 : newest->last_sequence + 1;
     return info->base_sequence == expected ? ERR_OK : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 }
 

@@ -24,12 +24,14 @@ void producers_init(struct producers *p);
 void producers_done(struct producers *p);       /* p may be used again */
 
 /* May this batch be appended? ret_duplicate: it was already, as this one; else NULL. The pointer
- * lives until the next change of p. Only for batches with a producer id.
+ * lives until the next change of p. Only for batches with a producer id. window_first: first offset of
+ * the log's open shard; before it, what is addressed here may have gone into another log and come
+ * back, so that a gap after a batch from before it is none.
  * Errors: ERR_INVALID_PRODUCER_EPOCH - older than the one known; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER - a
  * gap, a duplicate too old to be known, or a new epoch that does not begin at 0.
  * Thread: the log's worker. */
 enum err producers_check(const struct producers *p, int32_t partition_addressed,
-                         const struct batch_info *info,
+                         int64_t window_first, const struct batch_info *info,
                          const struct producer_batch **ret_duplicate);
 
 /* It was appended with info->base_offset. */

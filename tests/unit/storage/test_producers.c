@@ -24,9 +24,9 @@ TEST(the_longest_silent_producer_makes_room)
     }
     const struct producer_batch *duplicate;
     struct batch_info oldest = batch(1000, 0, 9, 1, 0), newest = oldest;
-    EXPECT_OK(producers_check(&p, 0, &oldest, &duplicate));         /* forgotten: anything goes */
+    EXPECT_OK(producers_check(&p, 0, 0, &oldest, &duplicate));         /* forgotten: anything goes */
     newest.producer_id = 1000 + PRODUCERS_MAX + 99;
-    EXPECT_ERR(producers_check(&p, 0, &newest, &duplicate), ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    EXPECT_ERR(producers_check(&p, 0, 0, &newest, &duplicate), ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
     producers_done(&p);
 }
 
@@ -56,7 +56,7 @@ TEST(a_snapshot_reads_back_whatever_its_size)
             if (e == NULL) continue;
             const struct producer_batch *duplicate, *last = &e->batches[e->batch_count - 1];
             struct batch_info b = batch(e->producer_id, e->epoch, last->first_sequence, 1, 0);
-            EXPECT_OK(producers_check(&q, e->partition_addressed, &b, &duplicate));
+            EXPECT_OK(producers_check(&q, e->partition_addressed, 0, &b, &duplicate));
             EXPECT_EQ(duplicate->base_offset, last->base_offset);
         }
         producers_done(&q);
@@ -82,12 +82,32 @@ TEST(the_silent_expire)
     EXPECT_EQ(p.count, 30);
     const struct producer_batch *duplicate;
     struct batch_info kept = batch(20, 0, 0, 1, 0);
-    EXPECT_OK(producers_check(&p, 0, &kept, &duplicate));
+    EXPECT_OK(producers_check(&p, 0, 0, &kept, &duplicate));
     EXPECT(duplicate != NULL);
     EXPECT_EQ(producers_expire(&p, 1000), 30);
     EXPECT_EQ(p.count, 0);
     producers_done(&p);
 }
 
-TESTS(RUN(the_longest_silent_producer_makes_room), RUN(a_snapshot_reads_back_whatever_its_size),
-      RUN(the_silent_expire))
+TEST(a_gap_across_a_reshard_is_none)
+{
+    struct producers p;
+    producers_init(&p);
+    struct batch_info first = batch(7, 1, 0, 5, 100), later = batch(7, 1, 30, 5, 200);
+    producers_add(&p, 3, &first, 1);
+    const struct producer_batch *duplicate;
+    EXPECT_ERR(producers_check(&p, 3, 100, &later, &duplicate), ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    EXPECT_OK(producers_check(&p, 3, 101, &later, &duplicate));
+    EXPECT(duplicate == NULL);
+    EXPECT_OK(producers_check(&p, 3, 101, &first, &duplicate));        /* still known */
+    EXPECT_EQ(duplicate->base_offset, 100);
+    struct batch_info stale = batch(7, 0, 30, 5, 200);
+    EXPECT_ERR(producers_check(&p, 3, 101, &stale, &duplicate), ERR_INVALID_PRODUCER_EPOCH);
+    producers_add(&p, 3, &later, 2);
+    struct batch_info gap = batch(7, 1, 40, 5, 300);
+    EXPECT_ERR(producers_check(&p, 3, 101, &gap, &duplicate), ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    producers_done(&p);
+}
+
+TESTS(RUN(the_longest_silent_producer_makes_room), RUN(a_gap_across_a_reshard_is_none),
+      RUN(a_snapshot_reads_back_whatever_its_size), RUN(the_silent_expire))
