@@ -185,9 +185,12 @@ void metrics_head(struct writer *out, const char *name, const char *type, const 
 void metrics_label(struct writer *out, struct bytes value)
 {
     writer_text(out, "\"");
+    size_t chars;
+    bool text = bytes_is_utf8(value, &chars);       /* a scraper refuses the whole page otherwise */
     for (size_t i = 0; i < value.len; i++) {
         uint8_t c = value.data[i];
-        if (c == '\n') writer_text(out, "\\n");
+        if (c >= 0x80 && !text) writer_text(out, "?");
+        else if (c == '\n') writer_text(out, "\\n");
         else if (c == '"' || c == '\\') writer_printf(out, "\\%c", c);
         else writer_i8(out, (int8_t)c);
     }

@@ -7,6 +7,7 @@
 #include "bridge/dispatch.h"
 #include "bridge/fanout.h"
 #include "bridge/get.h"
+#include "bridge/meter.h"
 #include "bridge/state.h"
 #include "protocol/kinesis/codec.h"
 #include "storage/secret.h"
@@ -37,6 +38,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
     if (store_secret(store, b->token_key.bytes) != ERR_OK) fill_random(b->token_key.bytes, TOKEN_KEY_BYTES);
     pthread_mutex_init(&b->deleting.lock, NULL);
     b->subscriptions = subscriptions_new();
+    b->meters = meters_new();
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct bridge_loop, loop_count);
     for (uint32_t i = 0; i < loop_count; i++) {
@@ -65,6 +67,7 @@ void bridge_free(struct bridge *b)
     for (uint32_t i = 0; i < DELETING_SHOWN_MAX; i++) topic_unref(b->deleting.streams[i].topic);
     pthread_mutex_destroy(&b->deleting.lock);
     subscriptions_free(b->subscriptions);
+    meters_free(b->meters);
     mem_free(b->loops);
     mem_free(b);
 }

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "bridge/get.h"
+#include "bridge/meter.h"
 #include "bridge/stream.h"
 #include "policy/limits.h"
 #include "protocol/kinesis/eventstream.h"
@@ -292,6 +293,11 @@ static void send_event(struct subscription *sub, const struct shard *shard, cons
     http_stream_write(sub->rq->http, &sub->rq->http->reply);
     struct limits_key key = {.topic_id = sub->topic->id, .shard = sub->shard};
     limits_charge_push(sub->rq->bridge->limits, &key, bytes_hash(sub->consumer), page->bytes, clock_mono_ms());
+    struct meter_delta d = {.maxima[METER_EVENT_BEHIND] = event.millis_behind_latest, .seen[METER_EVENT_BEHIND] = true};
+    d.sums[METER_EVENT_SUCCESS] = 1;
+    d.sums[METER_EVENT_BYTES] = (int64_t)page->bytes;
+    d.sums[METER_EVENT_RECORDS] = page->count;
+    meter_add(sub->rq->bridge->meters, sub->topic, &d);
     sub->sent_ms = loop_now_ms(sub->loop);
     loop_timer_set(sub->loop, &sub->heartbeat, sub->sent_ms + HEARTBEAT_MS);
     if (last) end(sub, ERR_OK, NULL);
@@ -446,6 +452,9 @@ static void begin_stream(struct subscription *sub)
 {
     struct kinesis_request *rq = sub->rq;
     enum err err = table_take(rq->bridge->subscriptions, sub);
+    struct meter_delta d = {0};
+    d.sums[err == ERR_OK ? METER_SUBSCRIBE_SUCCESS : METER_SUBSCRIBE_RATE_EXCEEDED] = 1;
+    meter_add(rq->bridge->meters, sub->topic, &d);
     if (err != ERR_OK) {
         struct topic *t = sub->topic;
         char *text = arena_printf(rq->arena, "Another active subscription exists for this consumer: %.*s:%s:%.*s:%.*s",

@@ -1,6 +1,7 @@
 #include "bridge/put.h"
 
 #include "base/clock.h"
+#include "bridge/meter.h"
 #include "bridge/stream.h"
 #include "policy/limits.h"
 #include "protocol/batch/build.h"
@@ -75,9 +76,38 @@ static uint32_t header_of(const struct put_record *r, struct record_header *to)
     return 1;
 }
 
+static void count(const struct put *p)
+{
+    bool one = p->rq->op == KINESIS_OP_PUT_RECORD;
+    int64_t bytes = 0, stored = 0, throttled = 0;
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct put_record *r = &p->records[i];
+        throttled += r->err == ERR_PROVISIONED_THROUGHPUT_EXCEEDED;
+        if (r->err != ERR_OK) continue;
+        stored++;
+        bytes += (int64_t)(r->data.len + r->partition_key.len);
+    }
+    struct meter_delta d = {0};
+    d.sums[METER_INCOMING_BYTES] = bytes;
+    d.sums[METER_INCOMING_RECORDS] = stored;
+    d.sums[METER_WRITE_EXCEEDED] = throttled;
+    d.sums[one ? METER_PUT_RECORD_BYTES : METER_PUT_RECORDS_BYTES] = bytes;
+    d.sums[one ? METER_PUT_RECORD_LATENCY_MS : METER_PUT_RECORDS_LATENCY_MS] = kinesis_latency_ms(p->rq);
+    d.sums[one ? METER_PUT_RECORD_SUCCESS : METER_PUT_RECORDS_SUCCESS] = stored > 0;
+    d.sums[one ? METER_PUT_RECORD_CALLS : METER_PUT_RECORDS_CALLS] = 1;
+    if (!one) {
+        d.sums[METER_PUT_RECORDS_TOTAL] = p->count;
+        d.sums[METER_PUT_RECORDS_SUCCESSFUL] = stored;
+        d.sums[METER_PUT_RECORDS_THROTTLED] = throttled;
+        d.sums[METER_PUT_RECORDS_FAILED] = p->count - stored - throttled;
+    }
+    meter_add(p->rq->bridge->meters, p->topic, &d);
+}
+
 static void finish(struct put *p)
 {
     if (--p->pending > 0) return;
+    count(p);
     topic_unref(p->topic);
     p->topic = NULL;
     p->done(p);

@@ -5,6 +5,7 @@
 #ifndef BRIDGE_REQUEST_H
 #define BRIDGE_REQUEST_H
 
+#include "base/clock.h"
 #include "base/net/http.h"
 #include "bridge/state.h"
 #include "protocol/kinesis/api.gen.h"
@@ -40,6 +41,12 @@ void kinesis_fail_plain(struct kinesis_request *rq, enum err err);
 enum { KINESIS_HEADERS_MAX = 6 };
 uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
                          struct http_header *to);
+
+/* How long it has been under way. */
+static inline int64_t kinesis_latency_ms(const struct kinesis_request *rq)
+{
+    return (clock_mono_us() - rq->started_us) / 1000;
+}
 
 static inline struct store *rq_store(const struct kinesis_request *rq)
 {

@@ -8,6 +8,7 @@
 #include "protocol/batch/inflate.h"
 #include "protocol/kinesis/token.h"
 
+struct meters;
 struct subscriptions;
 struct topic;
 
@@ -38,6 +39,7 @@ struct bridge {
     struct token_key token_key;         /* of iterators and NextTokens */
     struct deleting deleting;
     struct subscriptions *subscriptions;    /* which consumer holds which shard, over all loops */
+    struct meters *meters;              /* per stream, for /metrics */
     uint32_t loop_count;
     struct bridge_loop *loops;          /* by loop_index() */
     struct http_door door;

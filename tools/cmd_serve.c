@@ -20,7 +20,9 @@
 #include "base/metrics.h"
 #include "base/net/listener.h"
 #include "bridge/bridge.h"
+#include "bridge/meter.h"
 #include "broker/broker.h"
+#include "broker/collect.h"
 #include "policy/limits.h"
 #include "storage/store.h"
 #include "tools/admin.h"
@@ -152,6 +154,8 @@ static void make_doors(struct server *s)
         .account_id = set->account_id, .region = set->region,
         .shard_limit = (int32_t)set->shard_limit, .stream_create_ms = set->stream_create_ms};
     s->bridge = bridge_new(&bridge, s->store, s->limits, s->loops, s->loop_count);
+    metrics_collector(broker_collect, s->broker);
+    metrics_collector(bridge_collect, s->bridge);
     admin_init(&s->admin, s->store);
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bridge/get.h"
+#include "bridge/meter.h"
 #include "bridge/shard.h"
 #include "bridge/stream.h"
 #include "policy/limits.h"
@@ -32,9 +33,18 @@ static void finish(struct get_records *m)
     topic_unref(m->topic);
 }
 
+static void count_call(struct kinesis_request *rq, const struct topic *t, bool success, struct meter_delta *d)
+{
+    d->sums[METER_GET_RECORDS_CALLS] = 1;
+    d->sums[METER_GET_RECORDS_SUCCESS] = success;
+    d->sums[METER_GET_RECORDS_LATENCY_MS] = kinesis_latency_ms(rq);
+    meter_add(rq->bridge->meters, t, d);
+}
+
 static void fail(struct get_records *m, enum err err)
 {
     struct kinesis_request *rq = m->rq;
+    count_call(rq, m->topic, false, &(struct meter_delta){0});
     finish(m);
     kinesis_fail_plain(rq, err);
 }
@@ -69,6 +79,10 @@ static void answer(struct get_records *m)
         .records_count = page.count,
         .millis_behind_latest = get_millis_behind(m->shard, &m->read.bounds, &page),
     };
+    struct meter_delta d = {.maxima[METER_ITERATOR_AGE] = out.millis_behind_latest, .seen[METER_ITERATOR_AGE] = true};
+    d.sums[METER_GET_RECORDS_BYTES] = (int64_t)page.bytes;
+    d.sums[METER_GET_RECORDS_RECORDS] = page.count;
+    count_call(m->rq, m->topic, true, &d);
     bool ended = m->shard->end_offset >= 0 && page.offset_next >= m->shard->end_offset;
     if (ended) out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
     else out.next_shard_iterator = next_iterator(m, page.offset_next);
@@ -194,6 +208,8 @@ void kinesis_get_records(struct kinesis_request *rq)
     if (t == NULL) return;
     struct limits_key key = {.topic_id = t->id, .shard = (int32_t)m->token.shard_index};
     if (!limits_take_read(rq->bridge->limits, &key, clock_mono_ms())) {
+        struct meter_delta d = {.sums[METER_READ_EXCEEDED] = 1};
+        count_call(rq, t, false, &d);
         kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
                      BYTES_ARGS(shard_id_text(rq->arena, key.shard)), t->name, BYTES_ARGS(rq->bridge->account));
         topic_unref(t);

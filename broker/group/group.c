@@ -72,6 +72,11 @@ enum err group_check_member(const struct group *g, struct bytes id, struct bytes
     return ERR_OK;
 }
 
+static void tell_members(const struct group *g)
+{
+    if (g->table->config.on_members) g->table->config.on_members(g->id, g->members.count);
+}
+
 struct member *group_add_member(struct group *g, struct bytes id, const struct join_in *in)
 {
     assert(group_member(g, id) == NULL && group_supports(g, in));
@@ -88,6 +93,7 @@ struct member *group_add_member(struct group *g, struct bytes id, const struct j
     }
     if (g->leader == NULL) g->leader = m;
     g->restored = false;
+    tell_members(g);
     return m;
 }
 
@@ -103,6 +109,7 @@ void group_remove_member(struct group *g, struct member *m, struct group_effects
     if (g->leader == m) g->leader = g->first;
     member_done(m);
     mem_free(m);
+    tell_members(g);
 }
 
 void group_rename_member(struct member *m, struct bytes id)

@@ -112,6 +112,7 @@ void groups_remove(struct groups *gs, struct group *g)
     while (g->first != NULL) group_remove_member(g, g->first, &unheard);
     while (g->first_pending != NULL) group_remove_pending(g, g->first_pending);
     assert(unheard.count == 0);
+    if (gs->config.on_members) gs->config.on_members(g->id, GROUP_GONE);
     timer_cancel(&gs->timers, &g->join);
     timer_cancel(&gs->timers, &g->sync);
     map_remove(&gs->by_id, &g->by_id);

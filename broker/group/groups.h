@@ -28,7 +28,10 @@ struct groups_config {
     uint32_t protocols_max;             /* of one member */
     uint32_t groups_max;                /* of this table */
     size_t bytes_max;                   /* held by all groups: ids, metadata, assignments */
+    /* Told of every change of a group's number of members; GROUP_GONE: the group ended. NULL is legal. */
+    void (*on_members)(struct bytes group_id, int64_t count);
 };
+enum { GROUP_GONE = -1 };
 
 /* Kafka's defaults where it has one, but no initial delay and bounds where Kafka has none. */
 void groups_config_default(struct groups_config *ret);

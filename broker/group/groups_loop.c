@@ -8,6 +8,7 @@
 #include <assert.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "broker/collect.h"
 #include "broker/group/commits.h"
 #include "broker/group/expiry.h"
 #include "storage/offsets.h"
@@ -255,6 +256,7 @@ struct groups_loop *groups_loop_new(struct broker_loop *home)
     gl->config.initial_delay_ms = (int32_t)o->group_initial_rebalance_delay_ms;
     gl->config.members_max = (uint32_t)o->group_max_size;
     gl->config.offset_retention_ms = o->offsets_retention_ms;
+    gl->config.on_members = collect_members;
     gl->groups = groups_new(&gl->config);
     restore(gl);
     gl->expiry = group_expiry_new(gl);
