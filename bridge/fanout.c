@@ -39,6 +39,7 @@ struct subscription {
     struct kinesis_request *rq;
     struct topic *topic;            /* reference to the newest value seen */
     int32_t shard;
+    int32_t partition;              /* of the shard, for good */
     struct bytes consumer;          /* name, in the request's arena */
     int64_t started_ms;             /* clock_mono_ms */
     struct loop *loop;
@@ -391,17 +392,23 @@ static void cold_done(struct log_read *r)
  * in its pipe, a reader thread - or it is over. */
 static bool push(struct subscription *sub)
 {
-    const struct shard *shard = sub->ended || sub->reading ? NULL : refresh(sub);
-    if (shard == NULL || http_stream_queued(sub->rq->http) > QUEUE_BYTES_MAX) return false;
+    if (sub->ended || sub->reading || http_stream_queued(sub->rq->http) > QUEUE_BYTES_MAX) return false;
     struct limits_key key = {.topic_id = sub->topic->id, .shard = sub->shard};
     if (limits_push_room(sub->rq->bridge->limits, &key, bytes_hash(sub->consumer), clock_mono_ms()) == 0) {
         loop_timer_set(sub->loop, &sub->heartbeat, loop_now_ms(sub->loop) + PIPE_RETRY_MS);
         return false;
     }
-    struct plog *log = sub->topic->partitions[shard->partition].log;
+    struct plog *log = sub->topic->partitions[sub->partition].log;
     struct read_result read;
     read_result_init(&read);
     enum err err = plog_read_tail(log, sub->offset, EVENT_BYTES_MAX, true, &read);
+    /* Only now: a reshard closes the window before anything is appended behind it, so the newest value
+     * tells where the shard ends in what was read. */
+    const struct shard *shard = refresh(sub);
+    if (shard == NULL) {
+        read_result_done(&read);
+        return false;
+    }
     bool more = err == ERR_OK && (read.count > 0 || shard->end_offset >= 0) && deliver(sub, shard, &read);
     read_result_done(&read);
     if (sub->ended) return false;
@@ -423,7 +430,8 @@ static void on_heartbeat(struct loop_timer *timer)
 {
     struct subscription *sub = CONTAINER_OF(timer, struct subscription, heartbeat);
     if (loop_now_ms(sub->loop) - sub->sent_ms < HEARTBEAT_MS) {
-        pump(sub);                  /* it was the pipe's timer */
+        loop_timer_set(sub->loop, timer, sub->sent_ms + HEARTBEAT_MS);      /* it was the pipe's */
+        pump(sub);
         return;
     }
     hold(sub);
@@ -514,6 +522,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
         .rq = rq,
         .topic = consumer->topic,
         .shard = shard->index,
+        .partition = shard->partition,
         .consumer = arena_copy(rq->arena, bytes_str(consumer->consumer->name)),
         .started_ms = clock_mono_ms(),
         .loop = rq->http->loop,

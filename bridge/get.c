@@ -29,12 +29,6 @@ void get_init(void)
                                    "Records read at the Kinesis door with a part that Kinesis has no place for", labels[i]);
 }
 
-static struct bytes count_rendering(enum rendering what, struct bytes text)
-{
-    metric_add(renderings[what], 1);
-    return text;
-}
-
 static struct bytes base64_text(struct arena *arena, const char *prefix, struct bytes raw)
 {
     size_t lead = strlen(prefix);
@@ -48,23 +42,30 @@ static struct bytes base64_text(struct arena *arena, const char *prefix, struct 
 /* Null and empty keys are named after their offset, so that equal keys never come from different
  * records by accident; bytes that are not text are base64; a key that is too long in either form is
  * its first bytes and its hash. */
-static struct bytes partition_key(struct arena *arena, const struct record *r)
+static struct bytes partition_key(struct arena *arena, const struct record *r, enum rendering *ret_what)
 {
     size_t chars;
     bool text = bytes_is_utf8(r->key, &chars);
-    if (bytes_is_null(r->key))
-        return count_rendering(KEY_NULL, bytes_str(arena_printf(arena, "null:%" PRId64, r->offset)));
-    if (r->key.len == 0)
-        return count_rendering(KEY_EMPTY, bytes_str(arena_printf(arena, "empty:%" PRId64, r->offset)));
+    if (bytes_is_null(r->key)) {
+        *ret_what = KEY_NULL;
+        return bytes_str(arena_printf(arena, "null:%" PRId64, r->offset));
+    }
+    if (r->key.len == 0) {
+        *ret_what = KEY_EMPTY;
+        return bytes_str(arena_printf(arena, "empty:%" PRId64, r->offset));
+    }
     if (text && chars <= KEY_CHARS_MAX) return r->key;
-    if (!text && r->key.len <= RAW_KEY_BYTES_MAX)
-        return count_rendering(KEY_NOT_TEXT, base64_text(arena, "base64:", r->key));
+    if (!text && r->key.len <= RAW_KEY_BYTES_MAX) {
+        *ret_what = KEY_NOT_TEXT;
+        return base64_text(arena, "base64:", r->key);
+    }
     uint64_t hash[2] = {bytes_hash(r->key), r->key.len};
     uint8_t cut[RAW_KEY_BYTES_MAX];
     size_t kept = sizeof cut - sizeof hash;
     mem_copy(cut, r->key.data, kept);
     mem_copy(cut + kept, hash, sizeof hash);
-    return count_rendering(KEY_TOO_LONG, base64_text(arena, "cut:", bytes_of(cut, sizeof cut)));
+    *ret_what = KEY_TOO_LONG;
+    return base64_text(arena, "cut:", bytes_of(cut, sizeof cut));
 }
 
 struct rendering_run {
@@ -95,17 +96,19 @@ static struct kinesis_record *slot(struct rendering_run *run)
 static enum err render_one(struct rendering_run *run, const struct record *r, int64_t arrival_ms)
 {
     struct get_page *p = run->page;
-    struct bytes key = partition_key(run->arena, r);
+    enum rendering what = RENDERING_COUNT;
+    struct bytes key = partition_key(run->arena, r, &what);
     size_t bytes = r->value.len + key.len;
-    if (p->count == run->count_max || (p->count > 0 && p->bytes + bytes > run->bytes_max)) {
+    if (p->count > 0 && p->bytes + bytes > run->bytes_max) {
         run->full = true;
         return ERR_OK;
     }
     struct kinesis_record *out = slot(run);
     char *sequence = arena_alloc(run->arena, SEQUENCE_TEXT_BYTES);
     if (out == NULL || sequence == NULL || key.data == NULL) return ERR_TOO_LARGE;
-    if (bytes_is_null(r->value)) count_rendering(VALUE_NULL, BYTES_NULL);
-    if (r->header_count > 0) count_rendering(HEADERS_HIDDEN, BYTES_NULL);
+    if (what != RENDERING_COUNT) metric_add(renderings[what], 1);
+    if (bytes_is_null(r->value)) metric_add(renderings[VALUE_NULL], 1);
+    if (r->header_count > 0) metric_add(renderings[HEADERS_HIDDEN], 1);
     *out = (struct kinesis_record){
         .sequence_number =
             sequence_format(run->shard->created_ms, (uint32_t)run->shard->index, r->offset, arrival_ms, sequence),
@@ -145,7 +148,7 @@ static enum err render_batch(struct rendering_run *run, const struct batch_view 
     TRY(record_iter_init(&it, batch->bytes.bytes, &run->home->inflater));
     while (!run->full && record_iter_next(&it, &r)) {
         if (r.offset < from) continue;
-        if (r.offset >= end) {
+        if (r.offset >= end || run->page->count == run->count_max) {
             run->full = true;
             break;
         }

@@ -61,9 +61,29 @@ static struct bytes next_iterator(struct get_records *m, int64_t offset)
     return arena_copy(m->rq->arena, iterator_format(&m->rq->bridge->token_key, &token, text));
 }
 
+/* What was read may lie behind a reshard that came after the request did, in a child on the same partition:
+ * its new value was published before anything was appended there, so the window of now is the right one. */
+static bool refresh(struct get_records *m)
+{
+    struct topic *fresh = store_topic_by_id(rq_store(m->rq), &m->topic->id);
+    const struct shard *shard = fresh ? topic_shard(fresh, m->shard->index) : NULL;
+    if (shard == NULL) {
+        topic_unref(fresh);
+        return false;
+    }
+    topic_unref(m->topic);
+    m->topic = fresh;
+    m->shard = shard;
+    return true;
+}
+
 static void answer(struct get_records *m)
 {
     struct kinesis_request *rq = m->rq;
+    if (!refresh(m)) {
+        fail(m, ERR_RESOURCE_NOT_FOUND);
+        return;
+    }
     const struct get_records_input *in = &rq->input->get_records;
     struct get_page page;
     uint32_t limit = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX;
