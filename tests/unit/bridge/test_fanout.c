@@ -1,0 +1,281 @@
+/* SubscribeToShard from its first byte to its last: pushes, heartbeats, take-over, shard end, clients
+ * that leave, sleep or are too slow. All on a clock that only the test moves. */
+#include "unit/bridge/bridge_fixture.h"
+#include "bridge/meter.h"
+
+static struct bx f;
+static struct bx_client *boss;          /* for what is not a subscription */
+static char consumer[256];
+
+static void begin(int shards)
+{
+    bx_init(&f);
+    EXPECT_OK(cx_create(&f.cx, "s", shards));
+    boss = bx_connect(&f);
+    EXPECT_EQ(BX_CALL(&f, boss, "RegisterStreamConsumer",
+                      "{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\",\"ConsumerName\":\"c\"}"), 200);
+    snprintf(consumer, sizeof consumer, "%s", bx_text(boss->body, "\"ConsumerARN\":\""));
+    bx_put(&f, boss, "s", "AAAA");      /* opens the log */
+}
+
+static struct bx_client *subscribe(int shard, const char *type)
+{
+    struct bx_client *c = bx_connect(&f);
+    char body[1024];
+    snprintf(body, sizeof body,
+             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-%012d\",\"StartingPosition\":{\"Type\":\"%s\"}}", consumer, shard,
+             type);
+    bx_send(&f, c, "SubscribeToShard", body);
+    bx_turn(&f);
+    return c;
+}
+
+/* What came, with its zero bytes turned into dots so that it can be searched as text. */
+static const char *seen(struct bx_client *c)
+{
+    for (size_t i = 0; i < c->len; i++)
+        if (c->bytes[i] == '\0') c->bytes[i] = '.';
+    return c->bytes;
+}
+
+static int events(struct bx_client *c)
+{
+    return bx_count(seen(c), "\"MillisBehindLatest\"");
+}
+
+static int records(struct bx_client *c)
+{
+    return bx_count(seen(c), "\"PartitionKey\"");
+}
+
+static bool is_over(struct bx_client *c)
+{
+    return c->len >= 5 && memcmp(c->bytes + c->len - 5, "0\r\n\r\n", 5) == 0;
+}
+
+TEST(records_are_pushed_after_an_initial_response)
+{
+    begin(1);
+    struct bx_client *c = subscribe(0, "TRIM_HORIZON");
+    const char *initial = strstr(seen(c), "initial-response"), *event = strstr(c->bytes, "SubscribeToShardEvent");
+    EXPECT(strncmp(c->bytes, "HTTP/1.1 200", 12) == 0);
+    EXPECT(initial != NULL && event != NULL && initial < event);
+    EXPECT_EQ(records(c), 1);
+    EXPECT_HAS(seen(c), "\"ContinuationSequenceNumber\"");
+    bx_put(&f, boss, "s", "AQEB");
+    EXPECT_EQ(records(c), 2);           /* no time went by: nothing polls */
+    EXPECT_HAS(seen(c), "\"AQEB\"");
+    bx_done(&f);
+}
+
+TEST(latest_begins_behind_what_is_there)
+{
+    begin(1);
+    struct bx_client *c = subscribe(0, "LATEST");
+    EXPECT_EQ(records(c), 0);
+    bx_put(&f, boss, "s", "AQEB");
+    EXPECT_EQ(records(c), 1);
+    bx_done(&f);
+}
+
+TEST(an_empty_event_comes_at_least_every_five_seconds_until_five_minutes_are_over)
+{
+    begin(1);
+    struct bx_client *c = subscribe(0, "LATEST");
+    for (int second = 5; second <= 295; second += 5) {
+        int before = events(c);
+        bx_advance(&f, 5000);
+        EXPECT(events(c) > before);
+    }
+    EXPECT_EQ(records(c), 0);
+    EXPECT(!is_over(c));
+    EXPECT_EQ(events(c), bx_count(seen(c), "\"ContinuationSequenceNumber\""));
+    bx_advance(&f, 6000);
+    EXPECT(is_over(c));
+    EXPECT_LACKS(seen(c), "Exception");
+    bx_done(&f);
+}
+
+TEST(a_second_subscription_waits_five_seconds_and_then_takes_over)
+{
+    begin(1);
+    struct bx_client *first = subscribe(0, "LATEST");
+    bx_advance(&f, 4900);
+    struct bx_client *refused = subscribe(0, "LATEST");
+    EXPECT(strncmp(refused->bytes, "HTTP/1.1 400", 12) == 0);
+    EXPECT_HAS(refused->bytes, "ResourceInUseException");
+    EXPECT_HAS(refused->bytes, "Another active subscription exists for this consumer: 000000000000:s:shardId-000000000000:c");
+    EXPECT(!is_over(first));
+    bx_advance(&f, 200);
+    struct bx_client *second = subscribe(0, "LATEST");
+    EXPECT(strncmp(second->bytes, "HTTP/1.1 200", 12) == 0);
+    EXPECT(is_over(first));
+    EXPECT_HAS(seen(first), "ResourceInUseException");
+    bx_put(&f, boss, "s", "AQEB");
+    EXPECT_EQ(records(first), 0);
+    EXPECT_EQ(records(second), 1);
+    bx_done(&f);
+}
+
+TEST(another_shard_is_another_subscription)
+{
+    begin(2);
+    struct bx_client *c0 = subscribe(0, "TRIM_HORIZON"), *c1 = subscribe(1, "TRIM_HORIZON");
+    EXPECT(!is_over(c0) && !is_over(c1));
+    EXPECT_EQ(records(c0) + records(c1), 1);
+    bx_done(&f);
+}
+
+TEST(a_shard_that_ends_names_its_children_once_and_no_continuation)
+{
+    begin(1);
+    struct bx_client *c = subscribe(0, "TRIM_HORIZON");
+    EXPECT_OK(cx_split(&f.cx, "s", 0, bx_half()));
+    bx_put(&f, boss, "s", "AQEB");      /* goes to a child, perhaps on the same partition */
+    bx_advance(&f, 5000);
+    EXPECT(is_over(c));
+    EXPECT_EQ(records(c), 1);
+    EXPECT_EQ(bx_count(seen(c), "\"ChildShards\""), 1);
+    const char *last = strstr(seen(c), "\"ChildShards\"");
+    EXPECT_HAS(last, "shardId-000000000001");
+    EXPECT_HAS(last, "shardId-000000000002");
+    EXPECT_LACKS(last, "\"ContinuationSequenceNumber\"");
+    /* Whoever comes later gets the same. */
+    bx_disconnect(c);
+    bx_turn(&f);
+    struct bx_client *late = subscribe(0, "TRIM_HORIZON");
+    EXPECT(is_over(late));
+    EXPECT_EQ(records(late), 1);
+    EXPECT_EQ(bx_count(seen(late), "\"ChildShards\""), 1);
+    bx_done(&f);
+}
+
+TEST(a_log_that_is_not_open_is_read_from_disk)
+{
+    begin(1);
+    bx_restart(&f);
+    boss = bx_connect(&f);
+    struct bx_client *c = subscribe(0, "TRIM_HORIZON");
+    EXPECT_EQ(records(c), 1);
+    bx_put(&f, boss, "s", "AQEB");
+    EXPECT_EQ(records(c), 2);
+    bx_done(&f);
+}
+
+TEST(a_client_that_leaves_while_its_watch_flies_harms_nobody)
+{
+    begin(1);
+    struct bx_client *c = subscribe(0, "LATEST");
+    EXPECT_OK(cx_append(&f.cx, "s", 0, NULL));      /* the watch fired, the loop has not seen it */
+    bx_disconnect(c);
+    bx_turn(&f);
+    struct bx_client *next = subscribe(0, "LATEST");
+    EXPECT(strncmp(next->bytes, "HTTP/1.1 200", 12) == 0);      /* its place is free at once */
+    bx_disconnect(next);
+    bx_loop_turn(&f);
+    EXPECT_OK(cx_append(&f.cx, "s", 0, NULL));
+    bx_done(&f);
+}
+
+TEST(a_client_that_leaves_before_its_position_is_known_harms_nobody)
+{
+    begin(1);
+    struct bx_client *c = bx_connect(&f);
+    char body[1024];
+    snprintf(body, sizeof body,
+             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\",\"StartingPosition\":{\"Type\":\"AT_TIMESTAMP\","
+             "\"Timestamp\":1}}", consumer);
+    bx_send(&f, c, "SubscribeToShard", body);
+    bx_loop_turn(&f);                   /* storage has the look-up */
+    bx_disconnect(c);
+    bx_loop_turn(&f);
+    bx_done(&f);
+}
+
+TEST(a_slow_client_holds_back_its_own_stream_and_loses_nothing)
+{
+    enum { COUNT = 64, BYTES = 200 << 10 };
+    begin(1);
+    static char data[BYTES + 1];
+    memset(data, 'A', BYTES);
+    struct bx_client *slow = subscribe(0, "LATEST");
+    slow->paused = true;
+    char *body = NEW_ARRAY(char, BYTES + 256);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(body, BYTES + 256, "{\"StreamName\":\"s\",\"PartitionKey\":\"n%d\",\"Data\":\"%s\"}", i, data);
+        EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
+    }
+    mem_free(body);
+    /* What was made into events is bounded, and the door's memory with it. */
+    struct topic *t = cx_topic(&f.cx, "s");
+    struct writer page;
+    writer_init(&page, 1 << 20);
+    bridge_collect(&page, f.bridge);
+    writer_i8(&page, 0);
+    long pushed = strtol(bx_text((char *)page.data, "aws_kinesis_subscribe_to_shard_event_records_sum{stream_name=\"s\"} "), NULL, 10);
+    EXPECT(pushed > 0 && pushed < COUNT / 2);
+    writer_done(&page);
+    topic_unref(t);
+    slow->paused = false;
+    for (int i = 0; i < 200 && records(slow) < COUNT; i++) bx_turn(&f);
+    EXPECT_EQ(records(slow), COUNT);
+    const char *at = seen(slow);
+    for (int i = 0; i < COUNT; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "\"n%d\"", i);
+        at = strstr(at, key);
+        EXPECT(at != NULL);
+    }
+    bx_done(&f);
+}
+
+TEST(heartbeats_go_on_after_the_pipe_was_full)
+{
+    begin(1);
+    limits_set(f.limits, LIMITS_KINESIS);
+    struct bx_client *c = subscribe(0, "LATEST");
+    static char body[900 << 10];
+    int head = snprintf(body, sizeof body, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
+    memset(body + head, 'A', 800 << 10);
+    snprintf(body + head + (800 << 10), 8, "\"}");
+    for (int i = 0; i < 6; i++) {       /* 3.5 MiB: more than a second's worth */
+        EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
+        bx_advance(&f, 600);            /* as much as the shard takes */
+    }
+    bx_advance(&f, 3000);
+    EXPECT_EQ(records(c), 6);
+    for (int i = 0; i < 3; i++) {
+        int before = events(c);
+        bx_advance(&f, 5000);
+        EXPECT(events(c) > before);
+    }
+    bx_done(&f);
+}
+
+TEST(a_consumer_or_stream_that_goes_ends_the_subscription)
+{
+    begin(1);
+    struct bx_client *c = subscribe(0, "LATEST");
+    EXPECT_EQ(BX_CALL(&f, boss, "DeregisterStreamConsumer", "{\"ConsumerARN\":\"%s\"}", consumer), 200);
+    bx_turn(&f);
+    EXPECT(is_over(c));
+    EXPECT_HAS(seen(c), "ResourceNotFoundException");
+    bx_done(&f);
+
+    begin(1);
+    c = subscribe(0, "LATEST");
+    EXPECT_EQ(BX_CALL(&f, boss, "DeleteStream", "{\"StreamName\":\"s\",\"EnforceConsumerDeletion\":true}"), 200);
+    bx_turn(&f);
+    EXPECT(is_over(c));
+    EXPECT_HAS(seen(c), "ResourceNotFoundException");
+    bx_done(&f);
+}
+
+TESTS(RUN(records_are_pushed_after_an_initial_response), RUN(latest_begins_behind_what_is_there),
+      RUN(an_empty_event_comes_at_least_every_five_seconds_until_five_minutes_are_over),
+      RUN(a_second_subscription_waits_five_seconds_and_then_takes_over), RUN(another_shard_is_another_subscription),
+      RUN(a_shard_that_ends_names_its_children_once_and_no_continuation), RUN(a_log_that_is_not_open_is_read_from_disk),
+      RUN(a_client_that_leaves_while_its_watch_flies_harms_nobody),
+      RUN(a_client_that_leaves_before_its_position_is_known_harms_nobody),
+      RUN(a_slow_client_holds_back_its_own_stream_and_loses_nothing), RUN(heartbeats_go_on_after_the_pipe_was_full),
+      RUN(a_consumer_or_stream_that_goes_ends_the_subscription))
