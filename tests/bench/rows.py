@@ -24,9 +24,9 @@ class Row:
     fresh: bool = False
 
 
-def load(*arguments):
-    """Run the generator; its pairs as numbers."""
-    done = subprocess.run([str(LOAD), *map(str, arguments)], capture_output=True, text=True, timeout=300)
+def load(*arguments, program=LOAD):
+    """Run a generator; its pairs as numbers."""
+    done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, timeout=300)
     if done.returncode != 0:
         raise RuntimeError(f"load {' '.join(map(str, arguments))}: {done.stderr[-2000:]}")
     return {name: float(value) for name, value in (pair.split("=") for pair in done.stdout.split())}

@@ -22,12 +22,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "interop")]
 
 import kafka_rows  # noqa: E402
+import kinesis_rows  # noqa: E402
 from rows import LOAD, ROOT, median  # noqa: E402
 
-PAGES = [("Kafka door", kafka_rows)]
-if (HERE / "kinesis_rows.py").exists():
-    import kinesis_rows
-    PAGES.append(("Kinesis door", kinesis_rows))
+PAGES = [("Kafka door", kafka_rows), ("Kinesis door", kinesis_rows)]
 
 
 def measure_row(row, sides, servers, runs):
@@ -79,7 +77,8 @@ def cells(row, results):
             values = {other: theirs, "diglot": ours}
             if theirs > 0 and ours > 0:
                 ratio = f"1/{theirs / ours:.1f}" if less and ours < theirs else f"{ours / theirs:.2f}x"
-        yield heading, {side: f"{value:,.{digits}f}" for side, value in values.items()}, ratio
+        yield heading, {side: f"{value:,.{digits}f}" if value == value else "-"     # what it cannot do is NaN
+                        for side, value in values.items()}, ratio
 
 
 def show(row, results):
@@ -128,7 +127,7 @@ def main():
     if arguments.write and (arguments.rows or arguments.sides):
         parser.error("--write wants all rows and both sides")
     if not LOAD.exists():
-        sys.exit("build it first: cmake -S . -B build -G Ninja && ninja -C build diglot bench_load")
+        sys.exit("build it first: cmake -S . -B build -G Ninja && ninja -C build diglot bench_load bench_load_kinesis")
     pages = [(title, module, *measure_page(module, arguments)) for title, module in PAGES]
     if arguments.write:
         kept = ""

@@ -7,6 +7,7 @@
 #   node         JavaScript clients
 #   java         Java clients, and the small programs in tests/interop/lib/java compiled
 #   kafka        Apache Kafka 4.3.1
+#   kinesalite   kinesalite 3.3.3, to measure beside
 #   librdkafka   librdkafka's source and test suite, built (about four minutes)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,10 +39,11 @@ python_install() {
     "$deps/python/bin/pip" install --quiet --no-deps --disable-pip-version-check -r "$here/requirements.txt"
 }
 
+# node_install FOLDER: what its package-lock.json says.
 node_install() {
-    mkdir -p "$deps/node"
-    cp "$here/node/package.json" "$here/node/package-lock.json" "$deps/node/"
-    (cd "$deps/node" && PATH="$deps/python/bin:$PATH" npm ci --no-audit --no-fund)
+    mkdir -p "$deps/$1"
+    cp "$here/$1/package.json" "$here/$1/package-lock.json" "$deps/$1/"
+    (cd "$deps/$1" && PATH="$deps/python/bin:$PATH" npm ci --no-audit --no-fund)
 }
 
 # maven_jars NAME: the jars that NAME/pom.xml asks for, with what they need, into NAME/lib.
@@ -74,7 +76,9 @@ install_group() {
     apt)    need_packages "$here/packages.txt" ;;
     python) once python "$here/requirements.txt" -- python_install ;;
     node)   install_group python
-            once node "$here/node/package-lock.json" -- node_install ;;
+            once node "$here/node/package-lock.json" -- node_install node ;;
+    kinesalite) install_group python
+            once kinesalite "$here/kinesalite/package-lock.json" -- node_install kinesalite ;;
     java)   once java-jars "$here/java/pom.xml" -- maven_jars java
             once java-classes "$here/java/pom.xml" "$root"/tests/interop/lib/java/*.java -- java_compile ;;
     kafka)  once kafka "$here/kafka/pom.xml" -- maven_jars kafka ;;
