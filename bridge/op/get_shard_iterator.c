@@ -51,6 +51,7 @@ static void opened(struct log_seek *q)
 static void look(struct iterator_request *m)
 {
     const struct get_shard_iterator_input *in = &m->rq->input->get_shard_iterator;
+    struct topic *t = m->topic;         /* an answered request takes m along */
     struct shard_position at;
     enum err err = shard_position(m->rq, m->topic, m->shard, in->shard_iterator_type, in->starting_sequence_number,
                                   in->has_timestamp, in->timestamp_ms, &at);
@@ -61,10 +62,10 @@ static void look(struct iterator_request *m)
                                     .home = m->rq->http->loop, .done = opened};
         store_seek(rq_store(m->rq), &m->open);
     } else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) {
-        topic_unref(m->topic);
+        topic_unref(t);
         kinesis_fail_plain(m->rq, err);
     } else {
-        topic_unref(m->topic);      /* answered already */
+        topic_unref(t);                 /* answered already */
     }
 }
 
