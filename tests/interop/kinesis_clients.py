@@ -2,8 +2,8 @@
 import time
 
 import pytest
-from lib.kinesis import (HASH_END, KINESIS, KinesisError, arrived_of, created_of, offset_of, sequence_of, shard_id,
-                         shard_of)
+from lib.kinesis import (HASH_END, KINESIS, KinesisError, _boto3, arrived_of, created_of, endpoint, offset_of,
+                         sequence_of, shard_id, shard_of)
 from lib.lines import Record
 
 each_client = pytest.mark.parametrize("client", KINESIS, ids=repr)
@@ -291,8 +291,9 @@ def test_subscribe_over_tls(server, stream, consumer, client, ca):
 def test_tls_of_an_unknown_authority_is_refused(server, stream):
     import botocore.exceptions
     name = stream(1)
+    client = _boto3(endpoint(server, tls=True), "/etc/ssl/certs/ca-certificates.crt", 1)
     with pytest.raises(botocore.exceptions.SSLError):
-        boto3.call(server, "DescribeStream", tls="/etc/ssl/certs/ca-certificates.crt", StreamName=name)
+        client.describe_stream(StreamName=name)
 
 
 ERRORS = [
