@@ -198,6 +198,7 @@ static void send_batches(struct put *p, struct put_batch *batches, int32_t tries
         turned = batches;
         batches = next;
     }
+    struct append *list = NULL, **last = &list;
     for (struct put_batch *b = turned; b != NULL; b = b->next) {
         const struct shard *shard = topic_shard(p->topic, b->shard);
         struct slab *slab = build(b, now_ms);
@@ -216,8 +217,11 @@ static void send_batches(struct put *p, struct put_batch *batches, int32_t tries
             .done = append_done,
         };
         p->pending++;
-        store_append(rq_store(p->rq), &b->append);
+        *last = &b->append;
+        last = &b->append.next_in_turn;
     }
+    *last = NULL;
+    store_append_list(rq_store(p->rq), list);
 }
 
 /* The records of a batch that met a reshard, by the shard map of now. */

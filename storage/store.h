@@ -86,12 +86,15 @@ struct append {
     int64_t arrival_ms;                 /* a duplicate's original one too */
     int64_t append_time_ms;             /* log append time of the topic, else -1 */
     int64_t log_start;
-    struct append *next_in_turn;        /* the worker's */
+    struct append *next_in_turn;        /* the caller's for store_append_list(), then the worker's */
 };
 /* Errors come in a->err: ERR_MOVED; ERR_KAFKA_STORAGE_ERROR; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
  * ERR_INVALID_PRODUCER_EPOCH; ERR_CLOSED; ERR_TOO_LARGE. Order is kept per calling thread and log.
  * Thread: any. */
 void store_append(struct store *s, struct append *a);
+/* As store_append() for each, in order; NULL-ended by next_in_turn, may be empty. What one worker takes
+ * of them is handed over at once: one wake-up, one commit. Errors, Thread: as store_append(). */
+void store_append_list(struct store *s, struct append *list);
 
 /* ---- Read from disk */
 

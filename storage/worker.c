@@ -335,19 +335,46 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
         turn_commit(w);
 }
 
+static struct worker *append_worker(const struct append *a)
+{
+    assert(a->partition >= 0 && a->partition < a->topic->partition_count);
+    return a->topic->partitions[a->partition].log->worker;
+}
+
 static void append_run(struct job *job)
 {
     struct append *a = CONTAINER_OF(job, struct append, job);
-    struct plog *log = a->topic->partitions[a->partition].log;
-    stage_append(log->worker, log, a);
+    while (a != NULL) {
+        struct append *next = a->next_in_turn;      /* a itself may be answered at once */
+        struct plog *log = a->topic->partitions[a->partition].log;
+        stage_append(log->worker, log, a);
+        a = next;
+    }
+}
+
+/* Those of one worker are one post: one wake-up, and one commit. */
+void store_append_list(struct store *s, struct append *list)
+{
+    (void)s;
+    while (list != NULL) {
+        struct append *first = list, **last = &first->next_in_turn, **others = &list;
+        struct worker *w = append_worker(first);
+        for (struct append *a = first->next_in_turn; a != NULL; a = a->next_in_turn) {
+            struct append ***to = append_worker(a) == w ? &last : &others;
+            **to = a;
+            *to = &a->next_in_turn;
+        }
+        *last = NULL;
+        *others = NULL;
+        first->job.run = append_run;
+        mailbox_post(&w->inbox, &first->job);
+    }
 }
 
 void store_append(struct store *s, struct append *a)
 {
-    (void)s;
-    assert(a->partition >= 0 && a->partition < a->topic->partition_count);
-    a->job.run = append_run;
-    mailbox_post(&a->topic->partitions[a->partition].log->worker->inbox, &a->job);
+    a->next_in_turn = NULL;
+    store_append_list(s, a);
 }
 
 static void write_run(struct job *job)

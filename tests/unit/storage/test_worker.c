@@ -328,6 +328,51 @@ TEST(a_turn_wakes_a_loop_once)
     fx_done(&f);
 }
 
+/* Of a list, those of one worker are one commit, which fails for all of them; a worker's order is the
+ * list's, and none is lost between the workers. */
+TEST(a_list_of_appends_is_one_commit_a_worker)
+{
+    for (int workers = 1; workers <= 2; workers++) {
+        struct fx f;
+        fx_init(&f, 4);
+        f.options.worker_count = workers;
+        EXPECT_OK(fx_start(&f));
+        for (int fails = 0; fails < 2; fails++) {
+            struct append a[8], *list = NULL;
+            for (int i = 7; i >= 0; i--) {
+                struct slab *slab = fx_slab(&(struct fx_batch){0});
+                a[i] = (struct append){.topic = topic_ref(f.topic), .partition = i % 4,
+                                       .partition_addressed = i % 4, .shard = -1, .done = fx_append_done,
+                                       .batch = {.slab = slab, .bytes = slab_bytes(slab)},
+                                       .err = ERR_COUNT, .next_in_turn = list};
+                list = &a[i];
+            }
+            if (fails) kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0});
+            store_append_list(f.s, list);
+            fx_turn(&f);
+            int failed = 0;
+            for (int i = 0; i < 8; i++) {
+                if (a[i].err == ERR_KAFKA_STORAGE_ERROR) failed++;
+                else EXPECT_OK(a[i].err);
+                if (a[i].err == ERR_OK && !fails) EXPECT_EQ(a[i].base_offset, i / 4);
+            }
+            EXPECT_EQ(failed, fails ? 8 / workers : 0);
+        }
+        fx_done(&f);
+    }
+}
+
+TEST(an_empty_list_of_appends_is_nothing)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    store_append_list(f.s, NULL);
+    EXPECT(!store_turn(f.s));
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    fx_done(&f);
+}
+
 /* ---- Tails */
 
 TEST(tails_stay_within_their_memory_and_share_it)
@@ -607,7 +652,8 @@ TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_wit
       RUN(producers_are_known_after_their_records_were_deleted),
       RUN(a_watch_fires_once_when_its_offset_is_there),
       RUN(watches_wake_when_the_topic_changes_or_closes), RUN(a_log_has_only_so_many_watches),
-      RUN(a_turn_wakes_a_loop_once), RUN(tails_stay_within_their_memory_and_share_it),
+      RUN(a_turn_wakes_a_loop_once), RUN(a_list_of_appends_is_one_commit_a_worker),
+      RUN(an_empty_list_of_appends_is_nothing), RUN(tails_stay_within_their_memory_and_share_it),
       RUN(without_tail_memory_all_is_read_from_disk),
       RUN(a_small_batch_does_not_pin_a_large_request),
       RUN(a_kept_batch_is_no_longer_charged_to_the_requests),
