@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bridge/page.h"
 #include "bridge/shard.h"
 #include "bridge/stream.h"
 #include "protocol/kinesis/token.h"
@@ -62,12 +63,7 @@ static bool from_request(struct kinesis_request *rq, const struct list_shards_in
 
 static bool from_token(struct kinesis_request *rq, struct bytes text, struct list_shards_ask *ask)
 {
-    enum err err = page_parse(&rq->bridge->token_key, PAGE_LIST_SHARDS, text, clock_wall_ms(), rq->arena, &ask->token);
-    if (err != ERR_OK) {
-        kinesis_fail(rq, err == ERR_EXPIRED_NEXT_TOKEN ? err : ERR_INVALID_ARGUMENT,
-                     err == ERR_EXPIRED_NEXT_TOKEN ? "NextToken expired: it is good for 300 seconds." : "NextToken is invalid.");
-        return false;
-    }
+    if (!page_read(rq, PAGE_LIST_SHARDS, text, &ask->token)) return false;
     struct uuid id;
     mem_copy(id.bytes, ask->token.topic_id, sizeof id.bytes);
     ask->topic = store_topic_by_id(rq_store(rq), &id);

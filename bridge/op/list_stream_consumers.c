@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bridge/consumer.h"
+#include "bridge/page.h"
 #include "bridge/stream.h"
 #include "protocol/kinesis/token.h"
 #include "base/check.h"
@@ -12,13 +13,9 @@ static bool start_after(struct kinesis_request *rq, const struct list_stream_con
     struct page_token token;
     *ret_after = BYTES_NULL;
     if (bytes_is_null(in->next_token)) return true;
-    enum err err =
-        page_parse(&rq->bridge->token_key, PAGE_LIST_STREAM_CONSUMERS, in->next_token, clock_wall_ms(), rq->arena, &token);
+    if (!page_read(rq, PAGE_LIST_STREAM_CONSUMERS, in->next_token, &token)) return false;
     *ret_after = token.after;
-    if (err == ERR_OK) return true;
-    kinesis_fail(rq, err == ERR_EXPIRED_NEXT_TOKEN ? err : ERR_INVALID_ARGUMENT,
-                 err == ERR_EXPIRED_NEXT_TOKEN ? "NextToken expired: it is good for 300 seconds." : "NextToken is invalid.");
-    return false;
+    return true;
 }
 
 /* The consumer with the smallest name after this one. */

@@ -1,5 +1,6 @@
 /* ListStreams: by name order, with both of AWS's ways to page: ExclusiveStartStreamName and NextToken. */
 #include "base/clock.h"
+#include "bridge/page.h"
 #include "bridge/stream.h"
 #include "protocol/kinesis/token.h"
 #include "storage/store.h"
@@ -12,12 +13,9 @@ static bool start_after(struct kinesis_request *rq, const struct list_streams_in
     struct page_token token;
     *ret_after = in->exclusive_start_stream_name;
     if (bytes_is_null(in->next_token)) return true;
-    enum err err = page_parse(&rq->bridge->token_key, PAGE_LIST_STREAMS, in->next_token, clock_wall_ms(), rq->arena, &token);
+    if (!page_read(rq, PAGE_LIST_STREAMS, in->next_token, &token)) return false;
     *ret_after = token.after;
-    if (err == ERR_OK) return true;
-    kinesis_fail(rq, err == ERR_EXPIRED_NEXT_TOKEN ? err : ERR_INVALID_ARGUMENT,
-                 err == ERR_EXPIRED_NEXT_TOKEN ? "NextToken expired: it is good for 300 seconds." : "NextToken is invalid.");
-    return false;
+    return true;
 }
 
 static void add(struct kinesis_request *rq, const struct topic *t, struct list_streams_output *out)
