@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "bridge/meter.h"
+#include "bridge/shard.h"
 #include "bridge/stream.h"
 #include "policy/limits.h"
 #include "protocol/batch/build.h"
@@ -125,10 +126,7 @@ static bool admit(struct put *p, struct put_record *r, int32_t shard, int64_t no
     struct limits_key key = {.topic_id = p->topic->id, .shard = shard};
     uint32_t bytes = (uint32_t)(r->data.len + r->partition_key.len);
     if (limits_take_write(p->rq->bridge->limits, &key, bytes, now_ms)) return true;
-    fail_record(r, ERR_PROVISIONED_THROUGHPUT_EXCEEDED,
-                arena_printf(p->rq->arena, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
-                             BYTES_ARGS(shard_id_text(p->rq->arena, shard)), p->topic->name,
-                             BYTES_ARGS(p->rq->bridge->account)));
+    fail_record(r, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, shard_rate_text(p->rq, p->topic, shard));
     return false;
 }
 

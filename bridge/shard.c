@@ -67,6 +67,14 @@ void shard_fail_limit(struct kinesis_request *rq, int32_t more)
                  rq->bridge->options.shard_limit, more);
 }
 
+const char *shard_rate_text(struct kinesis_request *rq, const struct topic *t, int32_t index)
+{
+    const char *text = arena_printf(rq->arena, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
+                                    BYTES_ARGS(shard_id_text(rq->arena, index)), t->name,
+                                    BYTES_ARGS(rq->bridge->account));
+    return text ? text : err_text(ERR_PROVISIONED_THROUGHPUT_EXCEEDED);
+}
+
 int64_t shard_horizon(const struct shard *shard, int64_t log_start)
 {
     int64_t first = shard->first_offset > log_start ? shard->first_offset : log_start;

@@ -25,6 +25,9 @@ bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const stru
 /* Answers LimitExceededException: more shards were asked than the account may have. */
 void shard_fail_limit(struct kinesis_request *rq, int32_t more);
 
+/* AWS's text for a shard whose limit is used up; in the arena, never NULL. */
+const char *shard_rate_text(struct kinesis_request *rq, const struct topic *t, int32_t index);
+
 /* First offset that can still be read: TRIM_HORIZON. */
 int64_t shard_horizon(const struct shard *shard, int64_t log_start);
 /* True when all of its data passed retention: it leaves the listings. */

@@ -230,8 +230,7 @@ void kinesis_get_records(struct kinesis_request *rq)
     if (!limits_take_read(rq->bridge->limits, &key, clock_mono_ms())) {
         struct meter_delta d = {.sums[METER_READ_EXCEEDED] = 1};
         count_call(rq, t, false, &d);
-        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
-                     BYTES_ARGS(shard_id_text(rq->arena, key.shard)), t->name, BYTES_ARGS(rq->bridge->account));
+        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s", shard_rate_text(rq, t, key.shard));
         topic_unref(t);
         return;
     }

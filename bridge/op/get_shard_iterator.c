@@ -84,8 +84,7 @@ void kinesis_get_shard_iterator(struct kinesis_request *rq)
     if (shard == NULL) return;
     struct limits_key key = {.topic_id = t->id, .shard = shard->index};
     if (!limits_take_iterator(rq->bridge->limits, &key, clock_mono_ms())) {
-        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
-                     BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name, BYTES_ARGS(rq->bridge->account));
+        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s", shard_rate_text(rq, t, shard->index));
         return;
     }
     *m = (struct iterator_request){.rq = rq, .topic = TAKE(t), .shard = shard};
