@@ -21,6 +21,7 @@
 #include "policy/limits.h"
 #include "protocol/kinesis/eventstream.h"
 #include "storage/store.h"
+#include "storage/watch.h"
 #include "base/check.h"
 
 enum {
@@ -51,8 +52,8 @@ struct subscription {
     int64_t offset;
     struct shard_position from;
     struct arena scratch;           /* of one event */
-    struct log_watch watch;
-    bool watching;
+    struct watch_set sleep;         /* until the log has more, or the topic a new value */
+    struct watch watch;
     struct log_read cold;
     struct log_seek seek;
     bool reading;
@@ -211,7 +212,7 @@ static bool is_busy(struct subscription *sub)
     pthread_mutex_lock(&s->lock);
     bool told = sub->messages > 0;
     pthread_mutex_unlock(&s->lock);
-    return told || sub->watching || sub->reading || sub->held > 0;
+    return told || watch_set_sleeps(&sub->sleep) || sub->reading || sub->held > 0;
 }
 
 /* Gives the request back once nothing is under way. */
@@ -245,7 +246,7 @@ static void end(struct subscription *sub, enum err err, const char *text)
         loop_timer_cancel(sub->loop, &sub->heartbeat);
         loop_timer_cancel(sub->loop, &sub->life);
         table_leave(sub->rq->bridge->subscriptions, sub);
-        if (sub->watching && plog_unwatch(&sub->watch)) sub->watching = false;
+        watch_set_end(&sub->sleep);
         if (err != ERR_OK) {
             eventstream_exception(&sub->rq->http->reply, err_kinesis(err), bytes_str(text ? text : err_text(err)));
             http_stream_write(sub->rq->http, &sub->rq->http->reply);
@@ -323,19 +324,16 @@ static const struct shard *refresh(struct subscription *sub)
     return shard;
 }
 
-static void fired(struct log_watch *w)
+static void on_wake(struct watch_set *sleep)
 {
-    struct subscription *sub = CONTAINER_OF(w, struct subscription, watch);
-    sub->watching = false;
-    pump(sub);
+    pump(CONTAINER_OF(sleep, struct subscription, sleep));
 }
 
-static void sleep_on(struct subscription *sub, struct plog *log)
+static void sleep_on(struct subscription *sub)
 {
-    if (sub->watching) return;
-    sub->watch = (struct log_watch){.home = sub->loop, .fired = fired, .offset = sub->offset};
-    if (plog_watch(log, &sub->watch) == ERR_OK) sub->watching = true;
-    else end(sub, ERR_LIMIT_EXCEEDED, "Too many readers wait on this shard.");
+    if (watch_set_sleeps(&sub->sleep)) return;
+    if (watch_set_add(&sub->sleep, sub->topic, sub->partition, sub->offset) != ERR_OK)
+        end(sub, ERR_LIMIT_EXCEEDED, "Too many readers wait on this shard.");
 }
 
 static void cold_done(struct log_read *r);
@@ -414,7 +412,7 @@ static bool push(struct subscription *sub)
     if (sub->ended) return false;
     if (err == ERR_COLD || err == ERR_OFFSET_OUT_OF_RANGE) read_cold(sub, shard);
     else if (err != ERR_OK) end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
-    else if (!more) sleep_on(sub, log);
+    else if (!more) sleep_on(sub);
     return more;
 }
 
@@ -530,6 +528,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
         .heartbeat.fire = on_heartbeat,
         .life.fire = on_life,
     };
+    watch_set_init(&sub->sleep, sub->loop, &sub->watch, 1, on_wake);
     arena_init(&sub->scratch, EVENT_ARENA_MAX);
     read_result_init(&sub->cold.result);
     rq->context = sub;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include "base/mem.h"
 #include "storage/plog_impl.h"
+#include "storage/topic.h"
 #include "base/check.h"
 
 void read_result_init(struct read_result *r)
@@ -61,116 +62,23 @@ uint64_t plog_id(const struct plog *log)
     return log->id;
 }
 
-/* ---- Watches. Those taken off under the lock are told after it. */
-
-static void watch_run(struct job *job)
-{
-    struct log_watch *w = CONTAINER_OF(job, struct log_watch, job);
-    w->fired(w);
-}
-
-static void watch_link(struct plog *log, struct log_watch *w)
-{
-    if (log->watches == NULL) {
-        w->next = w->prev = w;
-        log->watches = w;
-    } else {
-        w->next = log->watches;
-        w->prev = log->watches->prev;
-        w->prev->next = w;
-        w->next->prev = w;
-    }
-    w->armed = true;
-    log->watch_count++;
-}
-
-static void watch_unlink(struct plog *log, struct log_watch *w)
-{
-    assert(w->armed);
-    if (w->next == w) {
-        log->watches = NULL;
-    } else {
-        w->prev->next = w->next;
-        w->next->prev = w->prev;
-        if (log->watches == w) log->watches = w->next;
-    }
-    w->armed = false;
-    log->watch_count--;
-}
-
-/* Takes off all watches that wait for something below `below`, as a list in their order. Only the
- * owner of the list touches next from here on: a watch that is not armed is nobody else's. */
-static struct log_watch *watches_take(struct plog *log, int64_t below)
-{
-    struct log_watch *taken = NULL, **last = &taken;
-    struct log_watch *w = log->watches;
-    for (uint32_t left = log->watch_count; left > 0; left--) {
-        struct log_watch *next = w->next;
-        if (w->offset < below) {
-            watch_unlink(log, w);
-            w->next = NULL;
-            *last = w;
-            last = &w->next;
-        }
-        w = next;
-    }
-    return taken;
-}
-
-static void watches_fire(struct plog *log, struct log_watch *w)
-{
-    while (w != NULL) {
-        struct log_watch *next = w->next;
-        w->job.run = watch_run;
-        worker_post_home(log->worker, w->home, &w->job);
-        w = next;
-    }
-}
-
-enum err plog_watch(struct plog *log, struct log_watch *w)
-{
-    w->log = log;
-    w->armed = false;
-    pthread_mutex_lock(&log->lock);
-    bool full = log->watch_count >= PLOG_WATCHES_MAX;
-    bool now = log->state == PLOG_FAILED || log->state == PLOG_CLOSED ||
-               (log->state == PLOG_OPEN && w->offset < log->bounds.last_stable);
-    if (!full && !now) watch_link(log, w);
-    pthread_mutex_unlock(&log->lock);
-    if (full) return ERR_TOO_LARGE;
-    if (now) {
-        w->next = NULL;
-        watches_fire(log, w);
-    }
-    return ERR_OK;
-}
-
-bool plog_unwatch(struct log_watch *w)
-{
-    struct plog *log = w->log;
-    pthread_mutex_lock(&log->lock);
-    bool armed = w->armed;
-    if (armed) watch_unlink(log, w);
-    pthread_mutex_unlock(&log->lock);
-    return armed;
-}
+/* ---- The view */
 
 void plog_wake_all(struct plog *log)
 {
     pthread_mutex_lock(&log->lock);
-    struct log_watch *taken = watches_take(log, INT64_MAX);
+    log->topic_version = log->topic->version;
+    struct watch *taken = watches_take(log, INT64_MAX);
     pthread_mutex_unlock(&log->lock);
     watches_fire(log, taken);
 }
-
-/* ---- The view */
 
 void plog_set_state(struct plog *log, enum plog_state state)
 {
     pthread_mutex_lock(&log->lock);
     assert(log->state != PLOG_CLOSED || state == PLOG_CLOSED);
     log->state = state;
-    struct log_watch *taken = watches_take(log, INT64_MAX);
+    struct watch *taken = watches_take(log, INT64_MAX);
     pthread_mutex_unlock(&log->lock);
     watches_fire(log, taken);
 }
@@ -202,7 +110,7 @@ int64_t plog_publish(struct plog *log, bool keep_tail)
         .arrival_last_ms = w->arrival_last_ms,
     };
     log->state = PLOG_OPEN;
-    struct log_watch *taken = watches_take(log, log->bounds.last_stable);
+    struct watch *taken = watches_take(log, log->bounds.last_stable);
     pthread_mutex_unlock(&log->lock);
     w->staged_count = w->run_first = 0;
     watches_fire(log, taken);

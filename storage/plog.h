@@ -9,11 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/err.h"
-#include "base/mailbox.h"
 #include "base/slab.h"
 
 struct plog;
-struct loop;
 
 struct log_bounds {
     int64_t log_start;          /* first readable offset */
@@ -57,28 +55,5 @@ enum err plog_bounds(struct plog *log, struct log_bounds *ret);
  * beyond the end; ERR_CLOSED. Thread: any; a short lock. */
 enum err plog_read_tail(struct plog *log, int64_t offset, size_t bytes_max, bool min_one,
                         struct read_result *ret);
-
-/* Called once on `home` when the log has data at or beyond `offset`, was closed, failed, or had its
- * topic's value replaced (reshard, config, delete). The owner embeds it and keeps it until fired()
- * ran or plog_unwatch() returned true. At most PLOG_WATCHES_MAX a log. */
-struct log_watch {
-    struct job job;                             /* run on home, then calls fired() */
-    struct loop *home;
-    void (*fired)(struct log_watch *w);
-    int64_t offset;
-    struct plog *log;                           /* plog.c's */
-    struct log_watch *next, *prev;              /* plog.c's */
-    bool armed;                                 /* plog.c's, under the log's lock */
-};
-enum { PLOG_WATCHES_MAX = 100000 };
-/* Errors: ERR_TOO_LARGE - too many watches. If the condition holds already, fires at once (by the
- * mailbox, never from inside the call). Thread: w->home. */
-enum err plog_watch(struct plog *log, struct log_watch *w);
-/* True: it will not fire, w is the caller's again. False: fired() is under way to the loop.
- * Thread: w->home. */
-bool plog_unwatch(struct log_watch *w);
-
-/* Wakes every watch (topic value replaced). Thread: any. */
-void plog_wake_all(struct plog *log);
 
 #endif

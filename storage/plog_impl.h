@@ -18,6 +18,7 @@
 #include "storage/producers.h"
 #include "storage/store.h"
 #include "storage/tail.h"
+#include "storage/watch.h"
 #include "storage/worker.h"
 
 enum {
@@ -60,7 +61,8 @@ struct plog {
     enum plog_state state;
     struct log_bounds bounds;
     struct tail tail;
-    struct log_watch *watches;      /* a ring through next and prev */
+    uint64_t topic_version;         /* of the value that was published last */
+    struct watch *watches;          /* a ring through next and prev */
     uint32_t watch_count;
 
     /* The worker's. */
@@ -79,6 +81,8 @@ struct plog {
 
 /* ---- plog.c: the view */
 struct plog *plog_new(struct worker *worker, uint64_t id);
+/* The log's topic has a new value, which wakes every watch. Thread: the worker. */
+void plog_wake_all(struct plog *log);
 /* Sets the state and wakes all watches. */
 void plog_set_state(struct plog *log, enum plog_state state);
 /* Makes the writer's state visible: bounds, staged batches; keep_tail: whether they stay in memory.
@@ -87,6 +91,13 @@ int64_t plog_publish(struct plog *log, bool keep_tail);
 /* Drops the oldest of the tail while more than keep_bytes are pinned and fewer than want_bytes were
  * let go; returns the bytes let go. */
 size_t plog_shrink_tail(struct plog *log, size_t keep_bytes, size_t want_bytes);
+
+/* ---- watch.c */
+/* Takes off all watches that wait for something below `below`, as a list in their order. Only the
+ * owner of the list touches next from here on. The caller holds the log's lock. */
+struct watch *watches_take(struct plog *log, int64_t below);
+/* Tells what was taken off. The caller holds no lock. */
+void watches_fire(struct plog *log, struct watch *first);
 
 /* ---- plog_open.c */
 /* Reads the log's state from disk into a new writer.

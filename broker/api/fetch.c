@@ -10,10 +10,10 @@
  * Failure modes: an error of a partition is its own field and ends the wait; one of the session is the
  * request's. */
 #include "broker/fetch_session.h"
-#include "broker/park.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/fetch.h"
+#include "storage/watch.h"
 #include "base/check.h"
 
 struct fetch_answer {
@@ -35,8 +35,8 @@ struct fetch {
     bool ready;                     /* answer after this walk, however small */
     int64_t deadline_ms;
     struct fetch_answer *answers;   /* one an item */
-    struct park_watch *watches;
-    struct park park;
+    struct watch_set sleep;         /* until a log has more */
+    struct loop_timer deadline;     /* armed while it sleeps */
     struct log_read cold;
 };
 
@@ -187,14 +187,17 @@ static bool read_one(struct fetch *f)
     return false;
 }
 
+/* When a log cannot be watched the wait is over at once. */
 static void park(struct fetch *f)
 {
-    for (int32_t i = 0; i < f->count; i++) {
+    bool full = false;
+    for (int32_t i = 0; i < f->count && !full; i++) {
         struct fetch_answer *a = &f->answers[i];
-        park_watch(&f->park, a->topic->partitions[f->plan.items[i].want.partition].log,
-                   a->read.bounds.last_stable);
+        full = watch_set_add(&f->sleep, a->topic, f->plan.items[i].want.partition,
+                             a->read.bounds.last_stable) != ERR_OK;
     }
-    park_until(&f->park, f->deadline_ms);
+    struct loop *loop = f->rq->frame->loop;
+    loop_timer_set(loop, &f->deadline, full ? loop_now_ms(loop) : f->deadline_ms);
 }
 
 static void walk(struct fetch *f)
@@ -211,9 +214,10 @@ static void walk(struct fetch *f)
     else park(f);
 }
 
-static void on_wake(struct park *p)
+static void on_wake(struct watch_set *sleep)
 {
-    struct fetch *f = CONTAINER_OF(p, struct fetch, park);
+    struct fetch *f = CONTAINER_OF(sleep, struct fetch, sleep);
+    loop_timer_cancel(f->rq->frame->loop, &f->deadline);
     answers_drop(f);
     if (!fetch_sessions_refresh(f->rq->home->sessions, &f->plan)) {
         f->count = 0;
@@ -223,8 +227,14 @@ static void on_wake(struct park *p)
     f->at = 0;
     f->bytes = 0;
     f->bytes_left = (size_t)f->in.max_bytes;
-    f->ready = p->timed_out;
     walk(f);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+    struct fetch *f = CONTAINER_OF(timer, struct fetch, deadline);
+    f->ready = true;
+    if (watch_set_end(&f->sleep)) on_wake(&f->sleep);
 }
 
 /* A cold read that is under way ends in walk(); a parked request is woken for the same. */
@@ -232,7 +242,7 @@ static void on_closed(struct kafka_request *rq)
 {
     struct fetch *f = rq->context;
     f->gone = true;
-    if (f->park.watch_count > 0) park_ring(&f->park);
+    if (f->deadline.slot != 0) loop_timer_set(f->rq->frame->loop, &f->deadline, loop_now_ms(f->rq->frame->loop));
 }
 
 enum err kafka_fetch(struct kafka_request *rq)
@@ -249,14 +259,15 @@ enum err kafka_fetch(struct kafka_request *rq)
     }
     f->count = f->plan.item_count;
     f->answers = ARENA_ARRAY(rq->arena, struct fetch_answer, (size_t)f->count);
-    f->watches = ARENA_ARRAY(rq->arena, struct park_watch, (size_t)f->count);
-    if (f->answers == NULL || f->watches == NULL) return ERR_TOO_LARGE;
+    struct watch *watches = ARENA_ARRAY(rq->arena, struct watch, (size_t)f->count);
+    if (f->answers == NULL || watches == NULL) return ERR_TOO_LARGE;
     if (f->in.max_bytes < 0) f->in.max_bytes = 0;
     if ((uint32_t)f->in.max_bytes > rq->broker->options.fetch_bytes_max)
         f->in.max_bytes = (int32_t)rq->broker->options.fetch_bytes_max;
     f->bytes_left = (size_t)f->in.max_bytes;
     f->deadline_ms = loop_now_ms(rq->frame->loop) + (f->in.max_wait_ms > 0 ? f->in.max_wait_ms : 0);
-    park_init(&f->park, rq->frame->loop, f->watches, on_wake);
+    watch_set_init(&f->sleep, rq->frame->loop, watches, f->count, on_wake);
+    f->deadline.fire = on_deadline;
     rq->context = f;
     rq->on_closed = on_closed;
     walk(f);

@@ -11,6 +11,7 @@
 #include "protocol/batch/build.h"
 #include "storage/control.h"
 #include "storage/walk.h"
+#include "storage/watch.h"
 #include "test.h"
 
 enum { PARTITIONS = 5, PRODUCERS = 3, BATCHES = 400, IN_FLIGHT = 16 };
@@ -193,7 +194,8 @@ struct consumer {
     struct store *s;
     struct loop *loop;
     struct topic *topic;
-    struct log_watch watch;
+    struct watch_set sleep;
+    struct watch watch;
     struct log_read read;
     struct job start;
     int64_t offset;
@@ -229,9 +231,13 @@ static void on_disk_read(struct log_read *r)
     consume(c);
 }
 
-static void on_watch(struct log_watch *w)
+static void on_wake(struct watch_set *sleep)
 {
-    consume(CONTAINER_OF(w, struct consumer, watch));
+    struct consumer *c = CONTAINER_OF(sleep, struct consumer, sleep);
+    struct topic *fresh = store_topic_by_id(c->s, &c->topic->id);
+    topic_unref(c->topic);
+    c->topic = fresh;
+    consume(c);
 }
 
 static void consume(struct consumer *c)
@@ -257,13 +263,14 @@ static void consume(struct consumer *c)
         sem_post(c->finished);
         return;
     }
-    c->watch = (struct log_watch){.home = c->loop, .fired = on_watch, .offset = c->offset};
-    EXPECT_OK(plog_watch(log, &c->watch));
+    EXPECT_OK(watch_set_add(&c->sleep, c->topic, 0, c->offset));
 }
 
 static void consumer_run(struct job *job)
 {
-    consume(CONTAINER_OF(job, struct consumer, start));
+    struct consumer *c = CONTAINER_OF(job, struct consumer, start);
+    watch_set_init(&c->sleep, c->loop, &c->watch, 1, on_wake);
+    consume(c);
 }
 
 /* All is written: end where the log ends, which may be now. */
@@ -273,7 +280,7 @@ static void consumer_end(struct job *job)
     struct log_bounds b;
     EXPECT_OK(plog_bounds(c->topic->partitions[0].log, &b));
     c->until = b.high_watermark;
-    if (c->watch.log != NULL && plog_unwatch(&c->watch)) consume(c);
+    if (watch_set_sleeps(&c->sleep) && watch_set_end(&c->sleep)) consume(c);
 }
 
 static void no_fault(void *context, uint64_t log_id, int64_t offset, const char *text)

@@ -1,4 +1,4 @@
-/* What the workers do around a log: catalog changes, watches, tails, failed commits, limits. */
+/* What the workers do around a log: catalog changes, tails, failed commits, limits. */
 #include "log_fixture.h"
 #include "storage/keys.h"
 
@@ -209,87 +209,6 @@ TEST(producers_are_known_after_their_records_were_deleted)
     EXPECT_EQ(offset, 2);
     EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 5, .sequence = 3}, &offset));
     EXPECT_EQ(offset, 3);
-    fx_done(&f);
-}
-
-/* ---- Watches */
-
-struct test_watch {
-    struct log_watch watch;
-    int fired;
-};
-
-static void on_fired(struct log_watch *w)
-{
-    CONTAINER_OF(w, struct test_watch, watch)->fired++;
-}
-
-static struct test_watch watch_at(int64_t offset)
-{
-    return (struct test_watch){.watch = {.fired = on_fired, .offset = offset}};
-}
-
-TEST(a_watch_fires_once_when_its_offset_is_there)
-{
-    struct fx f;
-    fx_init(&f, 1);
-    EXPECT_OK(fx_start(&f));
-    struct test_watch near = watch_at(0), far = watch_at(3), late = watch_at(1);
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &near.watch));
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &far.watch));
-    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.count = 3}, NULL));
-    EXPECT_EQ(near.fired, 1);
-    EXPECT_EQ(far.fired, 0);
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &late.watch));
-    EXPECT_EQ(late.fired, 0);               /* never from inside the call */
-    fx_turn(&f);
-    EXPECT_EQ(late.fired, 1);
-    EXPECT(!plog_unwatch(&late.watch));
-    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
-    EXPECT_EQ(near.fired, 1);
-    EXPECT_EQ(far.fired, 1);
-    struct test_watch gone = watch_at(9);
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &gone.watch));
-    EXPECT(plog_unwatch(&gone.watch));
-    plog_wake_all(fx_log(&f, 0));
-    fx_turn(&f);
-    EXPECT_EQ(gone.fired, 0);
-    fx_done(&f);
-}
-
-TEST(watches_wake_when_the_topic_changes_or_closes)
-{
-    struct fx f;
-    fx_init(&f, 1);
-    EXPECT_OK(fx_start(&f));
-    struct test_watch changed = watch_at(100), closed = watch_at(100);
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &changed.watch));
-    fx_publish(&f, fx_draft(&f));
-    fx_turn(&f);
-    EXPECT_EQ(changed.fired, 1);
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &closed.watch));
-    store_logs_close(f.s, f.topic);
-    fx_turn(&f);
-    EXPECT_EQ(closed.fired, 1);
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &closed.watch));
-    fx_turn(&f);
-    EXPECT_EQ(closed.fired, 2);             /* at once on a closed log */
-    fx_done(&f);
-}
-
-TEST(a_log_has_only_so_many_watches)
-{
-    struct fx f;
-    fx_init(&f, 1);
-    EXPECT_OK(fx_start(&f));
-    struct test_watch *all = NEW_ARRAY(struct test_watch, PLOG_WATCHES_MAX + 1);
-    for (int i = 0; i <= PLOG_WATCHES_MAX; i++) {
-        all[i] = watch_at(0);
-        EXPECT_ERR(plog_watch(fx_log(&f, 0), &all[i].watch),
-                   i < PLOG_WATCHES_MAX ? ERR_OK : ERR_TOO_LARGE);
-    }
-    for (int i = 0; i < PLOG_WATCHES_MAX; i++) EXPECT(plog_unwatch(&all[i].watch));
-    mem_free(all);
     fx_done(&f);
 }
 
@@ -523,11 +442,8 @@ TEST(a_log_that_cannot_be_opened_fails_loudly_and_is_tried_again)
     EXPECT_OK(fx_start(&f));
     EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
     fx_restart(&f, false);
-    struct test_watch w = watch_at(50);
-    EXPECT_OK(plog_watch(fx_log(&f, 0), &w.watch));
     kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0});
     EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
-    EXPECT_EQ(w.fired, 1);
     struct log_bounds b;
     EXPECT_ERR(plog_bounds(fx_log(&f, 0), &b), ERR_COLD);
     EXPECT_OK(fx_bounds(&f, 0, &b));
@@ -650,8 +566,6 @@ TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_wit
       RUN(a_frozen_log_holds_only_so_many),
       RUN(a_deleted_topics_logs_answer_closed_and_their_data_is_gone), RUN(a_raised_start_lasts),
       RUN(producers_are_known_after_their_records_were_deleted),
-      RUN(a_watch_fires_once_when_its_offset_is_there),
-      RUN(watches_wake_when_the_topic_changes_or_closes), RUN(a_log_has_only_so_many_watches),
       RUN(a_turn_wakes_a_loop_once), RUN(a_list_of_appends_is_one_commit_a_worker),
       RUN(an_empty_list_of_appends_is_nothing), RUN(tails_stay_within_their_memory_and_share_it),
       RUN(without_tail_memory_all_is_read_from_disk),
