@@ -5,10 +5,10 @@
 #include <sys/random.h>
 #include "base/mem.h"
 #include "bridge/dispatch.h"
-#include "bridge/fanout.h"
 #include "bridge/get.h"
 #include "bridge/meter.h"
 #include "bridge/state.h"
+#include "bridge/subscriptions.h"
 #include "protocol/kinesis/codec.h"
 #include "storage/secret.h"
 #include "storage/topic.h"

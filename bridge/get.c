@@ -168,8 +168,7 @@ enum err get_render(struct bridge_loop *home, const struct shard *shard,
     *ret = (struct get_page){.offset_next = offset};
     struct rendering_run run = {.home = home, .shard = shard, .arena = arena, .count_max = count_max,
                                 .bytes_max = bytes_max, .page = ret};
-    int64_t end = read->bounds.last_stable;
-    if (shard->end_offset >= 0 && shard->end_offset < end) end = shard->end_offset;
+    int64_t end = shard_cut(shard, read->bounds.last_stable);
     for (int32_t i = 0; i < read->count && !run.full; i++)
         TRY(render_batch(&run, &read->batches[i], offset, end));
     inflater_trim(&home->inflater);
@@ -179,9 +178,7 @@ enum err get_render(struct bridge_loop *home, const struct shard *shard,
 int64_t get_millis_behind(const struct shard *shard, const struct log_bounds *bounds,
                           const struct get_page *page)
 {
-    int64_t end = bounds->last_stable;
-    if (shard->end_offset >= 0 && shard->end_offset < end) end = shard->end_offset;
-    if (page->offset_next >= end) return 0;
+    if (page->offset_next >= shard_cut(shard, bounds->last_stable)) return 0;
     int64_t seen_ms = page->arrival_last_ms ? page->arrival_last_ms : bounds->arrival_last_ms;
     int64_t behind = clock_wall_ms() - seen_ms;
     return behind > 0 ? behind : 0;

@@ -77,8 +77,17 @@ const char *shard_rate_text(struct kinesis_request *rq, const struct topic *t, i
 
 int64_t shard_horizon(const struct shard *shard, int64_t log_start)
 {
-    int64_t first = shard->first_offset > log_start ? shard->first_offset : log_start;
-    return shard->end_offset >= 0 && first > shard->end_offset ? shard->end_offset : first;
+    return shard_cut(shard, shard->first_offset > log_start ? shard->first_offset : log_start);
+}
+
+int64_t shard_cut(const struct shard *shard, int64_t offset)
+{
+    return shard_ends_by(shard, offset) ? shard->end_offset : offset;
+}
+
+bool shard_ends_by(const struct shard *shard, int64_t offset)
+{
+    return shard->end_offset >= 0 && offset >= shard->end_offset;
 }
 
 bool shard_is_expired(const struct topic *t, const struct shard *shard)

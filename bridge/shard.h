@@ -30,6 +30,10 @@ const char *shard_rate_text(struct kinesis_request *rq, const struct topic *t, i
 
 /* First offset that can still be read: TRIM_HORIZON. */
 int64_t shard_horizon(const struct shard *shard, int64_t log_start);
+/* The offset, or the shard's end where that comes before it. */
+int64_t shard_cut(const struct shard *shard, int64_t offset);
+/* True when the shard is closed and has nothing at or behind the offset: its reader is through. */
+bool shard_ends_by(const struct shard *shard, int64_t offset);
 /* True when all of its data passed retention: it leaves the listings. */
 bool shard_is_expired(const struct topic *t, const struct shard *shard);
 

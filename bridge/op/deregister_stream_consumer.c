@@ -1,6 +1,6 @@
 #include "bridge/change.h"
 #include "bridge/consumer.h"
-#include "bridge/fanout.h"
+#include "bridge/subscriptions.h"
 #include "base/check.h"
 
 static void done(struct kinesis_request *rq, struct control *c)

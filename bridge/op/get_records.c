@@ -103,9 +103,10 @@ static void answer(struct get_records *m)
     d.sums[METER_GET_RECORDS_BYTES] = (int64_t)page.bytes;
     d.sums[METER_GET_RECORDS_RECORDS] = page.count;
     count_call(m->rq, m->topic, true, &d);
-    bool ended = m->shard->end_offset >= 0 && page.offset_next >= m->shard->end_offset;
-    if (ended) out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
-    else out.next_shard_iterator = next_iterator(m, page.offset_next);
+    if (shard_ends_by(m->shard, page.offset_next))
+        out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
+    else
+        out.next_shard_iterator = next_iterator(m, page.offset_next);
     kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
     finish(m);
     kinesis_reply_encoded(rq);
@@ -125,9 +126,7 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
     int64_t horizon = shard_horizon(m->shard, bounds->log_start);
     if (m->offset < horizon) m->offset = horizon;
     m->read.bounds = *bounds;
-    int64_t end = bounds->last_stable;
-    if (m->shard->end_offset >= 0 && m->shard->end_offset < end) end = m->shard->end_offset;
-    if (m->offset >= end) {
+    if (m->offset >= shard_cut(m->shard, bounds->last_stable)) {
         answer(m);
         return;
     }
@@ -153,9 +152,7 @@ static void sought(struct log_seek *q)
     }
     if (m->token.kind == ITERATOR_AT_TIMESTAMP) {
         m->token.kind = ITERATOR_AT_OFFSET;
-        m->token.position = q->err == ERR_OK ? q->offset : q->bounds.last_stable;
-        if (m->shard->end_offset >= 0 && m->token.position > m->shard->end_offset)
-            m->token.position = m->shard->end_offset;
+        m->token.position = shard_cut(m->shard, q->err == ERR_OK ? q->offset : q->bounds.last_stable);
     }
     read_at(m, &q->bounds);
 }
