@@ -1,7 +1,8 @@
 /* Housekeeping, on a thread of its own: the log's sync each second, retention, disk space.
  *
  * Sync: with durability "process" a power cut costs what was written since the last one. A sync that
- * fails is reported; the workers learn of a broken disk by their own commits.
+ * fails is reported; the workers learn of a broken disk by their own commits. With it goes the look
+ * whether a disk that was full has room again.
  * Retention: every retention_check_ms one job a topic and worker; the workers do it in slices between
  * turns. When all are back, what was removed is reclaimed.
  * Space: ranges that were deleted are compacted once RECLAIM_BYTES_MIN were removed or a topic or
@@ -37,6 +38,7 @@ struct house {
     int64_t retain_at_ms;
     struct metric *removed_total;
     struct metric *sync_failures_total;
+    struct metric *writes_stopped;
     int retains_out;                    /* jobs at the workers */
     uint64_t bytes_removed;             /* by retention, not reclaimed yet */
     bool reclaim_now;
@@ -184,6 +186,14 @@ static void retain_all(struct house *h)
 
 /* ---- The thread */
 
+/* Looks whether a disk that refused writes takes them again: without this only the next append would
+ * find out, and none comes to a server that says it is not ready. */
+static void resume(struct house *h)
+{
+    if (kv_writes_stopped(h->kv) && kv_resume(h->kv) == ERR_OK) log_info("the disk takes writes again");
+    metric_set(h->writes_stopped, kv_writes_stopped(h->kv));
+}
+
 /* What is due at now_ms; false when nothing was. */
 static bool do_due(struct house *h, int64_t now_ms)
 {
@@ -194,6 +204,7 @@ static bool do_due(struct house *h, int64_t now_ms)
             metric_add(h->sync_failures_total, 1);
             log_error("the log could not be synced to disk");
         }
+        resume(h);
         h->sync_at_ms = now_ms + SYNC_INTERVAL_MS;
         any = true;
     }
@@ -247,6 +258,8 @@ struct house *house_new(struct store *s)
                                   "Bytes of record batches removed by retention", NULL);
     h->sync_failures_total = metric_get(METRIC_COUNTER, "diglot_storage_sync_failures_total",
                                         "Syncs of the write-ahead log that failed", NULL);
+    h->writes_stopped = metric_get(METRIC_GAUGE, "diglot_storage_writes_stopped",
+                                   "1: the disk refuses writes", NULL);
     return h;
 }
 

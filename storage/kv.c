@@ -115,6 +115,11 @@ enum err kv_resume(struct kv *kv)
     return kv->engine->resume(kv);
 }
 
+bool kv_writes_stopped(struct kv *kv)
+{
+    return kv->engine->writes_stopped(kv);
+}
+
 enum err kv_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to)
 {
     return kv->engine->reclaim(kv, family, from, to);

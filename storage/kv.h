@@ -103,6 +103,8 @@ enum err kv_sync_now(struct kv *kv);
  * background error; this resumes it when the cause is gone). Errors: ERR_DISK - not yet.
  * Thread: housekeeping or a worker; blocks. */
 enum err kv_resume(struct kv *kv);
+/* The last write was refused by the disk, and none has succeeded since. Thread: any. */
+bool kv_writes_stopped(struct kv *kv);
 /* Gives the space of deleted ranges back to the disk, in the background if the engine can.
  * Errors: ERR_DISK. Thread: housekeeping; blocks. */
 enum err kv_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to);
@@ -114,7 +116,6 @@ struct kv_stats {
     uint64_t memtable_bytes;
     uint64_t cache_bytes;
     uint64_t crc_calls;         /* checksums the engine asked of base/crc32c in this process */
-    bool writes_stopped;
 };
 void kv_stats(struct kv *kv, struct kv_stats *ret);
 

@@ -52,6 +52,7 @@ struct mem_kv {
     bool faulted;
     bool crashed;
     bool full;                          /* writes fail, reads do not */
+    bool stopped;                       /* the last write failed */
 };
 
 struct mem_iter {
@@ -348,10 +349,9 @@ static void sync_all(struct mem_kv *m)
     mem_batch_clear(&m->unsynced->base);
 }
 
-static enum err mem_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sync)
+/* Errors: ERR_DISK. Thread: any, under the lock. */
+static enum err commit(struct mem_kv *m, const struct mem_batch *b, enum kv_sync sync)
 {
-    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
-    const struct mem_batch *b = batch_of(base);
     bool was_crashed = m->crashed;
     bool fails = fault_now(m);
     if (m->full) return ERR_DISK;
@@ -362,6 +362,14 @@ static enum err mem_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sy
     if (fails) return ERR_DISK;
     if (sync == KV_SYNC) sync_all(m);
     return ERR_OK;
+}
+
+static enum err mem_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sync)
+{
+    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
+    enum err err = commit(m, batch_of(base), sync);
+    m->stopped = err != ERR_OK;
+    return err;
 }
 
 static enum err mem_sync_now(struct kv *kv)
@@ -375,7 +383,14 @@ static enum err mem_sync_now(struct kv *kv)
 static enum err mem_resume(struct kv *kv)
 {
     CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
-    return fault_now(m) || m->full ? ERR_DISK : ERR_OK;
+    m->stopped = fault_now(m) || m->full;
+    return m->stopped ? ERR_DISK : ERR_OK;
+}
+
+static bool mem_writes_stopped(struct kv *kv)
+{
+    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
+    return m->stopped;
 }
 
 static enum err mem_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to)
@@ -425,6 +440,7 @@ static const struct kv_engine mem_engine = {
     .commit = mem_commit,
     .sync_now = mem_sync_now,
     .resume = mem_resume,
+    .writes_stopped = mem_writes_stopped,
     .reclaim = mem_reclaim,
     .stats = mem_stats,
 };

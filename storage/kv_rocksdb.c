@@ -2,9 +2,12 @@
  *
  * One column family a kv_family. Record batches (KV_LOG) go to blob files: a compaction then moves
  * keys only, and each byte is written twice in all (write-ahead log, blob). Batches were compressed by
- * their producers, so nothing is compressed here. A write that fails stops all writing inside
- * RocksDB; for a full disk it recovers by itself once there is room, which kv_resume() finds out by
- * an empty write. Reads go on meanwhile. */
+ * their producers, so nothing is compressed here.
+ *
+ * A write that fails stops all writing inside RocksDB; reads go on. From a full disk it recovers by
+ * itself, some seconds after as much room is there as its largest write buffer has (it writes that out
+ * first), which kv_resume() finds out by an empty write. Any other failure - and a sync that failed,
+ * after which nobody knows what the disk holds - lasts until the next start. */
 #include "storage/kv_engine.h"
 
 #include <assert.h>
@@ -17,6 +20,7 @@
 #include <sys/stat.h>
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "storage/wal_sync.h"
 #include "base/check.h"
 
 enum {
@@ -59,6 +63,8 @@ struct rocks {
     rocksdb_column_family_handle_t *families[KV_FAMILY_COUNT];
     atomic_bool stopped;                            /* the last write failed */
     atomic_bool unsynced;                           /* written since the last sync began */
+    atomic_bool sync_failed;                        /* for good: see above */
+    struct wal_sync wal_sync;                       /* housekeeping's, and the closer's afterwards */
 };
 
 struct rocks_batch {
@@ -252,6 +258,7 @@ static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch, enum k
     static _Thread_local bool is_quiet;
     if (!is_quiet) rocksdb_set_perf_level(rocksdb_disable);
     is_quiet = true;
+    if (atomic_load_explicit(&r->sync_failed, memory_order_relaxed)) return ERR_DISK;
     CLEANUP(text_freep) char *text = NULL;
     rocksdb_write(r->db, sync == KV_SYNC ? r->write_sync : r->write, batch, &text);
     atomic_store_explicit(&r->stopped, text != NULL, memory_order_relaxed);
@@ -267,12 +274,13 @@ static enum err rocks_commit(struct kv *kv, struct kv_batch *b, enum kv_sync syn
 static enum err rocks_sync_now(struct kv *kv)
 {
     struct rocks *r = rocks_of(kv);
+    if (atomic_load(&r->sync_failed)) return ERR_DISK;
     if (!atomic_exchange(&r->unsynced, false)) return ERR_OK;
-    CLEANUP(text_freep) char *text = NULL;
-    rocksdb_flush_wal(r->db, 1, &text);
-    if (text == NULL) return ERR_OK;
-    atomic_store(&r->unsynced, true);
-    return ERR_DISK;
+    enum err err = wal_sync_now(&r->wal_sync);
+    if (err == ERR_OK) return ERR_OK;
+    atomic_store(&r->sync_failed, true);
+    atomic_store(&r->stopped, true);
+    return err;
 }
 
 static enum err rocks_resume(struct kv *kv)
@@ -281,6 +289,11 @@ static enum err rocks_resume(struct kv *kv)
     enum err err = write_batch(rocks_of(kv), nothing, KV_NO_SYNC);
     rocksdb_writebatch_destroy(nothing);
     return err;
+}
+
+static bool rocks_writes_stopped(struct kv *kv)
+{
+    return atomic_load_explicit(&rocks_of(kv)->stopped, memory_order_relaxed);
 }
 
 static uint64_t property(const struct rocks *r, int family, const char *name)
@@ -326,7 +339,7 @@ static enum err rocks_reclaim(struct kv *kv, enum kv_family family, struct bytes
         compact(r, (int)family, NULL, NULL, true);
         set_blob_gc(r, false);
     }
-    return atomic_load_explicit(&r->stopped, memory_order_relaxed) ? ERR_DISK : ERR_OK;
+    return rocks_writes_stopped(kv) ? ERR_DISK : ERR_OK;
 }
 
 static void rocks_stats(struct kv *kv, struct kv_stats *ret)
@@ -340,7 +353,6 @@ static void rocks_stats(struct kv *kv, struct kv_stats *ret)
     }
     ret->cache_bytes = rocksdb_cache_get_usage(r->cache);
     ret->crc_calls = crc32c_rocksdb_calls();
-    ret->writes_stopped = atomic_load_explicit(&r->stopped, memory_order_relaxed);
 }
 
 /* ---- Life */
@@ -377,6 +389,7 @@ static void rocks_close(struct kv *kv)
     rocksdb_options_destroy(r->log_options);
     rocksdb_block_based_options_destroy(r->table);
     rocksdb_cache_destroy(r->cache);
+    wal_sync_done(&r->wal_sync);
     mem_free(r);
 }
 
@@ -399,6 +412,7 @@ static const struct kv_engine rocks_engine = {
     .commit = rocks_commit,
     .sync_now = rocks_sync_now,
     .resume = rocks_resume,
+    .writes_stopped = rocks_writes_stopped,
     .reclaim = rocks_reclaim,
     .stats = rocks_stats,
 };
@@ -506,6 +520,7 @@ enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, stru
     }
     CLEANUP(rocks_closep) struct rocks *r = NEW(struct rocks);
     r->base.engine = &rocks_engine;
+    wal_sync_init(&r->wal_sync, dir);
     set_options(r, options);
     const rocksdb_options_t *of[KV_FAMILY_COUNT];
     for (int f = 0; f < KV_FAMILY_COUNT; f++) of[f] = f == KV_LOG ? r->log_options : r->options;

@@ -23,13 +23,11 @@ static void answer_text(struct http_request *rq, uint16_t status, const char *te
 /* Ready: requests are taken and writes reach the disk. */
 static void readyz(struct http_request *rq, struct admin *a)
 {
-    struct kv_stats stats;
     if (!atomic_load(&a->ready)) {
         answer_text(rq, 503, "not ready: starting or stopping\n");
         return;
     }
-    kv_stats(store_kv(a->store), &stats);
-    if (stats.writes_stopped) answer_text(rq, 503, "not ready: the disk refuses writes; see the log\n");
+    if (kv_writes_stopped(store_kv(a->store))) answer_text(rq, 503, "not ready: the disk refuses writes; see the log\n");
     else answer_text(rq, 200, "ok\n");
 }
 

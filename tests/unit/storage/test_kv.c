@@ -1,7 +1,9 @@
 /* One contract, two engines: every test here runs on both. And what only one of them has. */
 #include "storage/kv.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "base/mem.h"
 #include "random.h"
@@ -173,7 +175,7 @@ BOTH(removed_ranges_are_reclaimed)
     EXPECT_OK(kv_resume(kv));
     struct kv_stats stats;
     kv_stats(kv, &stats);
-    EXPECT(!stats.writes_stopped);
+    EXPECT(!kv_writes_stopped(kv));
 }
 
 static void expect_equal(struct kv *a, struct kv *b)
@@ -303,6 +305,69 @@ TEST(a_directory_has_one_user_and_keeps_its_data)
     remove_dir(dir);
 }
 
+/* Files may not grow any more: the write in the middle of the write-ahead log fails. */
+TEST(a_write_that_the_disk_refused_harms_no_sync_and_no_read)
+{
+    struct engine e = engine_new(false);
+    put(e.kv, "a", "1");
+    struct rlimit before, small;
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 128 << 10, .rlim_max = before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    static char much[1 << 20];
+    struct kv_batch *b = kv_batch_new(e.kv);
+    kv_batch_put(b, KV_LOG, BYTES_LIT("b"), bytes_of(much, sizeof much));
+    EXPECT_ERR(kv_commit(e.kv, b, KV_NO_SYNC), ERR_DISK);
+    kv_batch_free(b);
+    EXPECT(kv_writes_stopped(e.kv));
+    EXPECT_OK(kv_sync_now(e.kv));
+    EXPECT_ERR(kv_resume(e.kv), ERR_DISK);
+    EXPECT_STR(list(e.kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 ");
+    kv_close(e.kv);
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    EXPECT_OK(kv_rocksdb_open(e.dir, &(struct kv_options){0}, &e.kv, NULL));
+    EXPECT_STR(list(e.kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 ");
+    put(e.kv, "c", "3");
+    EXPECT_STR(list(e.kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 c=3 ");
+    engine_done(&e);
+}
+
+TEST(a_sync_that_failed_stops_the_writes)
+{
+    struct engine e = engine_new(false);
+    put(e.kv, "a", "1");
+    char link[96];
+    snprintf(link, sizeof link, "%s/999999.log", e.dir);
+    EXPECT_EQ(symlink("999999.log", link), 0);              /* cannot be opened: a loop */
+    EXPECT_ERR(kv_sync_now(e.kv), ERR_DISK);
+    unlink(link);
+    EXPECT_ERR(kv_sync_now(e.kv), ERR_DISK);
+    EXPECT_ERR(kv_resume(e.kv), ERR_DISK);
+    EXPECT(kv_writes_stopped(e.kv));
+    EXPECT_STR(list(e.kv, BYTES_LIT(""), BYTES_NULL, false), "a=1 ");
+    engine_done(&e);
+}
+
+TEST(a_full_disk_is_known_until_a_write_succeeds)
+{
+    struct kv *kv = kv_mem_new();
+    kv_mem_set_full(kv, true);
+    EXPECT(!kv_writes_stopped(kv));
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_put(b, KV_LOG, BYTES_LIT("a"), BYTES_LIT("1"));
+    EXPECT_ERR(kv_commit(kv, b, KV_NO_SYNC), ERR_DISK);
+    EXPECT_ERR(kv_resume(kv), ERR_DISK);
+    EXPECT(kv_writes_stopped(kv));
+    kv_mem_set_full(kv, false);
+    EXPECT(kv_writes_stopped(kv));
+    EXPECT_OK(kv_resume(kv));
+    EXPECT(!kv_writes_stopped(kv));
+    kv_batch_free(b);
+    kv_close(kv);
+}
+
 TEST(a_place_that_is_no_directory_is_refused_with_words)
 {
     char file[64] = "/tmp/diglot-test-kv-XXXXXX";
@@ -323,4 +388,6 @@ TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
       RUN(the_chosen_call_fails_and_leaves_nothing_behind),
       RUN(after_a_crash_all_fails_and_what_was_committed_stays),
       RUN(a_directory_has_one_user_and_keeps_its_data),
+      RUN(a_write_that_the_disk_refused_harms_no_sync_and_no_read),
+      RUN(a_sync_that_failed_stops_the_writes), RUN(a_full_disk_is_known_until_a_write_succeeds),
       RUN(a_place_that_is_no_directory_is_refused_with_words))
