@@ -45,6 +45,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
         b->loops[i].loop = loops[i];
         b->loops[i].bridge = b;
         inflater_init(&b->loops[i].inflater, NULL, INFLATE_BYTES_MAX);
+        deflater_init(&b->loops[i].deflater);
         fill_random(b->loops[i].random, sizeof b->loops[i].random);
         b->loops[i].random[0] |= 1;         /* the generator must not stand at zero */
     }
@@ -63,7 +64,10 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
 void bridge_free(struct bridge *b)
 {
     if (b == NULL) return;
-    for (uint32_t i = 0; i < b->loop_count; i++) inflater_done(&b->loops[i].inflater);
+    for (uint32_t i = 0; i < b->loop_count; i++) {
+        inflater_done(&b->loops[i].inflater);
+        deflater_done(&b->loops[i].deflater);
+    }
     for (uint32_t i = 0; i < DELETING_SHOWN_MAX; i++) topic_unref(b->deleting.streams[i].topic);
     pthread_mutex_destroy(&b->deleting.lock);
     subscriptions_free(b->subscriptions);

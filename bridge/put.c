@@ -6,6 +6,7 @@
 #include "bridge/stream.h"
 #include "policy/limits.h"
 #include "protocol/batch/build.h"
+#include "protocol/batch/recode.h"
 #include "protocol/kinesis/hash_key.h"
 #include "protocol/kinesis/sequence.h"
 #include "storage/store.h"
@@ -163,6 +164,21 @@ static bool add(struct put *p, struct put_batch **batches, int32_t index, int64_
 
 static void append_done(struct append *a);
 
+/* The batch in the codec that the topic names. Records that were admitted are not refused for the
+ * size of their batch: max.message.bytes binds Kafka's producers. */
+static struct slab *repack(const struct put *p, struct slab *plain)
+{
+    struct batch_packing packing = topic_packing(p->topic);
+    packing.bytes_max = UINT32_MAX;
+    struct batch_info info;
+    batch_read_header(plain->data, &info);
+    struct bytes records = bytes_slice(slab_bytes(plain), BATCH_HEADER_BYTES, plain->len - BATCH_HEADER_BYTES);
+    struct slab *packed = NULL;
+    enum err err = batch_recode(&info, records, &packing, &p->rq->home->deflater, NULL, &packed);
+    slab_unref(plain);
+    return err == ERR_OK ? packed : NULL;
+}
+
 static struct slab *build(const struct put_batch *b, int64_t now_ms)
 {
     struct slab *slab = slab_new(NULL, b->size.bytes);
@@ -176,7 +192,7 @@ static struct slab *build(const struct put_batch *b, int64_t now_ms)
         batch_builder_add(&builder, now_ms, r->partition_key, r->data, &header, header_count);
     }
     slab->len = batch_builder_finish(&builder);
-    return slab;
+    return topic_repacks(b->owner->topic, CODEC_NONE) ? repack(b->owner, slab) : slab;
 }
 
 static void fail_batch(struct put_batch *b, enum err err)

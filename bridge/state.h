@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include "base/bytes.h"
 #include "bridge/bridge.h"
+#include "protocol/batch/deflate.h"
 #include "protocol/batch/inflate.h"
 #include "protocol/kinesis/token.h"
 
@@ -26,7 +27,8 @@ struct deleting {
 struct bridge_loop {
     struct loop *loop;
     struct bridge *bridge;
-    struct inflater inflater;           /* unpacks what Kafka producers compressed */
+    struct inflater inflater;           /* unpacks what is stored compressed */
+    struct deflater deflater;           /* packs for topics whose compression.type names a codec */
     uint64_t random[2];                 /* state of the request ids' generator; not for secrets */
 };
 

@@ -33,6 +33,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
         struct broker_loop *l = &b->loops[i];
         *l = (struct broker_loop){.loop = loops[i], .broker = b};
         inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
+        deflater_init(&l->deflater);
         l->sessions = fetch_sessions_new(i, loop_count, options->fetch_sessions_max / (int32_t)loop_count);
         l->groups = groups_loop_new(l);
     }
@@ -47,6 +48,7 @@ void broker_free(struct broker *b)
         groups_loop_free(b->loops[i].groups);
         fetch_sessions_free(b->loops[i].sessions);
         inflater_done(&b->loops[i].inflater);
+        deflater_done(&b->loops[i].deflater);
     }
     for (uint32_t i = 0; i < b->door_count; i++) mem_free(b->doors[i]);
     mem_free(b->doors);

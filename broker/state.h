@@ -4,6 +4,7 @@
 
 #include "broker/broker.h"
 #include "base/net/frame.h"
+#include "protocol/batch/deflate.h"
 #include "protocol/batch/inflate.h"
 
 struct groups_loop;
@@ -13,6 +14,7 @@ struct broker_loop {
     struct loop *loop;
     struct broker *broker;
     struct inflater inflater;               /* unpacks what producers compressed, to look at it */
+    struct deflater deflater;               /* packs for topics whose compression.type names a codec */
     struct fetch_sessions *sessions;
     struct groups_loop *groups;             /* groups whose id falls to this loop */
 };

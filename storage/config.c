@@ -9,6 +9,7 @@
 #include <strings.h>
 #include "base/mem.h"
 #include "base/writer.h"
+#include "protocol/batch/deflate.h"
 #include "storage/draft.h"
 #include "base/check.h"
 
@@ -26,6 +27,9 @@ enum field {
     FIELD_NONE,
     FIELD_CLEANUP,
     FIELD_COMPRESSION,
+    FIELD_GZIP_LEVEL,
+    FIELD_LZ4_LEVEL,
+    FIELD_ZSTD_LEVEL,
     FIELD_FLUSH_MESSAGES,
     FIELD_FLUSH_MS,
     FIELD_MAX_MESSAGE_BYTES,
@@ -60,15 +64,18 @@ static const struct row rows[] = {
     WORDS("cleanup.policy", LIST, "delete", "log.cleanup.policy", "compact, delete", CLEANUP,
           "What happens to old records: delete removes them by retention, an empty list keeps them. "
           "compact is refused: there is no compaction."),
-    NUMBER("compression.gzip.level", INT, "-1", "compression.gzip.level", 1, 9, NONE,
-           "Level of gzip." NO_EFFECT "batches stay as their producer compressed them."),
-    NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", 1, 17, NONE,
-           "Level of lz4." NO_EFFECT "batches stay as their producer compressed them."),
+    NUMBER("compression.gzip.level", INT, "-1", "compression.gzip.level", GZIP_LEVEL_MIN, GZIP_LEVEL_MAX, GZIP_LEVEL,
+           "Level of gzip, where compression.type=gzip makes the server compress; -1: zlib's own choice."),
+    NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", LZ4_LEVEL_MIN, LZ4_LEVEL_MAX, LZ4_LEVEL,
+           "Level of lz4, where compression.type=lz4 makes the server compress; 9 is the fast compressor, "
+           "every other level the thorough one."),
     WORDS("compression.type", STRING, "producer", "compression.type",
           "uncompressed, zstd, lz4, snappy, gzip, producer", COMPRESSION,
-          "Codec of the topic." NO_EFFECT "batches are stored byte for byte as they came."),
-    NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", -131072, 22, NONE,
-           "Level of zstd." NO_EFFECT "batches stay as their producer compressed them."),
+          "Codec of the topic's batches. One that comes with another codec is packed anew before it is "
+          "stored, which costs its connection's thread the codec's time; producer stores every batch as "
+          "it came, and those of the Kinesis door uncompressed."),
+    NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", ZSTD_LEVEL_MIN, ZSTD_LEVEL_MAX, ZSTD_LEVEL,
+           "Level of zstd, where compression.type=zstd makes the server compress."),
     LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0, NONE,
          "How long tombstones stay in a compacted topic." NO_EFFECT "there is no compaction."),
     WORDS("diglot.retired.partition", STRING, "forward", NULL, "forward, reject", RETIRED,
@@ -431,6 +438,17 @@ static int8_t codec_of(struct bytes word)
     return -1;
 }
 
+/* NULL: the field is none of them. */
+static int32_t *level_field(struct topic_config *c, enum field field)
+{
+    switch (field) {
+    case FIELD_GZIP_LEVEL: return &c->compression_level[CODEC_GZIP];
+    case FIELD_LZ4_LEVEL: return &c->compression_level[CODEC_LZ4];
+    case FIELD_ZSTD_LEVEL: return &c->compression_level[CODEC_ZSTD];
+    default: return NULL;
+    }
+}
+
 static int64_t *long_field(struct topic_config *c, enum field field)
 {
     switch (field) {
@@ -450,6 +468,8 @@ static void resolve_one(struct topic_config *c, const struct row *row, struct by
     if (row->spec.type == TYPE_INT || row->spec.type == TYPE_LONG)
         if (!to_number(row, value, &n)) return;
     if (number != NULL) *number = n;
+    int32_t *level = level_field(c, row->field);
+    if (level != NULL) *level = (int32_t)n;
     if (row->field == FIELD_RETENTION_BYTES && n < 0) c->retention_bytes = -1;
     if (row->field == FIELD_MAX_MESSAGE_BYTES) c->max_message_bytes = (int32_t)n;
     if (row->field == FIELD_MIN_INSYNC) c->min_insync_replicas = (int32_t)n;

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include "base/mem.h"
+#include "protocol/batch/deflate.h"
 #include "storage/keys.h"
 #include "storage/parts.h"
 #include "storage/threads.h"
@@ -41,6 +42,9 @@ void store_options_default(struct store_options *ret)
                 .flush_ms = INT64_MAX,
                 .retired_forward = true,
                 .compression_type = -1,
+                .compression_level = {[CODEC_GZIP] = GZIP_LEVEL_DEFAULT,
+                                      [CODEC_LZ4] = LZ4_LEVEL_DEFAULT,
+                                      [CODEC_ZSTD] = ZSTD_LEVEL_DEFAULT},
             },
         .num_partitions = 1,
         .producer_expiry_ms = 86400000,

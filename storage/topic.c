@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include "base/mem.h"
+#include "protocol/batch/recode.h"
 #include "storage/worker.h"
 #include "base/check.h"
 
@@ -51,6 +52,16 @@ void topic_unrefp(struct topic **t)
 struct bytes topic_name(const struct topic *t)
 {
     return bytes_of(t->name, t->name_len);
+}
+
+struct batch_packing topic_packing(const struct topic *t)
+{
+    assert(t->config.compression_type >= 0 && t->config.compression_type < CODEC_COUNT);
+    return (struct batch_packing){
+        .codec = (enum batch_codec)t->config.compression_type,
+        .level = t->config.compression_level[t->config.compression_type],
+        .bytes_max = (uint32_t)t->config.max_message_bytes,
+    };
 }
 
 bool topic_is_stream(const struct topic *t)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/u128.h"
 #include "base/uuid.h"
+#include "protocol/batch/batch.h"
 
 struct plog;
 
@@ -62,6 +63,7 @@ struct topic_config {           /* every value is effective: set here or the bro
     int64_t flush_ms;
     bool retired_forward;       /* diglot.retired.partition = forward | reject */
     int8_t compression_type;    /* enum batch_codec, or -1: the producer's */
+    int32_t compression_level[CODEC_COUNT];     /* of gzip, lz4 and zstd, whatever the type is */
 };
 
 /* A config that was set for this topic, by its Kafka name. */
@@ -106,10 +108,21 @@ struct topic {
     struct stream_consumer *consumers;
 };
 
+struct batch_packing;
+
 struct topic *topic_ref(struct topic *t);
 void topic_unref(struct topic *t);      /* NULL is a no-op; the last one frees. Thread: any */
 void topic_unrefp(struct topic **t);    /* for CLEANUP() */
 struct bytes topic_name(const struct topic *t);
+
+/* compression.type: does the topic want a batch that has this codec packed with another one? */
+static inline bool topic_repacks(const struct topic *t, enum batch_codec codec)
+{
+    return t->config.compression_type >= 0 && t->config.compression_type != (int8_t)codec;
+}
+/* How, and up to which size: max.message.bytes. Only when topic_repacks(). Thread: any. */
+struct batch_packing topic_packing(const struct topic *t);
+
 /* True when Kinesis may see it: not internal and at most STREAM_NAME_BYTES_MAX long. */
 bool topic_is_stream(const struct topic *t);
 

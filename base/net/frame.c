@@ -390,6 +390,11 @@ void frame_local(const struct frame_conn *fc, struct net_address *ret)
     net_address_local(fc->conn->fd, ret);
 }
 
+struct budget *frame_budget(const struct frame_conn *fc)
+{
+    return fc->conn->home->door->budget;
+}
+
 void frame_peer(const struct frame_conn *fc, struct net_address *ret)
 {
     net_address_peer(fc->conn->fd, ret);

@@ -19,6 +19,7 @@
 #include "base/slab.h"
 #include "base/writer.h"
 
+struct budget;
 struct frame_conn;
 struct frame_request;
 
@@ -79,5 +80,7 @@ bool frame_is_tls(const struct frame_conn *conn);
 /* The address that the client connected to (what is advertised to it), and the client's own. */
 void frame_local(const struct frame_conn *conn, struct net_address *ret);
 void frame_peer(const struct frame_conn *conn, struct net_address *ret);
+/* Where the memory of a request of this connection is taken from; may be NULL. */
+struct budget *frame_budget(const struct frame_conn *conn);
 
 #endif

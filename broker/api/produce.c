@@ -3,6 +3,9 @@
  *
  * A partition that a merge retired takes no records any more: what is addressed to it goes into the
  * log that took over its range (diglot.retired.partition=forward), or is refused by name.
+ *
+ * Batches are stored byte for byte as they came, unless the topic's compression.type names another
+ * codec: then the records are packed anew, here, and a batch of our own is appended.
  * Failure modes: each partition has its own error in the answer; with acks=0 nobody reads it, so an
  * error closes the connection and the client asks for metadata anew. */
 #include <inttypes.h>
@@ -11,6 +14,7 @@
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/batch/batch.h"
+#include "protocol/batch/recode.h"
 #include "protocol/batch/validate.h"
 #include "protocol/kafka/msg/produce.h"
 #include "base/check.h"
@@ -23,6 +27,7 @@ struct produce_item {
     struct append append;
     struct produce *owner;
     struct produce_response_partition *out;
+    struct slab *repacked;      /* the batch in the topic's codec; NULL: the request's bytes are stored */
     int32_t tries;
 };
 
@@ -55,6 +60,13 @@ static void set_error(struct produce_item *item, enum err err, const char *text)
     item->owner->failed = true;
 }
 
+/* Not under way any more, or it never was. */
+static void drop(struct produce_item *item)
+{
+    topic_unref(item->append.topic);
+    slab_unref(item->repacked);
+}
+
 static void append_done(struct append *a);
 
 /* Hands the batch to the log that takes this partition's records now. False: it has an error. */
@@ -85,7 +97,7 @@ static void append_done(struct append *a)
         if (fresh != NULL) {
             topic_unref(a->topic);
             a->topic = fresh;
-            route(item);
+            if (!route(item)) drop(item);
             finish(p);
             return;
         }
@@ -98,7 +110,7 @@ static void append_done(struct append *a)
     } else {
         set_error(item, a->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : a->err, NULL);
     }
-    topic_unref(a->topic);
+    drop(item);
     finish(p);
 }
 
@@ -128,7 +140,25 @@ static void list_faults(struct produce_item *item, const struct batch_faults *fa
                      faults->count));
 }
 
-static enum err check(struct produce_item *item, struct topic *t, struct bytes records)
+/* Makes records, a batch that passed, what the log of this topic takes. */
+static enum err prepare(struct produce_item *item, const struct topic *t, struct bytes records,
+                        const struct batch_verdict *verdict)
+{
+    if (verdict->info.is_transactional) return ERR_INVALID_TXN_STATE;  /* none can be open */
+    if (topic_repacks(t, verdict->info.codec)) {
+        struct kafka_request *rq = item->owner->rq;
+        struct batch_packing packing = topic_packing(t);
+        struct budget *budget = rq->frame->conn != NULL ? frame_budget(rq->frame->conn) : NULL;
+        struct batch_info info = verdict->info;
+        info.max_timestamp = verdict->max_timestamp;
+        return batch_recode(&info, verdict->records, &packing, &rq->home->deflater, budget, &item->repacked);
+    }
+    if (!t->config.log_append_time)
+        batch_set_time((uint8_t *)records.data, false, verdict->max_timestamp);
+    return ERR_OK;
+}
+
+static enum err check(struct produce_item *item, const struct topic *t, struct bytes records)
 {
     struct kafka_request *rq = item->owner->rq;
     TRY(topic_check_partition(t, item->out->index, -1));
@@ -148,10 +178,9 @@ static enum err check(struct produce_item *item, struct topic *t, struct bytes r
         list_faults(item, &faults);
         return err;
     }
-    if (verdict.info.is_transactional) return ERR_INVALID_TXN_STATE;   /* none can be open */
-    if (!t->config.log_append_time)
-        batch_set_time((uint8_t *)records.data, false, verdict.max_timestamp);
-    return ERR_OK;
+    err = prepare(item, t, records, &verdict);
+    inflater_trim(&rq->home->inflater);
+    return err;
 }
 
 static void take(struct produce_item *item, struct topic *t, enum err found, struct bytes records)
@@ -167,8 +196,9 @@ static void take(struct produce_item *item, struct topic *t, enum err found, str
             .home = rq->frame->loop,
             .done = append_done,
         };
-        if (route(item)) return;
-        topic_unref(item->append.topic);
+        if (item->repacked != NULL)
+            item->append.batch = (struct slab_view){item->repacked, slab_bytes(item->repacked)};
+        if (!route(item)) drop(item);
         return;
     }
     set_error(item, err, NULL);
@@ -191,6 +221,7 @@ static enum err take_topic(struct produce *p, const struct produce_request_topic
     if (p->acks < -1 || p->acks > 1) found = ERR_INVALID_REQUIRED_ACKS;
     for (int32_t i = 0; i < count; i++) {
         items[i].owner = p;
+        items[i].repacked = NULL;
         items[i].out = &out->partition_responses[i];
         *items[i].out = PRODUCE_RESPONSE_PARTITION_INIT;
         items[i].out->index = in->partition_data[i].index;

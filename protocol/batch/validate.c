@@ -79,6 +79,7 @@ static enum err check_records(struct bytes batch, const struct batch_rules *rule
     struct record_iter it;
     TRY(record_iter_init(&it, batch, inflater));
     struct record r;
+    verdict->records = bytes_of(it.at, (size_t)(it.end - it.at));
     verdict->max_timestamp = -1;
     verdict->max_timestamp_delta = 0;
     for (int32_t i = 0; record_iter_next(&it, &r); i++) {
@@ -103,8 +104,10 @@ enum err batch_validate(struct bytes records, const struct batch_rules *rules,
     TRY(one_batch(records, &verdict.info));
     TRY(check_header(records, rules, &verdict.info));
     enum err err = check_records(records, rules, inflater, faults, &verdict);
-    if (verdict.info.codec != CODEC_NONE) inflater_trim(inflater);
-    TRY(err);
+    if (err != ERR_OK) {
+        inflater_trim(inflater);
+        return err;
+    }
     *ret = verdict;
     return ERR_OK;
 }

@@ -48,6 +48,8 @@ struct batch_verdict {
     int64_t max_timestamp;            /* of the records: what batch_set_time() wants on a CreateTime
                                        * topic, whatever the header says */
     int32_t max_timestamp_delta;      /* offset delta of the first record that has it */
+    struct bytes records;             /* not compressed: in the batch, or in the inflater's output until
+                                       * its next run or trim */
 };
 
 /* Check the records field of one partition of a Produce request: exactly one v2 batch, right sizes,
@@ -60,6 +62,7 @@ struct batch_verdict {
  *     about timestamps; ERR_CORRUPT_MESSAGE - sizes or CRC; ERR_MESSAGE_TOO_LARGE - larger than the
  *     rules or, unpacked, than the inflater allows; ERR_UNSUPPORTED_COMPRESSION_TYPE; ERR_BUSY - no
  *     memory.
+ * After a failure the inflater keeps no large output; after success the caller trims it.
  * Thread: any, one owner of inflater. Never blocks; a compressed batch costs its unpacking. */
 enum err batch_validate(struct bytes records, const struct batch_rules *rules,
                         struct inflater *inflater, struct batch_faults *faults,

@@ -1,9 +1,11 @@
 /* Target functions: batch_validate, batch_next, record_iter_*, batch_find_*, batch_set_time,
- * inflater_run. Input: the records field of a Produce request. Its CRC is made right first, or the
- * fuzzer would never get behind it. What batch_validate() accepts must iterate to its end. */
+ * inflater_run, deflater_run, batch_recode. Input: the records field of a Produce request. Its CRC is made right first, or the
+ * fuzzer would never get behind it. What batch_validate() accepts must iterate to its end, and so must
+ * what batch_recode() makes of it in any other codec. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/crc32c.h"
+#include "protocol/batch/recode.h"
 #include "protocol/batch/record.h"
 #include "protocol/batch/validate.h"
 
@@ -37,6 +39,25 @@ static void walk(struct bytes range, struct inflater *inflater, int32_t accepted
     }
 }
 
+/* The time stamps of a batch that claims LogAppendTime are not its records': those become visible. */
+static void recode(const struct batch_verdict *v, const struct batch_rules *rules, struct inflater *inflater)
+{
+    static struct deflater deflater;
+    struct batch_info info = v->info;
+    info.max_timestamp = v->max_timestamp;
+    struct batch_packing to = {.codec = (enum batch_codec)(v->info.bytes % CODEC_COUNT), .level = 1, .bytes_max = OUT_BYTES_MAX};
+    struct slab *made;
+    enum err err = batch_recode(&info, v->records, &to, &deflater, NULL, &made);
+    if (err == ERR_MESSAGE_TOO_LARGE) return;
+    if (err != ERR_OK) abort();
+    struct batch_faults faults;
+    struct batch_verdict again;
+    if (batch_validate(slab_bytes(made), rules, inflater, &faults, &again) != ERR_OK) abort();
+    if (again.info.codec != to.codec || again.info.count != info.count) abort();
+    if (!v->info.is_log_append_time && again.max_timestamp != v->max_timestamp) abort();
+    slab_unref(made);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct inflater inflater;
@@ -57,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct batch_faults faults;
     struct batch_verdict verdict;
     bool accepted = batch_validate(b, &rules, &inflater, &faults, &verdict) == ERR_OK;
+    if (accepted) recode(&verdict, &rules, &inflater);
     walk(b, &inflater, accepted ? verdict.info.count : -1);
     if (accepted) {
         batch_set_time(copy, true, 1);

@@ -1,5 +1,6 @@
 /* Topic configs: what is taken, what is refused and in which words (Apache Kafka 4.3.1's LogConfig). */
 #include "base/mem.h"
+#include "protocol/batch/recode.h"
 #include "storage/config.h"
 #include "storage/draft.h"
 #include "test.h"
@@ -151,7 +152,22 @@ TEST(values_have_effect_and_go_back_to_the_default)
     EXPECT_OK(apply(t, CONFIG_SET, "min.insync.replicas", "2"));
     EXPECT_EQ(t->config.retention_ms, 5);
     EXPECT_EQ(t->config.retention_bytes, -1);
-    EXPECT_EQ(t->config.compression_type, 3);
+    EXPECT_EQ(t->config.compression_type, CODEC_LZ4);
+    EXPECT_EQ(t->config.compression_level[CODEC_LZ4], LZ4_LEVEL_DEFAULT);
+    EXPECT_OK(apply(t, CONFIG_SET, "compression.gzip.level", "7"));
+    EXPECT_OK(apply(t, CONFIG_SET, "compression.lz4.level", "17"));
+    EXPECT_OK(apply(t, CONFIG_SET, "compression.zstd.level", "-5"));
+    EXPECT_EQ(t->config.compression_level[CODEC_GZIP], 7);
+    EXPECT_EQ(t->config.compression_level[CODEC_LZ4], 17);
+    EXPECT_EQ(t->config.compression_level[CODEC_ZSTD], -5);
+    EXPECT_EQ(topic_packing(t).codec, CODEC_LZ4);
+    EXPECT_EQ(topic_packing(t).level, 17);
+    EXPECT_EQ(topic_packing(t).bytes_max, t->config.max_message_bytes);
+    EXPECT(topic_repacks(t, CODEC_NONE) && !topic_repacks(t, CODEC_LZ4));
+    EXPECT_OK(apply(t, CONFIG_DELETE, "compression.type", NULL));
+    EXPECT(!topic_repacks(t, CODEC_NONE) && !topic_repacks(t, CODEC_ZSTD));
+    EXPECT_OK(apply(t, CONFIG_SET, "compression.type", "uncompressed"));
+    EXPECT(topic_repacks(t, CODEC_SNAPPY) && !topic_repacks(t, CODEC_NONE));
     EXPECT_EQ(t->config.min_insync_replicas, 2);
     EXPECT(t->config.log_append_time && !t->config.retired_forward);
     defaults.retention_ms = 99;                 /* a broker default of its own */
