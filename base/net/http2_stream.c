@@ -1,0 +1,134 @@
+/* A stream: opened with its first header, ready once its request is whole, running at its door,
+ * freed when nghttp2 closes it or the connection goes. */
+#include "base/net/http2_inner.h"
+
+#include "base/mem.h"
+#include "base/check.h"
+
+enum {
+    STREAM_BYTES = 4096,             /* what a stream costs, besides its headers and body */
+    STREAMS_FREE_BYTES = 64 * 1024,  /* of a connection; more is taken from the budget */
+};
+
+struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
+{
+    struct http2_stream *s = NEW(struct http2_stream);
+    s->h2 = h;
+    s->id = id;
+    s->reading = true;
+    s->in_ms = loop_now_ms(h->conn->home->loop);
+    s->rq = http_request_new(h->conn, 2);
+    s->rq->stream = s;
+    s->next = h->streams;
+    if (s->next != NULL) s->next->prev = s;
+    h->streams = s;
+    h->stream_count++;
+    return s;
+}
+
+static void body_done(struct http2_stream *s)
+{
+    if (s->reading && s->rq != NULL && s->rq->body != NULL) s->h2->bodies--;
+    s->reading = false;
+}
+
+static void ready_remove(struct http2 *h, struct http2_stream *s)
+{
+    if (!s->ready) return;
+    s->ready = false;
+    struct http2_stream *last = NULL;
+    for (struct http2_stream **at = &h->ready_first; *at != NULL; at = &(*at)->ready_next) {
+        if (*at == s) {
+            *at = s->ready_next;
+            if (h->ready_last == s) h->ready_last = last;
+            return;
+        }
+        last = *at;
+    }
+}
+
+static void uncharge(struct http2_stream *s)
+{
+    if (s->charged > 0) budget_give(s->h2->conn->home->door->budget, s->charged);
+    s->h2->heads_bytes -= s->heads;
+}
+
+void http2_stream_free(struct http2_stream *s)
+{
+    struct http2 *h = s->h2;
+    struct http_request *rq = s->rq;
+    bool started = rq != NULL && !s->reading && !s->ready;
+    body_done(s);
+    ready_remove(h, s);
+    if (h->starved == s) h->starved = NULL;      /* its chunk is skipped when reading goes on */
+    uncharge(s);
+    h->queued_bytes -= s->out.bytes;
+    outq_done(&s->out);
+    if (s->prev != NULL) s->prev->next = s->next;
+    else h->streams = s->next;
+    if (s->next != NULL) s->next->prev = s->prev;
+    h->stream_count--;
+    mem_free(s);
+    if (rq == NULL) return;
+    if (started) http_request_gone(rq);
+    else http_request_free(rq);
+}
+
+void http2_stream_reset(struct http2 *h, struct http2_stream *s, uint32_t code)
+{
+    nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, code);
+    metric_add(h->conn->home->counters->h2_resets, 1);
+    conn_flush_later(h->conn);
+}
+
+static void run(struct http2_stream *s)
+{
+    s->out_ms = loop_now_ms(s->h2->conn->home->loop);
+    http_request_run(s->rq);
+}
+
+void http2_stream_ready(struct http2_stream *s)
+{
+    struct http2 *h = s->h2;
+    body_done(s);
+    if (h->ready_first == NULL && h->queued_bytes <= conn_limits(h->conn)->out_bytes_max) {
+        run(s);
+        return;
+    }
+    s->ready = true;
+    s->ready_next = NULL;
+    if (h->ready_first == NULL) h->ready_first = s;
+    else h->ready_last->ready_next = s;
+    h->ready_last = s;
+}
+
+void http2_run_ready(struct http2 *h)
+{
+    while (h->ready_first != NULL && h->queued_bytes <= conn_limits(h->conn)->out_bytes_max) {
+        struct http2_stream *s = h->ready_first;
+        ready_remove(h, s);
+        run(s);
+    }
+}
+
+void http2_stream_refuse(struct http2_stream *s, uint16_t status)
+{
+    body_done(s);
+    slab_unrefp(&s->rq->body);
+    s->discarding = true;
+    s->rq->refused = status;
+    http2_stream_ready(s);
+}
+
+bool http2_stream_charge(struct http2_stream *s)
+{
+    struct http2 *h = s->h2;
+    size_t bytes = STREAM_BYTES + s->header_bytes;
+    if (h->heads_bytes + bytes > STREAMS_FREE_BYTES) {
+        if (!budget_take(h->conn->home->door->budget, bytes)) return false;
+        s->charged = bytes;
+    }
+    s->heads = bytes;
+    h->heads_bytes += bytes;
+    return true;
+}
