@@ -8,6 +8,7 @@
 #include "storage/draft.h"
 #include "storage/keys.h"
 #include "storage/record.h"
+#include "storage/walk.h"
 #include "base/check.h"
 
 struct check {
@@ -78,6 +79,36 @@ static enum err check_logs(struct check *k, const struct topic *t)
     return ERR_OK;
 }
 
+struct check_producers {
+    const struct topic *topic;
+    int32_t partition;
+    bool astray;
+};
+
+static bool check_producer(void *context, const struct producer_entry *e)
+{
+    struct check_producers *c = context;
+    int32_t addressed = e->partition_addressed;
+    if (addressed < 0 || addressed >= c->topic->partition_count ||
+        topic_forward(c->topic, addressed) != c->partition)
+        c->astray = true;
+    return !c->astray;
+}
+
+/* A producer is known where what is addressed so goes, and nowhere else. Errors: ERR_DISK.
+ * Thread: any; blocks. */
+static enum err check_homes(struct check *k, const struct topic *t)
+{
+    for (int32_t i = 0; i < t->partition_count; i++) {
+        struct check_producers c = {.topic = t, .partition = i};
+        enum err err = walk_producers(k->kv, t->partitions[i].log_id, check_producer, &c);
+        if (err == ERR_DISK) return err;        /* one that cannot be read is the walk's to tell */
+        if (c.astray)
+            complain_log(k, t->partitions[i].log_id, "knows a producer of a partition that goes elsewhere");
+    }
+    return ERR_OK;
+}
+
 /* Errors: ERR_DISK. Thread: any; blocks. */
 static enum err check_topic(struct check *k, struct bytes key, struct bytes value)
 {
@@ -95,7 +126,8 @@ static enum err check_topic(struct check *k, struct bytes key, struct bytes valu
     if (broken != NULL) complain(k, t->name, broken);
     size_t room = k->log_count + (size_t)t->partition_count + 1;
     k->log_ids = mem_grow(k->log_ids, room * sizeof *k->log_ids);
-    return check_logs(k, t);
+    TRY(check_logs(k, t));
+    return broken == NULL ? check_homes(k, t) : ERR_OK;
 }
 
 static int by_number(const void *a, const void *b)

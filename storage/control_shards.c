@@ -1,13 +1,14 @@
 /* Shard windows move: split, merge, even out, grow, expire.
  *
  * A change is planned on a draft without knowing any end offset; that tells which logs take part.
- * They are frozen, the plan is carried out again with their ends, and one write makes it true. So
- * any number of splits and merges is one step for whoever looks, and after a crash all or nothing.
- */
+ * They are frozen, the plan is carried out again with their ends, and one write makes it true, with the
+ * producers that get another log (handover.h). So any number of splits and merges is one step for
+ * whoever looks, and after a crash all or nothing. */
 #include <assert.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "storage/controller.h"
+#include "storage/handover.h"
 #include "storage/keys.h"
 #include "storage/reshard.h"
 #include "base/check.h"
@@ -37,16 +38,46 @@ static enum err check_limits(struct controller *k, struct control *c, const stru
     return ERR_OK;
 }
 
+/* Freezes what takes part, routes first: when a home freezes, nothing is on its way to it any more, so
+ * nothing that was addressed to one partition can overtake on the way to the next home.
+ * ret_all: the partitions of both. ret_ends: their end offsets, by partition.
+ * Errors: ERR_KAFKA_STORAGE_ERROR - none is frozen. Thread: the controller; blocks. */
+static enum err freeze_parts(struct controller *k, struct topic *old, const struct topic *planned,
+                             int32_t *ret_all, int32_t *ret_count, int64_t *ret_ends)
+{
+    size_t room = (size_t)old->partition_count;
+    CLEANUP(mem_freep) int32_t *routes = NEW_ARRAY(int32_t, room);
+    CLEANUP(mem_freep) int32_t *logs = NEW_ARRAY(int32_t, room);
+    CLEANUP(mem_freep) int64_t *ends = NEW_ARRAY(int64_t, room);
+    struct reshard_parts parts = {.routes = routes, .logs = logs};
+    reshard_parts(old, planned, &parts);
+    int32_t count = 0;
+    TRY(control_freeze(k, old, routes, parts.route_count, ends));
+    for (int32_t i = 0; i < parts.route_count; i++) {
+        ret_ends[routes[i]] = ends[i];
+        ret_all[count++] = routes[i];
+    }
+    enum err err = control_freeze(k, old, logs, parts.log_count, ends);
+    if (err != ERR_OK) {
+        store_logs_publish(k->store, old);
+        return err;
+    }
+    for (int32_t i = 0; i < parts.log_count; i++) {
+        ret_ends[logs[i]] = ends[i];
+        ret_all[count++] = logs[i];
+    }
+    *ret_count = count;
+    return ERR_OK;
+}
+
 /* The second run of the plan: with the logs frozen. */
 static enum err carry_out(struct controller *k, struct control *c, plan_fn *plan, struct topic *old,
                           const struct topic *planned, int64_t now_ms)
 {
-    CLEANUP(mem_freep) int32_t *touched = NEW_ARRAY(int32_t, (size_t)old->partition_count);
-    CLEANUP(mem_freep) int64_t *frozen = NEW_ARRAY(int64_t, (size_t)old->partition_count);
+    CLEANUP(mem_freep) int32_t *frozen = NEW_ARRAY(int32_t, (size_t)old->partition_count);
     CLEANUP(mem_freep) int64_t *ends = NEW_ARRAY(int64_t, (size_t)old->partition_count);
-    int32_t count = reshard_touched(old, planned, touched);
-    TRY(control_freeze(k, old, touched, count, frozen));
-    for (int32_t i = 0; i < count; i++) ends[touched[i]] = frozen[i];
+    int32_t count = 0;
+    TRY(freeze_parts(k, old, planned, frozen, &count, ends));
     int32_t more = planned->partition_count - old->partition_count;
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
     struct reshard r = {.draft = draft,
@@ -58,7 +89,14 @@ static enum err carry_out(struct controller *k, struct control *c, plan_fn *plan
     enum err err = plan(c, &r);
     assert(err == ERR_OK); /* it was when nothing was frozen */
     draft_finish(draft);
-    TRY(control_commit(k, old, draft, NULL));
+    catalog_attach_logs(k->catalog, draft);
+    CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(store_kv(k->store));
+    err = handover_stage(k->store, old, draft, frozen, count, b);
+    if (err != ERR_OK) {
+        store_logs_publish(k->store, old);
+        return err;
+    }
+    TRY(control_commit(k, old, draft, b));
     c->topic = TAKE(draft);
     return ERR_OK;
 }

@@ -147,6 +147,13 @@ struct producers_key producers_key(uint64_t log_id)
     return k;
 }
 
+enum err producers_key_read(struct bytes key, uint64_t *ret_log_id)
+{
+    if (key.len != PRODUCERS_KEY_BYTES) return ERR_FORMAT;
+    *ret_log_id = load_be64(key.data);
+    return ERR_OK;
+}
+
 size_t producers_header_write(int64_t offset_next, uint32_t count, uint8_t *to)
 {
     store_be64(to, (uint64_t)offset_next);
@@ -167,6 +174,7 @@ size_t producer_write(const struct producer_entry *p, uint8_t *to)
         store_be32(at + 4, (uint32_t)p->batches[i].last_sequence);
         store_be64(at + 8, (uint64_t)p->batches[i].base_offset);
         store_be64(at + 16, (uint64_t)p->batches[i].arrival_ms);
+        store_be64(at + 24, p->batches[i].log_id);
     }
     return (size_t)(at - to);
 }
@@ -202,6 +210,7 @@ enum err producer_read(struct bytes *rest, struct producer_entry *ret)
             .last_sequence = (int32_t)load_be32(at + 4),
             .base_offset = (int64_t)load_be64(at + 8),
             .arrival_ms = (int64_t)load_be64(at + 16),
+            .log_id = load_be64(at + 24),
         };
     }
     *rest = bytes_slice(*rest, bytes, rest->len - bytes);

@@ -12,9 +12,9 @@
 #include "base/uuid.h"
 
 /* ---- KV_META
- *   "format"    4  FORMAT_VERSION of the directory; a larger one than ours is refused
+ *   "format"    4  FORMAT_VERSION of the directory; any other than ours is refused
  *   "secret"   32  random, made at first start (secret.h) */
-enum { FORMAT_VERSION = 1, FORMAT_BYTES = 4 };
+enum { FORMAT_VERSION = 2, FORMAT_BYTES = 4 };
 #define KEY_FORMAT BYTES_LIT("format")
 #define KEY_SECRET BYTES_LIT("secret")
 void format_write(uint32_t version, uint8_t to[FORMAT_BYTES]);
@@ -114,6 +114,8 @@ enum err start_read(struct bytes value, int64_t *ret_log_start, int64_t *ret_arr
 
 /* ---- KV_PRODUCERS: one snapshot a log
  *
+ * Producers follow the partition addressed: when a reshard gives it another log, its snapshot gets them, and the
+ * batches of theirs that this log does not hold are named by the log that does.
  * key:      0  8  log id
  * value:    0  8  offset up to which (exclusive) it tells of the log
  *           8  4  producers
@@ -127,25 +129,29 @@ enum err start_read(struct bytes value, int64_t *ret_log_start, int64_t *ret_arr
  *     batch  0  4  first sequence
  *            4  4  last sequence
  *            8  8  offset of its first record
- *           16  8  arrival time */
+ *           16  8  arrival time
+ *           24  8  id of the log that holds it */
 enum {
     PRODUCER_BATCHES_MAX = 5,               /* as Apache Kafka's ProducerStateEntry */
     PRODUCERS_KEY_BYTES = 8,
     PRODUCERS_HEADER_BYTES = 12,
     PRODUCER_BYTES = 24,
-    PRODUCER_BATCH_BYTES = 24
+    PRODUCER_BATCH_BYTES = 32
 };
 
 struct producers_key {
     uint8_t data[PRODUCERS_KEY_BYTES];
 };
 struct producers_key producers_key(uint64_t log_id);
+/* Errors: ERR_FORMAT. Thread: any. */
+enum err producers_key_read(struct bytes key, uint64_t *ret_log_id);
 
 struct producer_batch {
     int32_t first_sequence;
     int32_t last_sequence;
     int64_t base_offset;
     int64_t arrival_ms;
+    uint64_t log_id;            /* where it lies: before a reshard, another log took what was addressed so */
 };
 struct producer_entry {
     int32_t partition_addressed;

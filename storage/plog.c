@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include "base/mem.h"
+#include "storage/handover.h"
 #include "storage/plog_impl.h"
 #include "storage/topic.h"
 #include "base/check.h"
@@ -51,6 +52,7 @@ void plog_unref(struct plog *log)
     if (log == NULL || atomic_fetch_sub_explicit(&log->refs, 1, memory_order_acq_rel) > 1) return;
     /* The worker's ring of tails and its topic hold references: neither is left. */
     assert(log->topic == NULL && log->held_first == NULL && log->watches == NULL);
+    handover_end(log, /* took_place= */ false);
     plog_writer_free(log->writer);
     tail_done(&log->tail);
     pthread_mutex_destroy(&log->lock);

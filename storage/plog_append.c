@@ -30,18 +30,29 @@ void plog_count(struct plog_writer *w, const struct batch_info *info, int64_t ar
     w->offset_next = last_offset + 1;
 }
 
+void plog_put_snapshot(const struct plog *log, const struct producers *p, struct kv_batch *b)
+{
+    size_t bytes = producers_bytes(p);
+    CLEANUP(mem_freep) uint8_t *value = mem_new(bytes);
+    producers_write(p, log->writer->offset_next, value);
+    struct producers_key key = producers_key(log->id);
+    kv_batch_put(b, KV_PRODUCERS, KEY_BYTES(key), bytes_of(value, bytes));
+}
+
+void plog_snapshot_is_stored(struct plog *log)
+{
+    struct plog_writer *w = log->writer;
+    w->has_snapshot = true;
+    w->snapshot_offset = w->offset_next;
+    w->snapshot_bytes_total = w->bytes_total;
+}
+
 void plog_stage_snapshot(struct plog *log, struct kv_batch *b)
 {
     struct plog_writer *w = log->writer;
     if (!w->has_snapshot && w->producers.count == 0) return;
-    size_t bytes = producers_bytes(&w->producers);
-    CLEANUP(mem_freep) uint8_t *value = mem_new(bytes);
-    producers_write(&w->producers, w->offset_next, value);
-    struct producers_key key = producers_key(log->id);
-    kv_batch_put(b, KV_PRODUCERS, KEY_BYTES(key), bytes_of(value, bytes));
-    w->has_snapshot = true;
-    w->snapshot_offset = w->offset_next;
-    w->snapshot_bytes_total = w->bytes_total;
+    plog_put_snapshot(log, &w->producers, b);
+    plog_snapshot_is_stored(log);
 }
 
 /* Closes the chunk that just became full. */
@@ -128,9 +139,7 @@ enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct k
     a->append_time_ms = -1;
     if (info.producer_id >= 0) {
         const struct producer_batch *duplicate;
-        const struct topic *t = log->topic;
-        int64_t window_first = t->shards[t->partitions[log->partition].open_shard].first_offset;
-        TRY(producers_check(&w->producers, a->partition_addressed, window_first, &info, &duplicate));
+        TRY(producers_check(&w->producers, a->partition_addressed, &info, &duplicate));
         if (duplicate != NULL) {
             a->base_offset = duplicate->base_offset;
             a->arrival_ms = duplicate->arrival_ms;
@@ -152,7 +161,7 @@ enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct k
     }
     info.base_offset = a->base_offset;
     if (info.producer_id >= 0)
-        producers_add(&w->producers, a->partition_addressed, &info, a->arrival_ms);
+        producers_add(&w->producers, a->partition_addressed, log->id, &info, a->arrival_ms);
     plog_count(w, &info, a->arrival_ms);
     w->unsynced_records += info.last_offset_delta + 1;
     keep_staged(w, a);

@@ -70,6 +70,7 @@ struct plog {
     int32_t partition;
     struct plog_writer *writer;     /* NULL unless open */
     bool frozen;
+    struct producers *handed_over;  /* what it knows once the reshard under way is true; NULL: as now */
     struct append *held_first;
     struct append **held_last;
     uint32_t held_count;
@@ -114,6 +115,9 @@ void plog_count(struct plog_writer *w, const struct batch_info *info, int64_t ar
 void plog_end_run(struct plog *log, struct kv_batch *b);
 /* Stages a snapshot of the producers, unless there never was one. */
 void plog_stage_snapshot(struct plog *log, struct kv_batch *b);
+/* Its two halves: puts p as what is known at the log's end; notes that this is what is stored. */
+void plog_put_snapshot(const struct plog *log, const struct producers *p, struct kv_batch *b);
+void plog_snapshot_is_stored(struct plog *log);
 /* Checks one append and stages it into b. On ERR_OK a's outputs are set, also for a duplicate, which
  * stages nothing. Needs an open log with a topic.
  * Errors: those of store_append(). Thread: the worker. */

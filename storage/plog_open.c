@@ -71,7 +71,8 @@ static enum err read_snapshot(struct plog_writer *w, struct kv *kv, uint64_t id)
     return producers_read(&w->producers, slab_bytes(value), &w->snapshot_offset);
 }
 
-static enum err scan_batch(struct plog_writer *w, const struct log_entry *e, int64_t covered)
+static enum err scan_batch(struct plog_writer *w, uint64_t id, const struct log_entry *e,
+                           int64_t covered)
 {
     struct batch_info info;
     if (batch_peek(e->batch, &info) != ERR_OK || info.bytes != e->batch.len) return ERR_FORMAT;
@@ -81,7 +82,7 @@ static enum err scan_batch(struct plog_writer *w, const struct log_entry *e, int
     bool is_first = info.base_offset <= w->log_start && last_offset >= w->log_start;
     if (info.base_offset != w->offset_next && !is_first) return ERR_FORMAT;
     if (info.producer_id >= 0 && last_offset >= w->snapshot_offset)
-        producers_add(&w->producers, e->partition_addressed, &info, e->arrival_ms);
+        producers_add(&w->producers, e->partition_addressed, id, &info, e->arrival_ms);
     if (last_offset >= covered) plog_count(w, &info, e->arrival_ms);
     w->offset_next = last_offset + 1;
     return ERR_OK;
@@ -94,7 +95,7 @@ static enum err scan_run(struct plog_writer *w, struct bytes key, struct bytes r
     struct log_entry e;
     enum err err;
     TRY(log_key_read(key, &id, &last_offset));
-    while ((err = log_entry_next(&run, &e)) == ERR_OK) TRY(scan_batch(w, &e, covered));
+    while ((err = log_entry_next(&run, &e)) == ERR_OK) TRY(scan_batch(w, id, &e, covered));
     if (err != ERR_NOT_FOUND) return err;
     return w->offset_next == last_offset + 1 ? ERR_OK : ERR_FORMAT;
 }

@@ -1,6 +1,7 @@
 #include "storage/producers.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -68,6 +69,12 @@ uint32_t producers_expire(struct producers *p, int64_t before_ms)
     return old;
 }
 
+static void grow(struct producers *p)
+{
+    if (p->slot_count == 0) rebuild(p, SLOTS_MIN, INT64_MIN);
+    else if ((p->count + 1) * 2 > p->slot_count) rebuild(p, p->slot_count * 2, INT64_MIN);
+}
+
 static void make_room(struct producers *p)
 {
     if (p->count >= PRODUCERS_MAX) {
@@ -78,8 +85,7 @@ static void make_room(struct producers *p)
         /* All that arrived in that millisecond go: one of them would do, but they are equals. */
         producers_expire(p, oldest_ms + 1);
     }
-    if (p->slot_count == 0) rebuild(p, SLOTS_MIN, INT64_MIN);
-    else if ((p->count + 1) * 2 > p->slot_count) rebuild(p, p->slot_count * 2, INT64_MIN);
+    grow(p);
 }
 
 static struct producer_entry *find(const struct producers *p, int32_t partition,
@@ -90,7 +96,7 @@ static struct producer_entry *find(const struct producers *p, int32_t partition,
 }
 
 enum err producers_check(const struct producers *p, int32_t partition_addressed,
-                         int64_t window_first, const struct batch_info *info,
+                         const struct batch_info *info,
                          const struct producer_batch **ret_duplicate)
 {
     assert(info->producer_id >= 0);
@@ -98,11 +104,8 @@ enum err producers_check(const struct producers *p, int32_t partition_addressed,
     const struct producer_entry *e = find(p, partition_addressed, info->producer_id);
     if (e == NULL) return ERR_OK;       /* nothing known: any sequence begins */
     if (info->producer_epoch < e->epoch) return ERR_INVALID_PRODUCER_EPOCH;
-    const struct producer_batch *newest =
-        e->batch_count > 0 ? &e->batches[e->batch_count - 1] : NULL;
-    bool resharded = newest != NULL && newest->base_offset < window_first;
     if (info->producer_epoch > e->epoch)
-        return info->base_sequence == 0 || resharded ? ERR_OK : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        return info->base_sequence == 0 ? ERR_OK : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     int32_t last_sequence = batch_last_sequence(info);
     for (int i = 0; i < e->batch_count; i++) {
         const struct producer_batch *b = &e->batches[i];
@@ -111,13 +114,13 @@ enum err producers_check(const struct producers *p, int32_t partition_addressed,
             return ERR_OK;
         }
     }
-    if (newest == NULL || resharded) return ERR_OK;
-    int32_t expected = newest->last_sequence == INT32_MAX ? 0 : newest->last_sequence + 1;
+    int32_t newest = e->batch_count > 0 ? e->batches[e->batch_count - 1].last_sequence : -1;
+    int32_t expected = newest == INT32_MAX ? 0 : newest + 1;
     return info->base_sequence == expected ? ERR_OK : ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
 }
 
-void producers_add(struct producers *p, int32_t partition_addressed, const struct batch_info *info,
-                   int64_t arrival_ms)
+void producers_add(struct producers *p, int32_t partition_addressed, uint64_t log_id,
+                   const struct batch_info *info, int64_t arrival_ms)
 {
     struct producer_entry *e = find(p, partition_addressed, info->producer_id);
     if (e == NULL) {
@@ -141,8 +144,35 @@ void producers_add(struct producers *p, int32_t partition_addressed, const struc
         .last_sequence = batch_last_sequence(info),
         .base_offset = info->base_offset,
         .arrival_ms = arrival_ms,
+        .log_id = log_id,
     };
     e->arrival_last_ms = arrival_ms;
+}
+
+void producers_adopt(struct producers *p, const struct producer_entry *e)
+{
+    struct producer_entry *kept = NEW(struct producer_entry);
+    *kept = *e;
+    grow(p);
+    insert(p, kept);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+void producers_trim(struct producers *p)
+{
+    if (p->count <= PRODUCERS_MAX) return;
+    CLEANUP(mem_freep) int64_t *times = NEW_ARRAY(int64_t, p->count);
+    uint32_t count = 0, excess = p->count - PRODUCERS_MAX;
+    for (uint32_t i = 0; i < p->slot_count; i++)
+        if (p->slots[i] != NULL) times[count++] = p->slots[i]->arrival_last_ms;
+    qsort(times, count, sizeof *times, by_time);
+    /* All of that millisecond go, as in make_room(). */
+    producers_expire(p, times[excess - 1] + 1);
 }
 
 size_t producers_bytes(const struct producers *p)
@@ -173,10 +203,8 @@ enum err producers_read(struct producers *p, struct bytes snapshot, int64_t *ret
         struct producer_entry e;
         TRY(producer_read(&rest, &e));
         if (find(p, e.partition_addressed, e.producer_id) != NULL) return ERR_FORMAT;
-        make_room(p);
-        struct producer_entry *kept = NEW(struct producer_entry);
-        *kept = e;
-        insert(p, kept);
+        if (p->count == PRODUCERS_MAX) return ERR_FORMAT;
+        producers_adopt(p, &e);
     }
     return ERR_OK;
 }

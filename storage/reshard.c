@@ -118,19 +118,33 @@ void reshard_even(struct reshard *r, int32_t count)
     assert(next == old_count);
 }
 
-int32_t reshard_touched(const struct topic *old, const struct topic *draft, int32_t *ret)
+static void mark_windows(const struct topic *old, const struct topic *draft, bool *takes_part)
 {
-    CLEANUP(mem_freep) bool *touched = NEW_ARRAY(bool, (size_t)old->partition_count);
     for (int32_t i = 0; i < draft->shard_count; i++) {
         const struct shard *s = &draft->shards[i];
         if (s->index >= old->shard_index_next && s->partition < old->partition_count)
-            touched[s->partition] = true;
+            takes_part[s->partition] = true;
         const struct shard *before = topic_shard(old, s->index);
         if (before != NULL && before->end_offset == -1 && s->end_offset != -1)
-            touched[s->partition] = true;
+            takes_part[s->partition] = true;
     }
-    int32_t count = 0;
-    for (int32_t p = 0; p < old->partition_count; p++)
-        if (touched[p]) ret[count++] = p;
-    return count;
+}
+
+void reshard_parts(const struct topic *old, const struct topic *draft, struct reshard_parts *ret)
+{
+    CLEANUP(mem_freep) bool *takes_part = NEW_ARRAY(bool, (size_t)old->partition_count);
+    CLEANUP(mem_freep) bool *is_route = NEW_ARRAY(bool, (size_t)old->partition_count);
+    mark_windows(old, draft, takes_part);
+    for (int32_t p = 0; p < old->partition_count; p++) {
+        int32_t before = topic_forward(old, p), after = topic_forward(draft, p);
+        if (before == after) continue;
+        is_route[p] = before != p;
+        takes_part[before] = true;
+        if (after < old->partition_count) takes_part[after] = true;
+    }
+    ret->route_count = ret->log_count = 0;
+    for (int32_t p = 0; p < old->partition_count; p++) {
+        if (is_route[p]) ret->routes[ret->route_count++] = p;
+        else if (takes_part[p]) ret->logs[ret->log_count++] = p;
+    }
 }

@@ -32,8 +32,16 @@ void reshard_widest(struct reshard *r, int32_t splits);
  * where more shards are open than ever before. */
 void reshard_even(struct reshard *r, int32_t count);
 
-/* The partitions of `old` on which the draft opens or closes a window: ret[] has room for all.
- * Returns how many, ascending. */
-int32_t reshard_touched(const struct topic *old, const struct topic *draft, int32_t *ret);
+/* The partitions of `old` that take part in the change, ascending; ret_...[] have room for all.
+ * routes: retired ones whose home changes (topic_forward()): what is addressed to them passes through
+ * their logs, which take nothing themselves. logs: all others on which the draft opens or closes a
+ * window, or that are a home which something addressed leaves or comes to. */
+struct reshard_parts {
+    int32_t *routes;
+    int32_t route_count;
+    int32_t *logs;
+    int32_t log_count;
+};
+void reshard_parts(const struct topic *old, const struct topic *draft, struct reshard_parts *ret);
 
 #endif

@@ -100,7 +100,7 @@ static void set_text(char **ret_text, const char *text)
     *ret_text = mem_string(text, bytes_str(text).len);
 }
 
-/* A new directory gets our stamp; one with a newer stamp is refused.
+/* A new directory gets our stamp; one with another stamp is refused.
  * Errors: ERR_FORMAT; ERR_DISK. Thread: main; blocks. */
 static enum err check_format(struct kv *kv, char **ret_text)
 {
@@ -115,12 +115,12 @@ static enum err check_format(struct kv *kv, char **ret_text)
     }
     TRY(err);
     uint32_t version = 0;
-    if (format_read(slab_bytes(stamp), &version) == ERR_OK && version <= FORMAT_VERSION)
+    if (format_read(slab_bytes(stamp), &version) == ERR_OK && version == FORMAT_VERSION)
         return ERR_OK;
     char text[160];
     snprintf(text, sizeof text,
-             "the data directory has format %u; this version of diglot reads up to %d: use a newer "
-             "one", version, FORMAT_VERSION);
+             "the data directory has format %u; this version of diglot reads format %d: use %s one",
+             version, FORMAT_VERSION, version > FORMAT_VERSION ? "a newer" : "an older");
     set_text(ret_text, text);
     return ERR_FORMAT;
 }

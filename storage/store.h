@@ -36,7 +36,7 @@ void store_options_default(struct store_options *ret);
 
 /* Locks and opens the directory, reads the catalog, starts the threads. Logs open at first use.
  * ret_text: why not, in words for the operator, to be freed with mem_free(); may be NULL.
- * Errors: ERR_FORMAT - newer format; ERR_BUSY - in use by another process; ERR_DISK.
+ * Errors: ERR_FORMAT - another format; ERR_BUSY - in use by another process; ERR_DISK.
  * Thread: main, before loops run. Blocks. */
 enum err store_open(const struct store_options *options, struct store **ret, char **ret_text);
 /* All jobs must have come back. Syncs. Thread: main. */
@@ -70,8 +70,9 @@ struct bytes store_cluster_id(const struct store *s); /* 22 characters, made at 
 /* One record batch on its way into a log. The caller sets the first block, storage the second. */
 struct append {
     struct job job;                     /* storage's */
-    struct topic *topic;                /* reference; kept by the caller until done() */
-    int32_t partition;                  /* the log that shall take it (after topic_forward()) */
+    struct topic *topic;                /* reference; the caller's again in done(), perhaps a newer value */
+    int32_t partition;                  /* of the shard; storage sets it without one: the home of what
+                                           the producer addressed (topic_forward()) */
     int32_t partition_addressed;        /* what the producer named: its sequences are kept per this */
     int32_t shard;                      /* the shard it was routed to by hash, or -1 (Kafka) */
     struct slab_view batch;             /* one validated v2 batch, mutable until done(); the log takes
@@ -89,7 +90,8 @@ struct append {
     struct append *next_in_turn;        /* the caller's for store_append_list(), then the worker's */
 };
 /* Errors come in a->err: ERR_MOVED; ERR_KAFKA_STORAGE_ERROR; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
- * ERR_INVALID_PRODUCER_EPOCH; ERR_CLOSED; ERR_TOO_LARGE. Order is kept per calling thread and log.
+ * ERR_INVALID_PRODUCER_EPOCH; ERR_CLOSED; ERR_TOO_LARGE. Order is kept per calling thread and log, and
+ * without a shard per calling thread and partition addressed, also while reshards change its home.
  * Thread: any. */
 void store_append(struct store *s, struct append *a);
 /* As store_append() for each, in order; NULL-ended by next_in_turn, may be empty. What one worker takes

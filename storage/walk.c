@@ -244,35 +244,53 @@ static bool is_sought(void *context, const struct batch_info *info, const struct
     return false;
 }
 
-/* A batch that the snapshot tells of, and that was not removed since, is in the log as it says.
+/* A batch that a snapshot tells of, and that was not removed since, is in its log as it says: in this
+ * one, or in one that took before a reshard what was addressed so.
  * Errors: ERR_DISK. Thread: the walk's. */
 static enum err prove_producer_batch(struct proof *p, const struct producer_entry *stored,
                                      const struct producer_batch *b)
 {
-    if (b->base_offset < p->log_start) return ERR_OK;
+    int64_t log_start;
+    if (get_start(p->kv, b->log_id, &log_start) == ERR_DISK) return ERR_DISK;
+    if (b->base_offset < log_start) return ERR_OK;
     struct sought sought = {.producer = stored, .batch = b};
-    enum err err = walk_batches(p->kv, p->log_id, b->base_offset, b->base_offset + 1, is_sought, &sought);
+    enum err err = walk_batches(p->kv, b->log_id, b->base_offset, b->base_offset + 1, is_sought, &sought);
     if (err == ERR_DISK) return err;
     if (sought.found) return ERR_OK;
-    say(p, b->base_offset, "the producer snapshot tells of a batch that the log has not");
+    say(p, b->base_offset, b->log_id == p->log_id
+                               ? "the producer snapshot tells of a batch that the log has not"
+                               : "the producer snapshot tells of a batch that no log has");
     return ERR_OK;
 }
 
-/* Errors: ERR_DISK. Thread: the walk's. */
-static enum err prove_producers(struct proof *p)
+/* Behind its last batch; where there is none, its start. Errors: ERR_DISK. Thread: the walk's. */
+static enum err get_end(struct kv *kv, uint64_t log_id, int64_t *ret)
 {
-    CLEANUP(slab_unrefp) struct slab *value = NULL;
-    int64_t offset;
+    struct log_key from = log_key_first(log_id), to = log_key_first(log_id + 1);
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), true);
+    uint64_t id;
+    int64_t last_offset;
+    if (!kv_iter_next(it)) {
+        TRY(kv_iter_error(it));
+        return get_start(kv, log_id, ret) == ERR_DISK ? ERR_DISK : ERR_OK;
+    }
+    if (log_key_read(kv_iter_key(it), &id, &last_offset) == ERR_OK) *ret = last_offset + 1;
+    return ERR_OK;
+}
+
+/* The snapshot of log p->log_id. Errors: ERR_DISK. Thread: the walk's. */
+static enum err prove_snapshot(struct proof *p, struct bytes value)
+{
+    int64_t offset, end_offset = INT64_MAX;
     uint32_t count;
-    struct bytes rest;
-    enum err err = get_snapshot(p->kv, p->log_id, &value, &offset, &count, &rest);
-    if (err == ERR_NOT_FOUND) return ERR_OK;
-    if (err == ERR_DISK) return err;
-    if (err != ERR_OK) {
+    TRY(get_end(p->kv, p->log_id, &end_offset));
+    if (producers_header_read(value, &offset, &count) != ERR_OK) {
         say(p, 0, "the producer snapshot cannot be read");
         return ERR_OK;
     }
-    if (offset > p->end_offset) say(p, offset, "the producer snapshot is ahead of the log");
+    struct bytes rest = bytes_slice(value, PRODUCERS_HEADER_BYTES, value.len - PRODUCERS_HEADER_BYTES);
+    if (offset > end_offset) say(p, offset, "the producer snapshot is ahead of the log");
     for (uint32_t i = 0; i < count; i++) {
         struct producer_entry e;
         if (producer_read(&rest, &e) != ERR_OK) {
@@ -284,6 +302,19 @@ static enum err prove_producers(struct proof *p)
     }
     if (rest.len > 0) say(p, offset, "bytes behind the producer snapshot");
     return ERR_OK;
+}
+
+/* Errors: ERR_DISK. Thread: the walk's. */
+static enum err prove_snapshots(struct proof *p)
+{
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(p->kv, KV_PRODUCERS, BYTES_LIT(""), BYTES_NULL, false);
+    while (kv_iter_next(it)) {
+        if (producers_key_read(kv_iter_key(it), &p->log_id) != ERR_OK)
+            say(p, 0, "a key of the producer family cannot be read");
+        else TRY(prove_snapshot(p, kv_iter_value(it)));
+    }
+    return kv_iter_error(it);
 }
 
 /* Errors: ERR_DISK. Thread: the walk's. */
@@ -316,12 +347,10 @@ static enum err begin_log(struct proof *p, uint64_t log_id)
     return err == ERR_DISK ? err : next_chunk(p);
 }
 
-/* Errors: ERR_DISK. Thread: the walk's. */
-static enum err end_log(struct proof *p)
+static void end_log(struct proof *p)
 {
-    if (p->counts.logs == 0) return ERR_OK;
-    if (p->has_chunk) say(p, p->chunk.last_offset, "the index has a chunk that the log has not");
-    return prove_producers(p);
+    if (p->counts.logs > 0 && p->has_chunk)
+        say(p, p->chunk.last_offset, "the index has a chunk that the log has not");
 }
 
 /* Errors: ERR_DISK. Thread: the walk's. */
@@ -336,14 +365,15 @@ static enum err prove_all(struct proof *p, struct kv_iter *it, bool *more)
             continue;
         }
         if (p->counts.logs == 0 || id != p->log_id) {
-            TRY(end_log(p));
+            end_log(p);
             TRY(begin_log(p, id));
         }
         TRY(prove_run(p, last_offset, kv_iter_value(it)));
         *more = kv_iter_next(it);
     }
     TRY(kv_iter_error(it));
-    return end_log(p);
+    end_log(p);
+    return ERR_OK;
 }
 
 enum err walk_logs(struct kv *kv,
@@ -355,6 +385,7 @@ enum err walk_logs(struct kv *kv,
         kv_iter_new(kv, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
     bool more = kv_iter_next(it);
     enum err err = prove_all(&p, it, &more);
+    if (err == ERR_OK) err = prove_snapshots(&p);
     kv_iter_free(p.chunks);
     *ret = p.counts;
     return err;

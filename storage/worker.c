@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/net/loop.h"
+#include "storage/handover.h"
 #include "storage/plog_impl.h"
 #include "storage/threads.h"
 #include "base/check.h"
@@ -315,6 +316,29 @@ static void hold(struct worker *w, struct plog *log, struct append *a)
     log->held_count++;
 }
 
+static void append_run(struct job *job);
+
+/* A retired partition's log is where all that is addressed to it comes by, on its way to the log that took
+ * over its range. So what one thread addresses to a partition stays in order while that home changes:
+ * nothing leaves here before all that went to the old home is stored (control_shards.c freezes this log
+ * first). False: the log takes it itself, or refuses it. */
+static bool forward(struct plog *log, struct append *a)
+{
+    struct topic *t = log->topic;
+    if (a->shard >= 0 || log->partition != a->partition_addressed || !t->config.retired_forward)
+        return false;
+    int32_t home = topic_forward(t, log->partition);
+    if (home == log->partition) return false;
+    struct topic *before = a->topic;    /* may not know the home yet */
+    a->topic = topic_ref(t);
+    a->partition = home;
+    topic_unref(before);
+    a->next_in_turn = NULL;
+    a->job.run = append_run;
+    mailbox_post(&t->partitions[home].log->worker->inbox, &a->job);
+    return true;
+}
+
 static void stage_append(struct worker *w, struct plog *log, struct append *a)
 {
     /* A log whose topic is in the table already but was not published here yet waits as well. */
@@ -322,6 +346,7 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
         hold(w, log, a);
         return;
     }
+    if (log->topic != NULL && forward(log, a)) return;
     enum err err = ensure_open(w, log);
     if (err == ERR_OK && !writes_go(w)) err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_OK) err = plog_stage(log, a, w->now_ms, w->batch);
@@ -335,8 +360,10 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
         turn_commit(w);
 }
 
-static struct worker *append_worker(const struct append *a)
+/* Where it goes first: with Kafka that is the partition addressed, retired or not. */
+static struct worker *first_worker(struct append *a)
 {
+    if (a->shard < 0) a->partition = a->partition_addressed;
     assert(a->partition >= 0 && a->partition < a->topic->partition_count);
     return a->topic->partitions[a->partition].log->worker;
 }
@@ -358,9 +385,9 @@ void store_append_list(struct store *s, struct append *list)
     (void)s;
     while (list != NULL) {
         struct append *first = list, **last = &first->next_in_turn, **others = &list;
-        struct worker *w = append_worker(first);
+        struct worker *w = first_worker(first);
         for (struct append *a = first->next_in_turn; a != NULL; a = a->next_in_turn) {
-            struct append ***to = append_worker(a) == w ? &last : &others;
+            struct append ***to = first_worker(a) == w ? &last : &others;
             **to = a;
             *to = &a->next_in_turn;
         }
@@ -413,6 +440,12 @@ struct call {
         } freeze;
         struct topic *topic;
         struct {
+            struct plog *const *logs;
+            int32_t count;
+            log_call_fn *fn;
+            void *context;
+        } each;
+        struct {
             struct plog *log;
             int64_t offset;
             int64_t log_start;
@@ -436,8 +469,8 @@ static void call(struct worker *w, struct call *c)
     c->worker = w;
     c->waits = w->started;
     if (!c->waits) {                /* manual, or before start and after stop: this thread is it */
-        w->now_ms = clock_wall_ms();
-        call_run(&c->job);
+        mailbox_post(&w->inbox, &c->job);
+        worker_turn(w);
         return;
     }
     sem_init(&c->done, 0, 0);
@@ -507,6 +540,27 @@ enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t cou
     return err;
 }
 
+static void call_each(struct worker *w, struct call *c)
+{
+    for (int32_t i = 0; i < c->each.count; i++)
+        if (c->each.logs[i]->worker == w) c->each.fn(c->each.logs[i], i, c->each.context);
+}
+
+void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, log_call_fn *fn,
+                     void *context)
+{
+    for (int i = 0; i < store_options(s)->worker_count; i++) {
+        struct call c = {.fn = call_each,
+                         .each = {.logs = logs, .count = count, .fn = fn, .context = context}};
+        call(store_worker(s, (uint64_t)i), &c);
+    }
+}
+
+enum err worker_open_log(struct plog *log)
+{
+    return ensure_open(log->worker, log);
+}
+
 static void call_topic(struct store *s, struct topic *topic,
                        void (*fn)(struct worker *w, struct call *c))
 {
@@ -522,6 +576,7 @@ static void call_publish(struct worker *w, struct call *c)
         struct plog *log = c->topic->partitions[i].log;
         if (log->worker != w || log->state == PLOG_CLOSED) continue;
         struct topic *before = log->topic;
+        handover_end(log, before != c->topic);
         log->topic = topic_ref(c->topic);
         log->partition = i;
         topic_unref(before);
@@ -540,6 +595,7 @@ static void close_log(struct worker *w, struct plog *log)
 {
     plog_set_state(log, PLOG_CLOSED);
     release_held(w, log);
+    handover_end(log, /* took_place= */ false);
     plog_writer_free(TAKE(log->writer));
     w->tail_bytes -= plog_shrink_tail(log, 0, SIZE_MAX);
     tail_ring_remove(w, log);

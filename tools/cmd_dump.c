@@ -27,6 +27,18 @@ static bool print_batch(void *context, const struct batch_info *info, const stru
     return true;
 }
 
+static bool print_producer(void *context, const struct producer_entry *p)
+{
+    (void)context;
+    printf("  producer id=%" PRId64 " epoch=%d addressed=%d arrival_ms=%" PRId64, p->producer_id, p->epoch,
+           p->partition_addressed, p->arrival_last_ms);
+    for (int i = 0; i < p->batch_count; i++)
+        printf(" sequences=%d..%d@%" PRIu64 "/%" PRId64, p->batches[i].first_sequence, p->batches[i].last_sequence,
+               p->batches[i].log_id, p->batches[i].base_offset);
+    printf("\n");
+    return true;
+}
+
 static enum err print_log(struct kv *kv, int32_t partition, const struct partition *p)
 {
     struct walk_log log;
@@ -35,6 +47,7 @@ static enum err print_log(struct kv *kv, int32_t partition, const struct partiti
            " chunks=%" PRIu64 " producers=%u%s\n",
            partition, p->log_id, log.log_start, log.end_offset, log.batches, log.bytes, log.chunks, log.producers,
            p->open_shard < 0 ? " retired" : "");
+    TRY(walk_producers(kv, p->log_id, print_producer, NULL));
     return walk_batches(kv, p->log_id, 0, INT64_MAX, print_batch, NULL);
 }
 

@@ -69,18 +69,18 @@ static void drop(struct produce_item *item)
 
 static void append_done(struct append *a);
 
-/* Hands the batch to the log that takes this partition's records now. False: it has an error. */
+/* Hands the batch on; storage finds the log that takes this partition's records. False: it has an error. */
 static bool route(struct produce_item *item)
 {
     struct append *a = &item->append;
     const struct topic *t = a->topic;
-    a->partition = topic_forward(t, a->partition_addressed);
-    if (a->partition != a->partition_addressed && !t->config.retired_forward) {
+    int32_t home = topic_forward(t, a->partition_addressed);
+    if (home != a->partition_addressed && !t->config.retired_forward) {
         set_error(item, ERR_POLICY_VIOLATION,
                   arena_printf(item->owner->rq->arena,
                                "Partition %" PRId32 " was retired by a merge of its shard; the range is served "
                                "by partition %" PRId32 " (diglot.retired.partition=reject).",
-                               a->partition_addressed, a->partition));
+                               a->partition_addressed, home));
         return false;
     }
     item->owner->pending++;

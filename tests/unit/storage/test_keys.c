@@ -22,9 +22,9 @@ static const struct producer_entry producer_example = {
     .partition_addressed = 5, .producer_id = 0x0a0b0c0d0e0f0102, .epoch = 3, .batch_count = 2,
     .arrival_last_ms = 1700000000789,
     .batches = {{.first_sequence = INT32_MAX - 1, .last_sequence = 2, .base_offset = 77,
-                 .arrival_ms = 1700000000700},
+                 .arrival_ms = 1700000000700, .log_id = 0x1222324252627282},
                 {.first_sequence = 3, .last_sequence = 3, .base_offset = 81,
-                 .arrival_ms = 1700000000789}},
+                 .arrival_ms = 1700000000789, .log_id = 7}},
 };
 
 TEST(layouts_are_those_of_the_golden_files)
@@ -83,6 +83,7 @@ TEST(what_is_written_is_read)
     EXPECT_EQ(rest.len, 0);
     EXPECT_EQ(p.producer_id, producer_example.producer_id);
     EXPECT_EQ(p.batches[1].base_offset, 81);
+    EXPECT_EQ(p.batches[0].log_id, producer_example.batches[0].log_id);
 
     struct log_entry in = {.arrival_ms = -5, .partition_addressed = 3, .batch = BYTES_LIT("xyz")}, e;
     for (int i = 0; i < 2; i++) {
@@ -140,6 +141,7 @@ TEST(cut_or_overlong_forms_are_refused)
     producers_header_write(0, UINT32_MAX, out);
     EXPECT_ERR(producers_header_read(bytes_of(out, sizeof out), &offset, &count), ERR_FORMAT);
     EXPECT_ERR(producers_header_read(bytes_of(out, 11), &offset, &count), ERR_FORMAT);
+    EXPECT_ERR(producers_key_read(bytes_of(out, PRODUCERS_KEY_BYTES - 1), &id), ERR_FORMAT);
 }
 
 TESTS(RUN(layouts_are_those_of_the_golden_files), RUN(what_is_written_is_read),

@@ -159,13 +159,18 @@ TEST(the_plan_without_ends_touches_what_the_real_one_does)
     draft_finish(s.t);
     struct topic *draft = draft_copy(s.t);
     struct reshard plan = {.draft = draft, .now_ms = 6000000};
-    int32_t touched[4];
+    int32_t routes[4], logs[4];
+    struct reshard_parts parts = {.routes = routes, .logs = logs};
     reshard_split(&plan, draft->partitions[3].open_shard >= 0 ? 3 : 0, s.t->shards[3].hash_first + 9);
     draft_finish(draft);
-    EXPECT_EQ(reshard_touched(s.t, draft, touched), 2);
-    EXPECT_EQ(touched[0], 1);       /* retired, reused */
-    EXPECT_EQ(touched[1], 3);
-    EXPECT_EQ(reshard_touched(s.t, s.t, touched), 0);
+    reshard_parts(s.t, draft, &parts);
+    EXPECT_EQ(parts.route_count, 1);
+    EXPECT_EQ(routes[0], 1);        /* retired, reused */
+    EXPECT_EQ(parts.log_count, 2);
+    EXPECT_EQ(logs[0], 0);          /* its home until now */
+    EXPECT_EQ(logs[1], 3);
+    reshard_parts(s.t, s.t, &parts);
+    EXPECT_EQ(parts.route_count + parts.log_count, 0);
     topic_unref(draft);
     topic_unref(s.t);
 }

@@ -68,19 +68,25 @@ TEST(appends_that_waited_move_with_their_shard)
     fx_publish(&f, t);
     fx_turn(&f);
     EXPECT_ERR(a.err, ERR_MOVED);           /* routed to shard 0, which closed */
-    EXPECT_ERR(b.err, ERR_MOVED);           /* addressed to a retired partition */
-    /* Routed anew: what the producer addressed as partition 1 goes into partition 0's log. */
+    EXPECT_OK(b.err);                       /* addressed to a retired partition: went on to its home */
+    EXPECT_EQ(b.partition, 0);
+    EXPECT_EQ(b.partition_addressed, 1);
     EXPECT_EQ(topic_forward(f.topic, 1), 0);
-    fx_append_begin(&f, &b, 0, &(struct fx_batch){.producer_id = 9, .sequence = 5});
-    b.partition_addressed = 1;
+    fx_append_begin(&f, &b, 1, &(struct fx_batch){.producer_id = 9, .sequence = 5});
     fx_turn(&f);
     EXPECT_OK(b.err);
+    EXPECT_EQ(b.partition, 0);
+    EXPECT_EQ(b.base_offset, 1);
     /* Its sequences are its own: partition 0's begin anywhere. */
     EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.producer_id = 9, .sequence = 70}, NULL));
-    fx_append_begin(&f, &b, 0, &(struct fx_batch){.producer_id = 9, .sequence = 6});
-    b.partition_addressed = 1;
-    fx_turn(&f);
-    EXPECT_OK(b.err);
+    EXPECT_OK(fx_append(&f, 1, &(struct fx_batch){.producer_id = 9, .sequence = 6}, NULL));
+    EXPECT_ERR(fx_append(&f, 1, &(struct fx_batch){.producer_id = 9, .sequence = 8}, NULL),
+               ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    /* Who relies on co-partitioning is told, and told by name by the door. */
+    t = fx_draft(&f);
+    t->config.retired_forward = false;
+    fx_publish(&f, t);
+    EXPECT_ERR(fx_append(&f, 1, &(struct fx_batch){0}, NULL), ERR_MOVED);
     fx_append_begin(&f, &a, 0, &(struct fx_batch){0});
     a.shard = 2;
     fx_turn(&f);
@@ -542,14 +548,14 @@ TEST(a_write_shares_the_commit_and_its_fate)
 
 /* ---- The directory's format */
 
-TEST(a_newer_format_is_refused_with_words)
+static void expect_refused(uint32_t version, const char *words)
 {
     struct fx f;
     fx_init(&f, 1);
     EXPECT_OK(fx_start(&f));
     fx_stop(&f);
     uint8_t value[FORMAT_BYTES];
-    format_write(FORMAT_VERSION + 1, value);
+    format_write(version, value);
     struct kv_batch *b = kv_batch_new(f.kv);
     kv_batch_put(b, KV_META, KEY_FORMAT, bytes_of(value, sizeof value));
     EXPECT_OK(kv_commit(f.kv, b, KV_NO_SYNC));
@@ -557,9 +563,15 @@ TEST(a_newer_format_is_refused_with_words)
     f.options.kv = kv_mem_share(f.kv);
     char *text = NULL;
     EXPECT_ERR(store_open(&f.options, &f.s, &text), ERR_FORMAT);
-    EXPECT(strstr(text, "format 2") != NULL);
+    EXPECT(strstr(text, words) != NULL);
     mem_free(text);
     fx_done(&f);
+}
+
+TEST(another_format_is_refused_with_words)
+{
+    expect_refused(FORMAT_VERSION + 1, "format 3; this version of diglot reads format 2: use a newer one");
+    expect_refused(FORMAT_VERSION - 1, "format 1; this version of diglot reads format 2: use an older one");
 }
 
 TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
@@ -576,4 +588,4 @@ TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_wit
       RUN(a_log_that_cannot_be_opened_fails_loudly_and_is_tried_again),
       RUN(a_hole_in_the_stored_log_is_found_at_opening), RUN(power_loss_costs_what_was_not_synced),
       RUN(flush_messages_syncs_by_count), RUN(a_write_shares_the_commit_and_its_fate),
-      RUN(a_newer_format_is_refused_with_words))
+      RUN(another_format_is_refused_with_words))
