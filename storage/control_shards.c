@@ -11,6 +11,7 @@
 #include "storage/handover.h"
 #include "storage/keys.h"
 #include "storage/reshard.h"
+#include "storage/threads.h"
 #include "base/check.h"
 
 enum { TOPIC_SHARDS_MAX = 65536 }; /* open ones, and closed ones still inside retention */
@@ -57,6 +58,7 @@ static enum err freeze_parts(struct controller *k, struct topic *old, const stru
         ret_ends[routes[i]] = ends[i];
         ret_all[count++] = routes[i];
     }
+    if (parts.route_count > 0) store_logs_settle(k->store);
     enum err err = control_freeze(k, old, logs, parts.log_count, ends);
     if (err != ERR_OK) {
         store_logs_publish(k->store, old);

@@ -469,8 +469,8 @@ static void call(struct worker *w, struct call *c)
     c->worker = w;
     c->waits = w->started;
     if (!c->waits) {                /* manual, or before start and after stop: this thread is it */
-        mailbox_post(&w->inbox, &c->job);
-        worker_turn(w);
+        w->now_ms = clock_wall_ms();
+        call_run(&c->job);
         return;
     }
     sem_init(&c->done, 0, 0);
@@ -554,6 +554,13 @@ void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, l
                          .each = {.logs = logs, .count = count, .fn = fn, .context = context}};
         call(store_worker(s, (uint64_t)i), &c);
     }
+}
+
+void store_logs_settle(struct store *s)
+{
+    const struct store_options *o = store_options(s);
+    for (int i = 0; o->manual && i < o->worker_count; i++)
+        while (worker_turn(store_worker(s, (uint64_t)i))) {}
 }
 
 enum err worker_open_log(struct plog *log)
