@@ -24,6 +24,20 @@ struct kinesis_stream_mode_details *stream_mode(const struct topic *t, struct ki
 /* Retention in hours, rounded up; for ever counts as AWS's longest, 8760. */
 int32_t stream_retention_hours(const struct topic *t);
 
+/* What DescribeStream and DescribeStreamSummary both tell of a stream: initialisers for the
+ * description of either. parts: keeps the lists that it points to until the reply. */
+struct stream_parts {
+    struct kinesis_stream_mode_details mode;
+    struct kinesis_enhanced_metrics metrics;    /* none are enhanced */
+};
+#define STREAM_DESCRIPTION(rq, t, parts)                                                           \
+    .stream_name = topic_name(t), .stream_arn = stream_arn((rq), (t)),                             \
+    .stream_status = kinesis_stream_status_text(stream_status((rq)->bridge, (t))),                 \
+    .stream_mode_details = stream_mode((t), &(parts)->mode),                                       \
+    .retention_period_hours = stream_retention_hours(t),                                           \
+    .stream_creation_timestamp_ms = (t)->created_ms, .enhanced_monitoring = &(parts)->metrics,     \
+    .enhanced_monitoring_count = 1, .encryption_type = BYTES_LIT("NONE")
+
 /* Texts in the request's arena. */
 struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t);
 struct bytes shard_id_text(struct arena *arena, int32_t index);

@@ -8,18 +8,11 @@
  * Prints one line of name=value pairs. PER_REQUEST 0 leaves batching to librdkafka. A record that the
  * broker refuses ends the run: a rate with errors in it means nothing. */
 #include <librdkafka/rdkafka.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "load.h"
 #include "base/mem.h"
 #include "base/check.h"
 
 enum { ERROR_TEXT = 512, REQUESTS_WAITING = 5000, BURST = 100, FLUSH_MS = 60000, WAIT_MS = 30000 };
-
-static const int64_t NS_PER_S = 1000000000;
 
 struct load {
     rd_kafka_t *client;
@@ -31,31 +24,6 @@ struct load {
     size_t latency_count;
     size_t latency_max;
 };
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
-__attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static int64_t number(const char *text)
-{
-    char *end;
-    int64_t n = strtoll(text, &end, 10);
-    if (*end != '\0' || n < 0) fail("not a number: %s", text);
-    return n;
-}
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
@@ -143,22 +111,10 @@ static void produce(char **args)
         rd_kafka_poll(load.client, 0);
     }
     flush(&load);
-    double took_s = (double)(now_ns() - start_ns) / (double)NS_PER_S;
+    double took_s = seconds_since(start_ns);
     printf("records=%lld seconds=%.3f bytes=%lld\n", (long long)load.acked, took_s,
            (long long)load.acked * (long long)load.size);
     producer_done(&load);
-}
-
-static int compare_i64(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static double percentile_us(const struct load *load, double share)
-{
-    size_t at = (size_t)((double)(load->latency_count - 1) * share);
-    return (double)load->latency_ns[at] / 1e3;
 }
 
 /* The time of a record runs from the moment it was due, not from when the client came to send it: a
@@ -182,10 +138,7 @@ static void latency(char **args)
         send_one(&load, due_ns);
     }
     flush(&load);
-    qsort(load.latency_ns, load.latency_count, sizeof *load.latency_ns, compare_i64);
-    printf("records=%zu p50_us=%.0f p99_us=%.0f p999_us=%.0f max_us=%.0f\n", load.latency_count,
-           percentile_us(&load, 0.5), percentile_us(&load, 0.99), percentile_us(&load, 0.999),
-           percentile_us(&load, 1));
+    print_latency(load.latency_ns, load.latency_count);
     producer_done(&load);
 }
 
@@ -270,25 +223,14 @@ static void create(char **args)
         create_one(load.client, queue, name, (int)partitions);
         if (i >= 0) load.latency_ns[load.latency_count++] = now_ns() - start_ns;
     }
-    qsort(load.latency_ns, load.latency_count, sizeof *load.latency_ns, compare_i64);
-    printf("records=%zu p50_us=%.0f max_us=%.0f\n", load.latency_count, percentile_us(&load, 0.5),
-           percentile_us(&load, 1));
+    print_latency(load.latency_ns, load.latency_count);
     rd_kafka_queue_destroy(queue);
     producer_done(&load);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        int arguments;
-        void (*run)(char **args);
-    } works[] = {{"produce", 5, produce}, {"consume", 3, consume}, {"latency", 5, latency}, {"create", 4, create}};
-    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
-        if (argc - 2 == works[i].arguments && strcmp(argv[1], works[i].name) == 0) {
-            works[i].run(argv + 2);
-            return 0;
-        }
-    }
-    fail("usage: see the head of tests/bench/load.c");
+    static const struct work works[] = {
+        {"produce", 5, produce}, {"consume", 3, consume}, {"latency", 5, latency}, {"create", 4, create}};
+    return run_work(works, sizeof works / sizeof works[0], argc, argv, "tests/bench/load.c");
 }

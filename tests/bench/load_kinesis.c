@@ -11,53 +11,21 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "load.h"
 #include "base/mem.h"
 #include "base/check.h"
 
 enum { CONNECTIONS_MAX = 64, BODIES = 16, HEAD_MAX = 1024, ANSWER_MAX = 32 << 20, RECORD_EXTRA = 64, WAIT_MS = 30000 };
-
-static const int64_t NS_PER_S = 1000000000;
 
 struct connection {
     int fd;
     char *in;                   /* NUL-terminated at len */
     size_t len;
 };
-
-__attribute__((format(printf, 1, 2), noreturn)) static void fail(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
-static int64_t number(const char *text)
-{
-    char *end;
-    int64_t n = strtoll(text, &end, 10);
-    if (*end != '\0' || n < 0) fail("not a number: %s", text);
-    return n;
-}
 
 static struct connection dial(const char *address)
 {
@@ -202,7 +170,7 @@ static void put(char **args)
         }
     }
     printf("records=%lld seconds=%.3f bytes=%lld\n", (long long)(answered * records),
-           (double)(now_ns() - start_ns) / (double)NS_PER_S, (long long)(answered * records * size));
+           seconds_since(start_ns), (long long)(answered * records * size));
     for (int64_t i = 0; i < count; i++) hang_up(&connections[i]);
     for (int i = 0; i < BODIES; i++) mem_free(bodies[i]);
 }
@@ -239,23 +207,8 @@ static void get(char **args)
         }
     }
     printf("records=%lld calls=%lld seconds=%.3f\n", (long long)records, (long long)calls,
-           (double)(now_ns() - start_ns) / (double)NS_PER_S);
+           seconds_since(start_ns));
     hang_up(&c);
-}
-
-static int compare_i64(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void print_latency(int64_t *latency_ns, int64_t count)
-{
-    qsort(latency_ns, (size_t)count, sizeof *latency_ns, compare_i64);
-    printf("records=%lld p50_us=%.0f p99_us=%.0f max_us=%.0f\n", (long long)count,
-           (double)latency_ns[count / 2] / 1e3, (double)latency_ns[(count - 1) * 99 / 100] / 1e3,
-           (double)latency_ns[count - 1] / 1e3);
-    mem_free(latency_ns);
 }
 
 static void send_one(struct connection *c, const char *stream)
@@ -285,7 +238,8 @@ static void poll_reader(char **args)
         latency_ns[i] = now_ns() - start_ns;
         while (answer_body(&writer) == NULL) receive(&writer);
     }
-    print_latency(latency_ns, count);
+    print_latency(latency_ns, (size_t)count);
+    mem_free(latency_ns);
     hang_up(&writer);
     hang_up(&reader);
 }
@@ -312,23 +266,15 @@ static void push_reader(char **args)
         latency_ns[i] = now_ns() - start_ns;
         while (answer_body(&writer) == NULL) receive(&writer);
     }
-    print_latency(latency_ns, count);
+    print_latency(latency_ns, (size_t)count);
+    mem_free(latency_ns);
     hang_up(&writer);
     hang_up(&reader);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        int arguments;
-        void (*run)(char **args);
-    } works[] = {{"put", 6, put}, {"get", 3, get}, {"poll", 3, poll_reader}, {"push", 4, push_reader}};
-    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
-        if (argc - 2 == works[i].arguments && strcmp(argv[1], works[i].name) == 0) {
-            works[i].run(argv + 2);
-            return 0;
-        }
-    }
-    fail("usage: see the head of tests/bench/load_kinesis.c");
+    static const struct work works[] = {
+        {"put", 6, put}, {"get", 3, get}, {"poll", 3, poll_reader}, {"push", 4, push_reader}};
+    return run_work(works, sizeof works / sizeof works[0], argc, argv, "tests/bench/load_kinesis.c");
 }
