@@ -325,6 +325,7 @@ static void append_run(struct job *job);
 static bool forward(struct plog *log, struct append *a)
 {
     struct topic *t = log->topic;
+    if (t == NULL || log->state == PLOG_CLOSED) return false;
     if (a->shard >= 0 || log->partition != a->partition_addressed || !t->config.retired_forward)
         return false;
     int32_t home = topic_forward(t, log->partition);
@@ -346,7 +347,7 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
         hold(w, log, a);
         return;
     }
-    if (log->topic != NULL && forward(log, a)) return;
+    if (forward(log, a)) return;
     enum err err = ensure_open(w, log);
     if (err == ERR_OK && !writes_go(w)) err = ERR_KAFKA_STORAGE_ERROR;
     if (err == ERR_OK) err = plog_stage(log, a, w->now_ms, w->batch);
