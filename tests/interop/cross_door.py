@@ -1,7 +1,7 @@
 """What any client writes at one door, every client of the other reads: same bytes, same order, and
 offsets and sequence numbers that convert into each other (lib/kinesis.py has the conversion)."""
 import pytest
-from lib import admin
+from lib import admin, batches
 from lib.clients import KAFKA
 from lib.kinesis import KINESIS, arrived_of, created_of, sequence_of, shard_id, shard_of
 from lib.lines import Record
@@ -125,3 +125,22 @@ def test_compressed_batches_are_records_at_the_other_door(server, topic, codec):
     written = [r._replace(partition=0) for r in text_records(1)]
     next(c for c in KAFKA if c.name == "java").write(server, topic, written, codec)
     assert by_partition(KINESIS[0].read(server, topic, RECORDS)) == as_written(written)
+
+
+@pytest.mark.parametrize("codec", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def test_the_codec_of_a_topic_holds_for_what_kinesis_writes(server, topic, codec):
+    """Stored in it, and the same records to readers of both doors, mixed with those of a Kafka producer."""
+    admin.create_topic(server, topic, PARTITIONS, **{"compression.type": codec})
+    boto3, java = KINESIS[0], next(c for c in KAFKA if c.name == "java")
+    written = text_records(PARTITIONS)
+    boto3.write(server, topic, written)
+    boto3.call(server, "PutRecord", StreamName=topic, PartitionKey="alone", Data=b"x" * 3000, ExplicitHashKey="0")
+    java.write(server, topic, written, "gzip")
+    everything = written + [Record(b"alone", b"x" * 3000, partition=0)] + written
+    for partition in range(PARTITIONS):
+        found = batches.stored(server, topic, partition)
+        assert {b.codec for b in found} == {"none" if codec == "uncompressed" else codec}
+        assert all(b.crc_is_right() for b in found)
+    for reader, how in [(boto3, "read"), (boto3, "read_fanned_out")] + [(c, "read") for c in KAFKA_READERS]:
+        if reader.door == "kinesis" or codec in ("uncompressed", *reader.codecs):
+            assert by_partition(getattr(reader, how)(server, topic, len(everything))) == as_written(everything)

@@ -5,6 +5,7 @@ no client at hand would choose. Requests and responses are dictionaries with the
         caller.call("ListOffsets", 3, replica_id=-1, topics=[...])["topics"][0]
 """
 import glob
+import gzip
 import pathlib
 import struct
 import sys
@@ -181,13 +182,19 @@ def crc32c(data):
     return crc ^ 0xffffffff
 
 
-def batch(*values, key=None, timestamp=1_700_000_000_000, producer=(-1, -1, -1)):
-    """A record batch of version 2. producer: id, epoch, first sequence."""
+def batch(*values, key=None, timestamp=1_700_000_000_000, step_ms=0, producer=(-1, -1, -1), codec="none",
+          max_timestamp=None):
+    """A record batch of version 2. producer: id, epoch, first sequence. codec: none or gzip. timestamp: of the
+    first record, each later one has step_ms more; max_timestamp: what the header claims instead of the truth."""
     records = b""
     for i, value in enumerate(values):
-        body = b"\0" + zigzag(0) + zigzag(i)
+        body = b"\0" + zigzag(i * step_ms) + zigzag(i)
         body += zigzag(-1) if key is None else zigzag(len(key)) + key
         body += zigzag(len(value)) + value + zigzag(0)
         records += zigzag(len(body)) + body
-    tail = struct.pack(">hiqqqhii", 0, len(values) - 1, timestamp, timestamp, *producer, len(values)) + records
+    if codec == "gzip":
+        records = gzip.compress(records)
+    last_timestamp = timestamp + (len(values) - 1) * step_ms if max_timestamp is None else max_timestamp
+    tail = struct.pack(">hiqqqhii", ("none", "gzip").index(codec), len(values) - 1, timestamp, last_timestamp, *producer,
+                       len(values)) + records
     return struct.pack(">qiibI", 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail

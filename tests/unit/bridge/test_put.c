@@ -161,6 +161,53 @@ TEST(a_full_disk_is_an_internal_failure_and_nothing_was_written)
     bx_done(&f);
 }
 
-TESTS(RUN(a_record_goes_where_its_hash_lives), RUN(a_batch_keeps_its_order_in_each_shard),
+/* Codec of the newest batch of the first partition, and how many batches there are. */
+static enum batch_codec newest_codec(int32_t *ret_count)
+{
+    struct topic *t = cx_topic(&f.cx, "s");
+    struct read_result read;
+    read_result_init(&read);
+    EXPECT_OK(plog_read_tail(t->partitions[0].log, 0, 1 << 20, true, &read));
+    struct batch_info info;
+    EXPECT_OK(batch_peek(read.batches[read.count - 1].bytes.bytes, &info));
+    EXPECT(batch_crc_is_right(read.batches[read.count - 1].bytes.bytes));
+    *ret_count = read.count;
+    read_result_done(&read);
+    topic_unref(t);
+    return info.codec;
+}
+
+TEST(what_is_put_lies_in_the_codec_of_the_topic)
+{
+    static const char *const types[] = {"producer", "gzip", "snappy", "lz4", "zstd", "uncompressed"};
+    static const enum batch_codec codecs[] = {CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD, CODEC_NONE};
+    static char body[64 << 10];
+    begin(1);
+    for (int i = 0; i < 6; i++) {
+        EXPECT_OK(cx_config(&f.cx, "s", CONFIG_SET, "compression.type", types[i]));
+        int at = snprintf(body, sizeof body, "{\"StreamName\":\"s\",\"Records\":[");
+        for (int k = 0; k < 50; k++)
+            at += snprintf(body + at, sizeof body - (size_t)at, "%s{\"Data\":\"AAAA\",\"PartitionKey\":\"%s-%d\"}",
+                           k ? "," : "", types[i], k);
+        snprintf(body + at, sizeof body - (size_t)at, "]}");
+        EXPECT_EQ(bx_call(&f, c, "PutRecords", body), 200);
+        EXPECT_HAS(c->body, "\"FailedRecordCount\":0");
+        int32_t batches;
+        EXPECT_EQ(newest_codec(&batches), codecs[i]);
+        EXPECT_EQ(batches, i + 1);
+    }
+    EXPECT_EQ(bx_read(&f, c, bx_iterator(&f, c, "s", 0, "TRIM_HORIZON")), 200);
+    EXPECT_EQ(bx_count(c->body, "\"PartitionKey\""), 300);
+    const char *next = c->body;
+    for (int i = 0; i < 300; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "\"%s-%d\"", types[i / 50], i % 50);
+        next = strstr(next, key);
+        EXPECT(next != NULL);
+    }
+    bx_done(&f);
+}
+
+TESTS(RUN(what_is_put_lies_in_the_codec_of_the_topic), RUN(a_record_goes_where_its_hash_lives), RUN(a_batch_keeps_its_order_in_each_shard),
       RUN(a_put_at_any_moment_of_a_split_lands_in_one_window), RUN(the_limits_of_a_shard_are_told_record_by_record),
       RUN(a_record_may_be_a_mebibyte_and_no_more), RUN(a_full_disk_is_an_internal_failure_and_nothing_was_written))
