@@ -8,6 +8,7 @@
 #   java         Java clients, and the small programs in tests/interop/lib/java compiled
 #   kafka        Apache Kafka 4.3.1
 #   kinesalite   kinesalite 3.3.3, to measure beside
+#   kcl          Kinesis Client Library 3 and DynamoDB Local, with the programs that run them
 #   librdkafka   librdkafka's source and test suite, built (about four minutes)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -53,9 +54,17 @@ maven_jars() {
         -DoutputDirectory="$deps/$1/lib" -DincludeScope=runtime
 }
 
+# pinned_jars NAME: the same, and each must be the one in NAME/jars.sha256.
+pinned_jars() {
+    maven_jars "$1"
+    (cd "$deps/$1/lib" && sha256sum --quiet -c "$here/$1/jars.sha256" &&
+        diff <(LC_ALL=C ls) <(awk '{ print $2 }' "$here/$1/jars.sha256"))
+}
+
+# java_compile NAME: tests/interop/lib/NAME with NAME's jars.
 java_compile() {
-    rm -rf "$deps/java/classes"
-    javac -nowarn -cp "$deps/java/lib/*" -d "$deps/java/classes" "$root"/tests/interop/lib/java/*.java
+    rm -rf "${deps:?}/$1/classes"
+    javac -nowarn -cp "$deps/$1/lib/*" -d "$deps/$1/classes" "$root/tests/interop/lib/$1"/*.java
 }
 
 librdkafka_build() {
@@ -80,7 +89,11 @@ install_group() {
     kinesalite) install_group python
             once kinesalite "$here/kinesalite/package-lock.json" -- node_install kinesalite ;;
     java)   once java-jars "$here/java/pom.xml" -- maven_jars java
-            once java-classes "$here/java/pom.xml" "$root"/tests/interop/lib/java/*.java -- java_compile ;;
+            once java-classes "$here/java/pom.xml" "$root"/tests/interop/lib/java/*.java -- java_compile java ;;
+    kcl)    for part in kcl dynamodb; do
+                once $part-jars "$here/$part/pom.xml" "$here/$part/jars.sha256" -- pinned_jars $part
+                once $part-classes "$here/$part/pom.xml" "$root/tests/interop/lib/$part"/*.java -- java_compile $part
+            done ;;
     kafka)  once kafka "$here/kafka/pom.xml" -- maven_jars kafka ;;
     librdkafka) install_group python
             once librdkafka "$here/librdkafka.sha256" -- librdkafka_build ;;

@@ -24,24 +24,24 @@ class Record(NamedTuple):
         return self.key, self.value, tuple(self.headers)
 
 
-def _b64(data):
+def b64(data):
     return "-" if data is None else base64.b64encode(data).decode()
 
 
-def _unb64(text):
+def unb64(text):
     return None if text == "-" else base64.b64decode(text)
 
 
 def format_written(record):
-    headers = ",".join(f"{_b64(name.encode())}:{_b64(value)}" for name, value in record.headers)
-    return f"{record.partition}\t{_b64(record.key)}\t{_b64(record.value)}\t{headers}\n"
+    headers = ",".join(f"{b64(name.encode())}:{b64(value)}" for name, value in record.headers)
+    return f"{record.partition}\t{b64(record.key)}\t{b64(record.value)}\t{headers}\n"
 
 
 def parse_read(line):
     partition, offset, timestamp_ms, key, value, headers = line.rstrip("\n").split("\t")
     pairs = (pair.split(":") for pair in headers.split(",") if pair)
-    return Record(_unb64(key), _unb64(value),
-                  tuple((base64.b64decode(name).decode(), _unb64(value)) for name, value in pairs),
+    return Record(unb64(key), unb64(value),
+                  tuple((base64.b64decode(name).decode(), unb64(value)) for name, value in pairs),
                   int(partition), int(offset), int(timestamp_ms))
 
 
