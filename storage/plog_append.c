@@ -143,7 +143,9 @@ enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct k
         if (duplicate != NULL) {
             a->base_offset = duplicate->base_offset;
             a->arrival_ms = duplicate->arrival_ms;
-            if (log->topic->config.log_append_time) a->append_time_ms = duplicate->arrival_ms;
+            /* Apache Kafka names the kept batch's largest time stamp, on topics with CreateTime too. */
+            bool append_time = log->topic->config.log_append_time;
+            a->append_time_ms = append_time ? duplicate->arrival_ms : info.max_timestamp;
             return ERR_OK;
         }
     }

@@ -85,7 +85,8 @@ struct append {
                                            again with a fresh topic, nothing was written */
     int64_t base_offset;                /* of the first record; a duplicate gets its original one */
     int64_t arrival_ms;                 /* a duplicate's original one too */
-    int64_t append_time_ms;             /* log append time of the topic, else -1 */
+    int64_t append_time_ms;             /* on a topic with LogAppendTime, else -1; a duplicate's largest
+                                           time stamp in either case */
     int64_t log_start;
     struct append *next_in_turn;        /* the caller's for store_append_list(), then the worker's */
 };

@@ -84,6 +84,8 @@ def test_all_but_the_codec_is_kept(server, topic, kind, sent):
         told = [batches.produce(caller, topic, b) for b in (first, second, first, second)]
         # The last two are retries: known by producer and sequence, although other bytes were stored.
         assert [(t["error_code"], t["base_offset"]) for t in told] == [(0, 0), (0, 2), (0, 0), (0, 2)]
+        # A retry is told the largest time stamp of what is stored.
+        assert [t["log_append_time_ms"] for t in told] == [-1, -1, FIRST_MS + 5, FIRST_MS + 70]
     found = batches.stored(server, topic)
     same = kind == "producer" or codec_of(kind) == sent
     for got, raw, base in zip(found, (first, second), (0, 2), strict=True):

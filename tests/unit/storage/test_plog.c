@@ -205,6 +205,29 @@ TEST(a_repeated_batch_gets_its_first_answer)
     fx_done(&f);
 }
 
+/* As Apache Kafka tells it, on a topic with CreateTime too. */
+TEST(a_repeated_batch_is_told_its_largest_time_stamp)
+{
+    for (int append_time = 0; append_time < 2; append_time++) {
+        struct fx f;
+        fx_init(&f, 1);
+        f.options.topic_defaults.log_append_time = append_time;
+        EXPECT_OK(fx_start(&f));
+        struct fx_batch b = {.count = 3, .timestamp = 5000, .producer_id = 7};
+        struct append first, again;
+        fx_append_begin(&f, &first, 0, &b);
+        fx_turn(&f);
+        EXPECT_EQ(first.append_time_ms, append_time ? first.arrival_ms : -1);
+        fx_now_us += 1000000;
+        fx_append_begin(&f, &again, 0, &b);
+        fx_turn(&f);
+        EXPECT_OK(again.err);
+        EXPECT_EQ(again.base_offset, 0);
+        EXPECT_EQ(again.append_time_ms, append_time ? first.arrival_ms : 5002);
+        fx_done(&f);
+    }
+}
+
 TEST(producer_epochs_fence_and_begin_at_zero)
 {
     struct fx f;
@@ -308,6 +331,6 @@ TESTS(RUN(offsets_count_up_over_batches_and_restarts),
       RUN(opening_reads_what_the_last_chunk_does_not_cover),
       RUN(arrival_never_goes_back_when_the_clock_does),
       RUN(a_log_append_time_topic_gets_the_brokers_time), RUN(a_repeated_batch_gets_its_first_answer),
-      RUN(producer_epochs_fence_and_begin_at_zero), RUN(sequences_wrap_to_zero),
+      RUN(a_repeated_batch_is_told_its_largest_time_stamp), RUN(producer_epochs_fence_and_begin_at_zero), RUN(sequences_wrap_to_zero),
       RUN(producers_are_known_after_a_restart_behind_many_chunks),
       RUN(look_ups_by_time_find_the_first_record), RUN(an_empty_log_has_no_times))
