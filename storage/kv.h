@@ -35,6 +35,8 @@ struct kv_options {
     uint64_t blob_bytes_min;         /* values of at least this size go to blob files */
     int background_jobs;
 };
+/* Makes the directory and those above it; errno tells why not. Errors: ERR_DISK. Thread: any. */
+enum err kv_rocksdb_make(const char *dir);
 /* Opens or makes the directory's database and takes its lock.
  * Errors: ERR_FORMAT - made by a newer version; ERR_BUSY - another process has it; ERR_DISK.
  * ret_text (may be NULL) gets the engine's own words, to be freed with mem_free().

@@ -485,8 +485,7 @@ static void set_options(struct rocks *r, const struct kv_options *k)
     rocksdb_writeoptions_set_sync(r->write_sync, 1);
 }
 
-/* The directory and those above it. Errors: ERR_DISK. Thread: main. */
-static enum err make_directories(const char *dir)
+enum err kv_rocksdb_make(const char *dir)
 {
     CLEANUP(mem_freep) char *path = mem_string(dir, strlen(dir));
     for (char *at = path + 1; *at != '\0'; at++) {
@@ -513,7 +512,7 @@ static void rocks_closep(struct rocks **r)
 enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, struct kv **ret,
                          char **ret_text)
 {
-    if (make_directories(dir) != ERR_OK) {
+    if (kv_rocksdb_make(dir) != ERR_OK) {
         const char *why = strerror(errno);
         if (ret_text != NULL) *ret_text = mem_string(why, strlen(why));
         return ERR_DISK;

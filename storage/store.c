@@ -100,29 +100,32 @@ static void set_text(char **ret_text, const char *text)
     *ret_text = mem_string(text, bytes_str(text).len);
 }
 
-/* A new directory gets our stamp; one with another stamp is refused.
- * Errors: ERR_FORMAT; ERR_DISK. Thread: main; blocks. */
-static enum err check_format(struct kv *kv, char **ret_text)
+enum err store_format_check(struct kv *kv, char **ret_text)
 {
     CLEANUP(slab_unrefp) struct slab *stamp = NULL;
-    enum err err = kv_get(kv, KV_META, KEY_FORMAT, &stamp);
-    if (err == ERR_NOT_FOUND) {
-        uint8_t value[FORMAT_BYTES];
-        format_write(FORMAT_VERSION, value);
-        CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(kv);
-        kv_batch_put(b, KV_META, KEY_FORMAT, bytes_of(value, sizeof value));
-        return kv_commit(kv, b, KV_SYNC);
-    }
-    TRY(err);
+    TRY(kv_get(kv, KV_META, KEY_FORMAT, &stamp));
     uint32_t version = 0;
     if (format_read(slab_bytes(stamp), &version) == ERR_OK && version == FORMAT_VERSION)
         return ERR_OK;
     char text[160];
     snprintf(text, sizeof text,
-             "the data directory has format %u; this version of diglot reads format %d: use %s one",
-             version, FORMAT_VERSION, version > FORMAT_VERSION ? "a newer" : "an older");
+             "it has format %u, and this version of diglot reads format %d: use %s one", version,
+             FORMAT_VERSION, version > FORMAT_VERSION ? "a newer" : "an older");
     set_text(ret_text, text);
     return ERR_FORMAT;
+}
+
+/* A new directory gets our stamp.
+ * Errors: those of store_format_check(). Thread: main; blocks. */
+static enum err check_or_stamp(struct kv *kv, char **ret_text)
+{
+    enum err err = store_format_check(kv, ret_text);
+    if (err != ERR_NOT_FOUND) return err;
+    uint8_t value[FORMAT_BYTES];
+    format_write(FORMAT_VERSION, value);
+    CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_put(b, KV_META, KEY_FORMAT, bytes_of(value, sizeof value));
+    return kv_commit(kv, b, KV_SYNC);
 }
 
 static enum err open_engine(struct store *s, char **ret_text)
@@ -143,7 +146,7 @@ static enum err open_engine(struct store *s, char **ret_text)
 static enum err open_parts(struct store *s, char **ret_text)
 {
     TRY(open_engine(s, ret_text));
-    TRY(check_format(s->kv, ret_text));
+    TRY(check_or_stamp(s->kv, ret_text));
     for (int i = 0; i < s->options.worker_count; i++) s->workers[i] = worker_new(s, i);
     s->readers = readers_new(s, s->options.reader_count);
     TRY(catalog_open(s, &s->catalog));

@@ -39,6 +39,9 @@ void store_options_default(struct store_options *ret);
  * Errors: ERR_FORMAT - another format; ERR_BUSY - in use by another process; ERR_DISK.
  * Thread: main, before loops run. Blocks. */
 enum err store_open(const struct store_options *options, struct store **ret, char **ret_text);
+/* Whether this version reads what an engine holds; changes nothing. ret_text as above.
+ * Errors: ERR_FORMAT - another one; ERR_NOT_FOUND - no data of ours; ERR_DISK. Thread: main. Blocks. */
+enum err store_format_check(struct kv *kv, char **ret_text);
 /* All jobs must have come back. Syncs. Thread: main. */
 void store_close(struct store *s);
 /* Simulation: runs everything that waits in storage, once; false when there was nothing. */

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/bytes.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -28,10 +28,9 @@ void wal_sync_done(struct wal_sync *w)
 /* "000123.log" -> 123. */
 static bool number_of(const char *name, uint64_t *ret)
 {
-    char *end;
-    if (name[0] < '0' || name[0] > '9') return false;
-    *ret = strtoull(name, &end, 10);
-    return strcmp(end, ".log") == 0;
+    struct bytes all = bytes_str(name);
+    return all.len > 4 && strcmp(name + all.len - 4, ".log") == 0 &&
+           bytes_to_u64(bytes_slice(all, 0, all.len - 4), ret);
 }
 
 /* Errors: ERR_DISK. Thread: the owner. */

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("full") and not config.getoption("--full"):
             item.add_marker(pytest.mark.skip(reason="--full alone"))
-        if kafka_only and item.path.name.startswith(("kinesis_", "cross_", "crash_", "differential_", "reshard_", "tour", "kcl")):
+        if kafka_only and item.path.name.startswith(("kinesis_", "cross_", "crash_", "differential_", "reshard_", "command_", "tour", "kcl")):
             item.add_marker(pytest.mark.skip(reason="Apache Kafka has no such door"))
 
 

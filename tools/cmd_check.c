@@ -9,7 +9,7 @@
 #include "base/check.h"
 
 static const char usage[] =
-    "Usage: diglot check [--data-dir D]\n\n"
+    "Usage: diglot check [--data-dir D]        default: DIGLOT_DATA_DIR, then ./data\n\n"
     "Reads everything in a data directory that no server uses and proves that it fits together: record\n"
     "batches and their CRCs, offsets without a hole, chunk summaries, producer state, and shards that\n"
     "cover the whole hash range. Prints a line for each contradiction; exit code 1 when there is one.\n";

@@ -11,7 +11,7 @@
 #include "base/check.h"
 
 static const char usage[] =
-    "Usage: diglot dump [--data-dir D]\n\n"
+    "Usage: diglot dump [--data-dir D]         default: DIGLOT_DATA_DIR, then ./data\n\n"
     "Prints what lies in a data directory that no server uses: topics with their configs, tags and\n"
     "consumers, shards, partition logs with every record batch, and committed offsets. Record bytes are\n"
     "not shown.\n";

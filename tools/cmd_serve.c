@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/budget.h"
 #include "base/clock.h"
@@ -30,11 +29,13 @@
 #include "storage/store.h"
 #include "tools/admin.h"
 #include "tools/commands.h"
+#include "tools/directory.h"
 #include "tools/settings.h"
 #include "base/check.h"
 
 enum { HEAP_KEPT_BYTES = 8 << 20, HEAP_STEP_BYTES = 1 << 20, MAPPED_BYTES_MIN = 4 << 20 };
 enum { LOOPS_MAX = 64, LISTENERS_MAX = 16, STOP_GRACE_MS = 10000, MIB = 1 << 20, LOOPS_DEFAULT_MAX = 4 };
+enum { ADDRESS_TEXT_BYTES = NET_HOST_BYTES + 10 };
 
 struct server {
     struct settings settings;
@@ -54,10 +55,10 @@ struct server {
     uint32_t listener_count;
 };
 
-static int complain(const char *text)
+static const char *address_text(const struct net_address *a, char to[ADDRESS_TEXT_BYTES])
 {
-    fprintf(stderr, "diglot: %s\n", text);
-    return 1;
+    snprintf(to, ADDRESS_TEXT_BYTES, strchr(a->host, ':') ? "[%s]:%u" : "%s:%u", a->host, a->port);
+    return to;
 }
 
 static long cores(void)
@@ -102,9 +103,7 @@ static enum err open_store(struct server *s)
     options.shard_limit = (int32_t)set->shard_limit;
     char *text = NULL;
     enum err err = store_open(&options, &s->store, &text);
-    if (err != ERR_OK)
-        fprintf(stderr, "diglot: data directory %s cannot be used: %s%s%s\n", set->data_dir, err_text(err),
-                text ? ": " : "", text ? text : "");
+    if (err != ERR_OK) directory_complain(set->data_dir, err, text);
     mem_free(text);
     return err;
 }
@@ -114,16 +113,21 @@ static void begin_tls(struct server *s)
 {
     const struct settings *set = &s->settings;
     snprintf(s->tls_dir, sizeof s->tls_dir, "%s/tls", set->data_dir);
-    bool given = set->tls_cert[0] != '\0' || set->tls_key[0] != '\0';
+    bool given = set->tls_cert[0] != '\0';
     s->tls_config = (struct tls_config){
         .cert_path = given ? set->tls_cert : NULL, .key_path = given ? set->tls_key : NULL, .dir = s->tls_dir};
     s->tls_start = tls_start(&s->tls_config);
 }
 
-static enum err open_tls(struct server *s)
+static enum err open_tls(struct server *s, bool stored)
 {
     enum err err = tls_started(TAKE(s->tls_start), &s->tls);
-    if (err != ERR_OK) complain("TLS cannot be set up: check --tls-cert and --tls-key, or the folder tls in the data directory");
+    if (err != ERR_OK && s->settings.tls_cert[0] != '\0')
+        fprintf(stderr, "diglot: --tls-cert %s and --tls-key %s cannot be used: they must be PEM files that belong together\n",
+                s->settings.tls_cert, s->settings.tls_key);
+    else if (err != ERR_OK && stored)
+        fprintf(stderr, "diglot: the certificates in %s cannot be used; without that folder new ones are made at the next start\n",
+                s->tls_dir);
     return err;
 }
 
@@ -163,36 +167,43 @@ static void make_doors(struct server *s)
     admin_init(&s->admin, s->store);
 }
 
-/* Opens one address, unless it reaches beyond this machine without leave, and says where. */
+/* Opens one address, and says where it is. */
 static enum err listen_on(struct server *s, const char *name, const char *address,
                           const struct frame_door *frames, const struct http_door *http)
 {
-    struct net_address asked;
-    if (net_address_parse(address, &asked) != ERR_OK) {
-        fprintf(stderr, "diglot: --%s: \"%s\" is not HOST:PORT\n", name, address);
-        return ERR_CONFIG;
-    }
-    if (!net_address_is_loopback(&asked) && !s->settings.listen_beyond_loopback) {
-        fprintf(stderr, "diglot: --%s %s would be open to other machines, and nothing asks them who they are; "
-                        "add --listen-beyond-loopback if that is wanted\n", name, address);
-        return ERR_CONFIG;
-    }
     struct door door = {.name = name, .budget = &s->requests, .tls = s->tls, .frames = frames, .http = http};
     net_limits_init(&door.limits);
     door.limits.conns_max = (uint32_t)s->settings.connections_max;
     door.limits.idle_ms = (uint32_t)s->settings.idle_timeout_ms;
-    if (s->listener_count == LISTENERS_MAX) return ERR_CONFIG;
+    if (s->listener_count == LISTENERS_MAX) {
+        fprintf(stderr, "diglot: --%s %s: that is one address more than the %d that can be listened on\n", name,
+                address, LISTENERS_MAX);
+        return ERR_CONFIG;
+    }
     struct listener **slot = &s->listeners[s->listener_count];
     if (listener_open(address, &door, s->loops, s->loop_count, slot) != ERR_OK) {
-        fprintf(stderr, "diglot: --%s %s: cannot listen there; is another server running? Port 0 takes a free one\n",
-                name, address);
+        fprintf(stderr, "diglot: --%s %s: cannot listen there, for the reason above; end what uses the port, or give "
+                        "another one (0 takes a free one)\n", name, address);
         return ERR_CONFIG;
     }
     s->listener_count++;
     struct net_address real;
+    char text[ADDRESS_TEXT_BYTES];
     listener_address(*slot, &real);
-    printf(strchr(real.host, ':') ? "%s [%s]:%u\n" : "%s %s:%u\n", name, real.host, real.port);
+    printf("%s %s\n", name, address_text(&real, text));
     return ERR_OK;
+}
+
+/* Nothing may be open to other machines without leave. */
+static bool may_listen(const struct server *s, const char *name, const char *address)
+{
+    struct net_address asked;
+    if (s->settings.listen_beyond_loopback || net_address_parse(address, &asked) != ERR_OK ||
+        net_address_is_loopback(&asked))
+        return true;
+    fprintf(stderr, "diglot: --%s %s would be open to other machines, and nothing asks them who they are; "
+                    "add --listen-beyond-loopback if that is wanted\n", name, address);
+    return false;
 }
 
 /* The item at this place of a list with commas; empty behind its end. Into to. */
@@ -206,16 +217,26 @@ static const char *item_of(const char *list, int at, char *to, size_t cap)
     return bytes_to_text(bytes_of(list, len), to, cap);
 }
 
+/* What settings say together, before anything is made or opened: how to use diglot, not its fate. */
+static bool settings_fit(const struct server *s)
+{
+    const struct settings *set = &s->settings;
+    char address[NET_HOST_BYTES + 8];
+    for (int i = 0; item_of(set->kafka, i, address, sizeof address)[0] != '\0'; i++)
+        if (!may_listen(s, "kafka", address)) return false;
+    if (!may_listen(s, "kinesis", set->kinesis) || !may_listen(s, "admin", set->admin)) return false;
+    if ((set->tls_cert[0] == '\0') == (set->tls_key[0] == '\0')) return true;
+    fprintf(stderr, "diglot: --tls-cert and --tls-key belong together: give both or none\n");
+    return false;
+}
+
 static enum err open_kafka(struct server *s)
 {
     char address[NET_HOST_BYTES + 8], told[NET_HOST_BYTES + 8];
     for (int i = 0; item_of(s->settings.kafka, i, address, sizeof address)[0] != '\0'; i++) {
         struct net_address advertised = {0};
         item_of(s->settings.advertised_kafka, i, told, sizeof told);
-        if (told[0] != '\0' && net_address_parse(told, &advertised) != ERR_OK) {
-            fprintf(stderr, "diglot: --advertised-kafka: \"%s\" is not HOST:PORT\n", told);
-            return ERR_CONFIG;
-        }
+        if (told[0] != '\0') TRY(net_address_parse(told, &advertised));
         TRY(listen_on(s, "kafka", address, broker_door_new(s->broker, &advertised), NULL));
     }
     return ERR_OK;
@@ -231,13 +252,14 @@ static enum err open_doors(struct server *s)
 static void print_hints(const struct server *s)
 {
     struct net_address kafka, kinesis;
+    char kafka_text[ADDRESS_TEXT_BYTES], kinesis_text[ADDRESS_TEXT_BYTES];
     listener_address(s->listeners[0], &kafka);
     listener_address(s->listeners[s->listener_count - 2], &kinesis);
-    printf("\ntry:  kcat -b %s:%u -L\n"
-           "      AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region %s --endpoint-url http://%s:%u kinesis list-streams\n"
+    printf("\ntry:  kcat -b %s -L\n"
+           "      AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region %s --endpoint-url http://%s kinesis list-streams\n"
            "data in %s, TLS on the same ports (trust %s/tls/ca.pem); Ctrl-C stops\n",
-           kafka.host, kafka.port, s->settings.region, kinesis.host, kinesis.port, s->settings.data_dir,
-           s->settings.data_dir);
+           address_text(&kafka, kafka_text), s->settings.region, address_text(&kinesis, kinesis_text),
+           s->settings.data_dir, s->settings.data_dir);
     fflush(stdout);
 }
 
@@ -261,12 +283,12 @@ static void close_all(struct server *s)
 
 static int serve(struct server *s, const sigset_t *stops)
 {
-    if (mkdir(s->settings.data_dir, 0755) != 0 && errno != EEXIST) {
-        fprintf(stderr, "diglot: data directory %s: %s\n", s->settings.data_dir, strerror(errno));
+    if (kv_rocksdb_make(s->settings.data_dir) != ERR_OK) {
+        directory_complain(s->settings.data_dir, ERR_DISK, strerror(errno));
         return 1;
     }
     begin_tls(s);
-    bool stored = open_store(s) == ERR_OK, secured = open_tls(s) == ERR_OK;
+    bool stored = open_store(s) == ERR_OK, secured = open_tls(s, stored) == ERR_OK;
     if (!stored) {
         tls_free(s->tls);
         return 1;
@@ -309,7 +331,7 @@ int cmd_serve(int arg_count, char **args)
         }
     static struct server s;
     keep_heap();
-    if (settings_read(arg_count, args, stderr, &s.settings) != ERR_OK) return 2;
+    if (settings_read(arg_count, args, stderr, &s.settings) != ERR_OK || !settings_fit(&s)) return 2;
     log_setup(log_level_of(s.settings.log_level), strcmp(s.settings.log_format, "json") == 0, STDERR_FILENO);
     raise_descriptor_limit();
     budget_init(&s.requests, (size_t)s.settings.request_memory_mib * MIB);

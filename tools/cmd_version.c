@@ -1,18 +1,35 @@
+/* The commands that take no flags: `diglot version` and `diglot settings`. */
 #include <stdio.h>
+#include <string.h>
 #include "tools/commands.h"
 #include "tools/settings.h"
 #include "base/check.h"
 
+/* True when there is nothing to do but end with this exit code: --help, or an argument that is none. */
+static bool has_arguments(int arg_count, char **args, const char *usage, int *ret_exit_code)
+{
+    if (arg_count == 0) return false;
+    bool help = strcmp(args[0], "--help") == 0 || strcmp(args[0], "-h") == 0;
+    if (!help) fprintf(stderr, "diglot: %s is not a flag of this command\n\n", args[0]);
+    fputs(usage, help ? stdout : stderr);
+    *ret_exit_code = help ? 0 : 2;
+    return true;
+}
+
 int cmd_version(int arg_count, char **args)
 {
-    (void)arg_count, (void)args;
+    int code = 0;
+    if (has_arguments(arg_count, args, "Usage: diglot version\n\nPrints the version.\n", &code)) return code;
     printf("diglot %s\n", DIGLOT_VERSION);
     return 0;
 }
 
 int cmd_settings(int arg_count, char **args)
 {
-    (void)arg_count, (void)args;
+    static const char usage[] = "Usage: diglot settings\n\nPrints every setting of `diglot serve` as a page "
+                                "(docs/settings.md).\n";
+    int code = 0;
+    if (has_arguments(arg_count, args, usage, &code)) return code;
     settings_page(stdout);
     return 0;
 }

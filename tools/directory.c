@@ -1,43 +1,73 @@
 #include "tools/directory.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "storage/store.h"
 #include "base/check.h"
 
+/* NULL: wrong usage, which was told. */
 static const char *dir_of(int arg_count, char **args)
 {
-    if (arg_count == 0) return "./data";
-    if (arg_count == 2 && strcmp(args[0], "--data-dir") == 0) return args[1];
-    if (arg_count == 1 && strncmp(args[0], "--data-dir=", 11) == 0) return args[0] + 11;
-    return NULL;
+    const char *dir = getenv("DIGLOT_DATA_DIR");
+    for (int i = 0; i < arg_count; i++) {
+        if (strncmp(args[i], "--data-dir=", 11) == 0) dir = args[i] + 11;
+        else if (strcmp(args[i], "--data-dir") == 0 && i + 1 < arg_count) dir = args[++i];
+        else {
+            bool known = strcmp(args[i], "--data-dir") == 0;
+            fprintf(stderr, "diglot: %s %s\n\n", args[i], known ? "needs a value: a folder" : "is not a flag of this command");
+            return NULL;
+        }
+    }
+    return dir != NULL ? dir : "./data";
+}
+
+void directory_complain(const char *dir, enum err err, const char *text)
+{
+    if (err == ERR_BUSY)
+        fprintf(stderr, "diglot: data directory \"%s\" is in use by another process: stop that one first, or name another "
+                        "directory with --data-dir\n", dir);
+    else if (err == ERR_NOT_FOUND)
+        fprintf(stderr, "diglot: data directory \"%s\" holds no data of diglot; --data-dir names another one\n", dir);
+    else fprintf(stderr, "diglot: data directory \"%s\" cannot be used: %s\n", dir, text != NULL ? text : err_text(err));
+}
+
+/* Errors: ERR_NOT_FOUND - it holds nothing of ours; ERR_FORMAT; ERR_BUSY; ERR_DISK. Thread: main. */
+static enum err open_checked(const char *dir, struct kv **ret, char **ret_text)
+{
+    char current[4096];
+    snprintf(current, sizeof current, "%s/CURRENT", dir);
+    if (access(current, R_OK | W_OK) != 0) {
+        if (errno == ENOENT || errno == ENOTDIR) return ERR_NOT_FOUND;
+        const char *why = strerror(errno);
+        *ret_text = mem_string(why, strlen(why));
+        return ERR_DISK;
+    }
+    struct kv_options options = {.background_jobs = 1};
+    struct kv *kv = NULL;
+    TRY(kv_rocksdb_open(dir, &options, &kv, ret_text));
+    enum err err = store_format_check(kv, ret_text);
+    if (err == ERR_OK) *ret = kv;
+    else kv_close(kv);
+    return err;
 }
 
 struct kv *directory_open(int arg_count, char **args, const char *usage, int *ret_exit_code)
 {
-    const char *dir = dir_of(arg_count, args);
     bool help = arg_count > 0 && (strcmp(args[0], "--help") == 0 || strcmp(args[0], "-h") == 0);
+    const char *dir = help ? NULL : dir_of(arg_count, args);
     if (dir == NULL) {
         fputs(usage, help ? stdout : stderr);
         *ret_exit_code = help ? 0 : 2;
         return NULL;
     }
-    char current[4096];
-    snprintf(current, sizeof current, "%s/CURRENT", dir);
-    *ret_exit_code = 1;
-    if (access(current, F_OK) != 0) {
-        fprintf(stderr, "diglot: %s holds no data of diglot\n", dir);
-        return NULL;
-    }
-    struct kv_options options = {.background_jobs = 1};
     struct kv *kv = NULL;
-    char *text = NULL;
-    enum err err = kv_rocksdb_open(dir, &options, &kv, &text);
-    if (err != ERR_OK)
-        fprintf(stderr, "diglot: %s cannot be opened: %s%s%s%s\n", dir, err_text(err), text ? ": " : "", text ? text : "",
-                err == ERR_BUSY ? " (stop the server that uses it first)" : "");
-    mem_free(text);
-    if (kv != NULL) *ret_exit_code = 0;
+    CLEANUP(mem_freep) char *text = NULL;
+    enum err err = open_checked(dir, &kv, &text);
+    if (err != ERR_OK) directory_complain(dir, err, text);
+    *ret_exit_code = err == ERR_OK ? 0 : 1;
     return kv;
 }

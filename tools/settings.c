@@ -2,16 +2,22 @@
  * refused in the same words wherever it came from. */
 #include "tools/settings.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "base/net/address.h"
 #include "base/check.h"
 
-enum kind { KIND_GROUP, KIND_TEXT, KIND_NUMBER, KIND_SWITCH, KIND_CHOICE };
+enum kind {
+    KIND_GROUP, KIND_TEXT, KIND_MATCH, KIND_ADDRESS, KIND_ADDRESSES, KIND_NUMBER, KIND_SWITCH, KIND_CHOICE
+};
 
 struct spec {
     enum kind kind;
@@ -19,13 +25,20 @@ struct spec {
     size_t offset;              /* in struct settings */
     const char *text_default;   /* also "true" and "false" */
     int64_t number_default, min, max;
-    const char *choices;
+    const char *choices;        /* of KIND_MATCH: its regular expression */
+    const char *words;          /* of KIND_MATCH: what that takes */
     const char *help;
 };
 
 #define AT(name) offsetof(struct settings, name)
 #define GROUP(title) {.kind = KIND_GROUP, .name = title},
 #define TEXT(n, def, h) {.kind = KIND_TEXT, .name = #n, .offset = AT(n), .text_default = def, .help = h},
+#define MATCH(n, def, regex, w, h)                                                                 \
+    {.kind = KIND_MATCH, .name = #n, .offset = AT(n), .text_default = def, .choices = regex, .words = w, .help = h},
+#define ADDRESS(n, def, h)                                                                         \
+    {.kind = KIND_ADDRESS, .name = #n, .offset = AT(n), .text_default = def, .help = h},
+#define ADDRESSES(n, def, h)                                                                       \
+    {.kind = KIND_ADDRESSES, .name = #n, .offset = AT(n), .text_default = def, .help = h},
 #define NUMBER(n, def, lo, hi, h)                                                                  \
     {.kind = KIND_NUMBER, .name = #n, .offset = AT(n), .number_default = def, .min = lo, .max = hi, .help = h},
 #define SWITCH(n, def, h) {.kind = KIND_SWITCH, .name = #n, .offset = AT(n), .text_default = #def, .help = h},
@@ -36,10 +49,18 @@ static const struct spec specs[] = {
 };
 #undef GROUP
 #undef TEXT
+#undef MATCH
+#undef ADDRESS
+#undef ADDRESSES
 #undef NUMBER
 #undef SWITCH
 #undef CHOICE
 enum { SPEC_COUNT = sizeof specs / sizeof specs[0], NAME_BYTES_MAX = 64 };
+
+static bool is_text(const struct spec *spec)
+{
+    return spec->kind != KIND_GROUP && spec->kind != KIND_NUMBER && spec->kind != KIND_SWITCH;
+}
 
 /* "data_dir" -> "data-dir", or "DIGLOT_DATA_DIR". */
 static char *flag_of(const struct spec *spec, char *to)
@@ -81,9 +102,37 @@ static bool is_choice(const char *choices, const char *value)
     return false;
 }
 
+static bool is_match(const char *regex, const char *value)
+{
+    regex_t compiled;
+    regmatch_t all;
+    assert(regcomp(&compiled, regex, REG_EXTENDED) == 0);
+    bool found = regexec(&compiled, value, 1, &all, 0) == 0;
+    regfree(&compiled);
+    return found && all.rm_so == 0 && value[all.rm_eo] == '\0';
+}
+
+static bool are_addresses(const char *list, bool several, bool each_may_be_empty)
+{
+    for (const char *at = list;; at++) {
+        char item[NET_HOST_BYTES + 8];
+        struct net_address address;
+        size_t len = several ? strcspn(at, ",") : strlen(at);
+        if (len >= sizeof item) return false;
+        if (len == 0 ? !each_may_be_empty
+                     : net_address_parse(bytes_to_text(bytes_of(at, len), item, sizeof item), &address) != ERR_OK)
+            return false;
+        at += len;
+        if (*at == '\0') return true;
+    }
+}
+
 static void expected(const struct spec *spec, FILE *out)
 {
     switch (spec->kind) {
+    case KIND_MATCH: fprintf(out, "%s", spec->words); break;
+    case KIND_ADDRESS: fprintf(out, "HOST:PORT"); break;
+    case KIND_ADDRESSES: fprintf(out, "HOST:PORT, several with commas"); break;
     case KIND_NUMBER: fprintf(out, "a whole number from %" PRId64 " to %" PRId64, spec->min, spec->max); break;
     case KIND_SWITCH: fprintf(out, "true or false"); break;
     case KIND_CHOICE: fprintf(out, "one of %s", spec->choices); break;
@@ -108,14 +157,24 @@ static enum err set(struct settings *s, const struct spec *spec, const char *val
         break;
     case KIND_CHOICE:
         ok = is_choice(spec->choices, value);
-        [[fallthrough]];
+        break;
+    case KIND_MATCH:
+        ok = is_match(spec->choices, value);
+        break;
+    case KIND_ADDRESS:
+    case KIND_ADDRESSES:
+        ok = are_addresses(value, spec->kind == KIND_ADDRESSES, spec->text_default[0] == '\0');
+        break;
     default:
-        if (!ok) break;
+        break;
+    }
+    if (ok && is_text(spec)) {
         mem_free(*(char **)at);
         *(char **)at = mem_string(value, strlen(value));
     }
     if (ok) return ERR_OK;
-    fprintf(complaints, "diglot: %s: \"%s\" is not legal for %s; it takes ", source, value, spec->name);
+    char flag[NAME_BYTES_MAX];
+    fprintf(complaints, "diglot: %s: \"%s\" is not legal for --%s, which takes ", source, value, flag_of(spec, flag));
     expected(spec, complaints);
     fprintf(complaints, "\n");
     return ERR_CONFIG;
@@ -138,11 +197,14 @@ static enum err read_file(struct settings *s, const char *path, FILE *complaints
     json_error_t error;
     json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL || !json_is_object(root)) {
-        fprintf(complaints, "diglot: configuration file %s: line %d: %s\n", path,
-                root ? 1 : error.line, root ? "not a JSON object" : error.text);
+        fprintf(complaints, "diglot: configuration file %s: ", path);
+        if (root == NULL && error.line > 0) fprintf(complaints, "line %d: ", error.line);
+        fprintf(complaints, "%s\n", root ? "not a JSON object" : error.text);
         json_decref(root);
         return ERR_CONFIG;
     }
+    char source[4200];
+    snprintf(source, sizeof source, "configuration file %s", path);
     enum err err = ERR_OK;
     const char *key;
     json_t *value;
@@ -159,12 +221,33 @@ static enum err read_file(struct settings *s, const char *path, FILE *complaints
             fprintf(complaints, "diglot: configuration file %s: \"%s\" %s; `diglot serve --help` lists all settings\n",
                     path, key, spec ? "must be a text, a number or true or false" : "is not a setting");
             err = ERR_CONFIG;
-        } else if (set(s, spec, text, path, complaints) != ERR_OK) {
+        } else if (set(s, spec, text, source, complaints) != ERR_OK) {
             err = ERR_CONFIG;
         }
     }
     json_decref(root);
     return err;
+}
+
+static bool is_variable(const char *name, size_t len)
+{
+    char variable[NAME_BYTES_MAX];
+    if (len == strlen("DIGLOT_CONFIG") && strncmp(name, "DIGLOT_CONFIG", len) == 0) return true;
+    for (int i = 0; i < SPEC_COUNT; i++)
+        if (specs[i].kind != KIND_GROUP && strlen(variable_of(&specs[i], variable)) == len &&
+            strncmp(name, variable, len) == 0)
+            return true;
+    return false;
+}
+
+/* A slip, most often; but orchestrators and test runs name variables so as well. */
+static void tell_unknown_variables(FILE *complaints)
+{
+    for (char **at = environ; *at != NULL; at++) {
+        size_t len = strcspn(*at, "=");
+        if (strncmp(*at, "DIGLOT_", 7) == 0 && !is_variable(*at, len))
+            fprintf(complaints, "diglot: %.*s in the environment is not a setting and is ignored\n", (int)len, *at);
+    }
 }
 
 static enum err read_environment(struct settings *s, FILE *complaints)
@@ -192,7 +275,7 @@ static enum err read_flag(struct settings *s, int count, char **args, int *at, F
     if (equals) return set(s, spec, equals + 1, flag, complaints);
     bool value_follows = *at < count && strncmp(args[*at], "--", 2) != 0;
     if (spec->kind == KIND_SWITCH && !value_follows) return set(s, spec, "true", flag, complaints);
-    if (*at == count) {
+    if (!value_follows) {
         fprintf(complaints, "diglot: %s needs a value: ", flag);
         expected(spec, complaints);
         fprintf(complaints, "\n");
@@ -201,21 +284,30 @@ static enum err read_flag(struct settings *s, int count, char **args, int *at, F
     return set(s, spec, args[(*at)++], flag, complaints);
 }
 
-/* The value of --config, which decides what is read before the other flags. */
-static const char *config_path(int count, char **args)
+/* The value of --config, which decides what is read before the other flags; NULL or empty: none.
+ * Errors: ERR_CONFIG - it has no value. Thread: main. */
+static enum err config_path(int count, char **args, FILE *complaints, const char **ret)
 {
+    const char *path = getenv("DIGLOT_CONFIG");
     for (int i = 0; i < count; i++) {
-        if (strncmp(args[i], "--config=", 9) == 0) return args[i] + 9;
-        if (strcmp(args[i], "--config") == 0 && i + 1 < count) return args[i + 1];
+        if (strncmp(args[i], "--config=", 9) == 0) path = args[i] + 9;
+        if (strcmp(args[i], "--config") != 0) continue;
+        if (++i == count) {
+            fprintf(complaints, "diglot: --config needs a value: the path of a JSON file\n");
+            return ERR_CONFIG;
+        }
+        path = args[i];
     }
-    return getenv("DIGLOT_CONFIG");
+    *ret = path;
+    return ERR_OK;
 }
 
 enum err settings_read(int arg_count, char **args, FILE *complaints, struct settings *ret)
 {
     CLEANUP(settings_done) struct settings s = {0};
     TRY(read_defaults(&s, complaints));
-    const char *path = config_path(arg_count, args);
+    const char *path;
+    TRY(config_path(arg_count, args, complaints, &path));
     if (path != NULL && path[0] != '\0') TRY(read_file(&s, path, complaints));
     TRY(read_environment(&s, complaints));
     for (int at = 0; at < arg_count;) {
@@ -223,6 +315,7 @@ enum err settings_read(int arg_count, char **args, FILE *complaints, struct sett
         else if (strcmp(args[at], "--config") == 0) at += 2;
         else TRY(read_flag(&s, arg_count, args, &at, complaints));
     }
+    tell_unknown_variables(complaints);
     *ret = s;
     s = (struct settings){0};
     return ERR_OK;
@@ -231,8 +324,7 @@ enum err settings_read(int arg_count, char **args, FILE *complaints, struct sett
 void settings_done(struct settings *s)
 {
     for (int i = 0; i < SPEC_COUNT; i++)
-        if (specs[i].kind == KIND_TEXT || specs[i].kind == KIND_CHOICE)
-            mem_freep((char *)s + specs[i].offset);
+        if (is_text(&specs[i])) mem_freep((char *)s + specs[i].offset);
 }
 
 static void default_text(const struct spec *spec, char *to, size_t cap)
@@ -241,13 +333,25 @@ static void default_text(const struct spec *spec, char *to, size_t cap)
     else snprintf(to, cap, "%s", spec->text_default);
 }
 
+static const char *placeholder(const struct spec *spec)
+{
+    switch (spec->kind) {
+    case KIND_CHOICE: return spec->choices;
+    case KIND_NUMBER: return "NUMBER";
+    case KIND_SWITCH: return "true|false";
+    case KIND_ADDRESS: return "HOST:PORT";
+    case KIND_ADDRESSES: return "HOST:PORT[,HOST:PORT...]";
+    default: return "TEXT";
+    }
+}
+
 void settings_help(FILE *out)
 {
     char flag[NAME_BYTES_MAX], value[64];
     fprintf(out, "Usage: diglot serve [--FLAG VALUE ...]\n\n"
                  "Opens a Kafka door and a Kinesis door on one data directory and runs until it is stopped\n"
                  "(SIGTERM or Ctrl-C). A flag beats the environment variable of the same name (DIGLOT_DATA_DIR\n"
-                 "for --data-dir), which beats the configuration file, a JSON object.\n\n"
+                 "for --data-dir), which beats the configuration file, a JSON object (\"data-dir\": \"...\").\n\n"
                  "  --config FILE\n        configuration file; also DIGLOT_CONFIG\n");
     for (int i = 0; i < SPEC_COUNT; i++) {
         if (specs[i].kind == KIND_GROUP) {
@@ -256,8 +360,7 @@ void settings_help(FILE *out)
         }
         default_text(&specs[i], value, sizeof value);
         fprintf(out, "  --%s %s\n        %s", flag_of(&specs[i], flag),
-                specs[i].kind == KIND_CHOICE ? specs[i].choices : specs[i].kind == KIND_NUMBER ? "NUMBER" :
-                specs[i].kind == KIND_SWITCH ? "true|false" : "TEXT", specs[i].help);
+                placeholder(&specs[i]), specs[i].help);
         if (value[0] != '\0') fprintf(out, " [%s]", value);
         fprintf(out, "\n");
     }

@@ -32,6 +32,15 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* The first thing that went wrong: what follows it names only who passed it on. */
+static const char *why(void)
+{
+    unsigned long code = ERR_peek_error();
+    if (ERR_SYSTEM_ERROR(code)) return strerror(ERR_GET_REASON(code));
+    const char *text = ERR_reason_error_string(code);
+    return text != NULL ? text : "unknown";
+}
+
 static enum err load(SSL_CTX *ctx, const char *cert_path, const char *key_path)
 {
     ERR_clear_error();
@@ -41,7 +50,7 @@ static enum err load(SSL_CTX *ctx, const char *cert_path, const char *key_path)
     else if (SSL_CTX_check_private_key(ctx) != 1) wrong = key_path;
     if (wrong == NULL) return ERR_OK;
     log_error("TLS certificate or key cannot be used", {"file", LOG_S(wrong)},
-              {"reason", LOG_S(ERR_reason_error_string(ERR_peek_last_error()))});
+              {"reason", LOG_S(why())});
     ERR_clear_error();
     return ERR_CONFIG;
 }

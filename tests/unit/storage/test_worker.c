@@ -570,8 +570,8 @@ static void expect_refused(uint32_t version, const char *words)
 
 TEST(another_format_is_refused_with_words)
 {
-    expect_refused(FORMAT_VERSION + 1, "format 3; this version of diglot reads format 2: use a newer one");
-    expect_refused(FORMAT_VERSION - 1, "format 1; this version of diglot reads format 2: use an older one");
+    expect_refused(FORMAT_VERSION + 1, "format 3, and this version of diglot reads format 2: use a newer one");
+    expect_refused(FORMAT_VERSION - 1, "format 1, and this version of diglot reads format 2: use an older one");
 }
 
 TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),

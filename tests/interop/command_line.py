@@ -1,0 +1,242 @@
+"""The commands of the binary as a person meets them: where a setting comes from, and that each wrong use names
+the thing, says what to do, and ends with 2 (wrong usage) or 1 (failure) without making or harming anything."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+import pytest
+from lib import clients
+from lib import server as servers
+
+FREE = ("--kafka", "127.0.0.1:0", "--kinesis", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+
+
+def run(*arguments, folder, environment=None, user=None):
+    """Exit code, standard output, standard error of a command that ends by itself."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("DIGLOT_")}
+    done = subprocess.run([str(servers.BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=30,
+                          cwd=folder, env={**plain, **(environment or {})}, stdin=subprocess.DEVNULL, user=user)
+    return done.returncode, done.stdout, done.stderr
+
+
+def refused(code, said, *arguments, folder, **more):
+    """The command ends with this code, says each of these texts on standard error, and makes nothing."""
+    before = sorted(os.listdir(folder))
+    got, out, err = run(*arguments, folder=folder, **more)
+    assert (got, out) == (code, ""), (got, out, err)
+    for text in said:
+        assert text in err, (text, err)
+    assert sorted(os.listdir(folder)) == before
+    return err
+
+
+def test_help_and_version(tmp_path):
+    code, out, err = run("--help", folder=tmp_path)
+    assert (code, err) == (0, "")
+    commands = re.findall(r"^  (\w+) ", out, re.MULTILINE)
+    assert commands == ["serve", "dump", "check", "settings", "version"]
+    for command in commands:
+        for flag in ("--help", "-h"):
+            code, out, err = run(command, flag, folder=tmp_path)
+            assert (code, err) == (0, "") and out.startswith(f"Usage: diglot {command}"), (command, out, err)
+    for arguments in (["version"], ["--version"]):
+        code, out, err = run(*arguments, folder=tmp_path)
+        assert code == 0 and re.fullmatch(r"diglot \d+\.\d+\.\d+\n", out) and err == ""
+
+
+def test_the_settings_page_and_help_tell_of_every_setting(tmp_path):
+    code, page, _ = run("settings", folder=tmp_path)
+    assert code == 0
+    assert page == (servers.ROOT / "docs" / "settings.md").read_text(), "run `diglot settings > docs/settings.md`"
+    flags = re.findall(r"^\| `(--[a-z-]+)` \| `(DIGLOT_[A-Z_]+)` ", page, re.MULTILINE)
+    assert len(flags) > 20
+    text = run("serve", "--help", folder=tmp_path)[1]
+    for flag, variable in flags:
+        assert f"  {flag} " in text
+        assert variable == "DIGLOT" + flag[1:].replace("-", "_").upper()
+
+
+@pytest.mark.parametrize("arguments, said", [
+    ([], ["Usage: diglot COMMAND"]),
+    (["nope"], ["nope is not a command", "Usage: diglot COMMAND"]),
+    (["version", "nope"], ["nope is not a flag", "Usage: diglot version"]),
+    (["settings", "--nope"], ["--nope is not a flag", "Usage: diglot settings"]),
+    (["dump", "nope"], ["nope is not a flag", "Usage: diglot dump"]),
+    (["check", "--nope=1"], ["--nope=1 is not a flag", "Usage: diglot check"]),
+    (["check", "--data-dir"], ["--data-dir needs a value"]),
+    (["serve", "nope"], ["nope is not a flag", "serve --help"]),
+    (["serve", "--nope=1"], ["--nope is not a flag", "serve --help"]),
+    (["serve", "--config"], ["--config needs a value"]),
+    (["serve", "--num-partitions"], ["--num-partitions needs a value", "from 1 to 10000"]),
+    (["serve", "--data-dir", "--loops", "2"], ["--data-dir needs a value"]),
+    (["serve", "--num-partitions", "0"], ['--num-partitions: "0"', "from 1 to 10000"]),
+    (["serve", "--num-partitions=1e3"], ['"1e3"', "from 1 to 10000"]),
+    (["serve", "--retention-ms", "9223372036854775808"], ["--retention-ms", "from -1 to 9223372036854775807"]),
+    (["serve", "--auto-create-topics", "maybe"], ['--auto-create-topics: "maybe"', "true or false"]),
+    (["serve", "--limits", "aws"], ['--limits: "aws"', "kinesis|off"]),
+    (["serve", "--account-id", "12345"], ["--account-id", "12 digits"]),
+    (["serve", "--region", "us east 1"], ["--region", "us-east-1"]),
+    (["serve", "--kafka", "here"], ['--kafka: "here"', "HOST:PORT"]),
+    (["serve", "--kafka", ""], ["--kafka", "HOST:PORT"]),
+    (["serve", "--kafka", "127.0.0.1:0,"], ["--kafka", "HOST:PORT"]),
+    (["serve", "--kinesis", "127.0.0.1:65536"], ["--kinesis", "HOST:PORT"]),
+    (["serve", "--admin", "127.0.0.1:1,127.0.0.1:2"], ["--admin", "HOST:PORT"]),
+    (["serve", "--advertised-kafka", "a:1,b"], ["--advertised-kafka", "HOST:PORT"]),
+    (["serve", *FREE, "--admin", "0.0.0.0:0"], ["--admin 0.0.0.0:0", "--listen-beyond-loopback"]),
+    (["serve", *FREE, "--kafka", "127.0.0.1:0,[::]:0"], ["--kafka [::]:0", "--listen-beyond-loopback"]),
+    (["serve", *FREE, "--tls-cert", "c.pem"], ["--tls-cert", "--tls-key", "together"]),
+])
+def test_wrong_usage(arguments, said, tmp_path):
+    refused(2, said, *arguments, folder=tmp_path)
+
+
+def test_wrong_settings_in_environment_and_file_name_their_source(tmp_path):
+    refused(2, ["DIGLOT_NUM_PARTITIONS", '"many"', "from 1 to 10000"], "serve", folder=tmp_path,
+            environment={"DIGLOT_NUM_PARTITIONS": "many"})
+    refused(2, ["nothere.json", "No such file"], "serve", "--config", "nothere.json", folder=tmp_path)
+    refused(2, ["nothere.json", "No such file"], "serve", folder=tmp_path, environment={"DIGLOT_CONFIG": "nothere.json"})
+    for text, said in ((b'{"limits":', ["line 1"]), (b"[]", ["not a JSON object"]),
+                       (b'{"loops": 1, "loops": 2}', ["loops"]), (b'{"loops": 1.5}', ['"loops"', "a number"]),
+                       (b'{"nope": 1, "limits": "aws"}', ['"nope" is not a setting', '"aws"', "kinesis|off"]),
+                       (b'{"kafka": "here"}', ['"here"', "HOST:PORT"])):
+        (tmp_path / "c.json").write_bytes(text)
+        refused(2, ["c.json", *said], "serve", "--config=c.json", folder=tmp_path)
+
+
+def partitions_of_a_new_topic(*options, environment=None):
+    """What --num-partitions says in a server so started, and what it printed."""
+    with servers.Diglot(options, environment=environment) as server:
+        clients.run(["kcat", "-b", server.kafka, "-P", "-t", "t"], "record\n")
+        metadata = json.loads(clients.run(["kcat", "-b", server.kafka, "-L", "-J", "-t", "t"]))
+        return len(metadata["topics"][0]["partitions"]), server.output()
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_default(tmp_path):
+    file = tmp_path / "c.json"
+    file.write_text(json.dumps({"num-partitions": 2, "region": "eu-west-1"}))
+    named, variable = {"DIGLOT_CONFIG": str(file)}, {"DIGLOT_NUM_PARTITIONS": "3"}
+    assert partitions_of_a_new_topic()[0] == 1
+    assert partitions_of_a_new_topic("--config", str(file))[0] == 2
+    partitions, output = partitions_of_a_new_topic(environment={**named, **variable})
+    assert partitions == 3 and "--region eu-west-1" in output
+    assert partitions_of_a_new_topic("--num-partitions", "4", environment={**named, **variable})[0] == 4
+    assert partitions_of_a_new_topic("--num-partitions=4", "--num_partitions", "5")[0] == 5
+
+
+def test_a_variable_that_is_no_setting_is_told_and_ignored():
+    partitions, output = partitions_of_a_new_topic(environment={"DIGLOT_NUMPARTITIONS": "7"})
+    assert partitions == 1
+    assert "DIGLOT_NUMPARTITIONS in the environment is not a setting" in output
+
+
+def test_a_directory_or_port_in_use_is_refused_and_its_owner_goes_on(fresh_server, tmp_path):
+    server = fresh_server
+    for command in (["serve", *FREE], ["dump"], ["check"]):
+        refused(1, [f'"{server.data}" is in use by another process', "--data-dir"], *command, "--data-dir", server.data,
+                folder=tmp_path)
+    for door in ("kafka", "kinesis", "admin"):
+        address = getattr(server, door)
+        code, _, err = run("serve", *FREE, f"--{door}", address, folder=tmp_path)
+        assert code == 1 and f"--{door} {address}" in err and "Address already in use" in err, err
+    assert server.running() and server.stop() == 0
+    for command in ("dump", "check"):
+        assert run(command, folder=tmp_path, environment={"DIGLOT_DATA_DIR": str(server.data)})[0] == 0
+
+
+def test_a_data_directory_that_is_none(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+    for command in ("dump", "check"):
+        refused(1, ['"./data" holds no data of diglot', "--data-dir"], command, folder=tmp_path)
+        for name in ("nothere", "empty", "file"):
+            refused(1, [f'"{name}" holds no data of diglot'], command, "--data-dir", name, folder=tmp_path)
+    refused(1, ['"file"', "not a directory"], "serve", *FREE, "--data-dir", "file", folder=tmp_path)
+    refused(1, ['"file/below"', "Not a directory"], "serve", *FREE, "--data-dir", "file/below", folder=tmp_path)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+def test_a_data_directory_of_somebody_else(fresh_server):
+    server = fresh_server
+    server.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        binary = pathlib.Path(folder, "diglot")         # where that user may reach it
+        binary.write_bytes(servers.BINARY.read_bytes())
+        binary.chmod(0o755)
+        os.chmod(folder, 0o755)
+        server.data.chmod(0)
+        for command in (["serve", *FREE], ["dump"], ["check"]):
+            done = subprocess.run([binary, *command, "--data-dir", server.data], capture_output=True, text=True,
+                                  timeout=30, cwd="/", user=65534, stdin=subprocess.DEVNULL)
+            assert done.returncode == 1 and f'"{server.data}" cannot be used' in done.stderr
+            assert "Permission denied" in done.stderr, done.stderr
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def stamp(data, version):
+    """Another format for a fresh data directory. The stamp lies in the engine's write-ahead log, whose
+    records are a masked CRC, a length, a type and the bytes."""
+    log, = data.glob("*.log")
+    content = bytearray(log.read_bytes())
+    at = content.index(b"\x06format\x04") + 8
+    content[at:at + 4] = version.to_bytes(4, "big")
+    at = 0
+    while at < len(content):
+        length = int.from_bytes(content[at + 4:at + 6], "little")
+        crc = crc32c(content[at + 6:at + 7 + length])
+        masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        content[at:at + 4] = masked.to_bytes(4, "little")
+        at += 7 + length
+    log.write_bytes(content)
+
+
+@pytest.mark.parametrize("version, remedy", [(1, "use an older one"), (99, "use a newer one")])
+def test_another_format_is_refused_and_left_alone(version, remedy, fresh_server, tmp_path):
+    server = fresh_server
+    server.stop()
+    stamp(server.data, version)
+    for command in (["serve", *FREE], ["dump"], ["check"]):
+        refused(1, [f'"{server.data}"', f"format {version}", remedy], *command, "--data-dir", server.data,
+                folder=tmp_path)
+
+
+def test_tls_files_that_cannot_be_used(fresh_server, tmp_path):
+    (tmp_path / "c.pem").write_text("no certificate")
+    for name, why in (("nothere.pem", "No such file"), ("c.pem", "no start line")):
+        code, _, err = run("serve", *FREE, "--tls-cert", name, "--tls-key", "k.pem", folder=tmp_path)
+        assert code == 1 and f"--tls-cert {name}" in err and why in err, err
+    server = fresh_server
+    server.stop()
+    (server.data / "tls" / "server.pem").write_text("no certificate")
+    refused(1, [f"{server.data}/tls cannot be used"], "serve", *FREE, "--data-dir", server.data, folder=tmp_path)
+
+
+def test_what_a_start_prints(tmp_path):
+    """Where each door is, and two lines to try, also at an IPv6 address."""
+    process = subprocess.Popen([servers.BINARY, "serve", "--data-dir", tmp_path / "d", "--kafka", "127.0.0.1:0,[::1]:0",
+                                "--kinesis", "[::1]:0", "--admin", "localhost:0"], stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    try:
+        lines = []
+        while not lines or "Ctrl-C" not in lines[-1]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], lines
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+    doors = [line.strip() for line in lines[:4]]
+    assert [re.sub(r"\d+$", "N", door) for door in doors] == [
+        "kafka 127.0.0.1:N", "kafka [::1]:N", "kinesis [::1]:N", "admin 127.0.0.1:N"]
+    text = "".join(lines)
+    assert f"kcat -b {doors[0].split()[1]} -L" in text
+    assert f"--endpoint-url http://{doors[2].split()[1]} kinesis list-streams" in text
