@@ -1,11 +1,9 @@
 # Two stages on Debian bookworm: build with the compilers, run with the libraries alone.
 FROM debian:bookworm-slim AS build
-RUN apt-get update && apt-get install -y --no-install-recommends \
-        cmake ninja-build gcc g++ libc6-dev pkg-config python3 \
-        libevent-dev librocksdb-dev libnghttp2-dev libhttp-parser-dev libssl-dev zlib1g-dev liblz4-dev \
-        libzstd-dev libsnappy-dev libjansson-dev libjemalloc-dev \
-    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
+COPY script/packages.txt script/packages.txt
+RUN apt-get update && grep -v '^#' script/packages.txt | xargs apt-get install -y --no-install-recommends \
+    && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN cmake -S . -B build -G Ninja -DDIGLOT_TESTS=OFF && ninja -C build && strip build/diglot
 
@@ -20,7 +18,8 @@ USER diglot
 VOLUME /data
 EXPOSE 9092 4567 9600
 # Inside a container every address is "beyond loopback"; which ports the outside reaches is decided
-# where the container is started.
+# where the container is started. Behind a published port, Kafka clients must be told that port's
+# address: DIGLOT_ADVERTISED_KAFKA, as docker-compose.yml does.
 ENV DIGLOT_DATA_DIR=/data DIGLOT_KAFKA=0.0.0.0:9092 DIGLOT_KINESIS=0.0.0.0:4567 DIGLOT_ADMIN=0.0.0.0:9600 \
     DIGLOT_LISTEN_BEYOND_LOOPBACK=true
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s CMD curl -fsS http://127.0.0.1:9600/readyz || exit 1
