@@ -24,7 +24,7 @@
 #include "base/check.h"
 
 enum {
-    WRITE_BUFFER_BYTES = 64 << 20,      /* of KV_LOG: grows only as it is filled */
+    WRITE_BUFFER_BYTES = 48 << 20,      /* of KV_LOG: grows only as it is filled */
     SMALL_BUFFER_BYTES = 4 << 20,       /* of the other families */
     WRITE_BUFFERS_MAX = 3,
     BLOB_FILE_BYTES = 128 << 20,

@@ -27,7 +27,8 @@
 
 enum {
     TURN_APPENDS_MAX = 4096,
-    TURN_BYTES_MAX = 16 << 20,
+    TURN_BYTES_MAX = 1 << 20,       /* so that what is staged stays in the cache and in one buffer */
+    TURN_BYTES_POWER_MAX = 16 << 20,    /* when every turn waits for the disk */
     TURN_HOMES_MAX = 64,            /* loops answered with one post each; more loops: more posts */
     RESUME_INTERVAL_MS = 200,
     THREADS_NAMED = 100,
@@ -59,6 +60,7 @@ struct worker {
     struct append **appends_last;
     int append_count;
     size_t append_bytes;
+    size_t turn_bytes_max;
     struct store_write *writes;
     struct store_write **writes_last;
     bool turn_sync;
@@ -357,7 +359,7 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
     }
     w->append_bytes += a->batch.bytes.len;
     turn_add(w, a, err);
-    if (w->append_count >= TURN_APPENDS_MAX || w->append_bytes >= TURN_BYTES_MAX)
+    if (w->append_count >= TURN_APPENDS_MAX || w->append_bytes >= w->turn_bytes_max)
         turn_commit(w);
 }
 
@@ -416,7 +418,7 @@ static void write_run(struct job *job)
     write->stage(write, w->batch);
     *w->writes_last = write;
     w->writes_last = &write->next;
-    if (kv_batch_bytes(w->batch) >= TURN_BYTES_MAX) turn_commit(w);
+    if (kv_batch_bytes(w->batch) >= w->turn_bytes_max) turn_commit(w);
 }
 
 void store_write(struct store *s, struct store_write *write)
@@ -827,6 +829,7 @@ struct worker *worker_new(struct store *s, int index)
     w->kv = store_kv(s);
     w->index = index;
     w->power = o->durability_power;
+    w->turn_bytes_max = w->power ? TURN_BYTES_POWER_MAX : TURN_BYTES_MAX;
     w->tail_bytes_max = o->tail_bytes_max / (size_t)o->worker_count;
     w->batch = kv_batch_new(w->kv);
     w->appends_last = &w->appends;

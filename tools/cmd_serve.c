@@ -5,9 +5,6 @@
  * storage and the doors end in that order, so that nothing outlives what it uses. A second signal ends the
  * process at once: by then only what was never acknowledged is lost. */
 #include <errno.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,7 +30,6 @@
 #include "tools/settings.h"
 #include "base/check.h"
 
-enum { HEAP_KEPT_BYTES = 8 << 20, HEAP_STEP_BYTES = 1 << 20, MAPPED_BYTES_MIN = 4 << 20 };
 enum { LOOPS_MAX = 64, LISTENERS_MAX = 16, STOP_GRACE_MS = 10000, MIB = 1 << 20, LOOPS_DEFAULT_MAX = 4 };
 enum { ADDRESS_TEXT_BYTES = NET_HOST_BYTES + 10 };
 
@@ -311,17 +307,6 @@ static int serve(struct server *s, const sigset_t *stops)
     return code;
 }
 
-/* A request's memory comes and goes within a millisecond. By default each thread's heap is trimmed
- * as soon as 128 KiB lie free at its end, and the next request faults the same pages in again. */
-static void keep_heap(void)
-{
-#ifdef __GLIBC__
-    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
-    mallopt(M_TOP_PAD, HEAP_STEP_BYTES);
-    mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
-#endif
-}
-
 int cmd_serve(int arg_count, char **args)
 {
     for (int i = 0; i < arg_count; i++)
@@ -330,7 +315,6 @@ int cmd_serve(int arg_count, char **args)
             return 0;
         }
     static struct server s;
-    keep_heap();
     if (settings_read(arg_count, args, stderr, &s.settings) != ERR_OK || !settings_fit(&s)) return 2;
     log_setup(log_level_of(s.settings.log_level), strcmp(s.settings.log_format, "json") == 0, STDERR_FILENO);
     raise_descriptor_limit();
