@@ -55,6 +55,7 @@ enum err_class { ERR_CLASS_NONE, ERR_CLASS_CLIENT, ERR_CLASS_TRANSIENT, ERR_CLAS
     E(INVALID_TXN_STATE, CLIENT, 48, "InvalidArgumentException", "not legal in this transaction state") \
     E(INVALID_PRODUCER_ID_MAPPING, CLIENT, 49, "InvalidArgumentException", "producer id unknown")  \
     E(CONCURRENT_TRANSACTIONS, TRANSIENT, 51, "InternalFailure", "a transaction is being completed") \
+    E(TRANSACTIONAL_ID_AUTHORIZATION_FAILED, CLIENT, 53, "AccessDeniedException", "transactional id access denied") \
     E(SECURITY_DISABLED, CLIENT, 54, "InvalidArgumentException", "security features are off")      \
     E(OPERATION_NOT_ATTEMPTED, TRANSIENT, 55, "InternalFailure", "not attempted")                  \
     E(KAFKA_STORAGE_ERROR, FATAL, 56, "InternalFailure", "storage failed; the server log says why") \

@@ -1,5 +1,5 @@
 /* InitProducerId for idempotent producers: always a new id with epoch 0. Transactions are not served,
- * so a transactional id is refused. */
+ * so a transactional id is refused, in the way that no client tries again (see find_coordinator.c). */
 #include "broker/changes.h"
 #include "protocol/kafka/msg/init_producer_id.h"
 #include "base/check.h"
@@ -37,7 +37,7 @@ enum err kafka_init_producer_id(struct kafka_request *rq)
     m->out.producer_epoch = -1;
     changes_begin(&m->changes, rq, answered, finished);
     if (!bytes_is_null(in.transactional_id)) {
-        m->out.error_code = err_kafka(ERR_INVALID_REQUEST);
+        m->out.error_code = err_kafka(ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     } else {
         /* As Kafka does, whatever id the producer had before. */
         struct control change = {.kind = CONTROL_PRODUCER_ID};

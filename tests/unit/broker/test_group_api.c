@@ -656,13 +656,17 @@ TEST(the_coordinator_is_this_node)
             in.coordinator_keys = version >= 4 ? keys : NULL;
             in.coordinator_keys_count = version >= 4 ? 2 : 0;
             EXCHANGE(c, FIND_COORDINATOR, find_coordinator, version, &in, &out);
-            int16_t want = type <= 1 ? 0 : err_kafka(ERR_INVALID_REQUEST);
+            int16_t want = type == 0 ? 0 : err_kafka(type == 1 && version < 4
+                                                         ? ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                                                         : ERR_INVALID_REQUEST);
             EXPECT_EQ(version >= 4 ? out.coordinators[1].error_code : out.error_code, want);
             EXPECT_EQ(version >= 4 ? out.coordinators[1].node_id : out.node_id,
                       want == 0 ? door.options.node_id : -1);
             EXPECT_EQ(version >= 4 ? out.coordinators[1].port : out.port,
                       want == 0 ? door.port : -1);
             if (version >= 4) EXPECT_BYTES(out.coordinators[1].key, "g2");
+            struct bytes words = version >= 4 ? out.coordinators[1].error_message : out.error_message;
+            if (type == 1) EXPECT(memmem(words.data, words.len, "transactional.id", 16) != NULL);
         }
     }
     client_close(c);

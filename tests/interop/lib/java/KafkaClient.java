@@ -13,7 +13,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
  * Kafka's own client: write ADDRESS TOPIC [name=value...], read ADDRESS TOPIC COUNT
- * [name=value...], group ADDRESS TOPIC GROUP COUNT [name=value...].
+ * [name=value...], group ADDRESS TOPIC GROUP COUNT [name=value...], transaction ADDRESS TRANSACTIONAL-ID.
  */
 public final class KafkaClient {
     private static final Duration POLL = Duration.ofMillis(200);
@@ -84,11 +84,20 @@ public final class KafkaClient {
         }
     }
 
+    private static void transaction(String[] args) {
+        var properties = properties(args[1], args, 3);
+        properties.put("transactional.id", args[2]);
+        try (var producer = producer(properties)) {
+            producer.initTransactions();
+        }
+    }
+
     static void run(String[] args, List<String> in, PrintStream out) throws Exception {
         switch (args[0]) {
             case "write" -> write(args, in, out);
             case "read" -> read(args, out);
             case "group" -> group(args, out);
+            case "transaction" -> transaction(args);
             default -> throw new IllegalArgumentException(args[0]);
         }
     }
