@@ -93,7 +93,7 @@ class KafkaWriter(Work):
 
 
 class Resharder(Work):
-    """Splits and merges at random places, and adds a partition now and then."""
+    """Splits and merges at random places; now and then evens out to another count, or adds a partition."""
 
     def __init__(self, server, rng):
         super().__init__("resharder", rng)
@@ -104,7 +104,9 @@ class Resharder(Work):
             shards = sorted((s for s in boto3.shards(self.server, TOPIC)
                              if "EndingSequenceNumber" not in s["SequenceNumberRange"]),
                             key=lambda s: int(s["HashKeyRange"]["StartingHashKey"]))
-            if len(shards) < OPEN_MAX and (len(shards) == 1 or self.rng.random() < 0.5):
+            if self.rng.random() < 0.15:
+                self._even(len(shards))
+            elif len(shards) < OPEN_MAX and (len(shards) == 1 or self.rng.random() < 0.5):
                 self._split(self.rng.choice(shards))
             else:
                 at = self.rng.randrange(len(shards) - 1)
@@ -116,6 +118,12 @@ class Resharder(Work):
                 admin.done(admin.client(self.server).create_partitions([NewPartitions(TOPIC, partitions + 1)]))
                 self.done["new partitions"] += 1
             self.stopping.wait(self.rng.uniform(0.05, 0.6))
+
+    def _even(self, count):
+        target = self.rng.randint((count + 1) // 2, min(2 * count, OPEN_MAX))
+        boto3.call(self.server, "UpdateShardCount", StreamName=TOPIC, TargetShardCount=target,
+                   ScalingType="UNIFORM_SCALING")
+        self.done["evened out"] += 1
 
     def _split(self, shard):
         low, high = (int(shard["HashKeyRange"][f"{side}HashKey"]) for side in ("Starting", "Ending"))
@@ -295,7 +303,9 @@ def test_resharding_under_fire(start_server, rng):
         boto3.call(server, "CreateStream", StreamName=TOPIC, ShardCount=2)
         writers = [KinesisWriter("kinesis-1", server, rng), KinesisWriter("kinesis-2", server, rng),
                    KafkaWriter("kafka-1", server, rng, **{"enable.idempotence": True}),
-                   KafkaWriter("kafka-2", server, rng, **{"acks": "all", "compression.type": "lz4", "retries": 0})]
+                   KafkaWriter("kafka-2", server, rng, **{"enable.idempotence": True, "compression.type": "lz4",
+                                                          "linger.ms": 0, "batch.num.messages": 2}),
+                   KafkaWriter("kafka-3", server, rng, **{"acks": "all", "retries": 0})]
         poller, subscriber = Poller("poller", server), Subscriber("subscriber", server)
         reader, group = KafkaReader(server), GroupReader(server)
         readers = [poller, subscriber, reader, group]
