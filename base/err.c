@@ -44,6 +44,14 @@ int16_t err_kafka(enum err err)
     return row(err)->kafka;
 }
 
+/* Rows that exist in Kafka stand before those that borrow its codes. */
+const char *err_kafka_name(enum err err)
+{
+    int same = 0;
+    while (rows[same].kafka != row(err)->kafka) same++;
+    return rows[same].name;
+}
+
 enum err_class err_class(enum err err)
 {
     return row(err)->class;

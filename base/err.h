@@ -120,6 +120,7 @@ const char *err_name(enum err err);      /* "OFFSET_OUT_OF_RANGE"; "NONE" for ER
 const char *err_text(enum err err);      /* one English sentence without a full stop */
 const char *err_kinesis(enum err err);   /* "ResourceNotFoundException" */
 int16_t err_kafka(enum err err);         /* 0 for ERR_OK */
+const char *err_kafka_name(enum err err);    /* of that code, so never a name of our own making */
 enum err_class err_class(enum err err);
 
 /* Pass an error on: the only macro that returns. */

@@ -96,6 +96,14 @@ bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes 
            load_be16(next.data) == PRODUCE_KEY;
 }
 
+void kafka_count_error(const struct kafka_request *rq, enum err err)
+{
+    char labels[96];
+    snprintf(labels, sizeof labels, "api=\"%s\",error=\"%s\"", rq->header.api->name, err_kafka_name(err));
+    metric_add(metric_get(METRIC_COUNTER, "diglot_kafka_errors_total",
+                          "Errors answered, one for each topic or partition that has one", labels), 1);
+}
+
 void kafka_reply(struct kafka_request *rq)
 {
     loop_assert(rq->frame->loop);

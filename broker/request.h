@@ -25,6 +25,8 @@ struct kafka_request {
     void (*on_closed)(struct kafka_request *rq);    /* the client went away while parked; may end it */
 };
 
+/* Counts an error that the answer carries for a topic or partition, under Kafka's name for it. */
+void kafka_count_error(const struct kafka_request *rq, enum err err);
 /* Sends what was encoded into rq->reply; rq is gone afterwards. Thread: rq->home. */
 void kafka_reply(struct kafka_request *rq);
 /* Ends it without an answer: Produce with acks=0. */

@@ -30,6 +30,7 @@
 #include "tools/settings.h"
 #include "base/check.h"
 
+enum { DESCRIPTORS_KEPT = 1024, ADMIN_CONNECTIONS_MAX = 256 };
 enum { LOOPS_MAX = 64, LISTENERS_MAX = 16, STOP_GRACE_MS = 10000, MIB = 1 << 20, LOOPS_DEFAULT_MAX = 4 };
 enum { ADDRESS_TEXT_BYTES = NET_HOST_BYTES + 10 };
 
@@ -37,6 +38,7 @@ struct server {
     struct settings settings;
     struct store *store;
     struct budget requests;
+    struct budget connections;           /* of the Kafka and the Kinesis door */
     struct tls *tls;
     struct tls_start *tls_start;         /* until open_tls() */
     struct tls_config tls_config;
@@ -71,13 +73,16 @@ static enum log_level log_level_of(const char *name)
     return (enum log_level)level;
 }
 
-/* Ten thousand connections want as many descriptors; the soft limit is often 1024. */
-static void raise_descriptor_limit(void)
+/* Ten thousand connections want as many descriptors; the soft limit is often 1024. Returns how many
+ * connections there is room for: a store that finds none left for a file of its own stops writing. */
+static size_t raise_descriptor_limit(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return DESCRIPTORS_KEPT / 2;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_max == RLIM_INFINITY) return SIZE_MAX;
+    return limit.rlim_max > 2 * DESCRIPTORS_KEPT ? limit.rlim_max - DESCRIPTORS_KEPT : limit.rlim_max / 2;
 }
 
 static enum err open_store(struct server *s)
@@ -163,14 +168,28 @@ static void make_doors(struct server *s)
     admin_init(&s->admin, s->store);
 }
 
+static void set_limits(struct server *s, struct door *door)
+{
+    const struct settings *set = &s->settings;
+    struct net_limits *l = &door->limits;
+    net_limits_init(l);
+    l->conns_max = (uint32_t)set->connections_max;
+    l->idle_ms = (uint32_t)set->idle_timeout_ms;
+    l->handshake_ms = (uint32_t)set->handshake_timeout_ms;
+    l->head_ms = l->body_stall_ms = (uint32_t)set->read_timeout_ms;
+    l->write_stall_ms = (uint32_t)set->write_timeout_ms;
+    door->conns = &s->connections;
+    if (door->http != &s->admin.door) return;
+    door->conns = NULL;                  /* whoever looks after a full server gets in */
+    if (l->conns_max > ADMIN_CONNECTIONS_MAX) l->conns_max = ADMIN_CONNECTIONS_MAX;
+}
+
 /* Opens one address, and says where it is. */
 static enum err listen_on(struct server *s, const char *name, const char *address,
                           const struct frame_door *frames, const struct http_door *http)
 {
     struct door door = {.name = name, .budget = &s->requests, .tls = s->tls, .frames = frames, .http = http};
-    net_limits_init(&door.limits);
-    door.limits.conns_max = (uint32_t)s->settings.connections_max;
-    door.limits.idle_ms = (uint32_t)s->settings.idle_timeout_ms;
+    set_limits(s, &door);
     if (s->listener_count == LISTENERS_MAX) {
         fprintf(stderr, "diglot: --%s %s: that is one address more than the %d that can be listened on\n", name,
                 address, LISTENERS_MAX);
@@ -317,7 +336,7 @@ int cmd_serve(int arg_count, char **args)
     static struct server s;
     if (settings_read(arg_count, args, stderr, &s.settings) != ERR_OK || !settings_fit(&s)) return 2;
     log_setup(log_level_of(s.settings.log_level), strcmp(s.settings.log_format, "json") == 0, STDERR_FILENO);
-    raise_descriptor_limit();
+    budget_init(&s.connections, raise_descriptor_limit());
     budget_init(&s.requests, (size_t)s.settings.request_memory_mib * MIB);
     /* Blocked in every thread that is made from here on: only this one waits for them. */
     sigset_t stops;
@@ -326,5 +345,6 @@ int cmd_serve(int arg_count, char **args)
     sigaddset(&stops, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stops, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);            /* a file size limit is a write that fails, as a full disk is */
     return serve(&s, &stops);
 }

@@ -7,6 +7,7 @@
 /* Why a connection was closed: name and label. */
 #define NET_CLOSE_TABLE(C)                                                                         \
     C(PEER, "peer")                       /* the client closed */                                  \
+    C(TRUNCATED, "truncated")             /* it closed in the middle of a frame, head or body */   \
     C(DONE, "done")                       /* closed after the reply, as agreed */                  \
     C(IO, "io_error")                     /* the socket failed */                                  \
     C(IDLE, "idle")                                                                                \

@@ -298,7 +298,9 @@ static void frame_direct_done(struct conn *c, size_t len)
 static bool frame_eof(struct conn *c)
 {
     struct frame_conn *fc = c->state;
-    return fc->waiting == NULL;      /* a whole request that was sent before the end is still run */
+    if (fc->body != NULL || fc->size_len > 0) conn_close(c, NET_CLOSE_TRUNCATED);
+    else if (fc->waiting == NULL) conn_close(c, NET_CLOSE_PEER);
+    return c->closed;                /* a whole request that was sent before the end is still run */
 }
 
 static void frame_drained(struct conn *c)

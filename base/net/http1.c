@@ -455,6 +455,8 @@ const struct http_version http1_version = {
 static bool http1_eof(struct conn *c)
 {
     struct http1 *h = c->state;
+    if (h->rq != NULL && h->phase != RUNNING) conn_close(c, NET_CLOSE_TRUNCATED);
+    if (c->closed) return true;
     /* A client may close its side and still wait for the reply; of a stream it takes its leave. */
     return h->phase != RUNNING || h->rq == NULL || h->rq->streaming;
 }

@@ -142,6 +142,7 @@ static void on_accept(evutil_socket_t fd, short what, void *context)
             return;
         }
         if (!conn_count(l)) {
+            metric_add(l->counters.opened, 1);
             metric_add(l->counters.closed[NET_CLOSE_FULL], 1);
             close(conn_fd);
             continue;

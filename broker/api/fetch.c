@@ -61,6 +61,7 @@ static void reply(struct fetch *f, struct fetch_response *out)
 static void reply_error(struct fetch *f, enum err err)
 {
     struct fetch_response out = FETCH_RESPONSE_INIT;
+    kafka_count_error(f->rq, err);
     out.error_code = err_kafka(err);
     reply(f, &out);
 }
@@ -122,8 +123,10 @@ static void assemble(struct fetch *f)
 static void settle(struct fetch *f, enum err err)
 {
     struct fetch_answer *a = &f->answers[f->at];
-    a->out.error_code = err_kafka(err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : err);
+    if (err == ERR_CLOSED) err = ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    a->out.error_code = err_kafka(err);
     if (err != ERR_OK) {
+        kafka_count_error(f->rq, err);
         a->out.high_watermark = -1;
         f->any_error = true;
     } else {

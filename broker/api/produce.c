@@ -54,6 +54,7 @@ static void finish(struct produce *p)
 
 static void set_error(struct produce_item *item, enum err err, const char *text)
 {
+    kafka_count_error(item->owner->rq, err);
     item->out->error_code = err_kafka(err);
     item->out->base_offset = -1;
     if (text != NULL) item->out->error_message = bytes_str(text);

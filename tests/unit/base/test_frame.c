@@ -168,6 +168,23 @@ TEST(replies_come_in_order_whatever_the_cut)
     EXPECT_EQ(closed(NET_CLOSE_PEER), 1);
 }
 
+TEST(a_client_that_leaves_within_a_frame_is_counted)
+{
+    start("truncated");
+    server_start(&s);
+    static const char two[] = "\0\0\0\2eA\0\0\0\2e";          /* one frame and most of another */
+    for (size_t len = 1; len < sizeof two - 1; len++) {
+        int fd = client_open(s.port);
+        client_send(fd, two, len);
+        close(fd);
+        enum net_close reason = len == 6 ? NET_CLOSE_PEER : NET_CLOSE_TRUNCATED;
+        int64_t before = len > 6 ? (int64_t)len - 2 : (int64_t)len - 1;
+        until_counted(&s, s.counters.closed[reason], reason == NET_CLOSE_PEER ? 1 : before + 1);
+    }
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_PEER), 1);
+}
+
 TEST(a_large_frame_comes_back_by_reference)
 {
     start("large");
@@ -617,7 +634,8 @@ TEST(ten_thousand_idle_connections_cost_little)
     EXPECT_EQ(open_count, 0);
 }
 
-TESTS(RUN(replies_come_in_order_whatever_the_cut), RUN(a_large_frame_comes_back_by_reference),
+TESTS(RUN(replies_come_in_order_whatever_the_cut), RUN(a_client_that_leaves_within_a_frame_is_counted),
+      RUN(a_large_frame_comes_back_by_reference),
       RUN(the_next_request_waits_unless_the_door_lets_it_overlap),
       RUN(no_more_than_pipelined_max_overlap), RUN(a_request_without_reply_leaves_no_trace),
       RUN(an_abort_closes_after_what_was_owed_before_it),

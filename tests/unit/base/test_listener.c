@@ -147,6 +147,7 @@ TEST(a_silent_or_vanished_client_leaves_nothing)
     }
     until_counted(&s, s.counters.opened, 50);
     while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    EXPECT(metric_value(s.counters.closed[NET_CLOSE_TRUNCATED]) > 0);
     server_stop(&s);
 }
 
