@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "interop"))
 from lib import server as servers  # noqa: E402
 
 _names = itertools.count(1)
+DIGLOT_ALONE = ("kinesis_", "cross_", "crash_", "differential_", "reshard_", "command_", "tour", "kcl", "bad_", "full_disk", "graceful_stop")
 
 
 def pytest_addoption(parser):
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("full") and not config.getoption("--full"):
             item.add_marker(pytest.mark.skip(reason="--full alone"))
-        if kafka_only and item.path.name.startswith(("kinesis_", "cross_", "crash_", "differential_", "reshard_", "command_", "tour", "kcl")):
+        if kafka_only and item.path.name.startswith(DIGLOT_ALONE):
             item.add_marker(pytest.mark.skip(reason="Apache Kafka has no such door"))
 
 
