@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, Producer
 from lib import admin, bad, wire
 from lib.bad import UNDECODABLE, closed, kafka_error, unharmed
 from lib.bad_fixtures import bystanders, nothing_stored, tough  # noqa: F401
-from lib.batch import (CORRUPT_MESSAGE, INVALID_RECORD, MESSAGE_TOO_LARGE, PRODUCE, message_set, produce, produce_body,
+from lib.bad_batches import (CORRUPT_MESSAGE, INVALID_RECORD, MESSAGE_TOO_LARGE, PRODUCE, message_set, produce, produce_body,
                        record_batch)
 
 pytestmark = pytest.mark.usefixtures("nothing_stored")

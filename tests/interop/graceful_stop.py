@@ -9,7 +9,7 @@ import time
 import pytest
 from lib import admin, bad, wire
 from lib.bad import Http, Http2
-from lib.batch import PRODUCE, fetch, produce_body, record_batch
+from lib.bad_batches import PRODUCE, fetch, produce_body, record_batch
 
 CONNECTIONS, AHEAD = 4, 400
 

@@ -5,7 +5,7 @@ import struct
 import pytest
 from confluent_kafka import TopicPartition
 from lib import admin, wire
-from lib.batch import (CORRUPT_MESSAGE, FETCH, INVALID_RECORD, PRODUCE, fetch, fetched, message_set, produce,
+from lib.bad_batches import (CORRUPT_MESSAGE, FETCH, INVALID_RECORD, PRODUCE, fetch, fetched, message_set, produce,
                        produce_body, record_batch)
 from lib.clients import Confluent
 from lib.lines import Record

@@ -1,5 +1,6 @@
 """/metrics under the names that people have boards for: kafka_exporter's and CloudWatch's."""
 import re
+import urllib.error
 import urllib.request
 
 import boto3
@@ -11,6 +12,23 @@ from lib.lines import Record
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? (\S+)')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"')
+
+
+KAFKA_EXPORTER = {"kafka_brokers", "kafka_topic_partitions", *(f"kafka_topic_partition_{name}" for name in (
+    "current_offset", "oldest_offset", "leader", "leader_is_preferred", "replicas", "in_sync_replica",
+    "under_replicated_partition")), *(f"kafka_consumergroup_{name}" for name in (
+        "current_offset", "current_offset_sum", "lag", "lag_sum", "members"))}
+CLOUDWATCH = {f"aws_kinesis_{name}" for name in (
+    "incoming_bytes_sum", "incoming_records_sum", "put_record_bytes_sum", "put_record_latency_sum",
+    "put_record_success_sum", "put_record_success_sample_count", "put_records_bytes_sum", "put_records_latency_sum",
+    "put_records_success_sum", "put_records_success_sample_count", "put_records_total_records_sum",
+    "put_records_successful_records_sum", "put_records_failed_records_sum", "put_records_throttled_records_sum",
+    "get_records_bytes_sum", "get_records_records_sum", "get_records_latency_sum", "get_records_success_sum",
+    "get_records_success_sample_count", "get_records_iterator_age_milliseconds_maximum",
+    "read_provisioned_throughput_exceeded_sum", "write_provisioned_throughput_exceeded_sum",
+    "subscribe_to_shard_success_sum", "subscribe_to_shard_rate_exceeded_sum", "subscribe_to_shard_event_bytes_sum",
+    "subscribe_to_shard_event_records_sum", "subscribe_to_shard_event_success_sum",
+    "subscribe_to_shard_event_millis_behind_latest_maximum")}
 
 
 def scrape(server):
@@ -49,6 +67,16 @@ def kinesis(server):
                         config=Config(retries={"max_attempts": 0}))     # a refusal is to be seen here
 
 
+def test_health(fresh_server):
+    """Alive from the start, ready once both doors are open; nothing but these paths is there."""
+    for path, status in (("livez", 200), ("readyz", 200), ("metrics", 200), ("", 404), ("metrics/x", 404)):
+        try:
+            with urllib.request.urlopen(f"http://{fresh_server.admin}/{path}") as answer:
+                assert answer.status == status
+        except urllib.error.HTTPError as error:
+            assert error.code == status, path
+
+
 def test_kafka_exporter_names(server, topic):
     admin.create_topic(server, topic, 2)
     Confluent().write(server, topic, [Record(b"k", b"v", partition=0)] * 10)
@@ -59,6 +87,7 @@ def test_kafka_exporter_names(server, topic):
         pass
     consumer.commit(offsets=[TopicPartition(topic, 0, 4)], asynchronous=False)
     series = scrape(server)
+    assert {name for name, _ in series if name.startswith("kafka_")} == KAFKA_EXPORTER
     assert get(series, "kafka_brokers") == 1
     assert get(series, "kafka_topic_partitions", topic=topic) == 2
     values = {"current_offset": 10, "oldest_offset": 0, "leader": 1, "leader_is_preferred": 1, "replicas": 1,
@@ -99,6 +128,7 @@ def test_cloudwatch_names(server, topic):
     events.close()
 
     series = scrape(server)
+    assert names_of(series, stream_name=topic) == CLOUDWATCH
     values = {
         "incoming_bytes_sum": 8 + 36, "incoming_records_sum": 4,
         "put_record_bytes_sum": 8, "put_record_success_sum": 1, "put_record_success_sample_count": 1,
