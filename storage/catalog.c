@@ -376,7 +376,7 @@ static enum err load_meta(struct catalog *c)
         uuid_to_text(&fresh, c->cluster_id);
         kv_batch_put(b, KV_META, KEY_CLUSTER_ID, bytes_str(c->cluster_id));
         stage_counters(c, b);
-        return kv_commit(c->kv, b, KV_SYNC);
+        return kv_commit(c->kv, b, KV_NO_SYNC);
     }
     TRY(err);
     if (id->len != CLUSTER_ID_BYTES) return ERR_FORMAT;

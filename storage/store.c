@@ -115,7 +115,8 @@ enum err store_format_check(struct kv *kv, char **ret_text)
     return ERR_FORMAT;
 }
 
-/* A new directory gets our stamp.
+/* A new directory gets our stamp. It needs no sync: whatever is synced later stands behind it in the
+ * write-ahead log.
  * Errors: those of store_format_check(). Thread: main; blocks. */
 static enum err check_or_stamp(struct kv *kv, char **ret_text)
 {
@@ -125,7 +126,7 @@ static enum err check_or_stamp(struct kv *kv, char **ret_text)
     format_write(FORMAT_VERSION, value);
     CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(kv);
     kv_batch_put(b, KV_META, KEY_FORMAT, bytes_of(value, sizeof value));
-    return kv_commit(kv, b, KV_SYNC);
+    return kv_commit(kv, b, KV_NO_SYNC);
 }
 
 static enum err open_engine(struct store *s, char **ret_text)

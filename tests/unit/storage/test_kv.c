@@ -106,6 +106,32 @@ BOTH(ranges_are_read_in_both_directions)
     EXPECT_STR(list(kv, BYTES_LIT("e"), BYTES_NULL, true), "");
 }
 
+/* Whatever bytes their keys have. */
+BOTH(families_are_apart)
+{
+    const struct bytes keys[] = {BYTES_LIT(""), BYTES_LIT("M"), BYTES_LIT("\xff\xff")};
+    struct kv_batch *b = kv_batch_new(kv);
+    for (int f = 0; f < KV_FAMILY_COUNT; f++)
+        for (size_t i = f == KV_LOG; i < sizeof keys / sizeof keys[0]; i++)
+            kv_batch_put(b, (enum kv_family)f, keys[i], BYTES_LIT("v"));
+    kv_batch_delete_range(b, KV_INDEX, BYTES_LIT(""), BYTES_LIT("N"));
+    kv_batch_delete(b, KV_OFFSETS, keys[2]);
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    const int counts[KV_FAMILY_COUNT] = {
+        [KV_META] = 3, [KV_CATALOG] = 3, [KV_LOG] = 2, [KV_INDEX] = 1, [KV_OFFSETS] = 2, [KV_PRODUCERS] = 3,
+    };
+    for (int f = 0; f < KV_FAMILY_COUNT; f++)
+        for (int backwards = 0; backwards < 2; backwards++) {
+            struct kv_iter *it = kv_iter_new(kv, (enum kv_family)f, BYTES_LIT(""), BYTES_NULL, backwards);
+            int count = 0;
+            while (kv_iter_next(it)) count++;
+            EXPECT_OK(kv_iter_error(it));
+            EXPECT_EQ(count, counts[f]);
+            kv_iter_free(it);
+        }
+}
+
 BOTH(an_iterator_sees_the_moment_it_was_made)
 {
     put(kv, "a", "1");
@@ -382,6 +408,7 @@ TEST(a_place_that_is_no_directory_is_refused_with_words)
 }
 
 TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
+      RUN(families_are_apart),
       RUN(an_iterator_sees_the_moment_it_was_made), RUN(a_batch_is_applied_in_order_and_as_a_whole),
       RUN(parts_are_gathered), RUN(removed_ranges_are_reclaimed),
       RUN(both_engines_hold_the_same_after_random_lives_of_logs),
