@@ -14,6 +14,7 @@ import os
 import select
 import subprocess
 import tempfile
+import threading
 import time
 
 from . import clients, lines, server as servers
@@ -252,20 +253,17 @@ class AwsCli(Kinesis):
 
     def call(self, server, operation, tls=None, **members):
         import botocore
-        command = self.command()
-        environment = {k: v for k, v in os.environ.items() if not k.endswith("_CA_BUNDLE")}
         with tempfile.NamedTemporaryFile("w", suffix=".json") as given:      # longer than an argument may be
             json.dump(members, given, default=_encoded)
             given.flush()
-            done = subprocess.run(
-                [command, "kinesis", botocore.xform_name(operation, "-"), "--endpoint-url", endpoint(server, tls),
-                 *(("--ca-bundle", tls) if tls else ()), "--no-paginate", "--output", "json",
-                 "--cli-input-json", f"file://{given.name}"],
-                capture_output=True, text=True, timeout=TIMEOUT_S, env={**environment, **ENVIRONMENT})
-        if done.returncode == 0:
-            return _decoded(json.loads(done.stdout or "{}"))
-        _, sign, rest = done.stderr.strip().partition("An error occurred (")
-        assert sign, done.stderr
+            status, out, err = _aws(
+                "kinesis", botocore.xform_name(operation, "-"), "--endpoint-url", endpoint(server, tls),
+                *(("--ca-bundle", tls) if tls else ()), "--no-paginate", "--output", "json",
+                "--cli-input-json", f"file://{given.name}")
+        if status == 0:
+            return _decoded(json.loads(out or "{}"))
+        _, sign, rest = err.strip().partition("An error occurred (")
+        assert sign, err
         code, _, message = rest.partition(")")
         raise KinesisError(code, message.partition(" operation: ")[2])
 
@@ -275,21 +273,21 @@ class AwsCli(Kinesis):
         return _aws_cli()
 
 
-class _Node:
-    """One Node.js for all calls, one line a call."""
+class _Agent:
+    """One process for many calls: a line of JSON each, and a line of JSON back."""
 
-    def __init__(self, ca):
-        environment = {k: v for k, v in os.environ.items() if k != "NODE_EXTRA_CA_CERTS"}
-        if ca:
-            environment["NODE_EXTRA_CA_CERTS"] = ca
-        self.process = subprocess.Popen(
-            [f"{servers.DEPS}/python/bin/node", str(servers.ROOT / "tests/interop/lib/node/kinesis.js")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-            env={**environment, **ENVIRONMENT, "DIGLOT_DEPS": str(servers.DEPS)})
+    def __init__(self, command, environment):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                                        env=environment)
         self.left = b""
+        self.lock = threading.Lock()
         atexit.register(self.process.kill)
 
-    def call(self, **call):
+    def call(self, call):
+        with self.lock:
+            return self._call(call)
+
+    def _call(self, call):
         self.process.stdin.write(json.dumps(call, default=_encoded).encode() + b"\n")
         deadline = time.monotonic() + TIMEOUT_S
         while b"\n" not in self.left:
@@ -297,7 +295,7 @@ class _Node:
             part = os.read(self.process.stdout.fileno(), 1 << 20) if ready else b""
             if not part:
                 self.process.kill()
-                raise AssertionError(f"{call['operation']}: no answer in time")
+                raise AssertionError(f"{call}: no answer in time")
             self.left += part
         line, _, self.left = self.left.partition(b"\n")
         return json.loads(line)
@@ -305,7 +303,36 @@ class _Node:
 
 @functools.lru_cache(maxsize=8)
 def _node(ca):
-    return _Node(ca)
+    environment = {k: v for k, v in os.environ.items() if k != "NODE_EXTRA_CA_CERTS"}
+    if ca:
+        environment["NODE_EXTRA_CA_CERTS"] = ca
+    return _Agent([f"{servers.DEPS}/python/bin/node", str(servers.ROOT / "tests/interop/lib/node/kinesis.js")],
+                  {**environment, **ENVIRONMENT, "DIGLOT_DEPS": str(servers.DEPS)})
+
+
+@functools.cache
+def _aws_environment():
+    return {**{k: v for k, v in os.environ.items() if not k.endswith("_CA_BUNDLE")}, **ENVIRONMENT}
+
+
+@functools.cache
+def _aws_agent():
+    """None where the command is no Python script: a process a call then."""
+    with open(AwsCli.command(), "rb") as script:
+        first = script.readline().decode(errors="replace").split()
+    if len(first) != 1 or not first[0].startswith("#!") or "python" not in first[0]:
+        return None
+    return _Agent([first[0][2:], str(servers.ROOT / "tests/interop/lib/aws_cli.py"), AwsCli.command()],
+                  _aws_environment())
+
+
+def _aws(*arguments):
+    """Exit status, output and errors of `aws ARGUMENTS`."""
+    if _aws_agent():
+        return _aws_agent().call(arguments)
+    done = subprocess.run([AwsCli.command(), *arguments], capture_output=True, text=True, timeout=TIMEOUT_S,
+                          env=_aws_environment())
+    return done.returncode, done.stdout, done.stderr
 
 
 def _answer(answer):
@@ -322,8 +349,8 @@ class JavaScript(Kinesis):
     name = "js"
 
     def call(self, server, operation, tls=None, records=0, **members):
-        return _answer(_node(tls).call(endpoint=endpoint(server, tls), operation=operation, parameters=members,
-                                       records=records))
+        return _answer(_node(tls).call(dict(endpoint=endpoint(server, tls), operation=operation, parameters=members,
+                                            records=records)))
 
     def subscribe(self, server, records, tls=None, **members):
         return self.call(server, "SubscribeToShard", tls, records, **members)["Events"]
