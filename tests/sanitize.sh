@@ -3,7 +3,8 @@
 #   tests/sanitize.sh [address|thread]     default: both
 # address: AddressSanitizer with leak check, and UBSan. thread: ThreadSanitizer on the same tests, since what
 # has no threads costs nothing there, but for the fault sweep: it starts thousands of stores, whose threads
-# the other storage tests run too, in minutes. BUILD names the build folders' common beginning.
+# the other storage tests run too, in minutes. BUILD names the build folders' common beginning; the address
+# one is what tests/fuzz/run.sh uses as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
@@ -15,8 +16,10 @@ export TSAN_OPTIONS=suppressions=$here/tsan.supp:halt_on_error=1:second_deadlock
 
 run() {
     kind=$1 flags=$2 without=$3 folder=$build-$1
+    fuzz=OFF
+    [ "$kind" = address ] && fuzz=ON
     cmake -S . -B "$folder" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Sanitize \
-        -DDIGLOT_SANITIZE="$flags" >/dev/null
+        -DDIGLOT_SANITIZE="$flags" -DDIGLOT_FUZZ=$fuzz >/dev/null
     ninja -C "$folder" >"$folder/build.log" 2>&1 || { grep -A5 -E 'error:|FAILED' "$folder/build.log" | head -40; echo "sanitize $kind: the build failed: $folder/build.log"; return 1; }
     ctest --test-dir "$folder" -L 'unit|sim' -E "$without" -j2 --no-tests=error --output-on-failure >"$folder/ctest.log" 2>&1 || {
         grep -E 'ERROR: |WARNING: Thread|runtime error|SUMMARY|LINE|\(Failed\)|\(Timeout\)|SEGV|ABRT|Subprocess' "$folder/ctest.log" | head -60
@@ -34,6 +37,6 @@ both)
     run address address,undefined nothing || failed=1
     run thread thread fault_sweep || failed=1
     ;;
-*) sed -n '2,6s/^# //p' "$0"; exit 2 ;;
+*) sed -n '2,7s/^# //p' "$0"; exit 2 ;;
 esac
 exit $failed

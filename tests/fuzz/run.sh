@@ -2,14 +2,15 @@
 # Builds every fuzz target with clang, AddressSanitizer and UBSan, and runs each for some seconds over its
 # corpus, two at a time.
 #   tests/fuzz/run.sh [seconds] [target...]      e.g. tests/fuzz/run.sh 60 fuzz_batch
-# New inputs go to <build>/corpus/<name>, crashing ones to <build>/crash-*. BUILD names the build folder.
+# New inputs go to <build>/corpus/<name>, crashing ones to <build>/crash-*. BUILD names the build folder; the
+# default is that of tests/sanitize.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-10}
 [ $# -gt 0 ] && shift
-build=${BUILD:-build-fuzz}
+build=${BUILD:-build-address}
 
-cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Release -DDIGLOT_FUZZ=ON \
+cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Sanitize -DDIGLOT_FUZZ=ON \
     -DDIGLOT_SANITIZE=address,undefined >/dev/null
 log=$build/build.log
 ninja -C "$build" fuzzers >"$log" 2>&1 || { tail -30 "$log"; echo "the fuzz targets do not build: $log"; exit 1; }
