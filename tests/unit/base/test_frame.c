@@ -1,33 +1,21 @@
 #include <errno.h>
 #include <sys/resource.h>
 #include "base/clock.h"
-#include "net_fixture.h"
+#include "held_fixture.h"
 
 /* The first byte of a frame says what the door does with it:
  *   e  echoes          h  holds it until release()       o  as h, and the next o may overlap
  *   n  no reply        a  aborts                          m  echoes and mutes for 50 ms
  *   b  a reply beyond its cap                             s  a reply by reference to its own slab */
-enum { HELD_MAX = 500, FRAME_MAX = 1 << 20 };
+enum { FRAME_MAX = 1 << 20 };
 
-static struct frame_request *held[HELD_MAX];
-static int held_count;
-static int gone_count;
 static atomic_int open_count;              /* two loops count in one test */
 static int64_t muted_at_ms;
 
 static void on_request_gone(struct frame_request *rq)
 {
-    gone_count++;
-    for (int i = 0; i < held_count; i++)
-        if (held[i] == rq) held[i] = NULL;
+    held_gone(rq);
     frame_reply(rq);
-}
-
-static void hold(struct frame_request *rq)
-{
-    EXPECT(held_count < HELD_MAX);
-    held[held_count++] = rq;
-    rq->on_closed = on_request_gone;
 }
 
 static void on_frame(struct frame_request *rq)
@@ -37,6 +25,7 @@ static void on_frame(struct frame_request *rq)
     char op = body.len ? (char)body.data[0] : 'e';
     if (op == 'h' || op == 'o') {
         hold(rq);
+        rq->on_closed = on_request_gone;
         return;
     }
     if (op == 'n') {
@@ -80,13 +69,11 @@ static const struct frame_door door = {.frame_bytes_max = FRAME_MAX, .reply_byte
                                        .may_overlap = may_overlap, .on_open = on_open,
                                        .on_close = on_close};
 
-static struct server s;
-
 static void start(const char *name)
 {
     server_init(&s, name);
     s.door.frames = &door;
-    held_count = gone_count = 0;
+    held_reset();
     open_count = 0;
 }
 
@@ -108,37 +95,11 @@ static void expect_frame(int fd, const char *text)
     EXPECT_STR(got, text);
 }
 
-static void release(void *context)
+static void answer(void *request)
 {
-    int i = *(int *)context;
-    struct frame_request *rq = held[i];
-    EXPECT(rq != NULL);
-    held[i] = NULL;
+    struct frame_request *rq = request;
     writer_bytes_raw(&rq->reply, slab_bytes(rq->body));
     frame_reply(rq);
-}
-
-static void release_one(int i)
-{
-    on_loop(s.loops[0], release, &i);
-}
-
-static void read_held(void *context)
-{
-    *(int *)context = held_count;
-}
-
-static void until_held(int count)
-{
-    int now;
-    do on_loop(s.loops[0], read_held, &now);
-    while (now < count);
-    EXPECT_EQ(now, count);
-}
-
-static int64_t closed(enum net_close reason)
-{
-    return metric_value(s.counters.closed[reason]);
 }
 
 TEST(replies_come_in_order_whatever_the_cut)
@@ -454,22 +415,6 @@ TEST(an_idle_connection_is_closed_but_not_one_with_a_request)
     EXPECT_EQ(closed(NET_CLOSE_IDLE), 3);
 }
 
-static struct loop_timer later;
-
-static void on_later(struct loop_timer *timer)
-{
-    (void)timer;
-    int first = 0;
-    release(&first);
-}
-
-static void release_later(void *context)
-{
-    (void)context;
-    later.fire = on_later;
-    loop_timer_set(s.loops[0], &later, loop_now_ms(s.loops[0]) + 30);
-}
-
 TEST(a_graceful_stop_finishes_what_was_accepted)
 {
     start("stop");
@@ -483,7 +428,7 @@ TEST(a_graceful_stop_finishes_what_was_accepted)
     until_held(2);
     release_one(1);
     /* The request is answered while listener_close() waits: a timer on the loop plays the worker. */
-    on_loop(s.loops[0], release_later, NULL);
+    release_later();
     server_stop(&s);
     expect_frame(fd, "o1");
     expect_frame(fd, "o2");

@@ -1,32 +1,10 @@
 #include <errno.h>
-#include "net_fixture.h"
+#include "http_fixture.h"
 
-/* The path says what the door does with a request:
+/* Besides what http_fixture.h says of paths:
  *   /echo     method, path, query, one header and the body, back
- *   /hold     holds it until release()         /stream   starts a stream and holds it
- *   /abort    aborts                           /splice   the body back by reference
- *   /none     204 */
-enum { BODY_MAX = 1 << 20, HELD_MAX = 16 };
-
-static struct http_request *held[HELD_MAX];
-static int held_count;
-static int gone_count;
-static int writable_count;
-
-static void on_gone(struct http_request *rq)
-{
-    gone_count++;
-    for (int i = 0; i < held_count; i++)
-        if (held[i] == rq) held[i] = NULL;
-    if (rq->streaming) http_stream_end(rq);
-    else http_reply(rq, 200, NULL, 0);
-}
-
-static void on_writable_again(struct http_request *rq)
-{
-    (void)rq;
-    writable_count++;
-}
+ *   /splice   the body back by reference       /none     204 */
+enum { BODY_MAX = 1 << 20 };
 
 static void echo(struct http_request *rq)
 {
@@ -43,17 +21,8 @@ static void echo(struct http_request *rq)
 static void on_request(struct http_request *rq)
 {
     EXPECT_EQ(rq->version_major, 1);
-    if (rq->refused != 0) {
-        writer_printf(&rq->reply, "refused %u", rq->refused);
-        http_reply(rq, rq->refused, NULL, 0);
-    } else if (bytes_equal_str(rq->path, "/hold") || bytes_equal_str(rq->path, "/stream")) {
-        held[held_count++] = rq;
-        rq->on_closed = on_gone;
-        rq->on_writable = on_writable_again;
-        if (bytes_equal_str(rq->path, "/stream")) http_stream_start(rq, 200, NULL, 0);
-    } else if (bytes_equal_str(rq->path, "/abort")) {
-        http_abort(rq);
-    } else if (bytes_equal_str(rq->path, "/none")) {
+    if (handle_common(rq)) return;
+    if (bytes_equal_str(rq->path, "/none")) {
         http_reply(rq, 204, NULL, 0);
     } else if (bytes_equal_str(rq->path, "/splice")) {
         writer_splice(&rq->reply, (struct slab_view){rq->body, http_body(rq)});
@@ -65,18 +34,10 @@ static void on_request(struct http_request *rq)
 
 static const struct http_door door = {.body_bytes_max = BODY_MAX, .reply_bytes_max = BODY_MAX,
                                       .arena_bytes_max = 1 << 16, .on_request = on_request};
-static struct server s;
 
 static void start(const char *name)
 {
-    server_init(&s, name);
-    s.door.http = &door;
-    held_count = gone_count = writable_count = 0;
-}
-
-static int64_t closed(enum net_close reason)
-{
-    return metric_value(s.counters.closed[reason]);
+    http_start(name, &door);
 }
 
 /* Reads one reply with a content-length; returns its status, the body in to. */
@@ -99,31 +60,6 @@ static void expect_reply(int fd, int status, const char *body)
     char got[4096];
     EXPECT_EQ(take_reply(fd, got, sizeof got), status);
     EXPECT_STR(got, body);
-}
-
-static void release(void *context)
-{
-    struct http_request *rq = held[*(int *)context];
-    held[*(int *)context] = NULL;
-    writer_text(&rq->reply, "released");
-    http_reply(rq, 200, NULL, 0);
-}
-
-static void read_held(void *context)
-{
-    *(int *)context = held_count;
-}
-
-static void until_held(int count)
-{
-    int now;
-    do on_loop(s.loops[0], read_held, &now);
-    while (now < count);
-}
-
-static void release_one(int i)
-{
-    on_loop(s.loops[0], release, &i);
 }
 
 TEST(keep_alive_and_pipelining_in_order_byte_by_byte)
@@ -468,22 +404,6 @@ TEST(slow_heads_and_stalled_bodies_are_closed)
     EXPECT_EQ(closed(NET_CLOSE_IDLE), 1);
 }
 
-static struct loop_timer later;
-
-static void on_later(struct loop_timer *timer)
-{
-    (void)timer;
-    int first = 0;
-    release(&first);
-}
-
-static void release_later(void *context)
-{
-    (void)context;
-    later.fire = on_later;
-    loop_timer_set(s.loops[0], &later, loop_now_ms(s.loops[0]) + 20);
-}
-
 TEST(a_graceful_stop_answers_and_closes)
 {
     start("h1_stop");
@@ -493,7 +413,7 @@ TEST(a_graceful_stop_answers_and_closes)
     expect_reply(idle, 200, "GET /echo - - ");
     client_text(fd, "GET /hold HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n");
     until_held(1);
-    on_loop(s.loops[0], release_later, NULL);
+    release_later();
     server_stop(&s);
     char head[512];
     client_until(fd, "\r\n\r\n", head, sizeof head);

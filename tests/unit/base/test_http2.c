@@ -1,44 +1,17 @@
 #include "h2_client.h"
+#include "http_fixture.h"
 
-/* The path says what the door does: /echo, /hold, /stream, /abort as in test_http1.c; /big answers
- * with 1 MiB. */
-enum { BODY_MAX = 4 << 20, HELD_MAX = 1024, BIG = 1 << 20 };
+/* Besides what http_fixture.h says of paths: /echo as in test_http1.c; /big answers with 1 MiB, /length
+ * with the length of the body. */
+enum { BODY_MAX = 4 << 20, BIG = 1 << 20 };
 
-static struct http_request *held[HELD_MAX];
-static int held_count;
-static int gone_count;
-static int writable_count;
 static struct slab *big;
-
-static void on_gone(struct http_request *rq)
-{
-    gone_count++;
-    for (int i = 0; i < held_count; i++)
-        if (held[i] == rq) held[i] = NULL;
-    if (rq->streaming) http_stream_end(rq);
-    else http_reply(rq, 200, NULL, 0);
-}
-
-static void on_writable_again(struct http_request *rq)
-{
-    (void)rq;
-    writable_count++;
-}
 
 static void on_request(struct http_request *rq)
 {
     EXPECT_EQ(rq->version_major, 2);
-    if (rq->refused != 0) {
-        writer_printf(&rq->reply, "refused %u", rq->refused);
-        http_reply(rq, rq->refused, NULL, 0);
-    } else if (bytes_equal_str(rq->path, "/hold") || bytes_equal_str(rq->path, "/stream")) {
-        held[held_count++] = rq;
-        rq->on_closed = on_gone;
-        rq->on_writable = on_writable_again;
-        if (bytes_equal_str(rq->path, "/stream")) http_stream_start(rq, 200, NULL, 0);
-    } else if (bytes_equal_str(rq->path, "/abort")) {
-        http_abort(rq);
-    } else if (bytes_equal_str(rq->path, "/big")) {
+    if (handle_common(rq)) return;
+    if (bytes_equal_str(rq->path, "/big")) {
         writer_splice(&rq->reply, (struct slab_view){big, slab_bytes(big)});
         http_reply(rq, 200, NULL, 0);
     } else if (bytes_equal_str(rq->path, "/length")) {
@@ -55,13 +28,10 @@ static void on_request(struct http_request *rq)
 
 static const struct http_door door = {.body_bytes_max = BODY_MAX, .reply_bytes_max = BODY_MAX,
                                       .arena_bytes_max = 1 << 16, .on_request = on_request};
-static struct server s;
 
 static void start(const char *name)
 {
-    server_init(&s, name);
-    s.door.http = &door;
-    held_count = gone_count = writable_count = 0;
+    http_start(name, &door);
     if (big != NULL) return;
     big = slab_new(NULL, BIG);
     big->len = BIG;
@@ -71,36 +41,6 @@ static void start(const char *name)
 static struct h2_client *client(void)
 {
     return h2_open(client_open(s.port), NULL, 65535);
-}
-
-static int64_t closed(enum net_close reason)
-{
-    return metric_value(s.counters.closed[reason]);
-}
-
-static void read_held(void *context)
-{
-    *(int *)context = held_count;
-}
-
-static void until_held(int count)
-{
-    int now;
-    do on_loop(s.loops[0], read_held, &now);
-    while (now < count);
-}
-
-static void release(void *context)
-{
-    struct http_request *rq = held[*(int *)context];
-    held[*(int *)context] = NULL;
-    writer_text(&rq->reply, "released");
-    http_reply(rq, 200, NULL, 0);
-}
-
-static void release_one(int i)
-{
-    on_loop(s.loops[0], release, &i);
 }
 
 TEST(streams_run_side_by_side)
@@ -470,22 +410,6 @@ TEST(streams_beyond_the_limit_are_refused)
     EXPECT_EQ(gone_count, 4);
 }
 
-static struct loop_timer later;
-
-static void on_later(struct loop_timer *timer)
-{
-    (void)timer;
-    int first = 0;
-    release(&first);
-}
-
-static void release_later(void *context)
-{
-    (void)context;
-    later.fire = on_later;
-    loop_timer_set(s.loops[0], &later, loop_now_ms(s.loops[0]) + 20);
-}
-
 TEST(a_graceful_stop_says_goaway_and_finishes_open_streams)
 {
     start("h2_stop");
@@ -494,7 +418,7 @@ TEST(a_graceful_stop_says_goaway_and_finishes_open_streams)
     int32_t id = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
     h2_send(c);
     until_held(1);
-    on_loop(s.loops[0], release_later, NULL);
+    release_later();
     server_stop(&s);
     EXPECT_STR(h2_wait(c, id)->body, "released");
     h2_until_end(c);
