@@ -18,27 +18,7 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-enum {
-    CONTINUATIONS_MAX = 8,
-    SWEEP_MS_MAX = 5000,
-};
-
-void http2_rest(struct http2 *h)
-{
-    const struct net_limits *l = conn_limits(h->conn);
-    uint32_t sweep_ms = l->body_stall_ms < l->write_stall_ms ? l->body_stall_ms : l->write_stall_ms;
-    if (h->streams == NULL) conn_deadline(h->conn, l->idle_ms, NET_CLOSE_IDLE);
-    else conn_deadline(h->conn, sweep_ms < SWEEP_MS_MAX ? sweep_ms : SWEEP_MS_MAX, NET_CLOSE_IDLE);
-}
-
-void http2_go_away(struct http2 *h, uint32_t code, enum net_close reason)
-{
-    if (h->going) return;
-    h->going = true;
-    h->reason = reason;
-    nghttp2_session_terminate_session(h->session, code);
-    conn_flush_later(h->conn);
-}
+enum { CONTINUATIONS_MAX = 8 };
 
 static void http2_before_flush(struct conn *c)
 {

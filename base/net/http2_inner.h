@@ -75,6 +75,8 @@ void http2_run_ready(struct http2 *h);
 /* The rest of its body is not wanted; the answer is this status. */
 void http2_stream_refuse(struct http2_stream *s, uint16_t status);
 void http2_stream_reset(struct http2 *h, struct http2_stream *s, uint32_t code);
+/* Sets the deadline of a connection that has, or has not, a stream open. */
+void http2_rest(struct http2 *h);
 
 /* ---- http2_in.c */
 void http2_in_callbacks(nghttp2_session_callbacks *calls);
@@ -85,13 +87,9 @@ size_t http2_bytes(struct conn *c, const uint8_t *data, size_t len);
 void http2_out_callbacks(nghttp2_session_callbacks *calls);
 /* Makes frames as far as the connection's queue has room. May close the connection. */
 void http2_pump(struct http2 *h);
-/* Tells the doors whose streams have room again. */
-void http2_call_writable(struct http2 *h);
-
-/* ---- http2.c */
-/* Sets the deadline of a connection that has, or has not, a stream open. */
-void http2_rest(struct http2 *h);
 /* Tells the client why, and closes once that has left. */
 void http2_go_away(struct http2 *h, uint32_t code, enum net_close reason);
+/* Tells the doors whose streams have room again. */
+void http2_call_writable(struct http2 *h);
 
 #endif

@@ -88,6 +88,15 @@ void http2_call_writable(struct http2 *h)
     }
 }
 
+void http2_go_away(struct http2 *h, uint32_t code, enum net_close reason)
+{
+    if (h->going) return;
+    h->going = true;
+    h->reason = reason;
+    nghttp2_session_terminate_session(h->session, code);
+    conn_flush_later(h->conn);
+}
+
 /* ---- replying */
 
 static nghttp2_nv nv_of(struct bytes name, struct bytes value)

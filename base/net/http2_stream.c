@@ -8,6 +8,7 @@
 enum {
     STREAM_BYTES = 4096,             /* what a stream costs, besides its headers and body */
     STREAMS_FREE_BYTES = 64 * 1024,  /* of a connection; more is taken from the budget */
+    SWEEP_MS_MAX = 5000,
 };
 
 struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
@@ -72,6 +73,14 @@ void http2_stream_free(struct http2_stream *s)
     if (rq == NULL) return;
     if (started) http_request_gone(rq);
     else http_request_free(rq);
+}
+
+void http2_rest(struct http2 *h)
+{
+    const struct net_limits *l = conn_limits(h->conn);
+    uint32_t sweep_ms = l->body_stall_ms < l->write_stall_ms ? l->body_stall_ms : l->write_stall_ms;
+    if (h->streams == NULL) conn_deadline(h->conn, l->idle_ms, NET_CLOSE_IDLE);
+    else conn_deadline(h->conn, sweep_ms < SWEEP_MS_MAX ? sweep_ms : SWEEP_MS_MAX, NET_CLOSE_IDLE);
 }
 
 void http2_stream_reset(struct http2 *h, struct http2_stream *s, uint32_t code)
