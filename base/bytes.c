@@ -70,7 +70,8 @@ bool bytes_to_u64(struct bytes b, uint64_t *ret)
     for (size_t i = 0; i < b.len; i++) {
         unsigned digit = (unsigned)b.data[i] - '0';
         if (digit > 9) return false;
-        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, digit, &v)) return false;
+        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, digit, &v))
+            return false;
     }
     *ret = v;
     return true;

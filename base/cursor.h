@@ -16,7 +16,8 @@
 struct cursor {
     const uint8_t *at;
     size_t left;
-    enum err err;           /* ERR_OK until the first failure, then ERR_INVALID_REQUEST or ERR_TOO_LARGE */
+    enum err err;           /* ERR_OK until the first failure, then ERR_INVALID_REQUEST or
+                               ERR_TOO_LARGE */
     struct arena *arena;    /* for arrays; may be NULL when none are read */
 };
 
@@ -55,7 +56,8 @@ void *cursor_array(struct cursor *c, int32_t count, size_t element_bytes);
 /* Reads past all tagged fields. */
 void cursor_skip_tags(struct cursor *c);
 /* The error of the whole read; trailing bytes are legal (Kafka ignores them too).
- * Errors: ERR_INVALID_REQUEST - a short read or an illegal value; ERR_TOO_LARGE - beyond the arena. */
+ * Errors: ERR_INVALID_REQUEST - a short read or an illegal value; ERR_TOO_LARGE - beyond the
+ * arena. */
 enum err cursor_finish(struct cursor *c);
 
 #endif

@@ -9,7 +9,8 @@ void *mem_new(size_t bytes);                     /* zeroed; never NULL */
 void *mem_array(size_t count, size_t bytes);     /* zeroed; aborts on overflow */
 void *mem_grow(void *p, size_t bytes);           /* realloc; the new part is not zeroed */
 char *mem_string(const char *data, size_t len);  /* NUL-terminated copy */
-void mem_copy(void *to, const void *from, size_t len);   /* ranges must not overlap; len 0 is legal */
+/* Ranges must not overlap; len 0 is legal. */
+void mem_copy(void *to, const void *from, size_t len);
 void mem_move(void *to, const void *from, size_t len);
 void *mem_free(void *p);                         /* NULL is a no-op; returns NULL */
 void mem_freep(void *pp);                        /* for CLEANUP(); pp: pointer to a pointer */

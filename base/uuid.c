@@ -6,7 +6,8 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-enum { RESERVED_MAX = 100 };    /* Kafka keeps 0..100 for ids with a meaning (org.apache.kafka.common.Uuid) */
+/* Kafka keeps 0..100 for ids with a meaning (org.apache.kafka.common.Uuid). */
+enum { RESERVED_MAX = 100 };
 
 struct uuid uuid_random(void)
 {
@@ -14,11 +15,13 @@ struct uuid uuid_random(void)
     char text[UUID_TEXT_LEN + 1];
     do {
         ssize_t got = getrandom(id.bytes, sizeof id.bytes, 0);
-        assert(got == (ssize_t)sizeof id.bytes);    /* up to 256 bytes come whole once the kernel is seeded */
+        /* Up to 256 bytes come whole once the kernel is seeded. */
+        assert(got == (ssize_t)sizeof id.bytes);
         id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x40);
         id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
         uuid_to_text(&id, text);
-    } while ((load_be64(id.bytes) == 0 && load_be64(id.bytes + 8) <= RESERVED_MAX) || text[0] == '-');
+    } while ((load_be64(id.bytes) == 0 && load_be64(id.bytes + 8) <= RESERVED_MAX) ||
+             text[0] == '-');
     return id;
 }
 

@@ -1,5 +1,5 @@
-/* A UUID as its 16 bytes in wire order: topic ids of both the catalog and the Kafka protocol, cluster
- * ids, member ids. Kafka's text form is base64url without padding, 22 characters. */
+/* A UUID as its 16 bytes in wire order: topic ids of both the catalog and the Kafka protocol,
+ * cluster ids, member ids. Kafka's text form is base64url without padding, 22 characters. */
 #ifndef BASE_UUID_H
 #define BASE_UUID_H
 
@@ -31,7 +31,8 @@ struct uuid uuid_random(void);
 /* Writes 22 characters and a NUL; returns to. */
 char *uuid_to_text(const struct uuid *id, char to[UUID_TEXT_LEN + 1]);
 
-/* False, with ret untouched, when b is not 22 characters of base64url or sets bits beyond the 128th. */
+/* False, with ret untouched, when b is not 22 characters of base64url or sets bits beyond the
+ * 128th. */
 bool uuid_from_text(struct bytes b, struct uuid *ret);
 
 #endif

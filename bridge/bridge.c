@@ -15,8 +15,8 @@
 #include "base/check.h"
 
 enum {
-    BODY_BYTES_MAX = 16 << 20,      /* 10 MiB of data in base64, its keys and the JSON around them */
-    REPLY_BYTES_MAX = 32 << 20,     /* 10 MiB of records in base64 and what comes with each */
+    BODY_BYTES_MAX = 16 << 20,     /* 10 MiB of data in base64, its keys and the JSON around them */
+    REPLY_BYTES_MAX = 32 << 20,    /* 10 MiB of records in base64 and what comes with each */
 };
 
 static void fill_random(void *to, size_t len)
@@ -35,7 +35,8 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
     b->limits = limits;
     static_assert((int)STORE_SECRET_BYTES == (int)TOKEN_KEY_BYTES, "one secret signs the tokens");
     /* Without the kept secret tokens are good until the next restart: no reason not to start. */
-    if (store_secret(store, b->token_key.bytes) != ERR_OK) fill_random(b->token_key.bytes, TOKEN_KEY_BYTES);
+    if (store_secret(store, b->token_key.bytes) != ERR_OK)
+        fill_random(b->token_key.bytes, TOKEN_KEY_BYTES);
     pthread_mutex_init(&b->deleting.lock, NULL);
     b->subscriptions = subscriptions_new();
     b->meters = meters_new();

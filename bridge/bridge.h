@@ -17,8 +17,8 @@ struct bridge_options {
     int64_t stream_create_ms;       /* how long CREATING and UPDATING are shown */
 };
 
-/* limits: policy's, not owned; outlives the bridge. The loops' indices are 0 .. loop_count - 1. Never
- * NULL. Thread: main, before the loops run; bridge_free() after they were stopped. */
+/* limits: policy's, not owned; outlives the bridge. The loops' indices are 0 .. loop_count - 1.
+ * Never NULL. Thread: main, before the loops run; bridge_free() after they were stopped. */
 struct bridge *bridge_new(const struct bridge_options *options, struct store *store,
                           struct limits *limits, struct loop *const *loops, uint32_t loop_count);
 void bridge_free(struct bridge *b);                 /* NULL is a no-op */

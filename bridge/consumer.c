@@ -11,13 +11,15 @@ const struct stream_consumer *consumer_named(const struct topic *t, struct bytes
     return NULL;
 }
 
-struct bytes consumer_arn(struct kinesis_request *rq, const struct topic *t, const struct stream_consumer *c)
+struct bytes consumer_arn(struct kinesis_request *rq, const struct topic *t,
+                          const struct stream_consumer *c)
 {
     return arn_consumer(rq->arena, stream_arn(rq, t), bytes_str(c->name), c->created_ms / 1000);
 }
 
 struct kinesis_consumer consumer_show(struct kinesis_request *rq, const struct topic *t,
-                                      const struct stream_consumer *c, enum kinesis_consumer_status status)
+                                      const struct stream_consumer *c,
+                                      enum kinesis_consumer_status status)
 {
     return (struct kinesis_consumer){
         .consumer_name = arena_copy(rq->arena, bytes_str(c->name)),
@@ -29,8 +31,9 @@ struct kinesis_consumer consumer_show(struct kinesis_request *rq, const struct t
 
 static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct bytes stream)
 {
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Consumer %.*s under stream %.*s under account %.*s not found.",
-                 BYTES_ARGS(name), BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                 "Consumer %.*s under stream %.*s under account %.*s not found.", BYTES_ARGS(name),
+                 BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
 }
 
 bool consumer_find(struct kinesis_request *rq, struct bytes stream_arn, struct bytes name,
@@ -39,11 +42,13 @@ bool consumer_find(struct kinesis_request *rq, struct bytes stream_arn, struct b
     struct arn arn = {0};
     bool by_arn = !bytes_is_null(consumer_arn);
     if (by_arn && (arn_parse(consumer_arn, &arn) != ERR_OK || bytes_is_null(arn.consumer))) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ConsumerARN: %.*s", BYTES_ARGS(consumer_arn));
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ConsumerARN: %.*s",
+                     BYTES_ARGS(consumer_arn));
         return false;
     }
     if (!by_arn && (bytes_is_null(stream_arn) || bytes_is_null(name))) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Either ConsumerARN, or StreamARN and ConsumerName, must be provided.");
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "Either ConsumerARN, or StreamARN and ConsumerName, must be provided.");
         return false;
     }
     CLEANUP(topic_unrefp) struct topic *t =

@@ -9,15 +9,17 @@ struct consumer_ref {
     struct topic *topic;                    /* reference */
     const struct stream_consumer *consumer; /* inside topic */
 };
-/* The consumer named by its ARN, or by the stream's ARN and its name. False: answered. On success the
- * caller drops ret->topic. */
+/* The consumer named by its ARN, or by the stream's ARN and its name. False: answered. On success
+ * the caller drops ret->topic. */
 bool consumer_find(struct kinesis_request *rq, struct bytes stream_arn, struct bytes name,
                    struct bytes consumer_arn, struct consumer_ref *ret);
 /* In the arena. */
-struct bytes consumer_arn(struct kinesis_request *rq, const struct topic *t, const struct stream_consumer *c);
+struct bytes consumer_arn(struct kinesis_request *rq, const struct topic *t,
+                          const struct stream_consumer *c);
 /* Consumers are usable at once: ACTIVE. */
 struct kinesis_consumer consumer_show(struct kinesis_request *rq, const struct topic *t,
-                                      const struct stream_consumer *c, enum kinesis_consumer_status status);
+                                      const struct stream_consumer *c,
+                                      enum kinesis_consumer_status status);
 const struct stream_consumer *consumer_named(const struct topic *t, struct bytes name);
 
 #endif

@@ -1,8 +1,8 @@
 /* From an HTTP request to its handler and back.
  *
  * What is wrong with a request is told in AWS's order: transport, body, target, signature, types,
- * constraints, and only then what the operation itself finds. The path is never looked at. Before the
- * operation is known, an answer may be XML; after that it has the request's own encoding. */
+ * constraints, and only then what the operation itself finds. The path is never looked at. Before
+ * the operation is known, an answer may be XML; after that it has the request's own encoding. */
 #include "bridge/dispatch.h"
 
 #include <stdarg.h>
@@ -39,7 +39,8 @@ void bridge_dispatch_init(void)
     }
     for (int i = 1; i < ERR_COUNT; i++) {
         snprintf(labels, sizeof labels, "exception=\"%s\"", err_kinesis((enum err)i));
-        errors[i] = metric_get(METRIC_COUNTER, "diglot_kinesis_errors_total", "Requests answered with an error", labels);
+        errors[i] = metric_get(METRIC_COUNTER, "diglot_kinesis_errors_total",
+                               "Requests answered with an error", labels);
     }
 }
 
@@ -58,7 +59,8 @@ static struct bytes request_id(struct bridge_loop *l, struct arena *arena)
     uint64_t a = random_next(l), b = random_next(l);
     char *text = arena_printf(arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
                               (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-                              (unsigned)(0x8000 | (b >> 48 & 0x3fff)), (unsigned long long)(b & 0xffffffffffff));
+                              (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
+                              (unsigned long long)(b & 0xffffffffffff));
     return bytes_str(text);
 }
 
@@ -72,19 +74,23 @@ static struct bytes id_2(struct bridge_loop *l, struct arena *arena)
     return bytes_of(text, base64_encoded(sizeof noise));
 }
 
-uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type, struct http_header *to)
+uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
+                         struct http_header *to)
 {
     uint32_t count = 0;
     bool from_browser = http_header(rq->http, "origin").len > 0;
-    to[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"), request_id(rq->home, rq->arena)};
+    to[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
+                                       request_id(rq->home, rq->arena)};
     to[count++] = (struct http_header){BYTES_LIT("x-amz-id-2"), id_2(rq->home, rq->arena)};
     if (content_type != NULL)
         to[count++] = (struct http_header){BYTES_LIT("content-type"), bytes_str(content_type)};
     if (from_browser) {
-        to[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"), BYTES_LIT("*")};
+        to[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"),
+                                           BYTES_LIT("*")};
         to[count++] = (struct http_header){
             BYTES_LIT("access-control-expose-headers"),
-            BYTES_LIT("x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,x-amzn-ErrorMessage,Date")};
+            BYTES_LIT("x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,"
+                      "x-amzn-ErrorMessage,Date")};
     }
     return count;
 }
@@ -118,10 +124,12 @@ static void fail_text(struct kinesis_request *rq, enum err err, struct bytes tex
 {
     loop_assert(rq->http->loop);
     metric_add(errors[err], 1);
-    if (rq->op != KINESIS_OP_COUNT) metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
+    if (rq->op != KINESIS_OP_COUNT)
+        metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
     writer_reset(&rq->http->reply);
     kinesis_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
-    bool ours = err_class(err) == ERR_CLASS_FATAL || bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
+    bool ours = err_class(err) == ERR_CLASS_FATAL ||
+                bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
     send(rq, ours ? 500 : 400, type_of(rq->codec));
 }
 
@@ -139,8 +147,10 @@ void kinesis_fail_plain(struct kinesis_request *rq, enum err err)
 {
     /* An InternalFailure has no message; the log of the server tells the operator. */
     bool ours = bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
-    if (ours) log_warn("internal failure", {"err", LOG_S(err_name(err))},
-                       {"operation", LOG_S(rq->op != KINESIS_OP_COUNT ? kinesis_operations[rq->op].name : "unknown")});
+    if (ours)
+        log_warn("internal failure", {"err", LOG_S(err_name(err))},
+                 {"operation",
+                  LOG_S(rq->op != KINESIS_OP_COUNT ? kinesis_operations[rq->op].name : "unknown")});
     fail_text(rq, err, ours ? BYTES_NULL : bytes_str(err_text(err)), false);
 }
 
@@ -154,14 +164,17 @@ static void fail_xml(struct kinesis_request *rq, uint16_t status, const char *bo
 
 static void fail_unauthorised(struct kinesis_request *rq)
 {
-    fail_xml(rq, 403, "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be "
-                      "authorized</Message>\n</AccessDeniedException>\n");
+    fail_xml(rq, 403,
+             "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be "
+             "authorized</Message>\n</AccessDeniedException>\n");
 }
 
 /* application/json is recognised, but no operation speaks it. */
 static void fail_coral(struct kinesis_request *rq, uint16_t status, const char *type)
 {
-    writer_printf(&rq->http->reply, "{\"Output\":{\"__type\":\"com.amazon.coral.service#%s\"},\"Version\":\"1.0\"}", type);
+    writer_printf(&rq->http->reply,
+                  "{\"Output\":{\"__type\":\"com.amazon.coral.service#%s\"},\"Version\":\"1.0\"}",
+                  type);
     send(rq, status, TYPE_PLAIN_JSON);
 }
 
@@ -171,11 +184,16 @@ static void answer_preflight(struct kinesis_request *rq)
     uint32_t count = 0;
     struct bytes asked = http_header(rq->http, "access-control-request-headers");
     struct bytes method = http_header(rq->http, "access-control-request-method");
-    headers[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"), request_id(rq->home, rq->arena)};
-    headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"), BYTES_LIT("*")};
-    if (asked.len > 0) headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-headers"), asked};
-    if (method.len > 0) headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-methods"), method};
-    headers[count++] = (struct http_header){BYTES_LIT("access-control-max-age"), BYTES_LIT("172800")};
+    headers[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
+                                            request_id(rq->home, rq->arena)};
+    headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"),
+                                            BYTES_LIT("*")};
+    if (asked.len > 0)
+        headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-headers"), asked};
+    if (method.len > 0)
+        headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-methods"), method};
+    headers[count++] = (struct http_header){BYTES_LIT("access-control-max-age"),
+                                            BYTES_LIT("172800")};
     http_reply(rq->http, 200, headers, count);
 }
 
@@ -183,7 +201,8 @@ static void answer_preflight(struct kinesis_request *rq)
 static enum kinesis_op op_of(struct bytes target)
 {
     static const struct bytes prefix = BYTES_LIT("Kinesis_20131202.");
-    if (target.len < prefix.len || !bytes_equal(bytes_slice(target, 0, prefix.len), prefix)) return KINESIS_OP_COUNT;
+    if (target.len < prefix.len || !bytes_equal(bytes_slice(target, 0, prefix.len), prefix))
+        return KINESIS_OP_COUNT;
     return kinesis_op_find(bytes_slice(target, prefix.len, target.len - prefix.len));
 }
 
@@ -210,9 +229,11 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         fail_unauthorised(rq);
     } else if (http_body(http).len == 0) {
         rq->codec = json ? KINESIS_JSON : KINESIS_CBOR;
-        fail_text(rq, rq->op != KINESIS_OP_COUNT ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
+        fail_text(rq, rq->op != KINESIS_OP_COUNT ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION,
+                  BYTES_NULL, false);
     } else if (!cbor && !json && !plain) {
-        const uint8_t *dot = memchr(target.data ? target.data : (const uint8_t *)"", '.', target.len);
+        const uint8_t *dot = memchr(target.data ? target.data : (const uint8_t *)"", '.',
+                                    target.len);
         bool named = dot != NULL && dot > target.data && dot + 1 < target.data + target.len;
         if (named) fail_xml(rq, 404, "<UnknownOperationException/>\n");
         else fail_unauthorised(rq);
@@ -220,7 +241,9 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         rq->codec = cbor ? KINESIS_CBOR : KINESIS_JSON;
         if (!plain && rq->op != KINESIS_OP_COUNT) return false;
         bool parses = kinesis_check(rq->codec, http_body(http), rq->arena) == ERR_OK;
-        if (plain) fail_coral(rq, parses ? 404 : 400, parses ? "UnknownOperationException" : "SerializationException");
+        if (plain)
+            fail_coral(rq, parses ? 404 : 400,
+                       parses ? "UnknownOperationException" : "SerializationException");
         else fail_text(rq, parses ? ERR_UNKNOWN_OPERATION : ERR_SERIALIZATION, BYTES_NULL, false);
     }
     return true;
@@ -270,7 +293,8 @@ void bridge_dispatch_request(struct http_request *http)
         return;
     }
     struct kinesis_fault fault = {0};
-    enum err err = kinesis_decode(kinesis_operations[rq->op].input, rq->codec, http_body(http), rq->arena, rq->input, &fault);
+    enum err err = kinesis_decode(kinesis_operations[rq->op].input, rq->codec, http_body(http),
+                                  rq->arena, rq->input, &fault);
     struct bytes text = BYTES_NULL;
     enum err unsigned_err = fault.unparsable ? ERR_OK : check_signature(rq, &text);
     if (unsigned_err != ERR_OK) fail_text(rq, unsigned_err, text, false);

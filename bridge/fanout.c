@@ -3,12 +3,12 @@
  *   starting --position known--> pumping <--> asleep (watch, heartbeat timer)
  *      |                            |  \--> reading (a reader thread has the log)
  *      |                            |  \--> full (the client takes no bytes; on_writable)
- *      +----------> ended <---------+   5 minutes over, shard read to its end, taken over, client gone,
- *                                       stream deleted, storage failed
+ *      +----------> ended <---------+   5 minutes over, shard read to its end, taken over, client
+ *                                       gone, stream deleted, storage failed
  *
  * `ended` waits for what is under way (a watch that fired, a reader, news of a lost place) and then
- * gives the request back. Memory: one event is made at a time in the subscription's own arena, and no
- * more is read while QUEUE_BYTES_MAX wait to be sent. */
+ * gives the request back. Memory: one event is made at a time in the subscription's own arena, and
+ * no more is read while QUEUE_BYTES_MAX wait to be sent. */
 #include "bridge/fanout.h"
 
 #include "base/clock.h"
@@ -93,7 +93,8 @@ static void end(struct subscription *sub, enum err err, const char *text)
         sub->place_lost = !subscriptions_leave(sub->rq->bridge->subscriptions, &sub->place);
         watch_set_end(&sub->sleep);
         if (err != ERR_OK) {
-            eventstream_exception(&sub->rq->http->reply, err_kinesis(err), bytes_str(text ? text : err_text(err)));
+            eventstream_exception(&sub->rq->http->reply, err_kinesis(err),
+                                  bytes_str(text ? text : err_text(err)));
             http_stream_write(sub->rq->http, &sub->rq->http->reply);
         }
     }
@@ -103,9 +104,11 @@ static void end(struct subscription *sub, enum err err, const char *text)
 static const char *taken_text(struct subscription *sub)
 {
     struct arena *arena = sub->rq->arena;
-    return arena_printf(arena, "Another active subscription exists for this consumer: %.*s:%s:%.*s:%.*s",
+    return arena_printf(arena,
+                        "Another active subscription exists for this consumer: %.*s:%s:%.*s:%.*s",
                         BYTES_ARGS(sub->rq->bridge->account), sub->topic->name,
-                        BYTES_ARGS(shard_id_text(arena, sub->place.shard)), BYTES_ARGS(sub->place.consumer));
+                        BYTES_ARGS(shard_id_text(arena, sub->place.shard)),
+                        BYTES_ARGS(sub->place.consumer));
 }
 
 static void on_lost(struct subscription_place *place, bool taken_over)
@@ -130,7 +133,8 @@ static void on_life(struct loop_timer *timer)
 
 static void meter_event(struct subscription *sub, const struct get_page *page, int64_t behind_ms)
 {
-    struct meter_delta d = {.maxima[METER_EVENT_BEHIND] = behind_ms, .seen[METER_EVENT_BEHIND] = true};
+    struct meter_delta d = {.maxima[METER_EVENT_BEHIND] = behind_ms,
+                            .seen[METER_EVENT_BEHIND] = true};
     d.sums[METER_EVENT_SUCCESS] = 1;
     d.sums[METER_EVENT_BYTES] = (int64_t)page->bytes;
     d.sums[METER_EVENT_RECORDS] = page->count;
@@ -147,15 +151,17 @@ static void beat_at(struct subscription *sub, int64_t at_ms)
     loop_timer_set(sub->loop, &sub->heartbeat, at_ms);
 }
 
-static void send_event(struct subscription *sub, const struct shard *shard, const struct log_bounds *bounds,
-                       const struct get_page *page)
+static void send_event(struct subscription *sub, const struct shard *shard,
+                       const struct log_bounds *bounds, const struct get_page *page)
 {
     struct writer *reply = &sub->rq->http->reply;
-    struct kinesis_subscribe_to_shard_event event = fanout_event(sub->topic, shard, bounds, page, &sub->scratch);
+    struct kinesis_subscribe_to_shard_event event = fanout_event(sub->topic, shard, bounds, page,
+                                                                 &sub->scratch);
     eventstream_event(reply, &event);
     http_stream_write(sub->rq->http, reply);
     struct limits_key pipe = pipe_of(sub);
-    limits_charge_push(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer), page->bytes, clock_mono_ms());
+    limits_charge_push(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer), page->bytes,
+                       clock_mono_ms());
     meter_event(sub, page, event.millis_behind_latest);
     sub->sent_ms = loop_now_ms(sub->loop);
     beat_at(sub, sub->sent_ms + HEARTBEAT_MS);
@@ -195,7 +201,8 @@ static void read_cold(struct subscription *sub, const struct shard *shard)
 {
     sub->reading = true;
     sub->cold = (struct log_read){
-        .topic = sub->topic, .partition = shard->partition, .offset = sub->offset, .bytes_max = EVENT_BYTES_MAX,
+        .topic = sub->topic, .partition = shard->partition, .offset = sub->offset,
+        .bytes_max = EVENT_BYTES_MAX,
         .min_one = true, .home = sub->loop, .done = cold_done};
     topic_ref(sub->topic);
     read_result_init(&sub->cold.result);
@@ -207,7 +214,8 @@ static bool deliver(struct subscription *sub, const struct shard *shard, struct 
 {
     struct get_page page;
     arena_reset(&sub->scratch);
-    enum err err = get_render(sub->rq->home, shard, read, sub->offset, EVENT_RECORDS_MAX, EVENT_BYTES_MAX, &sub->scratch, &page);
+    enum err err = get_render(sub->rq->home, shard, read, sub->offset, EVENT_RECORDS_MAX,
+                              EVENT_BYTES_MAX, &sub->scratch, &page);
     if (err != ERR_OK) {
         end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
         return false;
@@ -232,20 +240,23 @@ static void cold_done(struct log_read *r)
         const struct shard *shard = refresh(sub);
         if (shard != NULL && r->err == ERR_OK) deliver(sub, shard, &r->result);
         /* Retention overtook the reader: go on at the horizon. */
-        if (shard != NULL && r->err != ERR_OK) sub->offset = shard_horizon(shard, r->result.bounds.log_start);
+        if (shard != NULL && r->err != ERR_OK)
+            sub->offset = shard_horizon(shard, r->result.bounds.log_start);
     }
     read_result_done(&r->result);
     pump(sub);
     release(sub);
 }
 
-/* One step of pushing. False: something has to happen first - an append, room in the client's queue or
- * in its pipe, a reader thread - or it is over. */
+/* One step of pushing. False: something has to happen first - an append, room in the client's queue
+ * or in its pipe, a reader thread - or it is over. */
 static bool push(struct subscription *sub)
 {
-    if (sub->ended || sub->reading || http_stream_queued(sub->rq->http) > QUEUE_BYTES_MAX) return false;
+    if (sub->ended || sub->reading || http_stream_queued(sub->rq->http) > QUEUE_BYTES_MAX)
+        return false;
     struct limits_key pipe = pipe_of(sub);
-    if (limits_push_room(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer), clock_mono_ms()) == 0) {
+    if (limits_push_room(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer),
+                         clock_mono_ms()) == 0) {
         beat_at(sub, loop_now_ms(sub->loop) + PIPE_RETRY_MS);
         return false;
     }
@@ -253,14 +264,15 @@ static bool push(struct subscription *sub)
     struct read_result read;
     read_result_init(&read);
     enum err err = plog_read_tail(log, sub->offset, EVENT_BYTES_MAX, true, &read);
-    /* Only now: a reshard closes the window before anything is appended behind it, so the newest value
-     * tells where the shard ends in what was read. */
+    /* Only now: a reshard closes the window before anything is appended behind it, so the newest
+     * value tells where the shard ends in what was read. */
     const struct shard *shard = refresh(sub);
     if (shard == NULL) {
         read_result_done(&read);
         return false;
     }
-    bool more = err == ERR_OK && (read.count > 0 || shard->end_offset >= 0) && deliver(sub, shard, &read);
+    bool more = err == ERR_OK && (read.count > 0 || shard->end_offset >= 0) &&
+                deliver(sub, shard, &read);
     read_result_done(&read);
     if (sub->ended) return false;
     if (err == ERR_COLD || err == ERR_OFFSET_OUT_OF_RANGE) read_cold(sub, shard);
@@ -315,7 +327,8 @@ static void begin_stream(struct subscription *sub)
     d.sums[err == ERR_OK ? METER_SUBSCRIBE_SUCCESS : METER_SUBSCRIBE_RATE_EXCEEDED] = 1;
     meter_add(rq->bridge->meters, sub->topic, &d);
     if (err != ERR_OK) {
-        const char *text = err == ERR_RESOURCE_IN_USE ? taken_text(sub) : "Rate exceeded: too many subscriptions.";
+        const char *text = err == ERR_RESOURCE_IN_USE ? taken_text(sub)
+                                                      : "Rate exceeded: too many subscriptions.";
         rq->on_closed = NULL;
         topic_unref(sub->topic);
         kinesis_fail(rq, err, "%s", text);

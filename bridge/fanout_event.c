@@ -11,13 +11,17 @@ static struct bytes continuation(const struct shard *shard, const struct log_bou
     if (page->count > 0) return page->records[page->count - 1].sequence_number;
     if (page->offset_next <= shard->first_offset)
         return sequence_format_start(shard->created_ms, (uint32_t)shard->index, to);
-    int64_t time_ms = bounds->arrival_last_ms > shard->created_ms ? bounds->arrival_last_ms : shard->created_ms;
-    return sequence_format(shard->created_ms, (uint32_t)shard->index, page->offset_next - 1, time_ms, to);
+    int64_t time_ms = bounds->arrival_last_ms > shard->created_ms ? bounds->arrival_last_ms
+                                                                  : shard->created_ms;
+    return sequence_format(shard->created_ms, (uint32_t)shard->index, page->offset_next - 1,
+                           time_ms, to);
 }
 
-struct kinesis_subscribe_to_shard_event fanout_event(const struct topic *t, const struct shard *shard,
+struct kinesis_subscribe_to_shard_event fanout_event(const struct topic *t,
+                                                     const struct shard *shard,
                                                      const struct log_bounds *bounds,
-                                                     const struct get_page *page, struct arena *arena)
+                                                     const struct get_page *page,
+                                                     struct arena *arena)
 {
     struct kinesis_subscribe_to_shard_event event = {
         .records = page->records,

@@ -8,9 +8,12 @@
 
 /* The event that carries page, which may be empty, to a consumer that has then had all of the shard
  * below page->offset_next: with where to continue, or the shard's children when that was its end.
- * What it names lies in the arena; a text that does not fit is left out. Thread: the request's loop. */
-struct kinesis_subscribe_to_shard_event fanout_event(const struct topic *t, const struct shard *shard,
+ * What it names lies in the arena; a text that does not fit is left out. Thread: the request's
+ * loop. */
+struct kinesis_subscribe_to_shard_event fanout_event(const struct topic *t,
+                                                     const struct shard *shard,
                                                      const struct log_bounds *bounds,
-                                                     const struct get_page *page, struct arena *arena);
+                                                     const struct get_page *page,
+                                                     struct arena *arena);
 
 #endif

@@ -14,7 +14,9 @@
 enum { KEY_CHARS_MAX = 256, FIRST_CAP = 64, RAW_KEY_BYTES_MAX = 180 };
 
 /* The renderings of what Kinesis has no place for. */
-enum rendering { KEY_NULL, KEY_EMPTY, KEY_NOT_TEXT, KEY_TOO_LONG, VALUE_NULL, HEADERS_HIDDEN, RENDERING_COUNT };
+enum rendering {
+    KEY_NULL, KEY_EMPTY, KEY_NOT_TEXT, KEY_TOO_LONG, VALUE_NULL, HEADERS_HIDDEN, RENDERING_COUNT
+};
 static struct metric *renderings[RENDERING_COUNT];
 
 void get_init(void)
@@ -25,8 +27,10 @@ void get_init(void)
         [VALUE_NULL] = "what=\"value_null\"",     [HEADERS_HIDDEN] = "what=\"headers_hidden\"",
     };
     for (int i = 0; i < RENDERING_COUNT; i++)
-        renderings[i] = metric_get(METRIC_COUNTER, "diglot_kinesis_renderings_total",
-                                   "Records read at the Kinesis door with a part that Kinesis has no place for", labels[i]);
+        renderings[i] =
+            metric_get(METRIC_COUNTER, "diglot_kinesis_renderings_total",
+                       "Records read at the Kinesis door with a part that Kinesis has no place for",
+                       labels[i]);
 }
 
 static struct bytes base64_text(struct arena *arena, const char *prefix, struct bytes raw)
@@ -42,7 +46,8 @@ static struct bytes base64_text(struct arena *arena, const char *prefix, struct 
 /* Null and empty keys are named after their offset, so that equal keys never come from different
  * records by accident; bytes that are not text are base64; a key that is too long in either form is
  * its first bytes and its hash. */
-static struct bytes partition_key(struct arena *arena, const struct record *r, enum rendering *ret_what)
+static struct bytes partition_key(struct arena *arena, const struct record *r,
+                                  enum rendering *ret_what)
 {
     size_t chars;
     bool text = bytes_is_utf8(r->key, &chars);
@@ -110,8 +115,8 @@ static enum err render_one(struct rendering_run *run, const struct record *r, in
     if (bytes_is_null(r->value)) metric_add(renderings[VALUE_NULL], 1);
     if (r->header_count > 0) metric_add(renderings[HEADERS_HIDDEN], 1);
     *out = (struct kinesis_record){
-        .sequence_number =
-            sequence_format(run->shard->created_ms, (uint32_t)run->shard->index, r->offset, arrival_ms, sequence),
+        .sequence_number = sequence_format(run->shard->created_ms, (uint32_t)run->shard->index,
+                                           r->offset, arrival_ms, sequence),
         .approximate_arrival_timestamp_ms = arrival_ms,
         .has_approximate_arrival_timestamp = true,
         .data = bytes_is_null(r->value) ? BYTES_LIT("") : r->value,
@@ -128,14 +133,16 @@ static enum err render_one(struct rendering_run *run, const struct record *r, in
 static enum err unpacked(struct rendering_run *run, struct record *r)
 {
     struct bytes key = arena_copy(run->arena, r->key), value = arena_copy(run->arena, r->value);
-    bool fits = (key.data != NULL || bytes_is_null(r->key)) && (value.data != NULL || bytes_is_null(r->value));
+    bool fits = (key.data != NULL || bytes_is_null(r->key)) &&
+                (value.data != NULL || bytes_is_null(r->value));
     if (!fits) return ERR_TOO_LARGE;
     r->key = key;
     r->value = value;
     return ERR_OK;
 }
 
-static enum err render_batch(struct rendering_run *run, const struct batch_view *batch, int64_t from, int64_t end)
+static enum err render_batch(struct rendering_run *run, const struct batch_view *batch,
+                             int64_t from, int64_t end)
 {
     struct record_iter it;
     struct record r;
@@ -157,7 +164,8 @@ static enum err render_batch(struct rendering_run *run, const struct batch_view 
     }
     TRY(it.err);
     /* Offsets that hold no record (a compacted one) are passed as well. */
-    if (!run->full) run->page->offset_next = batch->last_offset + 1 < end ? batch->last_offset + 1 : end;
+    if (!run->full)
+        run->page->offset_next = batch->last_offset + 1 < end ? batch->last_offset + 1 : end;
     return ERR_OK;
 }
 
@@ -166,7 +174,8 @@ enum err get_render(struct bridge_loop *home, const struct shard *shard,
                     size_t bytes_max, struct arena *arena, struct get_page *ret)
 {
     *ret = (struct get_page){.offset_next = offset};
-    struct rendering_run run = {.home = home, .shard = shard, .arena = arena, .count_max = count_max,
+    struct rendering_run run = {.home = home, .shard = shard, .arena = arena,
+                                .count_max = count_max,
                                 .bytes_max = bytes_max, .page = ret};
     int64_t end = shard_cut(shard, read->bounds.last_stable);
     for (int32_t i = 0; i < read->count && !run.full; i++)

@@ -88,7 +88,8 @@ void meters_free(struct meters *m)
 {
     if (m == NULL) return;
     for (uint32_t i = 0; i < m->by_id.bucket_count; i++)
-        while (m->by_id.buckets[i] != NULL) remove_meter(m, CONTAINER_OF(m->by_id.buckets[i], struct meter, by_id));
+        while (m->by_id.buckets[i] != NULL)
+            remove_meter(m, CONTAINER_OF(m->by_id.buckets[i], struct meter, by_id));
     map_done(&m->by_id);
     pthread_mutex_destroy(&m->lock);
     mem_free(m);
@@ -191,7 +192,8 @@ static uint32_t prune(struct meters *m, struct store *s, struct meter *list, uin
     return kept;
 }
 
-static void write_line(struct writer *out, const char *name, const struct meter *meter, int64_t value)
+static void write_line(struct writer *out, const char *name, const struct meter *meter,
+                       int64_t value)
 {
     writer_printf(out, "%s{stream_name=", name);
     metrics_label(out, bytes_str(meter->name));
@@ -204,12 +206,15 @@ void meters_write(struct meters *m, struct store *s, struct writer *out)
     struct meter *list = copy(m, &count);
     count = prune(m, s, list, count);
     for (int i = 0; i < METER_SUM_COUNT && count > 0; i++) {
-        metrics_head(out, sum_names[i], "counter", "As CloudWatch's metric of this name; since the start.");
-        for (uint32_t k = 0; k < count; k++) write_line(out, sum_names[i], &list[k], list[k].sums[i]);
+        metrics_head(out, sum_names[i], "counter",
+                     "As CloudWatch's metric of this name; since the start.");
+        for (uint32_t k = 0; k < count; k++)
+            write_line(out, sum_names[i], &list[k], list[k].sums[i]);
     }
     int64_t minute = clock_mono_ms() / MINUTE_MS + 1;
     for (int i = 0; i < METER_MAXIMUM_COUNT && count > 0; i++) {
-        metrics_head(out, maximum_names[i], "gauge", "As CloudWatch's metric of this name; of this minute and the last.");
+        metrics_head(out, maximum_names[i], "gauge",
+                     "As CloudWatch's metric of this name; of this minute and the last.");
         for (uint32_t k = 0; k < count; k++) {
             struct maximum *max = &list[k].maxima[i];
             if (max->minute == 0) continue;

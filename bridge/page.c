@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include "base/check.h"
 
-bool page_read(struct kinesis_request *rq, enum page_kind kind, struct bytes text, struct page_token *ret)
+bool page_read(struct kinesis_request *rq, enum page_kind kind, struct bytes text,
+               struct page_token *ret)
 {
     enum err err = page_parse(&rq->bridge->token_key, kind, text, clock_wall_ms(), rq->arena, ret);
     if (err == ERR_EXPIRED_NEXT_TOKEN)

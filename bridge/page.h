@@ -1,4 +1,5 @@
-/* NextTokens of the listings: one way to read them, with AWS's answers for those that are no good. */
+/* NextTokens of the listings: one way to read them, with AWS's answers for those that are no
+ * good. */
 #ifndef BRIDGE_PAGE_H
 #define BRIDGE_PAGE_H
 
@@ -7,6 +8,7 @@
 
 /* False: answered (ExpiredNextTokenException, InvalidArgumentException). Texts in ret
  * live in the request's arena. Thread: the request's loop. */
-bool page_read(struct kinesis_request *rq, enum page_kind kind, struct bytes text, struct page_token *ret);
+bool page_read(struct kinesis_request *rq, enum page_kind kind, struct bytes text,
+               struct page_token *ret);
 
 #endif

@@ -33,7 +33,8 @@ static enum err explicit_hash(struct kinesis_request *rq, struct put_record *r)
 {
     if (hash_key_parse(r->explicit_hash_key, &r->hash)) return ERR_OK;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was %.*s",
+                 "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. "
+                 "Specified value was %.*s",
                  BYTES_ARGS(r->explicit_hash_key));
     return ERR_INVALID_ARGUMENT;
 }
@@ -59,8 +60,8 @@ enum err put_check_size(struct kinesis_request *rq, const struct put_record *r)
 {
     if (r->data.len <= RECORD_BYTES_MAX) return ERR_OK;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "Record size of %zu bytes is larger than the stream's MaxRecordSizeInKiB of %d", r->data.len,
-                 RECORD_BYTES_MAX >> 10);
+                 "Record size of %zu bytes is larger than the stream's MaxRecordSizeInKiB of %d",
+                 r->data.len, RECORD_BYTES_MAX >> 10);
     return ERR_INVALID_ARGUMENT;
 }
 
@@ -94,7 +95,8 @@ static void count(const struct put *p)
     d.sums[METER_INCOMING_RECORDS] = stored;
     d.sums[METER_WRITE_EXCEEDED] = throttled;
     d.sums[one ? METER_PUT_RECORD_BYTES : METER_PUT_RECORDS_BYTES] = bytes;
-    d.sums[one ? METER_PUT_RECORD_LATENCY_MS : METER_PUT_RECORDS_LATENCY_MS] = kinesis_latency_ms(p->rq);
+    d.sums[one ? METER_PUT_RECORD_LATENCY_MS : METER_PUT_RECORDS_LATENCY_MS] = kinesis_latency_ms(
+        p->rq);
     d.sums[one ? METER_PUT_RECORD_SUCCESS : METER_PUT_RECORDS_SUCCESS] = stored > 0;
     d.sums[one ? METER_PUT_RECORD_CALLS : METER_PUT_RECORDS_CALLS] = 1;
     if (!one) {
@@ -132,7 +134,8 @@ static bool admit(struct put *p, struct put_record *r, int32_t shard, int64_t no
 }
 
 /* The batch of this shard that has room, else a new one at the front. */
-static struct put_batch *batch_for(struct put *p, struct put_batch **batches, int32_t shard, size_t bytes, int64_t now_ms)
+static struct put_batch *batch_for(struct put *p, struct put_batch **batches, int32_t shard,
+                                   size_t bytes, int64_t now_ms)
 {
     for (struct put_batch *b = *batches; b != NULL; b = b->next)
         if (b->shard == shard) {
@@ -153,7 +156,8 @@ static bool add(struct put *p, struct put_batch **batches, int32_t index, int64_
     struct record_header header;
     uint32_t header_count = header_of(r, &header);
     const struct shard *shard = topic_shard_of_hash(p->topic, r->hash);
-    struct put_batch *b = batch_for(p, batches, shard->index, r->data.len + r->partition_key.len, now_ms);
+    struct put_batch *b = batch_for(p, batches, shard->index, r->data.len + r->partition_key.len,
+                                    now_ms);
     if (b == NULL) return false;
     batch_size_add(&b->size, now_ms, r->partition_key, (int64_t)r->data.len, &header, header_count);
     r->next = -1;
@@ -172,7 +176,8 @@ static struct slab *repack(const struct put *p, struct slab *plain)
     packing.bytes_max = UINT32_MAX;
     struct batch_info info;
     batch_read_header(plain->data, &info);
-    struct bytes records = bytes_slice(slab_bytes(plain), BATCH_HEADER_BYTES, plain->len - BATCH_HEADER_BYTES);
+    struct bytes records = bytes_slice(slab_bytes(plain), BATCH_HEADER_BYTES,
+                                       plain->len - BATCH_HEADER_BYTES);
     struct slab *packed = NULL;
     enum err err = batch_recode(&info, records, &packing, &p->rq->home->deflater, NULL, &packed);
     slab_unref(plain);
@@ -253,7 +258,8 @@ static void route_again(struct put *p, struct put_batch *moved)
     int64_t now_ms = clock_wall_ms();
     for (int32_t i = moved->first; i >= 0;) {
         int32_t next = p->records[i].next;
-        if (!add(p, &batches, i, now_ms)) fail_record(&p->records[i], ERR_UNKNOWN_SERVER_ERROR, "Internal Service Failure");
+        if (!add(p, &batches, i, now_ms))
+            fail_record(&p->records[i], ERR_UNKNOWN_SERVER_ERROR, "Internal Service Failure");
         i = next;
     }
     send_batches(p, batches, moved->tries + 1, now_ms);
@@ -292,7 +298,8 @@ void put_start(struct put *p)
         struct put_record *r = &p->records[i];
         r->err = ERR_OK;
         if (!admit(p, r, topic_shard_of_hash(p->topic, r->hash)->index, mono_ms)) continue;
-        if (!add(p, &batches, (int32_t)i, now_ms)) fail_record(r, ERR_UNKNOWN_SERVER_ERROR, "Internal Service Failure");
+        if (!add(p, &batches, (int32_t)i, now_ms))
+            fail_record(r, ERR_UNKNOWN_SERVER_ERROR, "Internal Service Failure");
     }
     send_batches(p, batches, 0, now_ms);
     finish(p);

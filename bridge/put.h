@@ -1,8 +1,8 @@
 /* Putting records: PutRecord and PutRecords share this road to the logs.
  *
  * Each record goes to the open shard whose range holds its hash; records of one shard travel as one
- * record batch, in their order, and come back with their offsets. When a reshard overtakes them, what
- * was not written is routed again by the new shard map. Thread: the request's loop. */
+ * record batch, in their order, and come back with their offsets. When a reshard overtakes them,
+ * what was not written is routed again by the new shard map. Thread: the request's loop. */
 #ifndef BRIDGE_PUT_H
 #define BRIDGE_PUT_H
 
@@ -36,10 +36,11 @@ struct put {
 /* The header that carries an ExplicitHashKey into the log. */
 #define PUT_EXPLICIT_HASH_HEADER "diglot.explicit.hash.key"
 
-/* Fills in the hash of each record. Errors: ERR_INVALID_ARGUMENT, answered already - an ExplicitHashKey is
- * out of range. Thread: the request's loop. */
+/* Fills in the hash of each record. Errors: ERR_INVALID_ARGUMENT, answered already - an
+ * ExplicitHashKey is out of range. Thread: the request's loop. */
 enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32_t count);
-/* The most a record may hold, data and partition key. Errors: ERR_INVALID_ARGUMENT, answered already.
+/* The most a record may hold, data and partition key. Errors: ERR_INVALID_ARGUMENT, answered
+ * already.
  * Thread: the request's loop. */
 enum err put_check_size(struct kinesis_request *rq, const struct put_record *r);
 

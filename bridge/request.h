@@ -37,7 +37,8 @@ void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, 
 /* What a failed control or append means at this door, with err's own text. */
 void kinesis_fail_plain(struct kinesis_request *rq, enum err err);
 
-/* The response headers of every answer; to: room for KINESIS_HEADERS_MAX. Texts live in the arena. */
+/* The response headers of every answer; to: room for KINESIS_HEADERS_MAX. Texts live in the
+ * arena. */
 enum { KINESIS_HEADERS_MAX = 6 };
 uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
                          struct http_header *to);

@@ -11,28 +11,38 @@ static bool check(struct kinesis_request *rq, const struct topic *t, int32_t hou
 {
     int32_t now = stream_retention_hours(t);
     if (hours < HOURS_MIN)
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Minimum allowed retention period is %d hours. Requested retention period (%" PRId32 " hours) is too short.",
-                     HOURS_MIN, hours);
+        kinesis_fail(
+            rq, ERR_INVALID_ARGUMENT,
+            "Minimum allowed retention period is %d hours. Requested retention period (%" PRId32
+            " hours) is too short.",
+            HOURS_MIN, hours);
     else if (hours > HOURS_MAX)
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Maximum allowed retention period is %d hours. Requested retention period (%" PRId32 " hours) is too long.",
-                     HOURS_MAX, hours);
+        kinesis_fail(
+            rq, ERR_INVALID_ARGUMENT,
+            "Maximum allowed retention period is %d hours. Requested retention period (%" PRId32
+            " hours) is too long.",
+            HOURS_MAX, hours);
     else if (increase && hours < now)
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Requested retention period (%" PRId32 " hours) for stream %s can not be shorter than existing retention "
-                     "period (%" PRId32 " hours). Use DecreaseRetentionPeriod API.", hours, t->name, now);
+        kinesis_fail(
+            rq, ERR_INVALID_ARGUMENT,
+            "Requested retention period (%" PRId32
+            " hours) for stream %s can not be shorter than existing retention period (%" PRId32
+            " hours). Use DecreaseRetentionPeriod API.",
+            hours, t->name, now);
     else if (!increase && hours > now)
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Requested retention period (%" PRId32 " hours) for stream %s can not be longer than existing retention "
-                     "period (%" PRId32 " hours). Use IncreaseRetentionPeriod API.", hours, t->name, now);
+        kinesis_fail(
+            rq, ERR_INVALID_ARGUMENT,
+            "Requested retention period (%" PRId32
+            " hours) for stream %s can not be longer than existing retention period (%" PRId32
+            " hours). Use IncreaseRetentionPeriod API.",
+            hours, t->name, now);
     else
         return true;
     return false;
 }
 
-void retention_change(struct kinesis_request *rq, struct bytes name, struct bytes arn, int32_t hours,
-                      bool increase)
+void retention_change(struct kinesis_request *rq, struct bytes name, struct bytes arn,
+                      int32_t hours, bool increase)
 {
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, name, arn);
     if (t == NULL || !check(rq, t, hours, increase)) return;
@@ -43,6 +53,7 @@ void retention_change(struct kinesis_request *rq, struct bytes name, struct byte
         return;
     }
     *config = (struct config_change){CONFIG_SET, BYTES_LIT("retention.ms"), bytes_str(value)};
-    struct control change = {.kind = CONTROL_ALTER_CONFIG, .id = t->id, .configs = config, .config_count = 1};
+    struct control change = {.kind = CONTROL_ALTER_CONFIG, .id = t->id, .configs = config,
+                             .config_count = 1};
     change_start(rq, &change, change_reply_empty);
 }

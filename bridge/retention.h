@@ -4,8 +4,9 @@
 
 #include "bridge/request.h"
 
-/* Answers the request. increase: the new period may not be shorter than the old one, else not longer. */
-void retention_change(struct kinesis_request *rq, struct bytes name, struct bytes arn, int32_t hours,
-                      bool increase);
+/* Answers the request. increase: the new period may not be shorter than the old one, else not
+ * longer. */
+void retention_change(struct kinesis_request *rq, struct bytes name, struct bytes arn,
+                      int32_t hours, bool increase);
 
 #endif

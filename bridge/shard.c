@@ -9,12 +9,13 @@
 
 static void fail_unknown(struct kinesis_request *rq, struct bytes stream, struct bytes id)
 {
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Could not find shard %.*s in stream %.*s under account %.*s.", BYTES_ARGS(id),
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                 "Could not find shard %.*s in stream %.*s under account %.*s.", BYTES_ARGS(id),
                  BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
 }
 
-bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn, struct bytes id,
-                int32_t *ret_index)
+bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn,
+                struct bytes id, int32_t *ret_index)
 {
     uint32_t index;
     if (shard_id_parse(id, &index) == ERR_OK) {
@@ -22,12 +23,14 @@ bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct byt
         return true;
     }
     struct arn arn = {.stream = stream_name};
-    if (bytes_is_null(stream_name) && arn_parse(stream_arn, &arn) != ERR_OK) arn.stream = stream_arn;
+    if (bytes_is_null(stream_name) && arn_parse(stream_arn, &arn) != ERR_OK)
+        arn.stream = stream_arn;
     fail_unknown(rq, arn.stream, id);
     return false;
 }
 
-const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, int32_t index)
+const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t,
+                                    int32_t index)
 {
     const struct shard *shard = topic_shard(t, index);
     if (shard == NULL) fail_unknown(rq, topic_name(t), shard_id_text(rq->arena, index));
@@ -38,8 +41,10 @@ const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic
 {
     const struct shard *shard = topic_shard(t, index);
     if (shard == NULL)
-        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Shard %.*s in stream %s under account %.*s does not exist",
-                     BYTES_ARGS(shard_id_text(rq->arena, index)), t->name, BYTES_ARGS(rq->bridge->account));
+        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                     "Shard %.*s in stream %s under account %.*s does not exist",
+                     BYTES_ARGS(shard_id_text(rq->arena, index)), t->name,
+                     BYTES_ARGS(rq->bridge->account));
     return shard;
 }
 
@@ -47,8 +52,9 @@ bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const stru
 {
     if (shard->end_offset < 0) return true;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "Shard %.*s in stream %s under account %.*s has already been merged or split, and thus is not eligible "
-                 "for merging or splitting.", BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
+                 "Shard %.*s in stream %s under account %.*s has already been merged or split, and "
+                 "thus is not eligible for merging or splitting.",
+                 BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
                  BYTES_ARGS(rq->bridge->account));
     return false;
 }
@@ -57,19 +63,22 @@ void shard_fail_limit(struct kinesis_request *rq, int32_t more)
 {
     struct catalog_totals totals;
     store_totals(rq_store(rq), &totals);
-    kinesis_fail(rq, ERR_LIMIT_EXCEEDED,
-                 "This request would exceed the shard limit for the account %.*s in %.*s. Current shard count for the "
-                 "account: %" PRId64 ". Limit: %" PRId32 ". Number of additional shards that would have resulted from this "
-                 "request: %" PRId32 ". Refer to the AWS Service Limits page "
-                 "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits and how to "
-                 "request higher limits.",
-                 BYTES_ARGS(rq->bridge->account), BYTES_ARGS(rq->bridge->region), totals.open_shards,
-                 rq->bridge->options.shard_limit, more);
+    kinesis_fail(
+        rq, ERR_LIMIT_EXCEEDED,
+        "This request would exceed the shard limit for the account %.*s in %.*s. Current shard "
+        "count for the account: %" PRId64 ". Limit: %" PRId32
+        ". Number of additional shards that would have resulted from this request: %" PRId32
+        ". Refer to the AWS Service Limits page "
+        "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits "
+        "and how to request higher limits.",
+        BYTES_ARGS(rq->bridge->account), BYTES_ARGS(rq->bridge->region), totals.open_shards,
+        rq->bridge->options.shard_limit, more);
 }
 
 const char *shard_rate_text(struct kinesis_request *rq, const struct topic *t, int32_t index)
 {
-    const char *text = arena_printf(rq->arena, "Rate exceeded for shard %.*s in stream %s under account %.*s.",
+    const char *text = arena_printf(rq->arena,
+                                    "Rate exceeded for shard %.*s in stream %s under account %.*s.",
                                     BYTES_ARGS(shard_id_text(rq->arena, index)), t->name,
                                     BYTES_ARGS(rq->bridge->account));
     return text ? text : err_text(ERR_PROVISIONED_THROUGHPUT_EXCEEDED);
@@ -96,10 +105,12 @@ bool shard_is_expired(const struct topic *t, const struct shard *shard)
     if (shard->end_offset < 0) return false;
     int64_t retention_ms = t->config.retention_ms;
     if (retention_ms < 0 || clock_wall_ms() - shard->closed_ms < retention_ms) return false;
-    return plog_bounds(t->partitions[shard->partition].log, &bounds) == ERR_OK && bounds.log_start >= shard->end_offset;
+    return plog_bounds(t->partitions[shard->partition].log, &bounds) == ERR_OK &&
+           bounds.log_start >= shard->end_offset;
 }
 
-static struct bytes sequence_text(struct arena *arena, struct bytes (*format)(int64_t, uint32_t, char *),
+static struct bytes sequence_text(struct arena *arena,
+                                  struct bytes (*format)(int64_t, uint32_t, char *),
                                   const struct shard *shard)
 {
     char *to = arena_alloc(arena, SEQUENCE_TEXT_BYTES);
@@ -110,11 +121,13 @@ void shard_describe(struct arena *arena, const struct shard *shard, struct kines
 {
     *ret = (struct kinesis_shard){
         .shard_id = shard_id_text(arena, shard->index),
-        .hash_key_range = {hash_key_text(arena, shard->hash_first), hash_key_text(arena, shard->hash_last)},
+        .hash_key_range = {hash_key_text(arena, shard->hash_first),
+                           hash_key_text(arena, shard->hash_last)},
         .sequence_number_range = {sequence_text(arena, sequence_format_start, shard), BYTES_NULL},
     };
     if (shard->parent >= 0) ret->parent_shard_id = shard_id_text(arena, shard->parent);
-    if (shard->adjacent_parent >= 0) ret->adjacent_parent_shard_id = shard_id_text(arena, shard->adjacent_parent);
+    if (shard->adjacent_parent >= 0)
+        ret->adjacent_parent_shard_id = shard_id_text(arena, shard->adjacent_parent);
     char *end = shard->end_offset >= 0 ? arena_alloc(arena, SEQUENCE_TEXT_BYTES) : NULL;
     if (end != NULL)
         ret->sequence_number_range.ending_sequence_number =
@@ -133,13 +146,15 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
         if (child->parent != shard->index && child->adjacent_parent != shard->index) continue;
         struct kinesis_child_shard *out = &list[(*ret_count)++];
         out->shard_id = shard_id_text(arena, child->index);
-        out->hash_key_range = (struct kinesis_hash_key_range){hash_key_text(arena, child->hash_first),
-                                                              hash_key_text(arena, child->hash_last)};
+        out->hash_key_range =
+            (struct kinesis_hash_key_range){hash_key_text(arena, child->hash_first),
+                                            hash_key_text(arena, child->hash_last)};
         out->parent_shards = ARENA_ARRAY(arena, struct bytes, 2);
         if (out->parent_shards == NULL) continue;
         out->parent_shards[out->parent_shards_count++] = shard_id_text(arena, child->parent);
         if (child->adjacent_parent >= 0)
-            out->parent_shards[out->parent_shards_count++] = shard_id_text(arena, child->adjacent_parent);
+            out->parent_shards[out->parent_shards_count++] = shard_id_text(arena,
+                                                                           child->adjacent_parent);
     }
     return list;
 }
@@ -148,26 +163,31 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
 
 /* While a stream is shown as UPDATING its shards are shown as they were: what happened after
  * page->settled_ms is not told yet. */
-static bool is_settled(const struct topic *t, const struct shard *shard, const struct shard_page *page)
+static bool is_settled(const struct topic *t, const struct shard *shard,
+                       const struct shard_page *page)
 {
     const struct shard *parent = shard->parent >= 0 ? topic_shard(t, shard->parent) : NULL;
     return parent == NULL || parent->closed_ms <= page->settled_ms;
 }
 
-static bool is_listed(const struct topic *t, const struct shard *shard, const struct shard_page *page)
+static bool is_listed(const struct topic *t, const struct shard *shard,
+                      const struct shard_page *page)
 {
     bool open = shard->end_offset < 0 || shard->closed_ms > page->settled_ms;
     if (!is_settled(t, shard, page)) return false;
     switch (page->filter) {
     case KINESIS_SHARD_FILTER_TYPE_AT_LATEST: return open;
     case KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP:
-        return shard->created_ms <= page->filter_ms && (open || shard->closed_ms >= page->filter_ms);
-    case KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP: return open || shard->closed_ms >= page->filter_ms;
+        return shard->created_ms <= page->filter_ms &&
+               (open || shard->closed_ms >= page->filter_ms);
+    case KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP:
+        return open || shard->closed_ms >= page->filter_ms;
     case KINESIS_SHARD_FILTER_TYPE_AT_TRIM_HORIZON:
         /* Those that were open at the horizon: their parents, if any, are expired. */
         for (int32_t i = 0; i < t->shard_count; i++) {
             const struct shard *parent = &t->shards[i];
-            bool is_parent = parent->index == shard->parent || parent->index == shard->adjacent_parent;
+            bool is_parent = parent->index == shard->parent ||
+                             parent->index == shard->adjacent_parent;
             if (is_parent && !shard_is_expired(t, parent)) return false;
         }
         [[fallthrough]];
@@ -204,8 +224,9 @@ bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct 
 
 /* ---- Starting points */
 
-static enum err position_of_sequence(struct kinesis_request *rq, const struct topic *t, const struct shard *shard,
-                                     bool after, struct bytes text, struct shard_position *ret)
+static enum err position_of_sequence(struct kinesis_request *rq, const struct topic *t,
+                                     const struct shard *shard, bool after, struct bytes text,
+                                     struct shard_position *ret)
 {
     struct sequence s;
     struct bytes id = shard_id_text(rq->arena, shard->index);
@@ -215,7 +236,8 @@ static enum err position_of_sequence(struct kinesis_request *rq, const struct to
     if (parsed != ERR_OK) why = "is invalid.";
     else if (s.shard_index != shard->index) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Invalid StartingSequenceNumber. It encodes %.*s, while it was used in a call to a shard with %.*s",
+                     "Invalid StartingSequenceNumber. It encodes %.*s, while it was used in a call "
+                     "to a shard with %.*s",
                      BYTES_ARGS(shard_id_text(rq->arena, s.shard_index)), BYTES_ARGS(id));
         return ERR_INVALID_ARGUMENT;
     } else if (s.kind == SEQUENCE_OLD && s.version == 0) {
@@ -225,18 +247,21 @@ static enum err position_of_sequence(struct kinesis_request *rq, const struct to
         why = "is invalid because it did not come from this stream.";
     if (why != NULL) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "StartingSequenceNumber %.*s used in GetShardIterator on shard %.*s in stream %s under account %.*s %s",
+                     "StartingSequenceNumber %.*s used in GetShardIterator on shard %.*s in stream "
+                     "%s under account %.*s %s",
                      BYTES_ARGS(text), BYTES_ARGS(id), t->name, BYTES_ARGS(account), why);
         return ERR_INVALID_ARGUMENT;
     }
     ret->kind = SHARD_AT_OFFSET;
     if (s.kind == SEQUENCE_SHARD_START) ret->value = shard->first_offset;
-    else if (s.kind == SEQUENCE_SHARD_END) ret->value = shard->end_offset < 0 ? INT64_MAX : shard->end_offset;
+    else if (s.kind == SEQUENCE_SHARD_END)
+        ret->value = shard->end_offset < 0 ? INT64_MAX : shard->end_offset;
     else ret->value = s.offset + (after ? 1 : 0);
     return ERR_OK;
 }
 
-static enum err position_latest(const struct topic *t, const struct shard *shard, struct shard_position *ret)
+static enum err position_latest(const struct topic *t, const struct shard *shard,
+                                struct shard_position *ret)
 {
     struct log_bounds bounds;
     ret->kind = SHARD_AT_OFFSET;
@@ -249,29 +274,31 @@ static enum err position_latest(const struct topic *t, const struct shard *shard
     return ERR_OK;
 }
 
-static enum err position_of_time(struct kinesis_request *rq, bool has_timestamp, int64_t timestamp_ms,
-                                 struct shard_position *ret)
+static enum err position_of_time(struct kinesis_request *rq, bool has_timestamp,
+                                 int64_t timestamp_ms, struct shard_position *ret)
 {
     int64_t now = clock_wall_ms();
     if (!has_timestamp) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no "
-                     "timestamp parameter.");
+                     "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. "
+                     "Current request has no timestamp parameter.");
         return ERR_INVALID_ARGUMENT;
     }
     if (timestamp_ms > now) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "
-                     "timestampInMillis: %" PRId64 ", currentTimestampInMillis: %" PRId64, timestamp_ms, now);
+                     "The timestampInMillis parameter cannot be greater than the "
+                     "currentTimestampInMillis. timestampInMillis: %" PRId64
+                     ", currentTimestampInMillis: %" PRId64,
+                     timestamp_ms, now);
         return ERR_INVALID_ARGUMENT;
     }
     *ret = (struct shard_position){SHARD_AT_ARRIVAL, timestamp_ms};
     return ERR_OK;
 }
 
-enum err shard_position(struct kinesis_request *rq, const struct topic *t, const struct shard *shard,
-                        struct bytes type, struct bytes sequence, bool has_timestamp,
-                        int64_t timestamp_ms, struct shard_position *ret)
+enum err shard_position(struct kinesis_request *rq, const struct topic *t,
+                        const struct shard *shard, struct bytes type, struct bytes sequence,
+                        bool has_timestamp, int64_t timestamp_ms, struct shard_position *ret)
 {
     int kind = kinesis_shard_iterator_type_index(type);
     bool at = kind == KINESIS_SHARD_ITERATOR_TYPE_AT_SEQUENCE_NUMBER;
@@ -279,9 +306,12 @@ enum err shard_position(struct kinesis_request *rq, const struct topic *t, const
     bool timed = kind == KINESIS_SHARD_ITERATOR_TYPE_AT_TIMESTAMP;
     if (!timed && (at || after) == bytes_is_null(sequence)) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and StartingSequenceNumber or (2) "
-                     "TRIM_HORIZON or LATEST and no StartingSequenceNumber. Request specified %.*s and %s",
-                     BYTES_ARGS(type), bytes_is_null(sequence) ? "no StartingSequenceNumber." : "also a StartingSequenceNumber.");
+                     "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and "
+                     "StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no "
+                     "StartingSequenceNumber. Request specified %.*s and %s",
+                     BYTES_ARGS(type),
+                     bytes_is_null(sequence) ? "no StartingSequenceNumber."
+                                             : "also a StartingSequenceNumber.");
         return ERR_INVALID_ARGUMENT;
     }
     if (at || after) return position_of_sequence(rq, t, shard, after, sequence, ret);

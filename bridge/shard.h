@@ -1,10 +1,11 @@
 /* Shards as windows of partition logs.
  *
- * A shard reads the offsets [first_offset, end_offset) of its partition, and the sequence number of a
- * record is a function of (creation time of the shard, its index, offset) alone, so both convert by
- * arithmetic. Parent and child meet exactly: when a shard on partition p closes at offset X, a child on
- * p begins at X, and a child on another partition begins at that one's end; nothing was appended
- * there under an older window, because the shard that had it is closed too, or there was none. */
+ * A shard reads the offsets [first_offset, end_offset) of its partition, and the sequence number of
+ * a record is a function of (creation time of the shard, its index, offset) alone, so both convert
+ * by arithmetic. Parent and child meet exactly: when a shard on partition p closes at offset X, a
+ * child on p begins at X, and a child on another partition begins at that one's end; nothing was
+ * appended there under an older window, because the shard that had it is closed too, or there was
+ * none. */
 #ifndef BRIDGE_SHARD_H
 #define BRIDGE_SHARD_H
 
@@ -14,10 +15,11 @@
 
 /* The index in a shard's name, looked at before the stream is. False: answered with
  * ResourceNotFoundException. */
-bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn, struct bytes id,
-                int32_t *ret_index);
+bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn,
+                struct bytes id, int32_t *ret_index);
 /* The shard of that index for a change. NULL: answered with ResourceNotFoundException. */
-const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t, int32_t index);
+const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t,
+                                    int32_t index);
 /* The same for a reader; the words differ. */
 const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, int32_t index);
 /* False and answered (InvalidArgumentException) when it was split or merged already. */
@@ -46,14 +48,14 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
 
 /* A page of a listing, ordered by index. */
 struct shard_page {
-    int32_t after;                      /* indices above this one; -1: from the first */
+    int32_t after;                   /* indices above this one; -1: from the first */
     int32_t count_max;
-    int filter;                         /* enum kinesis_shard_filter_type; negative: all not expired */
+    int filter;                      /* enum kinesis_shard_filter_type; negative: all not expired */
     int64_t filter_ms;
-    int64_t settled_ms;                 /* shard_list()'s */
-    struct kinesis_shard *shards;       /* in the arena */
+    int64_t settled_ms;              /* shard_list()'s */
+    struct kinesis_shard *shards;    /* in the arena */
     uint32_t count;
-    int32_t last;                       /* index of the last one listed */
+    int32_t last;                    /* index of the last one listed */
     bool more;
 };
 void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_page *page);
@@ -68,10 +70,10 @@ struct shard_position {
 };
 /* The starting point of GetShardIterator and SubscribeToShard: type and what goes with it.
  * created: the operation's name in the texts.
- * Errors: ERR_INVALID_ARGUMENT, ERR_UNKNOWN_SERVER_ERROR - answered already; ERR_COLD - LATEST of a log
- * that is not open yet: open it and ask again. Thread: the request's loop. */
-enum err shard_position(struct kinesis_request *rq, const struct topic *t, const struct shard *shard,
-                        struct bytes type, struct bytes sequence, bool has_timestamp,
-                        int64_t timestamp_ms, struct shard_position *ret);
+ * Errors: ERR_INVALID_ARGUMENT, ERR_UNKNOWN_SERVER_ERROR - answered already; ERR_COLD - LATEST of a
+ * log that is not open yet: open it and ask again. Thread: the request's loop. */
+enum err shard_position(struct kinesis_request *rq, const struct topic *t,
+                        const struct shard *shard, struct bytes type, struct bytes sequence,
+                        bool has_timestamp, int64_t timestamp_ms, struct shard_position *ret);
 
 #endif

@@ -1,4 +1,5 @@
-/* The inside of struct bridge, for the operations. Everything per loop is touched by that loop alone. */
+/* The inside of struct bridge, for the operations. Everything per loop is touched by that loop
+ * alone. */
 #ifndef BRIDGE_STATE_H
 #define BRIDGE_STATE_H
 

@@ -38,7 +38,8 @@ enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t
     if (deleted != NULL) return KINESIS_STREAM_STATUS_DELETING;
     if (now - t->created_ms < shown) return KINESIS_STREAM_STATUS_CREATING;
     for (int32_t i = 0; shown > 0 && i < t->shard_count; i++)
-        if (t->shards[i].closed_ms > 0 && now - t->shards[i].closed_ms < shown) return KINESIS_STREAM_STATUS_UPDATING;
+        if (t->shards[i].closed_ms > 0 && now - t->shards[i].closed_ms < shown)
+            return KINESIS_STREAM_STATUS_UPDATING;
     return KINESIS_STREAM_STATUS_ACTIVE;
 }
 
@@ -47,13 +48,16 @@ static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct
     if (rq->op == KINESIS_OP_GET_SHARD_ITERATOR) {      /* speaks of the shard alone */
         int64_t index = 0;
         uint32_t parsed;
-        if (shard_id_parse(rq->input->get_shard_iterator.shard_id, &parsed) == ERR_OK) index = parsed;
-        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Shard %.*s in stream %.*s under account %.*s does not exist",
-                     BYTES_ARGS(shard_id_text(rq->arena, (int32_t)index)), BYTES_ARGS(name), BYTES_ARGS(account));
+        if (shard_id_parse(rq->input->get_shard_iterator.shard_id, &parsed) == ERR_OK)
+            index = parsed;
+        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                     "Shard %.*s in stream %.*s under account %.*s does not exist",
+                     BYTES_ARGS(shard_id_text(rq->arena, (int32_t)index)), BYTES_ARGS(name),
+                     BYTES_ARGS(account));
         return;
     }
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.", BYTES_ARGS(name),
-                 BYTES_ARGS(account));
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.",
+                 BYTES_ARGS(name), BYTES_ARGS(account));
 }
 
 struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn)
@@ -69,12 +73,14 @@ struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct 
         return NULL;
     }
     if (!bytes_is_null(name) && !bytes_equal(name, parsed.stream)) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "StreamName %.*s and StreamARN %.*s do not name the same stream.",
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "StreamName %.*s and StreamARN %.*s do not name the same stream.",
                      BYTES_ARGS(name), BYTES_ARGS(arn));
         return NULL;
     }
     bool ours = bytes_equal(parsed.account, b->account) && bytes_equal(parsed.region, b->region);
-    bool describes = rq->op == KINESIS_OP_DESCRIBE_STREAM || rq->op == KINESIS_OP_DESCRIBE_STREAM_SUMMARY;
+    bool describes = rq->op == KINESIS_OP_DESCRIBE_STREAM ||
+                     rq->op == KINESIS_OP_DESCRIBE_STREAM_SUMMARY;
     struct topic *t = ours ? store_topic(b->store, parsed.stream) : NULL;
     if (t == NULL && ours && describes) t = find_deleting(rq->bridge, parsed.stream, NULL);
     if (t != NULL && topic_is_stream(t)) return t;
@@ -96,12 +102,14 @@ bool stream_is_active(struct kinesis_request *rq, const struct topic *t)
 {
     enum kinesis_stream_status status = stream_status(rq->bridge, t);
     if (status == KINESIS_STREAM_STATUS_ACTIVE) return true;
-    kinesis_fail(rq, ERR_RESOURCE_IN_USE, "Stream %s under account %.*s not ACTIVE, instead in state %.*s", t->name,
+    kinesis_fail(rq, ERR_RESOURCE_IN_USE,
+                 "Stream %s under account %.*s not ACTIVE, instead in state %.*s", t->name,
                  BYTES_ARGS(rq->bridge->account), BYTES_ARGS(kinesis_stream_status_text(status)));
     return false;
 }
 
-struct kinesis_stream_mode_details *stream_mode(const struct topic *t, struct kinesis_stream_mode_details *to)
+struct kinesis_stream_mode_details *stream_mode(const struct topic *t,
+                                                struct kinesis_stream_mode_details *to)
 {
     to->stream_mode = kinesis_stream_mode_text(t->on_demand ? KINESIS_STREAM_MODE_ON_DEMAND
                                                             : KINESIS_STREAM_MODE_PROVISIONED);

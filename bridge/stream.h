@@ -11,8 +11,8 @@ enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t
 /* The stream was deleted: it is shown as DELETING for a while, if the bridge shows such states. */
 void stream_show_deleting(struct bridge *b, const struct topic *t);
 
-/* The stream that a request names, by name or by ARN, as a reference. NULL: the request was answered
- * (ResourceNotFoundException; InvalidArgumentException when it names none). */
+/* The stream that a request names, by name or by ARN, as a reference. NULL: the request was
+ * answered (ResourceNotFoundException; InvalidArgumentException when it names none). */
 struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn);
 /* The same for records: a stream that is still CREATING does not exist for them. */
 struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name, struct bytes arn);
@@ -20,7 +20,8 @@ struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name
 bool stream_is_active(struct kinesis_request *rq, const struct topic *t);
 
 /* PROVISIONED or ON_DEMAND, in *to; returns to. */
-struct kinesis_stream_mode_details *stream_mode(const struct topic *t, struct kinesis_stream_mode_details *to);
+struct kinesis_stream_mode_details *stream_mode(const struct topic *t,
+                                                struct kinesis_stream_mode_details *to);
 /* Retention in hours, rounded up; for ever counts as AWS's longest, 8760. */
 int32_t stream_retention_hours(const struct topic *t);
 

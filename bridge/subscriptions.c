@@ -30,23 +30,27 @@ void subscriptions_free(struct subscriptions *s)
     mem_free(s);
 }
 
-static struct subscription_place **bucket_of(struct subscriptions *s, const struct subscription_place *p)
+static struct subscription_place **bucket_of(struct subscriptions *s,
+                                             const struct subscription_place *p)
 {
     uint64_t h = bytes_hash(bytes_of(p->topic_id.bytes, sizeof p->topic_id.bytes));
     h += (uint64_t)p->shard * 0x9e3779b97f4a7c15u;
     return &s->buckets[(h >> 32) % BUCKETS];
 }
 
-static bool is_of(const struct subscription_place *p, const struct uuid *topic_id, struct bytes consumer)
+static bool is_of(const struct subscription_place *p, const struct uuid *topic_id,
+                  struct bytes consumer)
 {
     return uuid_equal(&p->topic_id, topic_id) && bytes_equal(p->consumer, consumer);
 }
 
 /* Where the place of this consumer and shard is linked, or would be. The caller holds the lock. */
-static struct subscription_place **find(struct subscriptions *s, const struct subscription_place *like)
+static struct subscription_place **find(struct subscriptions *s,
+                                        const struct subscription_place *like)
 {
     struct subscription_place **at = bucket_of(s, like);
-    while (*at != NULL && !((*at)->shard == like->shard && is_of(*at, &like->topic_id, like->consumer)))
+    while (*at != NULL &&
+           !((*at)->shard == like->shard && is_of(*at, &like->topic_id, like->consumer)))
         at = &(*at)->next;
     return at;
 }
@@ -71,7 +75,8 @@ static void on_lost(struct job *job)
 }
 
 /* The caller holds the lock, and posts the job without it: until then the owner waits. */
-static struct subscription_place *lose(struct subscriptions *s, struct subscription_place **at, bool taken_over)
+static struct subscription_place *lose(struct subscriptions *s, struct subscription_place **at,
+                                       bool taken_over)
 {
     struct subscription_place *p = take_off(s, at);
     p->job.run = on_lost;

@@ -35,15 +35,16 @@ struct subscription_place {
 struct subscriptions *subscriptions_new(void);              /* never NULL. Thread: main */
 void subscriptions_free(struct subscriptions *s);           /* none is left; NULL is a no-op */
 
-/* Takes the place, from a subscription that is old enough if need be. What stands above subscriptions.c's
- * fields is set.
+/* Takes the place, from a subscription that is old enough if need be. What stands above
+ * subscriptions.c's fields is set.
  * Errors: ERR_RESOURCE_IN_USE - another one is too young to be taken over; ERR_LIMIT_EXCEEDED -
  * SUBSCRIPTIONS_MAX are there. Thread: place->loop; a short lock. */
 enum err subscriptions_take(struct subscriptions *s, struct subscription_place *place);
-/* Gives the place back, if it is still held. False: it was lost and lost() is still called; until then
- * place stays where it is. Thread: place->loop; a short lock. */
+/* Gives the place back, if it is still held. False: it was lost and lost() is still called; until
+ * then place stays where it is. Thread: place->loop; a short lock. */
 bool subscriptions_leave(struct subscriptions *s, struct subscription_place *place);
 /* Takes all places of a consumer that was deregistered. Thread: any. */
-void subscriptions_drop(struct subscriptions *s, const struct uuid *topic_id, struct bytes consumer);
+void subscriptions_drop(struct subscriptions *s, const struct uuid *topic_id,
+                        struct bytes consumer);
 
 #endif

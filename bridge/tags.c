@@ -10,7 +10,8 @@ static uint32_t next_char(struct bytes text, size_t *at)
     uint8_t lead = text.data[(*at)++];
     if (lead < 0x80) return lead;
     uint32_t c = lead < 0xe0 ? lead & 0x1f : lead < 0xf0 ? lead & 0x0f : lead & 0x07;
-    while (*at < text.len && (text.data[*at] & 0xc0) == 0x80) c = c << 6 | (text.data[(*at)++] & 0x3f);
+    while (*at < text.len && (text.data[*at] & 0xc0) == 0x80)
+        c = c << 6 | (text.data[(*at)++] & 0x3f);
     return c;
 }
 
@@ -31,10 +32,11 @@ static bool has_percent(struct bytes text)
     return text.len > 0 && memchr(text.data, '%', text.len) != NULL;
 }
 
-/* AWS looks twice: for characters that no tag may have, and then for '%', which it has just allowed.
+/* AWS looks twice: for characters that no tag may have, and then for '%', which it has just
+ * allowed.
  * False: answered. verb: "add tags to" or "remove tags from". */
-static bool check_texts(struct kinesis_request *rq, const struct topic *t, const struct bytes *texts, uint32_t count,
-                        const char *verb)
+static bool check_texts(struct kinesis_request *rq, const struct topic *t,
+                        const struct bytes *texts, uint32_t count, const char *verb)
 {
     bool legal = true, percent = false;
     for (uint32_t i = 0; i < count; i++) {
@@ -43,12 +45,13 @@ static bool check_texts(struct kinesis_request *rq, const struct topic *t, const
     }
     if (!legal)
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Some tags contain invalid characters. Valid characters: Unicode letters, digits, white space, "
-                     "_ . / = + - %% @.");
+                     "Some tags contain invalid characters. Valid characters: Unicode letters, "
+                     "digits, white space, _ . / = + - %% @.");
     else if (percent)
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Failed to %s stream %s under account %.*s because some tags contained illegal characters. The "
-                     "allowed characters are Unicode letters, white-spaces, '_',',','/','=','+','-','@'.",
+                     "Failed to %s stream %s under account %.*s because some tags contained "
+                     "illegal characters. The allowed characters are Unicode letters, "
+                     "white-spaces, '_',',','/','=','+','-','@'.",
                      verb, t->name, BYTES_ARGS(rq->bridge->account));
     return legal && !percent;
 }
@@ -59,13 +62,15 @@ static int32_t count_after(const struct topic *t, const struct kinesis_pair *tag
     int32_t total = t->tag_count;
     for (uint32_t i = 0; i < count; i++) {
         bool known = false;
-        for (int32_t k = 0; k < t->tag_count && !known; k++) known = bytes_equal_str(tags[i].key, t->tags[k].key);
+        for (int32_t k = 0; k < t->tag_count && !known; k++)
+            known = bytes_equal_str(tags[i].key, t->tags[k].key);
         total += !known;
     }
     return total;
 }
 
-void tags_add(struct kinesis_request *rq, const struct topic *t, const struct kinesis_pair *tags, uint32_t count)
+void tags_add(struct kinesis_request *rq, const struct topic *t, const struct kinesis_pair *tags,
+              uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
     struct bytes *texts = ARENA_ARRAY(rq->arena, struct bytes, 2 * (size_t)count);
@@ -83,15 +88,18 @@ void tags_add(struct kinesis_request *rq, const struct topic *t, const struct ki
     if (count_after(t, tags, count) > TOPIC_TAGS_MAX) {
         /* The limit is 50; AWS's text says 10. */
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Failed to add tags to stream %s under account %.*s because a given stream cannot have more than 10 "
-                     "tags associated with it.", t->name, BYTES_ARGS(rq->bridge->account));
+                     "Failed to add tags to stream %s under account %.*s because a given stream "
+                     "cannot have more than 10 tags associated with it.",
+                     t->name, BYTES_ARGS(rq->bridge->account));
         return;
     }
-    struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list, .tag_count = (int32_t)count};
+    struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list,
+                             .tag_count = (int32_t)count};
     change_start(rq, &change, change_reply_empty);
 }
 
-void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct bytes *keys, uint32_t count)
+void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct bytes *keys,
+                 uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
     if (list == NULL) {
@@ -101,11 +109,13 @@ void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct
     if (!check_texts(rq, t, keys, count, "remove tags from")) return;
     for (uint32_t i = 0; i < count; i++)
         list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, keys[i]).data, NULL};
-    struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list, .tag_count = (int32_t)count};
+    struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list,
+                             .tag_count = (int32_t)count};
     change_start(rq, &change, change_reply_empty);
 }
 
-struct kinesis_tag *tags_list(struct arena *arena, const struct topic *t, struct bytes after, uint32_t *ret_count)
+struct kinesis_tag *tags_list(struct arena *arena, const struct topic *t, struct bytes after,
+                              uint32_t *ret_count)
 {
     struct kinesis_tag *list = ARENA_ARRAY(arena, struct kinesis_tag, (size_t)t->tag_count);
     uint32_t count = 0;
@@ -113,7 +123,8 @@ struct kinesis_tag *tags_list(struct arena *arena, const struct topic *t, struct
         struct kinesis_tag tag = {bytes_str(t->tags[i].key), bytes_str(t->tags[i].value)};
         if (!bytes_is_null(after) && bytes_compare(tag.key, after) <= 0) continue;
         uint32_t at = count++;
-        for (; at > 0 && bytes_compare(tag.key, list[at - 1].key) < 0; at--) list[at] = list[at - 1];
+        for (; at > 0 && bytes_compare(tag.key, list[at - 1].key) < 0; at--)
+            list[at] = list[at - 1];
         list[at] = tag;
     }
     *ret_count = count;

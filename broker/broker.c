@@ -34,7 +34,8 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
         *l = (struct broker_loop){.loop = loops[i], .broker = b};
         inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&l->deflater);
-        l->sessions = fetch_sessions_new(i, loop_count, options->fetch_sessions_max / (int32_t)loop_count);
+        l->sessions = fetch_sessions_new(i, loop_count,
+                                         options->fetch_sessions_max / (int32_t)loop_count);
         l->groups = groups_loop_new(l);
     }
     broker_dispatch_init();

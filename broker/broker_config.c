@@ -6,8 +6,8 @@
 
 enum { BOOLEAN = 1, STRING = 2, INT = 3, SHORT = 4, LONG = 5, LIST = 7 };
 
-static struct broker_config row(struct arena *arena, const char *name, int8_t type, const char *usual,
-                                const char *value)
+static struct broker_config row(struct arena *arena, const char *name, int8_t type,
+                                const char *usual, const char *value)
 {
     return (struct broker_config){
         .name = bytes_str(name),
@@ -18,7 +18,8 @@ static struct broker_config row(struct arena *arena, const char *name, int8_t ty
 }
 
 /* The topic defaults, seen as the configs of a topic that sets none. */
-static int32_t add_topic_defaults(struct arena *arena, const struct broker *b, struct broker_config *to)
+static int32_t add_topic_defaults(struct arena *arena, const struct broker *b,
+                                  struct broker_config *to)
 {
     struct topic unset = {.config = store_options(b->store)->topic_defaults};
     int32_t count = 0;
@@ -37,7 +38,8 @@ static int32_t add_topic_defaults(struct arena *arena, const struct broker *b, s
     return count;
 }
 
-struct broker_config *broker_configs(struct arena *arena, const struct broker *b, int32_t *ret_count)
+struct broker_config *broker_configs(struct arena *arena, const struct broker *b,
+                                     int32_t *ret_count)
 {
     const struct broker_options *o = &b->options;
     const struct store_options *s = store_options(b->store);
@@ -54,8 +56,10 @@ struct broker_config *broker_configs(struct arena *arena, const struct broker *b
     if (list == NULL) return NULL;
     int32_t count = 0;
 #define NUMBER(name, type, usual, expression)                                                      \
-    list[count++] = row(arena, name, type, usual, arena_printf(arena, "%" PRId64, (int64_t)(expression)));
-#define TEXT(name, type, usual, expression) list[count++] = row(arena, name, type, usual, expression);
+    list[count++] = row(arena, name, type, usual,                                                  \
+                        arena_printf(arena, "%" PRId64, (int64_t)(expression)));
+#define TEXT(name, type, usual, expression)                                                        \
+    list[count++] = row(arena, name, type, usual, expression);
 #include "broker/broker_config.def"
 #undef NUMBER
 #undef TEXT

@@ -17,6 +17,7 @@ struct broker_config {
 
 /* All of them, topic defaults under their broker names included; NULL when the arena is full.
  * Thread: any. */
-struct broker_config *broker_configs(struct arena *arena, const struct broker *b, int32_t *ret_count);
+struct broker_config *broker_configs(struct arena *arena, const struct broker *b,
+                                     int32_t *ret_count);
 
 #endif

@@ -1,6 +1,6 @@
-/* The text format wants all series of a name together, so what is shown is gathered first - topics and
- * bounds, groups and their offsets - and written name by name. Each look takes one short lock; numbers
- * of different partitions may be some microseconds apart, as a scrape's always are. */
+/* The text format wants all series of a name together, so what is shown is gathered first - topics
+ * and bounds, groups and their offsets - and written name by name. Each look takes one short lock;
+ * numbers of different partitions may be some microseconds apart, as a scrape's always are. */
 #include "broker/collect.h"
 
 #include <inttypes.h>
@@ -75,7 +75,8 @@ static void gather_partitions(struct collection *c)
     }
 }
 
-static void gather_offset(struct collection *c, struct bytes group, const struct offset_entry *entry)
+static void gather_offset(struct collection *c, struct bytes group,
+                          const struct offset_entry *entry)
 {
     if (c->offset_count == COLLECT_OFFSETS_MAX) {
         c->offsets_hidden++;
@@ -87,7 +88,8 @@ static void gather_offset(struct collection *c, struct bytes group, const struct
     struct offset_row *row = &c->offsets[c->offset_count++];
     struct log_bounds bounds;
     *row = (struct offset_row){
-        .group = group, .topic = TAKE(topic), .partition = entry->partition, .offset = entry->offset, .lag = -1};
+        .group = group, .topic = TAKE(topic), .partition = entry->partition,
+        .offset = entry->offset, .lag = -1};
     if (plog_bounds(log, &bounds) != ERR_OK) return;
     row->lag = bounds.high_watermark > entry->offset ? bounds.high_watermark - entry->offset : 0;
 }
@@ -105,7 +107,8 @@ static void gather_group(struct collection *c, struct bytes group)
     int32_t first = c->offset_count;
     int32_t count = store_offsets_of_group(c->store, group, &c->arena, &entries);
     for (int32_t i = 0; i < count; i++) gather_offset(c, group, &entries[i]);
-    if (count > 0) qsort(c->offsets + first, (size_t)(c->offset_count - first), sizeof *c->offsets, by_topic);
+    if (count > 0)
+        qsort(c->offsets + first, (size_t)(c->offset_count - first), sizeof *c->offsets, by_topic);
 }
 
 static void gather_offsets(struct collection *c)
@@ -131,17 +134,23 @@ static void write_topics(struct writer *out, const struct collection *c)
     }
 }
 
-enum partition_series { CURRENT_OFFSET, OLDEST_OFFSET, LEADER, PREFERRED, REPLICAS, IN_SYNC, UNDER_REPLICATED, SERIES_COUNT };
+enum partition_series {
+    CURRENT_OFFSET, OLDEST_OFFSET, LEADER, PREFERRED, REPLICAS, IN_SYNC, UNDER_REPLICATED,
+    SERIES_COUNT
+};
 static const struct {
     const char *name, *help;
 } partition_series[SERIES_COUNT] = {
     [CURRENT_OFFSET] = {"kafka_topic_partition_current_offset", "Next offset of a partition."},
-    [OLDEST_OFFSET] = {"kafka_topic_partition_oldest_offset", "First readable offset of a partition."},
+    [OLDEST_OFFSET] = {"kafka_topic_partition_oldest_offset",
+                       "First readable offset of a partition."},
     [LEADER] = {"kafka_topic_partition_leader", "Node id of the leader of a partition."},
-    [PREFERRED] = {"kafka_topic_partition_leader_is_preferred", "1: the leader is the preferred one."},
+    [PREFERRED] = {"kafka_topic_partition_leader_is_preferred",
+                   "1: the leader is the preferred one."},
     [REPLICAS] = {"kafka_topic_partition_replicas", "Number of replicas of a partition."},
     [IN_SYNC] = {"kafka_topic_partition_in_sync_replica", "Number of replicas in sync."},
-    [UNDER_REPLICATED] = {"kafka_topic_partition_under_replicated_partition", "1: a replica is missing."},
+    [UNDER_REPLICATED] = {"kafka_topic_partition_under_replicated_partition",
+                          "1: a replica is missing."},
 };
 
 static int64_t partition_value(const struct broker *b, const struct partition_row *row, int series)
@@ -179,30 +188,36 @@ static void write_offset_name(struct writer *out, const char *name, const struct
     metrics_label(out, topic_name(row->topic));
 }
 
-static void write_offsets(struct writer *out, const struct collection *c, const char *name, const char *help, bool lag)
+static void write_offsets(struct writer *out, const struct collection *c, const char *name,
+                          const char *help, bool lag)
 {
     metrics_head(out, name, "gauge", help);
     for (int32_t i = 0; i < c->offset_count; i++) {
         const struct offset_row *row = &c->offsets[i];
         if (lag && row->lag < 0) continue;
         write_offset_name(out, name, row);
-        writer_printf(out, ",partition=\"%" PRId32 "\"} %" PRId64 "\n", row->partition, lag ? row->lag : row->offset);
+        writer_printf(out, ",partition=\"%" PRId32 "\"} %" PRId64 "\n", row->partition,
+                      lag ? row->lag : row->offset);
     }
 }
 
 /* Rows of a group are ordered by topic; a topic without one known lag has no sum of it. */
-static void write_sums(struct writer *out, const struct collection *c, const char *name, const char *help, bool lag)
+static void write_sums(struct writer *out, const struct collection *c, const char *name,
+                       const char *help, bool lag)
 {
     metrics_head(out, name, "gauge", help);
     int64_t sum = 0;
     bool known = false;
     for (int32_t i = 0; i < c->offset_count; i++) {
-        const struct offset_row *row = &c->offsets[i], *next = i + 1 < c->offset_count ? row + 1 : NULL;
+        const struct offset_row *row = &c->offsets[i],
+                                *next = i + 1 < c->offset_count ? row + 1 : NULL;
         if (!lag || row->lag >= 0) {
             sum += lag ? row->lag : row->offset;
             known = true;
         }
-        if (next != NULL && uuid_equal(&next->topic->id, &row->topic->id) && bytes_equal(next->group, row->group)) continue;
+        if (next != NULL && uuid_equal(&next->topic->id, &row->topic->id) &&
+            bytes_equal(next->group, row->group))
+            continue;
         if (known) {
             write_offset_name(out, name, row);
             writer_printf(out, "} %" PRId64 "\n", sum);
@@ -214,8 +229,10 @@ static void write_sums(struct writer *out, const struct collection *c, const cha
 
 static void write_hidden(struct writer *out, const struct collection *c)
 {
-    metrics_head(out, "diglot_collect_hidden", "gauge", "Partitions and committed offsets beyond what is shown.");
-    writer_printf(out, "diglot_collect_hidden{what=\"partitions\"} %" PRId64 "\n", c->partitions_hidden);
+    metrics_head(out, "diglot_collect_hidden", "gauge",
+                 "Partitions and committed offsets beyond what is shown.");
+    writer_printf(out, "diglot_collect_hidden{what=\"partitions\"} %" PRId64 "\n",
+                  c->partitions_hidden);
     writer_printf(out, "diglot_collect_hidden{what=\"offsets\"} %" PRId64 "\n", c->offsets_hidden);
 }
 
@@ -236,10 +253,14 @@ void broker_collect(struct writer *out, void *broker)
     writer_text(out, "kafka_brokers 1\n");
     write_topics(out, &c);
     write_partitions(out, b, &c);
-    write_offsets(out, &c, "kafka_consumergroup_current_offset", "Committed offset of a group.", false);
-    write_sums(out, &c, "kafka_consumergroup_current_offset_sum", "Committed offsets of a group and topic.", false);
-    write_offsets(out, &c, "kafka_consumergroup_lag", "Records a group has not committed yet.", true);
-    write_sums(out, &c, "kafka_consumergroup_lag_sum", "The same over all partitions of a topic.", true);
+    write_offsets(out, &c, "kafka_consumergroup_current_offset", "Committed offset of a group.",
+                  false);
+    write_sums(out, &c, "kafka_consumergroup_current_offset_sum",
+               "Committed offsets of a group and topic.", false);
+    write_offsets(out, &c, "kafka_consumergroup_lag", "Records a group has not committed yet.",
+                  true);
+    write_sums(out, &c, "kafka_consumergroup_lag_sum", "The same over all partitions of a topic.",
+               true);
     write_hidden(out, &c);
 
     for (int32_t t = 0; t < c.topic_count; t++) topic_unref(c.topics[t]);
@@ -253,12 +274,12 @@ void broker_collect(struct writer *out, void *broker)
 void collect_members(struct bytes group_id, int64_t count)
 {
     struct writer labels;
-    writer_init(&labels, 1 << 20);      /* a group id is at most 32,767 bytes, each escaped to two */
+    writer_init(&labels, 1 << 20);     /* a group id is at most 32,767 bytes, each escaped to two */
     writer_text(&labels, "consumergroup=");
     metrics_label(&labels, group_id);
     writer_i8(&labels, 0);
-    struct metric *m = metric_get(METRIC_GAUGE, "kafka_consumergroup_members", "Members of a consumer group.",
-                                  (const char *)labels.data);
+    struct metric *m = metric_get(METRIC_GAUGE, "kafka_consumergroup_members",
+                                  "Members of a consumer group.", (const char *)labels.data);
     if (count == GROUP_GONE) metric_drop(m);
     else metric_set(m, count);
     writer_done(&labels);

@@ -3,7 +3,8 @@
  *
  * Everything comes from memory at the moment of asking: a log that nobody used since the start has
  * no offsets to show, only its partition. Bounded: COLLECT_PARTITIONS_MAX partitions and
- * COLLECT_OFFSETS_MAX committed offsets are shown, and how many more there are is a series of its own. */
+ * COLLECT_OFFSETS_MAX committed offsets are shown, and how many more there are is a series of its
+ * own. */
 #ifndef BROKER_COLLECT_H
 #define BROKER_COLLECT_H
 
@@ -15,7 +16,8 @@ enum { COLLECT_PARTITIONS_MAX = 8192, COLLECT_OFFSETS_MAX = 16384 };
 /* For metrics_collector(); broker: a struct broker. Thread: any, while the broker lives. */
 void broker_collect(struct writer *out, void *broker);
 
-/* For groups_config.on_members: keeps kafka_consumergroup_members of one group. Thread: the group's loop. */
+/* For groups_config.on_members: keeps kafka_consumergroup_members of one group. Thread: the group's
+ * loop. */
 void collect_members(struct bytes group_id, int64_t count);
 
 #endif

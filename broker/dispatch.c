@@ -1,8 +1,8 @@
 /* From a frame to its handler and back: header, table look-up, metrics.
  *
  * Failure modes: an unknown API or version, a header or a body that cannot be decoded - the
- * connection is closed, because nothing tells where the client's next thought begins; a request whose
- * arrays do not fit its arena - the same. */
+ * connection is closed, because nothing tells where the client's next thought begins; a request
+ * whose arrays do not fit its arena - the same. */
 #include "broker/dispatch.h"
 
 #include <stdio.h>
@@ -26,13 +26,16 @@ static struct metric *undecodable;
 
 void broker_dispatch_init(void)
 {
-    undecodable = metric_get(METRIC_COUNTER, "diglot_kafka_undecodable_requests_total",
-                             "Requests that ended in a closed connection because they could not be read", NULL);
+    undecodable =
+        metric_get(METRIC_COUNTER, "diglot_kafka_undecodable_requests_total",
+                   "Requests that ended in a closed connection because they could not be read",
+                   NULL);
     for (int i = 0; i < KAFKA_API_COUNT; i++) {
         char labels[64];
         snprintf(labels, sizeof labels, "api=\"%s\"", kafka_apis[i].name);
         latency[i] = metric_get(METRIC_HISTOGRAM, "diglot_kafka_request_seconds",
-                                  "From the last byte of a request to its reply, waiting included", labels);
+                                "From the last byte of a request to its reply, waiting included",
+                                labels);
     }
 }
 
@@ -99,9 +102,11 @@ bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes 
 void kafka_count_error(const struct kafka_request *rq, enum err err)
 {
     char labels[96];
-    snprintf(labels, sizeof labels, "api=\"%s\",error=\"%s\"", rq->header.api->name, err_kafka_name(err));
+    snprintf(labels, sizeof labels, "api=\"%s\",error=\"%s\"", rq->header.api->name,
+             err_kafka_name(err));
     metric_add(metric_get(METRIC_COUNTER, "diglot_kafka_errors_total",
-                          "Errors answered, one for each topic or partition that has one", labels), 1);
+                          "Errors answered, one for each topic or partition that has one", labels),
+               1);
 }
 
 void kafka_reply(struct kafka_request *rq)

@@ -149,7 +149,8 @@ static bool session_want(struct fetch_session *f, const struct fetch_item *item)
     struct fetch_item *mine = &f->items[f->count++];
     *mine = *item;
     if (!bytes_is_null(item->topic)) {
-        mine->topic = bytes_of(mem_string((const char *)item->topic.data, item->topic.len), item->topic.len);
+        mine->topic = bytes_of(mem_string((const char *)item->topic.data, item->topic.len),
+                               item->topic.len);
     }
     *slot = f->count;
     return true;
@@ -186,7 +187,8 @@ static struct fetch_item item_of(int16_t version, const struct fetch_request_top
 static int32_t count_items(const struct fetch_request *request)
 {
     int64_t count = 0;
-    for (int32_t t = 0; t < request->topics_count; t++) count += request->topics[t].partitions_count;
+    for (int32_t t = 0; t < request->topics_count; t++)
+        count += request->topics[t].partitions_count;
     return (int32_t)count;      /* the frame's length bounds it */
 }
 
@@ -258,7 +260,8 @@ enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
                              const struct fetch_request *request, struct arena *arena,
                              struct fetch_plan *ret)
 {
-    if (request->session_epoch > FETCH_EPOCH_INITIAL) return plan_incremental(s, version, request, ret);
+    if (request->session_epoch > FETCH_EPOCH_INITIAL)
+        return plan_incremental(s, version, request, ret);
     /* A full fetch; whatever session it names ends. */
     struct fetch_session *old = request->session_id ? find(s, request->session_id) : NULL;
     if (old != NULL) session_free(s, old);

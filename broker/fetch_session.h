@@ -1,9 +1,9 @@
-/* Incremental fetch sessions (KIP-227): the server remembers which partitions a client follows, so a
- * fetch names only what changed and the answer carries only what is new.
+/* Incremental fetch sessions (KIP-227): the server remembers which partitions a client follows, so
+ * a fetch names only what changed and the answer carries only what is new.
  *
  * Sessions belong to the loop that made them; the loop's index is in the id, so a client that comes
- * back over a connection of another loop is told FETCH_SESSION_ID_NOT_FOUND and starts a full fetch,
- * which is always legal. Pure: no I/O, no clock. Thread: the loop that owns them. */
+ * back over a connection of another loop is told FETCH_SESSION_ID_NOT_FOUND and starts a full
+ * fetch, which is always legal. Pure: no I/O, no clock. Thread: the loop that owns them. */
 #ifndef BROKER_FETCH_SESSION_H
 #define BROKER_FETCH_SESSION_H
 
@@ -56,8 +56,8 @@ enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
                              const struct fetch_request *request, struct arena *arena,
                              struct fetch_plan *ret);
 
-/* For a fetch that waited. False when the session has ended or served another request meanwhile: the
- * answer is ERR_INVALID_FETCH_SESSION_EPOCH then. */
+/* For a fetch that waited. False when the session has ended or served another request meanwhile:
+ * the answer is ERR_INVALID_FETCH_SESSION_EPOCH then. */
 bool fetch_sessions_refresh(struct fetch_sessions *s, struct fetch_plan *plan);
 
 /* True when an incremental answer has to mention the partition: data, an error, or another high

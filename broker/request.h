@@ -1,7 +1,7 @@
 /* One Kafka request on its way through the broker.
  *
- * A handler decodes with TRY() - an undecodable request closes the connection, as in Kafka - and from
- * then on owns the request until it calls kafka_reply() or its kin, now or later. */
+ * A handler decodes with TRY() - an undecodable request closes the connection, as in Kafka - and
+ * from then on owns the request until it calls kafka_reply() or its kin, now or later. */
 #ifndef BROKER_REQUEST_H
 #define BROKER_REQUEST_H
 
@@ -22,7 +22,7 @@ struct kafka_request {
     struct writer *reply;                   /* the response header is in it already */
     int64_t started_us;
     void *context;                          /* the handler's own */
-    void (*on_closed)(struct kafka_request *rq);    /* the client went away while parked; may end it */
+    void (*on_closed)(struct kafka_request *rq); /* the client went away while parked; may end it */
 };
 
 /* Counts an error that the answer carries for a topic or partition, under Kafka's name for it. */
@@ -43,7 +43,8 @@ static inline struct store *rq_store(const struct kafka_request *rq)
 }
 
 /* One handler for each row of kafka_api.def, each in broker/api/<name>.c.
- * Errors: of decoding only; then the handler did not keep the request. Thread: the connection's loop. */
+ * Errors: of decoding only; then the handler did not keep the request. Thread: the connection's
+ * loop. */
 #define KAFKA(NAME, key, min, max, plane, handler) enum err handler(struct kafka_request *rq);
 #include "protocol/schema/kafka_api.def"
 #undef KAFKA

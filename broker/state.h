@@ -1,4 +1,5 @@
-/* The inside of struct broker, for the handlers. Everything per loop is touched by that loop alone. */
+/* The inside of struct broker, for the handlers. Everything per loop is touched by that loop
+ * alone. */
 #ifndef BROKER_STATE_H
 #define BROKER_STATE_H
 
@@ -13,10 +14,10 @@ struct fetch_sessions;
 struct broker_loop {
     struct loop *loop;
     struct broker *broker;
-    struct inflater inflater;               /* unpacks what producers compressed, to look at it */
-    struct deflater deflater;               /* packs for topics whose compression.type names a codec */
+    struct inflater inflater;            /* unpacks what producers compressed, to look at it */
+    struct deflater deflater;            /* packs for topics whose compression.type names a codec */
     struct fetch_sessions *sessions;
-    struct groups_loop *groups;             /* groups whose id falls to this loop */
+    struct groups_loop *groups;          /* groups whose id falls to this loop */
 };
 
 struct broker {

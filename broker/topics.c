@@ -5,7 +5,8 @@
 enum err topic_find(struct store *s, struct bytes name, const struct uuid *id, struct topic **ret)
 {
     struct topic *t = bytes_is_null(name) ? store_topic_by_id(s, id) : store_topic(s, name);
-    if (t == NULL) return bytes_is_null(name) ? ERR_UNKNOWN_TOPIC_ID : ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (t == NULL)
+        return bytes_is_null(name) ? ERR_UNKNOWN_TOPIC_ID : ERR_UNKNOWN_TOPIC_OR_PARTITION;
     *ret = t;
     return ERR_OK;
 }

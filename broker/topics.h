@@ -5,8 +5,8 @@
 #include "broker/request.h"
 #include "storage/topic.h"
 
-/* One broker leads every partition for ever, so its epoch never moves: a topic that is made anew has
- * another id. Checked against the epoch a client believes in (KIP-320). */
+/* One broker leads every partition for ever, so its epoch never moves: a topic that is made anew
+ * has another id. Checked against the epoch a client believes in (KIP-320). */
 enum { LEADER_EPOCH = 0 };
 
 /* Authorised operations that Kafka reports when it has no authoriser: all that the resource knows.

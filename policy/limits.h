@@ -1,10 +1,10 @@
 /* How much may pass: token buckets per shard, and per operation of the control plane.
  *
  * A profile is a set of limits. `kinesis` is what AWS gives a shard (Amazon Kinesis Data Streams
- * quotas): 1 MiB/s and 1,000 records/s in, 2 MiB/s and 5 GetRecords/s out, 5 GetShardIterator/s; a call
- * that returns 10 MB closes the shard's reads for the next 5 s. `off` lets everything pass. Buckets
- * hold one second's worth and refill continuously; a bucket is made at its first use and dropped when
- * it is full again, LIMITS_BUCKETS_MAX at most (beyond it the fullest one makes room).
+ * quotas): 1 MiB/s and 1,000 records/s in, 2 MiB/s and 5 GetRecords/s out, 5 GetShardIterator/s; a
+ * call that returns 10 MB closes the shard's reads for the next 5 s. `off` lets everything pass.
+ * Buckets hold one second's worth and refill continuously; a bucket is made at its first use and
+ * dropped when it is full again, LIMITS_BUCKETS_MAX at most (beyond it the fullest one makes room).
  * Time comes in as now_ms (clock_mono_ms). Thread: any; a short leaf lock inside. */
 #ifndef POLICY_LIMITS_H
 #define POLICY_LIMITS_H
@@ -30,14 +30,16 @@ struct limits_key {
 };
 
 /* Takes one record of so many bytes (data and partition key) if both buckets have room: all or
- * nothing. A record larger than a whole bucket passes when the bucket is full (large records use the
- * burst). False: ProvisionedThroughputExceeded. */
-bool limits_take_write(struct limits *l, const struct limits_key *key, uint32_t bytes, int64_t now_ms);
+ * nothing. A record larger than a whole bucket passes when the bucket is full (large records use
+ * the burst). False: ProvisionedThroughputExceeded. */
+bool limits_take_write(struct limits *l, const struct limits_key *key, uint32_t bytes,
+                       int64_t now_ms);
 
 /* Before a GetRecords: takes one of the 5 calls. False: exceeded, or a penalty runs. */
 bool limits_take_read(struct limits *l, const struct limits_key *key, int64_t now_ms);
 /* After it: what it returned, which may be more than was left; then the next calls wait. */
-void limits_charge_read(struct limits *l, const struct limits_key *key, uint64_t bytes, int64_t now_ms);
+void limits_charge_read(struct limits *l, const struct limits_key *key, uint64_t bytes,
+                        int64_t now_ms);
 
 /* One of the 5 GetShardIterator calls a second. */
 bool limits_take_iterator(struct limits *l, const struct limits_key *key, int64_t now_ms);
@@ -53,7 +55,8 @@ void limits_charge_push(struct limits *l, const struct limits_key *key, uint64_t
  * operation: any number that names it. False: LimitExceeded, "Rate exceeded". */
 bool limits_take_control(struct limits *l, int32_t operation, uint32_t per_s, int64_t now_ms);
 
-/* How many shards, consumers and operations have buckets now: a metric, at most LIMITS_BUCKETS_MAX. */
+/* How many shards, consumers and operations have buckets now: a metric, at most
+ * LIMITS_BUCKETS_MAX. */
 uint32_t limits_gauges(struct limits *l);
 
 #endif

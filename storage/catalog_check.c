@@ -104,7 +104,8 @@ static enum err check_homes(struct check *k, const struct topic *t)
         enum err err = walk_producers(k->kv, t->partitions[i].log_id, check_producer, &c);
         if (err == ERR_DISK) return err;        /* one that cannot be read is the walk's to tell */
         if (c.astray)
-            complain_log(k, t->partitions[i].log_id, "knows a producer of a partition that goes elsewhere");
+            complain_log(k, t->partitions[i].log_id,
+                         "knows a producer of a partition that goes elsewhere");
     }
     return ERR_OK;
 }

@@ -53,8 +53,10 @@ struct row {
 #define NO_EFFECT " Kept and shown; without effect here: "
 #define NUMBER(name, type, def, broker, low, high, field, doc)                                     \
     {{name, TYPE_##type, def, broker, doc}, FIELD_##field, low, high, NULL}
-#define LONG(name, def, broker, low, field, doc) NUMBER(name, LONG, def, broker, low, INT64_MAX, field, doc)
-#define INT(name, def, broker, low, field, doc)  NUMBER(name, INT, def, broker, low, INT32_MAX, field, doc)
+#define LONG(name, def, broker, low, field, doc)                                                   \
+    NUMBER(name, LONG, def, broker, low, INT64_MAX, field, doc)
+#define INT(name, def, broker, low, field, doc)                                                    \
+    NUMBER(name, INT, def, broker, low, INT32_MAX, field, doc)
 #define RATIO(name, def, broker, doc)            NUMBER(name, DOUBLE, def, broker, 0, 1, NONE, doc)
 #define BOOLEAN(name, def, broker, doc)          NUMBER(name, BOOLEAN, def, broker, 0, 0, NONE, doc)
 #define WORDS(name, type, def, broker, values, field, doc)                                         \
@@ -62,29 +64,35 @@ struct row {
 
 static const struct row rows[] = {
     WORDS("cleanup.policy", LIST, "delete", "log.cleanup.policy", "compact, delete", CLEANUP,
-          "What happens to old records: delete removes them by retention, an empty list keeps them. "
-          "compact is refused: there is no compaction."),
-    NUMBER("compression.gzip.level", INT, "-1", "compression.gzip.level", GZIP_LEVEL_MIN, GZIP_LEVEL_MAX, GZIP_LEVEL,
-           "Level of gzip, where compression.type=gzip makes the server compress; -1: zlib's own choice."),
-    NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", LZ4_LEVEL_MIN, LZ4_LEVEL_MAX, LZ4_LEVEL,
-           "Level of lz4, where compression.type=lz4 makes the server compress; 9 is the fast compressor, "
-           "every other level the thorough one."),
+          "What happens to old records: delete removes them by retention, an empty list keeps "
+          "them. compact is refused: there is no compaction."),
+    NUMBER("compression.gzip.level", INT, "-1", "compression.gzip.level", GZIP_LEVEL_MIN,
+           GZIP_LEVEL_MAX, GZIP_LEVEL,
+           "Level of gzip, where compression.type=gzip makes the server compress; -1: zlib's own "
+           "choice."),
+    NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", LZ4_LEVEL_MIN, LZ4_LEVEL_MAX,
+           LZ4_LEVEL,
+           "Level of lz4, where compression.type=lz4 makes the server compress; 9 is the fast "
+           "compressor, every other level the thorough one."),
     WORDS("compression.type", STRING, "producer", "compression.type",
           "uncompressed, zstd, lz4, snappy, gzip, producer", COMPRESSION,
-          "Codec of the topic's batches. One that comes with another codec is packed anew before it is "
-          "stored, which costs its connection's thread the codec's time; producer stores every batch as "
-          "it came, and those of the Kinesis door uncompressed."),
-    NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", ZSTD_LEVEL_MIN, ZSTD_LEVEL_MAX, ZSTD_LEVEL,
+          "Codec of the topic's batches. One that comes with another codec is packed anew before "
+          "it is stored, which costs its connection's thread the codec's time; producer stores "
+          "every batch as it came, and those of the Kinesis door uncompressed."),
+    NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", ZSTD_LEVEL_MIN,
+           ZSTD_LEVEL_MAX, ZSTD_LEVEL,
            "Level of zstd, where compression.type=zstd makes the server compress."),
     LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0, NONE,
          "How long tombstones stay in a compacted topic." NO_EFFECT "there is no compaction."),
     WORDS("diglot.retired.partition", STRING, "forward", NULL, "forward, reject", RETIRED,
-          "What a produce to a partition gets whose shard was merged into another one: forward appends "
-          "to the log that took its range over, reject answers POLICY_VIOLATION."),
+          "What a produce to a partition gets whose shard was merged into another one: forward "
+          "appends to the log that took its range over, reject answers POLICY_VIOLATION."),
     LONG("file.delete.delay.ms", "60000", "log.segment.delete.delay.ms", 0, NONE,
-         "Delay between removing and deleting a segment file." NO_EFFECT "there are no segment files."),
+         "Delay between removing and deleting a segment file." NO_EFFECT
+         "there are no segment files."),
     LONG("flush.messages", "9223372036854775807", "log.flush.interval.messages", 1, FLUSH_MESSAGES,
-         "A power cut loses fewer acknowledged records than this; 1 syncs before each acknowledgement."),
+         "A power cut loses fewer acknowledged records than this; 1 syncs before each "
+         "acknowledgement."),
     LONG("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0, FLUSH_MS,
          "Longest time in ms that an acknowledged record waits for its sync to disk."),
     WORDS("follower.replication.throttled.replicas", LIST, "", NULL, NULL, NONE,
@@ -97,30 +105,34 @@ static const struct row rows[] = {
          "Bytes kept locally with tiered storage." NO_EFFECT "there is no tiered storage."),
     LONG("local.retention.ms", "-2", "log.local.retention.ms", -2, NONE,
          "Time kept locally with tiered storage." NO_EFFECT "there is no tiered storage."),
-    LONG("max.compaction.lag.ms", "9223372036854775807", "log.cleaner.max.compaction.lag.ms", 1, NONE,
-         "Longest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
+    LONG("max.compaction.lag.ms", "9223372036854775807", "log.cleaner.max.compaction.lag.ms", 1,
+         NONE, "Longest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
     INT("max.message.bytes", "1048588", "message.max.bytes", 0, MAX_MESSAGE_BYTES,
         "Largest record batch in bytes, after compression."),
     LONG("message.timestamp.after.max.ms", "3600000", "log.message.timestamp.after.max.ms", 0,
          TIMESTAMP_AFTER, "How far in ms a record's timestamp may lie after the broker's clock."),
-    LONG("message.timestamp.before.max.ms", "9223372036854775807", "log.message.timestamp.before.max.ms", 0,
-         TIMESTAMP_BEFORE, "How far in ms a record's timestamp may lie before the broker's clock."),
+    LONG("message.timestamp.before.max.ms", "9223372036854775807",
+         "log.message.timestamp.before.max.ms", 0, TIMESTAMP_BEFORE,
+         "How far in ms a record's timestamp may lie before the broker's clock."),
     WORDS("message.timestamp.type", STRING, "CreateTime", "log.message.timestamp.type",
           "CreateTime, LogAppendTime", TIMESTAMP_TYPE,
           "Whose timestamp a record carries: its producer's, or that of its append."),
     RATIO("min.cleanable.dirty.ratio", "0.5", "log.cleaner.min.cleanable.ratio",
-          "Share of a log that is dirty before it is compacted." NO_EFFECT "there is no compaction."),
+          "Share of a log that is dirty before it is compacted." NO_EFFECT
+          "there is no compaction."),
     LONG("min.compaction.lag.ms", "0", "log.cleaner.min.compaction.lag.ms", 0, NONE,
          "Shortest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
     INT("min.insync.replicas", "1", "min.insync.replicas", 1, MIN_INSYNC,
-        "In-sync replicas that a produce with acks=all needs, but never more than there are: one here."),
+        "In-sync replicas that a produce with acks=all needs, but never more than there are: one "
+        "here."),
     BOOLEAN("preallocate", "false", "log.preallocate",
             "Preallocate segment files." NO_EFFECT "there are no segment files."),
     BOOLEAN("remote.log.copy.disable", "false", NULL,
             "Stop copying to the remote tier." NO_EFFECT "there is no tiered storage."),
     BOOLEAN("remote.log.delete.on.disable", "false", NULL,
             "Delete remote data when tiering ends." NO_EFFECT "there is no tiered storage."),
-    BOOLEAN("remote.storage.enable", "false", NULL, "Tiered storage; true is refused: there is none."),
+    BOOLEAN("remote.storage.enable", "false", NULL,
+            "Tiered storage; true is refused: there is none."),
     LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN, RETENTION_BYTES,
          "Bytes that a partition keeps; negative: no limit by size."),
     LONG("retention.ms", "604800000", "log.retention.ms", -1, RETENTION_MS,
@@ -132,7 +144,8 @@ static const struct row rows[] = {
     LONG("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NONE,
          "Random delay of a segment's end." NO_EFFECT "there are no segments."),
     LONG("segment.ms", "604800000", "log.roll.ms", 1, NONE,
-         "Age at which a segment ends." NO_EFFECT "retention cuts the log in smaller pieces of its own."),
+         "Age at which a segment ends." NO_EFFECT
+         "retention cuts the log in smaller pieces of its own."),
     BOOLEAN("unclean.leader.election.enable", "false", "unclean.leader.election.enable",
             "Let a replica lead that is not in sync." NO_EFFECT "there is one replica."),
 };

@@ -1,9 +1,9 @@
 /* Changes of the catalog: topics, partitions, shards, configs, tags, consumers.
  *
  * One controller thread carries them out, one at a time, each in one atomic write. A change that
- * moves shard windows first freezes the logs it touches (their workers commit what they have, report
- * the end offset, and hold later appends back), writes, publishes the new topic value and thaws: so
- * parent and child meet exactly and no append lands between them. */
+ * moves shard windows first freezes the logs it touches (their workers commit what they have,
+ * report the end offset, and hold later appends back), writes, publishes the new topic value and
+ * thaws: so parent and child meet exactly and no append lands between them. */
 #ifndef STORAGE_CONTROL_H
 #define STORAGE_CONTROL_H
 
@@ -76,10 +76,11 @@ bool topic_name_is_legal(struct bytes name);
 /* ---- The table of topic configs: names, types, defaults, documentation (DescribeConfigs). */
 struct config_spec {
     const char *name;           /* Kafka's: "retention.ms" */
-    int8_t type;                /* Kafka's ConfigType code (DescribeConfigs v3+): BOOLEAN 1, STRING 2, INT 3,
-                                   LONG 5, LIST 7 */
+    int8_t type;                /* Kafka's ConfigType code (DescribeConfigs v3+): BOOLEAN 1, STRING
+                                   2, INT 3, LONG 5, LIST 7 */
     const char *default_value;  /* Kafka's default, as text */
-    const char *broker_name;    /* the broker config that overrides the default ("log.retention.ms") */
+    const char *broker_name;    /* the broker config that overrides the default
+                                   ("log.retention.ms") */
     const char *documentation;
 };
 int32_t topic_config_spec_count(void);

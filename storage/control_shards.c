@@ -1,9 +1,9 @@
 /* Shard windows move: split, merge, even out, grow, expire.
  *
  * A change is planned on a draft without knowing any end offset; that tells which logs take part.
- * They are frozen, the plan is carried out again with their ends, and one write makes it true, with the
- * producers that get another log (handover.h). So any number of splits and merges is one step for
- * whoever looks, and after a crash all or nothing. */
+ * They are frozen, the plan is carried out again with their ends, and one write makes it true, with
+ * the producers that get another log (handover.h). So any number of splits and merges is one step
+ * for whoever looks, and after a crash all or nothing. */
 #include <assert.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -39,8 +39,8 @@ static enum err check_limits(struct controller *k, struct control *c, const stru
     return ERR_OK;
 }
 
-/* Freezes what takes part, routes first: when a home freezes, nothing is on its way to it any more, so
- * nothing that was addressed to one partition can overtake on the way to the next home.
+/* Freezes what takes part, routes first: when a home freezes, nothing is on its way to it any more,
+ * so nothing that was addressed to one partition can overtake on the way to the next home.
  * ret_all: the partitions of both. ret_ends: their end offsets, by partition.
  * Errors: ERR_KAFKA_STORAGE_ERROR - none is frozen. Thread: the controller; blocks. */
 static enum err freeze_parts(struct controller *k, struct topic *old, const struct topic *planned,

@@ -1,7 +1,7 @@
 /* The controller: one thread that carries out catalog changes, one at a time. Only inside storage.
  *
- * Each operation is a function in a file of its family (control_*.c): check everything, make a draft,
- * freeze the logs whose windows move, control_commit(). */
+ * Each operation is a function in a file of its family (control_*.c): check everything, make a
+ * draft, freeze the logs whose windows move, control_commit(). */
 #ifndef STORAGE_CONTROLLER_H
 #define STORAGE_CONTROLLER_H
 
@@ -67,9 +67,9 @@ enum err control_topic(struct controller *k, const struct control *c, struct top
  * Errors: ERR_KAFKA_STORAGE_ERROR - none is frozen. Thread: the controller; blocks. */
 enum err control_freeze(struct controller *k, const struct topic *t, const int32_t *partitions,
                         int32_t count, int64_t *ret_ends);
-/* Writes the finished draft, with b if there is one, and gives it to whoever looks from now on; logs
- * thaw. before: the value until now, NULL at a creation. On failure the old value stays and its logs
- * thaw, unless the outcome is in doubt.
+/* Writes the finished draft, with b if there is one, and gives it to whoever looks from now on;
+ * logs thaw. before: the value until now, NULL at a creation. On failure the old value stays and
+ * its logs thaw, unless the outcome is in doubt.
  * Errors: ERR_KAFKA_STORAGE_ERROR. Thread: the controller; blocks. */
 enum err control_commit(struct controller *k, struct topic *before, struct topic *draft,
                         struct kv_batch *b);

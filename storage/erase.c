@@ -1,5 +1,5 @@
-/* Removing all that a topic's logs have stored, by ranges of log ids: they were made together, so one
- * range does for most topics. */
+/* Removing all that a topic's logs have stored, by ranges of log ids: they were made together, so
+ * one range does for most topics. */
 #include "storage/keys.h"
 #include "storage/threads.h"
 #include "storage/topic.h"

@@ -17,8 +17,9 @@ struct handover {
     enum err err;
 };
 
-/* Where a producer of this log belongs after the change; -1: nowhere, since it did not belong here. Such
- * ones come from an old batch that is read again at a start, after the table had forgotten them. */
+/* Where a producer of this log belongs after the change; -1: nowhere, since it did not belong here.
+ * Such ones come from an old batch that is read again at a start, after the table had forgotten
+ * them. */
 static int32_t home_of(const struct handover *h, int32_t partition, const struct producer_entry *e)
 {
     int32_t addressed = e->partition_addressed;
@@ -55,7 +56,7 @@ static void copy_entries(struct plog *log, int32_t at, void *context)
 static void stage_table(struct plog *log, int32_t at, void *context)
 {
     struct handover *h = context;
-    enum err err = worker_open_log(log);        /* of a new partition; the others are frozen, so open */
+    enum err err = worker_open_log(log);    /* of a new partition; the others are frozen, so open */
     if (err != ERR_OK) {
         h->err = ERR_KAFKA_STORAGE_ERROR;
         return;
@@ -89,7 +90,8 @@ enum err handover_stage(struct store *s, const struct topic *old, const struct t
     CLEANUP(mem_freep) bool *changes = NEW_ARRAY(bool, all);
     CLEANUP(mem_freep) struct producers **tables = NEW_ARRAY(struct producers *, all);
     CLEANUP(mem_freep) int32_t *changed = NEW_ARRAY(int32_t, all);
-    struct handover h = {.old = old, .draft = draft, .changes = changes, .tables = tables, .batch = b};
+    struct handover h = {.old = old, .draft = draft, .changes = changes, .tables = tables,
+                         .batch = b};
     call(s, &h, partitions, count, find_changes);
     int32_t changed_count = 0;
     for (int32_t i = 0; i < draft->partition_count; i++) {

@@ -1,10 +1,10 @@
 /* Housekeeping, on a thread of its own: the log's sync each second, retention, disk space.
  *
- * Sync: with durability "process" a power cut costs what was written since the last one. A sync that
- * fails is reported; the workers learn of a broken disk by their own commits. With it goes the look
- * whether a disk that was full has room again.
- * Retention: every retention_check_ms one job a topic and worker; the workers do it in slices between
- * turns. When all are back, what was removed is reclaimed.
+ * Sync: with durability "process" a power cut costs what was written since the last one. A sync
+ * that fails is reported; the workers learn of a broken disk by their own commits. With it goes the
+ * look whether a disk that was full has room again.
+ * Retention: every retention_check_ms one job a topic and worker; the workers do it in slices
+ * between turns. When all are back, what was removed is reclaimed.
  * Space: ranges that were deleted are compacted once RECLAIM_BYTES_MIN were removed or a topic or
  * records were deleted on demand, so that the disk space really comes back. That can take long, so
  * it runs on a thread that lives for it alone, one at a time. */
@@ -186,11 +186,12 @@ static void retain_all(struct house *h)
 
 /* ---- The thread */
 
-/* Looks whether a disk that refused writes takes them again: without this only the next append would
- * find out, and none comes to a server that says it is not ready. */
+/* Looks whether a disk that refused writes takes them again: without this only the next append
+ * would find out, and none comes to a server that says it is not ready. */
 static void resume(struct house *h)
 {
-    if (kv_writes_stopped(h->kv) && kv_resume(h->kv) == ERR_OK) log_info("the disk takes writes again");
+    if (kv_writes_stopped(h->kv) && kv_resume(h->kv) == ERR_OK)
+        log_info("the disk takes writes again");
     metric_set(h->writes_stopped, kv_writes_stopped(h->kv));
 }
 

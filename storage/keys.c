@@ -284,6 +284,7 @@ enum err offset_value_read(struct bytes value, struct offset_value *ret, struct 
     ret->leader_epoch = (int32_t)load_be32(value.data + 8);
     ret->commit_ms = (int64_t)load_be64(value.data + 12);
     ret->expire_ms = (int64_t)load_be64(value.data + 20);
-    *ret_metadata = bytes_slice(value, OFFSET_VALUE_HEADER_BYTES, value.len - OFFSET_VALUE_HEADER_BYTES);
+    *ret_metadata = bytes_slice(value, OFFSET_VALUE_HEADER_BYTES,
+                                value.len - OFFSET_VALUE_HEADER_BYTES);
     return ERR_OK;
 }

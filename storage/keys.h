@@ -25,12 +25,13 @@ enum err format_read(struct bytes value, uint32_t *ret_version);
  *
  * A run shares one key, so that many small batches cost the engine one insertion. It is closed at
  * RUN_BYTES or RUN_BATCHES; a batch beyond RUN_BYTES is a run of its own.
- * key:    0  8  2 * log id + 1; a log id is never reused. The even numbers begin the ranges that are
- *               deleted: no key that was put has one's first 8 bytes (see kv_rocksdb.c)
+ * key:    0  8  2 * log id + 1; a log id is never reused. The even numbers begin the ranges that
+ *               are deleted: no key that was put has one's first 8 bytes (see kv_rocksdb.c)
  *         8  8  LAST offset of the run: a seek to any offset lands on the run that holds it
  * value:        its batches, one after the other, each:
  *         0  8  arrival time, ms since 1970; never goes back in a log
- *         8  4  partition that the producer addressed (a retired one is forwarded): whose sequence it is
+ *         8  4  partition that the producer addressed (a retired one is forwarded): whose sequence
+ *               it is
  *        12  4  bytes of the batch
  *        16     the batch, base offset and leader epoch filled in */
 enum { LOG_KEY_BYTES = 16, LOG_ENTRY_HEADER_BYTES = 16, RUN_BYTES = 64 << 10, RUN_BATCHES = 256 };
@@ -114,8 +115,8 @@ enum err start_read(struct bytes value, int64_t *ret_log_start, int64_t *ret_arr
 
 /* ---- KV_PRODUCERS: one snapshot a log
  *
- * Producers follow the partition addressed: when a reshard gives it another log, its snapshot gets them, and the
- * batches of theirs that this log does not hold are named by the log that does.
+ * Producers follow the partition addressed: when a reshard gives it another log, its snapshot gets
+ * them, and the batches of theirs that this log does not hold are named by the log that does.
  * key:      0  8  log id
  * value:    0  8  offset up to which (exclusive) it tells of the log
  *           8  4  producers
@@ -151,7 +152,8 @@ struct producer_batch {
     int32_t last_sequence;
     int64_t base_offset;
     int64_t arrival_ms;
-    uint64_t log_id;            /* where it lies: before a reshard, another log took what was addressed so */
+    uint64_t log_id;            /* where it lies: before a reshard, another log took what was
+                                   addressed so */
 };
 struct producer_entry {
     int32_t partition_addressed;
@@ -259,7 +261,8 @@ struct offset_value {
 };
 void offset_value_write(const struct offset_value *v, uint8_t to[OFFSET_VALUE_HEADER_BYTES]);
 /* ret_metadata is a view of value. Errors: ERR_FORMAT. Thread: any. */
-enum err offset_value_read(struct bytes value, struct offset_value *ret, struct bytes *ret_metadata);
+enum err offset_value_read(struct bytes value, struct offset_value *ret,
+                           struct bytes *ret_metadata);
 
 #define KEY_BYTES(key) bytes_of((key).data, sizeof (key).data)
 

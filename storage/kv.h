@@ -53,7 +53,8 @@ struct kv_mem_faults {
 };
 /* Thread: kv_mem_*() any, but while no call is under way. */
 struct kv *kv_mem_new(void);
-/* One more handle on the same memory: it outlives the kv_close() of a store that owns the other one. */
+/* One more handle on the same memory: it outlives the kv_close() of a store that owns the other
+ * one. */
 struct kv *kv_mem_share(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
 void kv_mem_set_full(struct kv *kv, bool full);  /* a full disk: commits fail, reads go on */

@@ -29,7 +29,8 @@ enum mem_op_kind { MEM_PUT, MEM_DELETE, MEM_DELETE_RANGE };
 struct mem_op {
     enum mem_op_kind kind;
     enum kv_family family;
-    struct mem_entry *entry;    /* PUT: the entry; DELETE: key only; DELETE_RANGE: from = key, to = value */
+    struct mem_entry *entry;    /* PUT: the entry; DELETE: key only; DELETE_RANGE: from = key, to =
+                                   value */
 };
 
 struct mem_batch {
@@ -393,7 +394,8 @@ static bool mem_writes_stopped(struct kv *kv)
     return m->stopped;
 }
 
-static enum err mem_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to)
+static enum err mem_reclaim(struct kv *kv, enum kv_family family, struct bytes from,
+                            struct bytes to)
 {
     (void)family, (void)from, (void)to;
     CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
@@ -489,6 +491,7 @@ void kv_mem_reopen(struct kv *kv, bool power_loss)
     mem_batch_clear(&m->unsynced->base);
     for (int f = 0; f < KV_FAMILY_COUNT; f++) {
         map_clear(&m->now[f]);
-        for (size_t i = 0; i < m->synced[f].count; i++) map_put(&m->now[f], m->synced[f].entries[i]);
+        for (size_t i = 0; i < m->synced[f].count; i++)
+            map_put(&m->now[f], m->synced[f].entries[i]);
     }
 }

@@ -1,15 +1,15 @@
 /* The engine behind a data directory: RocksDB through its C interface.
  *
- * Two column families: "log" for record batches, whose values go to blob files, and "default" for all
- * other kv_families, each behind a byte of its own. Rejected: a column family each, which costs three
- * syncs more at the first start (122 -> 71 ms with these two) and a memtable ever after.
- * A compaction of the log moves keys only, and each byte is written twice in all (write-ahead log,
+ * Two column families: "log" for record batches, whose values go to blob files, and "default" for
+ * all other kv_families, each behind a byte of its own. Rejected: a column family each, which costs
+ * three syncs more at the first start (122 -> 71 ms with these two) and a memtable ever after. A
+ * compaction of the log moves keys only, and each byte is written twice in all (write-ahead log,
  * blob). Batches were compressed by their producers, so nothing is compressed here.
  *
  * A write that fails stops all writing inside RocksDB; reads go on. From a full disk it recovers by
- * itself, some seconds after as much room is there as its largest write buffer has (it writes that out
- * first), which kv_resume() finds out by an empty write. Any other failure - and a sync that failed,
- * after which nobody knows what the disk holds - lasts until the next start. */
+ * itself, some seconds after as much room is there as its largest write buffer has (it writes that
+ * out first), which kv_resume() finds out by an empty write. Any other failure - and a sync that
+ * failed, after which nobody knows what the disk holds - lasts until the next start. */
 #include "storage/kv_engine.h"
 
 #include <assert.h>
@@ -26,8 +26,8 @@
 #include "base/check.h"
 
 enum {
-    WRITE_BUFFER_BYTES = 48 << 20,      /* of KV_LOG: grows only as it is filled */
-    SMALL_BUFFER_BYTES = 4 << 20,       /* of the other families */
+    WRITE_BUFFER_BYTES = 48 << 20,     /* of KV_LOG: grows only as it is filled */
+    SMALL_BUFFER_BYTES = 4 << 20,      /* of the other families */
     WRITE_BUFFERS_MAX = 3,
     BLOB_FILE_BYTES = 128 << 20,
     BLOB_BYTES_MIN = 1024,
@@ -38,13 +38,13 @@ enum {
     INFO_LOG_BYTES = 4 << 20,
     INFO_LOGS_MAX = 2,
     INFO_LEVEL_WARN = 2,
-    BATCH_KEEP_BYTES = 4 << 20,         /* a larger batch gives its memory back when cleared */
+    BATCH_KEEP_BYTES = 4 << 20,        /* a larger batch gives its memory back when cleared */
     SETTLE_BYTES_MIN = 8 << 20,
-    HINT_BYTES = 8,                     /* keys of KV_LOG begin with 8 bytes for each log */
-    COMPACT_FORCE = 2,                  /* BottommostLevelCompaction::kForce */
-    GARBAGE_SHARE = 45,                 /* percent of the blob files */
+    HINT_BYTES = 8,                    /* keys of KV_LOG begin with 8 bytes for each log */
+    COMPACT_FORCE = 2,                 /* BottommostLevelCompaction::kForce */
+    GARBAGE_SHARE = 45,                /* percent of the blob files */
     GARBAGE_BYTES_MIN = 64 << 20,
-    HOLD_WAL_BUFFERS = 4,               /* the write-ahead log may be this many write buffers long */
+    HOLD_WAL_BUFFERS = 4,              /* the write-ahead log may be this many write buffers long */
 };
 
 enum column { COLUMN_SMALL, COLUMN_LOG, COLUMN_COUNT };
@@ -61,7 +61,7 @@ static const uint8_t family_bytes[KV_FAMILY_COUNT] = {
 struct rocks {
     struct kv base;
     rocksdb_t *db;
-    rocksdb_options_t *options;                     /* of the database and of COLUMN_SMALL */
+    rocksdb_options_t *options;                    /* of the database and of COLUMN_SMALL */
     rocksdb_options_t *log_options;
     rocksdb_block_based_table_options_t *table;
     rocksdb_cache_t *cache;
@@ -69,10 +69,10 @@ struct rocks {
     rocksdb_writeoptions_t *write;
     rocksdb_writeoptions_t *write_sync;
     rocksdb_column_family_handle_t *columns[COLUMN_COUNT];
-    atomic_bool stopped;                            /* the last write failed */
-    atomic_bool unsynced;                           /* written since the last sync began */
-    atomic_bool sync_failed;                        /* for good: see above */
-    struct wal_sync wal_sync;                       /* housekeeping's, and the closer's afterwards */
+    atomic_bool stopped;                           /* the last write failed */
+    atomic_bool unsynced;                          /* written since the last sync began */
+    atomic_bool sync_failed;                       /* for good: see above */
+    struct wal_sync wal_sync;                      /* housekeeping's, and the closer's afterwards */
 };
 
 struct rocks_batch {
@@ -129,7 +129,8 @@ static struct key_parts parts_of(enum kv_family family, struct bytes key)
                               .len = {prefix_len(family), key.len}};
 }
 
-/* Writes the key of the column into to, which has room for one byte more than key; returns its end. */
+/* Writes the key of the column into to, which has room for one byte more than key; returns its
+ * end. */
 static uint8_t *place_key(enum kv_family family, struct bytes key, uint8_t *to)
 {
     if (prefix_len(family) > 0) *to++ = family_bytes[family];
@@ -188,8 +189,8 @@ static void rocks_batch_put_parts(struct kv_batch *base, enum kv_family family, 
         data[i] = parts[i].data ? (const char *)parts[i].data : "";
         lens[i] = parts[i].len;
     }
-    rocksdb_writebatch_putv_cf(b->batch, column_of(b->kv, family), 2, k.data, k.len, part_count, data,
-                               lens);
+    rocksdb_writebatch_putv_cf(b->batch, column_of(b->kv, family), 2, k.data, k.len, part_count,
+                               data, lens);
 }
 
 static void rocks_batch_delete(struct kv_batch *base, enum kv_family family, struct bytes key)
@@ -205,8 +206,8 @@ static void rocks_batch_delete_range(struct kv_batch *base, enum kv_family famil
     struct rocks_batch *b = batch_of(base);
     assert(family != KV_LOG || from.len < HINT_BYTES || from.data[HINT_BYTES - 1] % 2 == 0);
     struct key_parts first = parts_of(family, from), last = parts_of(family, to);
-    rocksdb_writebatch_delete_rangev_cf(b->batch, column_of(b->kv, family), 2, first.data, first.len,
-                                        last.data, last.len);
+    rocksdb_writebatch_delete_rangev_cf(b->batch, column_of(b->kv, family), 2, first.data,
+                                        first.len, last.data, last.len);
 }
 
 /* ---- Reading */
@@ -307,7 +308,8 @@ static void rocks_iter_free(struct kv_iter *base)
 
 static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch, enum kv_sync sync)
 {
-    /* RocksDB counts each key comparison in a thread-local unless told not to, a tenth of a write. */
+    /* RocksDB counts each key comparison in a thread-local unless told not to, a tenth of a
+     * write. */
     static _Thread_local bool is_quiet;
     if (!is_quiet) rocksdb_set_perf_level(rocksdb_disable);
     is_quiet = true;
@@ -484,10 +486,10 @@ static rocksdb_options_t *family_options(struct rocks *r, uint64_t write_buffer_
 
 /* Runs of a log arrive in key order between those of all other logs: with the place of its last one
  * remembered by the log id in front of the key, the next one goes in without a search (64 logs, one
- * batch each a turn: 5.6 -> 3.4 us CPU). The C interface has no call for this option, but reads it as
- * text; a library that does not know it goes without.
- * RocksDB 7.8 mixes these places up between a memtable's keys and its deleted ranges: hence no range
- * may begin with the 8 bytes that some key begins with, which rocks_batch_delete_range() asserts. */
+ * batch each a turn: 5.6 -> 3.4 us CPU). The C interface has no call for this option, but reads it
+ * as text; a library that does not know it goes without. RocksDB 7.8 mixes these places up between
+ * a memtable's keys and its deleted ranges: hence no range may begin with the 8 bytes that some key
+ * begins with, which rocks_batch_delete_range() asserts. */
 static void hint_by_log(struct rocks *r)
 {
     CLEANUP(text_freep) char *text = NULL;

@@ -25,16 +25,16 @@ struct offset_entry {
 };
 
 struct offsets_commit {
-    struct job job;             /* storage's */
-    struct bytes group;         /* borrowed until done() */
+    struct job job;           /* storage's */
+    struct bytes group;       /* borrowed until done() */
     const struct offset_entry *entries;
     int32_t entry_count;
-    bool delete_group;          /* drop everything of the group; entries are ignored */
-    struct loop *home;          /* NULL: done() runs on the worker (tests) */
+    bool delete_group;        /* drop everything of the group; entries are ignored */
+    struct loop *home;        /* NULL: done() runs on the worker (tests) */
     void (*done)(struct offsets_commit *c);
-    enum err err;               /* ERR_OK; ERR_KAFKA_STORAGE_ERROR; ERR_TOO_LARGE: nothing was kept */
+    enum err err;             /* ERR_OK; ERR_KAFKA_STORAGE_ERROR; ERR_TOO_LARGE: nothing was kept */
 
-    struct store *store;        /* offsets.c's, as the rest */
+    struct store *store;      /* offsets.c's, as the rest */
     struct store_write write;
     int64_t reserved;
 };

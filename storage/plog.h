@@ -1,8 +1,8 @@
 /* One partition log: an endless sequence of record batches with offsets.
  *
- * Writing belongs to the storage worker that owns the log (plog_append.c and worker.c); reading goes
- * through the log's published view, which any thread may look at: bounds and the recent batches,
- * guarded by one short leaf lock. Offsets in the view only ever name durable batches. */
+ * Writing belongs to the storage worker that owns the log (plog_append.c and worker.c); reading
+ * goes through the log's published view, which any thread may look at: bounds and the recent
+ * batches, guarded by one short leaf lock. Offsets in the view only ever name durable batches. */
 #ifndef STORAGE_PLOG_H
 #define STORAGE_PLOG_H
 

@@ -78,7 +78,8 @@ static enum err check_route(const struct plog *log, const struct append *a)
     int32_t open = t->partitions[log->partition].open_shard;
     if (a->shard >= 0)
         return open >= 0 && t->shards[open].index == a->shard ? ERR_OK : ERR_MOVED;
-    if (a->partition_addressed < 0 || a->partition_addressed >= t->partition_count) return ERR_MOVED;
+    if (a->partition_addressed < 0 || a->partition_addressed >= t->partition_count)
+        return ERR_MOVED;
     if (open < 0) return ERR_MOVED;
     return topic_forward(t, a->partition_addressed) == log->partition ? ERR_OK : ERR_MOVED;
 }
@@ -143,7 +144,8 @@ enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct k
         if (duplicate != NULL) {
             a->base_offset = duplicate->base_offset;
             a->arrival_ms = duplicate->arrival_ms;
-            /* Apache Kafka names the kept batch's largest time stamp, on topics with CreateTime too. */
+            /* Apache Kafka names the kept batch's largest time stamp, on topics with CreateTime
+             * too. */
             bool append_time = log->topic->config.log_append_time;
             a->append_time_ms = append_time ? duplicate->arrival_ms : info.max_timestamp;
             return ERR_OK;

@@ -1,9 +1,9 @@
 /* The inside of a partition log, for the files that write, open, read and own it.
  *
- * Two halves. The view (under `lock`) is what any thread sees: state, bounds, tail, watches; it names
- * only what is committed. The writer belongs to the log's worker alone and runs ahead of the view by
- * what is staged in the current turn. When a commit fails the writer is thrown away and read anew
- * from disk: it is never patched back.
+ * Two halves. The view (under `lock`) is what any thread sees: state, bounds, tail, watches; it
+ * names only what is committed. The writer belongs to the log's worker alone and runs ahead of the
+ * view by what is staged in the current turn. When a commit fails the writer is thrown away and
+ * read anew from disk: it is never patched back.
  *
  *   COLD --open--> OPEN --commit failed--> FAILED --open--> OPEN
  *   any --topic deleted--> CLOSED
@@ -24,8 +24,10 @@
 enum {
     CHUNK_BYTES = 1 << 20,      /* a chunk closes at that many bytes */
     CHUNK_BATCHES = 4096,
-    CHUNK_SPAN_MS = 3600000,    /* or that: so retention by time is exact to the hour in a quiet log */
-    SNAPSHOT_SHARE = 8,         /* a producer snapshot is written per this many times its size of log */
+    CHUNK_SPAN_MS = 3600000,    /* or that: so retention by time is exact to the hour in a quiet
+                                   log */
+    SNAPSHOT_SHARE = 8,         /* a producer snapshot is written per this many times its size of
+                                   log */
 };
 
 enum plog_state { PLOG_COLD, PLOG_OPEN, PLOG_FAILED, PLOG_CLOSED };
@@ -70,7 +72,8 @@ struct plog {
     int32_t partition;
     struct plog_writer *writer;     /* NULL unless open */
     bool frozen;
-    struct producers *handed_over;  /* what it knows once the reshard under way is true; NULL: as now */
+    struct producers *handed_over;  /* what it knows once the reshard under way is true; NULL: as
+                                       now */
     struct append *held_first;
     struct append **held_last;
     uint32_t held_count;
@@ -110,16 +113,16 @@ void plog_writer_free(struct plog_writer *w);       /* NULL is a no-op */
 struct batch_info;
 /* Counts a batch that follows: into the open chunk, the size, the end offset. */
 void plog_count(struct plog_writer *w, const struct batch_info *info, int64_t arrival_ms);
-/* Ends the open run, if there is one: stages it and, when the chunk is full, what goes with that. To
- * be called before the commit. */
+/* Ends the open run, if there is one: stages it and, when the chunk is full, what goes with that.
+ * To be called before the commit. */
 void plog_end_run(struct plog *log, struct kv_batch *b);
 /* Stages a snapshot of the producers, unless there never was one. */
 void plog_stage_snapshot(struct plog *log, struct kv_batch *b);
 /* Its two halves: puts p as what is known at the log's end; notes that this is what is stored. */
 void plog_put_snapshot(const struct plog *log, const struct producers *p, struct kv_batch *b);
 void plog_snapshot_is_stored(struct plog *log);
-/* Checks one append and stages it into b. On ERR_OK a's outputs are set, also for a duplicate, which
- * stages nothing. Needs an open log with a topic.
+/* Checks one append and stages it into b. On ERR_OK a's outputs are set, also for a duplicate,
+ * which stages nothing. Needs an open log with a topic.
  * Errors: those of store_append(). Thread: the worker. */
 enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct kv_batch *b);
 

@@ -1,8 +1,8 @@
 /* Reading a log from disk: ranges of batches, and look-ups by time.
  *
- * The engine's iterator sees one moment. When the log was cut between that moment and the bounds that
- * the caller read, there is a hole at the front: ERR_COLD, and the caller tries again with fresh
- * bounds. A hole anywhere else is damage. */
+ * The engine's iterator sees one moment. When the log was cut between that moment and the bounds
+ * that the caller read, there is a hole at the front: ERR_COLD, and the caller tries again with
+ * fresh bounds. A hole anywhere else is damage. */
 #include "storage/plog_impl.h"
 
 #include <assert.h>
@@ -69,7 +69,8 @@ static enum err scan_next(struct scan *s)
 
 /* ---- Ranges */
 
-/* Copies the batch into the slab of the batches before it when there is room, else into a new one. */
+/* Copies the batch into the slab of the batches before it when there is room, else into a new
+ * one. */
 static enum err copy_batch(const struct scan *s, struct slab **slab, size_t bytes_left,
                            struct read_result *ret)
 {
@@ -121,7 +122,7 @@ struct chunk_walk {
     struct kv_iter *it;
     int64_t offset_next;
     int64_t end;
-    bool is_open;               /* c is what is behind the last closed chunk: only its range is known */
+    bool is_open;           /* c is what is behind the last closed chunk: only its range is known */
     struct chunk c;
 };
 

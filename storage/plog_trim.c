@@ -1,8 +1,8 @@
 /* Cutting the old end of a log off: retention by time and by size, and DeleteRecords.
  *
- * Whole chunks go, as Apache Kafka drops whole segments: by the largest timestamp in them, or while the
- * rest still has retention.bytes. The open chunk goes too once it is old enough. What is removed, the
- * new start and, so that no producer is forgotten, a snapshot travel in one commit. */
+ * Whole chunks go, as Apache Kafka drops whole segments: by the largest timestamp in them, or while
+ * the rest still has retention.bytes. The open chunk goes too once it is old enough. What is
+ * removed, the new start and, so that no producer is forgotten, a snapshot travel in one commit. */
 #include "storage/plog_impl.h"
 
 #include <assert.h>

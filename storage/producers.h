@@ -1,10 +1,11 @@
-/* Idempotent producers of one log: which batch of each may come next (Kafka's ProducerStateManager).
+/* Idempotent producers of one log: which batch of each may come next (Kafka's
+ * ProducerStateManager).
  *
- * A producer is told apart by its id and the partition it addressed. It is known in the one log that
- * takes what is addressed so, and moves with that (handover.h): the sequences of a retired partition go
- * on in the log that took over its range, and come back with it. Of each the last PRODUCER_BATCHES_MAX
- * batches are kept: one of them that comes again is answered with its first result. At most
- * PRODUCERS_MAX a log; the one that was silent longest makes room. */
+ * A producer is told apart by its id and the partition it addressed. It is known in the one log
+ * that takes what is addressed so, and moves with that (handover.h): the sequences of a retired
+ * partition go on in the log that took over its range, and come back with it. Of each the last
+ * PRODUCER_BATCHES_MAX batches are kept: one of them that comes again is answered with its first
+ * result. At most PRODUCERS_MAX a log; the one that was silent longest makes room. */
 #ifndef STORAGE_PRODUCERS_H
 #define STORAGE_PRODUCERS_H
 
@@ -26,8 +27,8 @@ void producers_done(struct producers *p);       /* p may be used again */
 
 /* May this batch be appended? ret_duplicate: it was already, as this one; else NULL. The pointer
  * lives until the next change of p. Only for batches with a producer id.
- * Errors: ERR_INVALID_PRODUCER_EPOCH - older than the one known; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER - a
- * gap, a duplicate too old to be known, or a new epoch that does not begin at 0.
+ * Errors: ERR_INVALID_PRODUCER_EPOCH - older than the one known; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER -
+ * a gap, a duplicate too old to be known, or a new epoch that does not begin at 0.
  * Thread: the log's worker. */
 enum err producers_check(const struct producers *p, int32_t partition_addressed,
                          const struct batch_info *info,
@@ -37,8 +38,8 @@ enum err producers_check(const struct producers *p, int32_t partition_addressed,
 void producers_add(struct producers *p, int32_t partition_addressed, uint64_t log_id,
                    const struct batch_info *info, int64_t arrival_ms);
 
-/* Takes over a copy of what another log knew of a producer; p knows nothing of it. Many may follow one
- * another; producers_trim() then brings p back to PRODUCERS_MAX, the youngest ones. */
+/* Takes over a copy of what another log knew of a producer; p knows nothing of it. Many may follow
+ * one another; producers_trim() then brings p back to PRODUCERS_MAX, the youngest ones. */
 void producers_adopt(struct producers *p, const struct producer_entry *e);
 void producers_trim(struct producers *p);
 

@@ -95,8 +95,8 @@ static void seek_run(struct reader *reader, struct log_seek *q)
     struct plog *log = q->topic->partitions[q->partition].log;
     enum err err = plog_bounds(log, &q->bounds);
     if (err == ERR_OK)
-        err = plog_seek(reader->all->kv, log->id, &q->bounds, q->kind, q->time_ms, &reader->inflater,
-                        &q->offset, &q->timestamp_ms);
+        err = plog_seek(reader->all->kv, log->id, &q->bounds, q->kind, q->time_ms,
+                        &reader->inflater, &q->offset, &q->timestamp_ms);
     inflater_trim(&reader->inflater);
     if (err == ERR_COLD && ++q->tries < READ_TRIES_MAX) {
         worker_open_for_seek(q);

@@ -1,5 +1,5 @@
-/* The arithmetic of shard windows: split, merge, even out. Pure: works on a draft, with the end offsets
- * of the frozen logs given.
+/* The arithmetic of shard windows: split, merge, even out. Pure: works on a draft, with the end
+ * offsets of the frozen logs given.
  *
  *   split of a shard on partition p    close it at p's end X; lower child = p from X, upper child =
  *                                      a retired partition from its end, or a new one from 0
@@ -28,14 +28,14 @@ void reshard_split(struct reshard *r, int32_t position, u128 hash);
 int32_t reshard_merge(struct reshard *r, int32_t a, int32_t b);
 /* `splits` times: halve the widest open shard, the oldest of equals. */
 void reshard_widest(struct reshard *r, int32_t splits);
-/* To `count` open shards of the widths that a new topic of that count has. Partitions are added only
- * where more shards are open than ever before. */
+/* To `count` open shards of the widths that a new topic of that count has. Partitions are added
+ * only where more shards are open than ever before. */
 void reshard_even(struct reshard *r, int32_t count);
 
 /* The partitions of `old` that take part in the change, ascending; ret_...[] have room for all.
- * routes: retired ones whose home changes (topic_forward()): what is addressed to them passes through
- * their logs, which take nothing themselves. logs: all others on which the draft opens or closes a
- * window, or that are a home which something addressed leaves or comes to. */
+ * routes: retired ones whose home changes (topic_forward()): what is addressed to them passes
+ * through their logs, which take nothing themselves. logs: all others on which the draft opens or
+ * closes a window, or that are a home which something addressed leaves or comes to. */
 struct reshard_parts {
     int32_t *routes;
     int32_t route_count;

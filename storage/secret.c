@@ -11,7 +11,8 @@ static enum err make(struct kv *kv, uint8_t to[STORE_SECRET_BYTES])
     if (getrandom(to, STORE_SECRET_BYTES, 0) != STORE_SECRET_BYTES) return ERR_DISK;
     struct kv_batch *b = kv_batch_new(kv);
     kv_batch_put(b, KV_META, KEY_SECRET, bytes_of(to, STORE_SECRET_BYTES));
-    enum err err = kv_commit(kv, b, KV_NO_SYNC);     /* a token is worth no more than what was written */
+    /* A token is worth no more than what was written. */
+    enum err err = kv_commit(kv, b, KV_NO_SYNC);
     kv_batch_free(b);
     return err;
 }

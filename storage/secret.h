@@ -1,5 +1,5 @@
-/* A secret of the data directory: random bytes made at first start and kept, under which tokens given
- * to clients are signed, so that they stay valid over a restart. */
+/* A secret of the data directory: random bytes made at first start and kept, under which tokens
+ * given to clients are signed, so that they stay valid over a restart. */
 #ifndef STORAGE_SECRET_H
 #define STORAGE_SECRET_H
 

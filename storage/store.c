@@ -115,8 +115,8 @@ enum err store_format_check(struct kv *kv, char **ret_text)
     return ERR_FORMAT;
 }
 
-/* A new directory gets our stamp. It needs no sync: whatever is synced later stands behind it in the
- * write-ahead log.
+/* A new directory gets our stamp. It needs no sync: whatever is synced later stands behind it in
+ * the write-ahead log.
  * Errors: those of store_format_check(). Thread: main; blocks. */
 static enum err check_or_stamp(struct kv *kv, char **ret_text)
 {

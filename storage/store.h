@@ -40,7 +40,8 @@ void store_options_default(struct store_options *ret);
  * Thread: main, before loops run. Blocks. */
 enum err store_open(const struct store_options *options, struct store **ret, char **ret_text);
 /* Whether this version reads what an engine holds; changes nothing. ret_text as above.
- * Errors: ERR_FORMAT - another one; ERR_NOT_FOUND - no data of ours; ERR_DISK. Thread: main. Blocks. */
+ * Errors: ERR_FORMAT - another one; ERR_NOT_FOUND - no data of ours; ERR_DISK. Thread: main.
+ * Blocks. */
 enum err store_format_check(struct kv *kv, char **ret_text);
 /* All jobs must have come back. Syncs. Thread: main. */
 void store_close(struct store *s);
@@ -73,13 +74,15 @@ struct bytes store_cluster_id(const struct store *s); /* 22 characters, made at 
 /* One record batch on its way into a log. The caller sets the first block, storage the second. */
 struct append {
     struct job job;                     /* storage's */
-    struct topic *topic;                /* reference; the caller's again in done(), perhaps a newer value */
-    int32_t partition;                  /* of the shard; storage sets it without one: the home of what
-                                           the producer addressed (topic_forward()) */
-    int32_t partition_addressed;        /* what the producer named: its sequences are kept per this */
+    struct topic *topic;                /* reference; the caller's again in done(), perhaps a newer
+                                           value */
+    int32_t partition;                  /* of the shard; storage sets it without one: the home of
+                                           what the producer addressed (topic_forward()) */
+    int32_t partition_addressed;        /* what the producer named: its sequences are kept per
+                                           this */
     int32_t shard;                      /* the shard it was routed to by hash, or -1 (Kafka) */
-    struct slab_view batch;             /* one validated v2 batch, mutable until done(); the log takes
-                                           references of its own */
+    struct slab_view batch;             /* one validated v2 batch, mutable until done(); the log
+                                           takes references of its own */
     bool sync;                          /* durable against power loss before done() */
     struct loop *home;                  /* NULL: done() runs on the worker (tests) */
     void (*done)(struct append *a);
@@ -88,35 +91,38 @@ struct append {
                                            again with a fresh topic, nothing was written */
     int64_t base_offset;                /* of the first record; a duplicate gets its original one */
     int64_t arrival_ms;                 /* a duplicate's original one too */
-    int64_t append_time_ms;             /* on a topic with LogAppendTime, else -1; a duplicate's largest
-                                           time stamp in either case */
+    int64_t append_time_ms;             /* on a topic with LogAppendTime, else -1; a duplicate's
+                                           largest time stamp in either case */
     int64_t log_start;
-    struct append *next_in_turn;        /* the caller's for store_append_list(), then the worker's */
+    struct append *next_in_turn;        /* the caller's for store_append_list(), then the
+                                           worker's */
 };
 /* Errors come in a->err: ERR_MOVED; ERR_KAFKA_STORAGE_ERROR; ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
- * ERR_INVALID_PRODUCER_EPOCH; ERR_CLOSED; ERR_TOO_LARGE. Order is kept per calling thread and log, and
- * without a shard per calling thread and partition addressed, also while reshards change its home.
+ * ERR_INVALID_PRODUCER_EPOCH; ERR_CLOSED; ERR_TOO_LARGE. Order is kept per calling thread and log,
+ * and without a shard per calling thread and partition addressed, also while reshards change its
+ * home.
  * Thread: any. */
 void store_append(struct store *s, struct append *a);
-/* As store_append() for each, in order; NULL-ended by next_in_turn, may be empty. What one worker takes
- * of them is handed over at once: one wake-up, one commit. Errors, Thread: as store_append(). */
+/* As store_append() for each, in order; NULL-ended by next_in_turn, may be empty. What one worker
+ * takes of them is handed over at once: one wake-up, one commit. Errors, Thread: as
+ * store_append(). */
 void store_append_list(struct store *s, struct append *list);
 
 /* ---- Read from disk */
 
 struct log_read {
-    struct job job;                     /* storage's */
-    struct topic *topic;                /* reference; kept by the caller until done() */
+    struct job job;                  /* storage's */
+    struct topic *topic;             /* reference; kept by the caller until done() */
     int32_t partition;
     int64_t offset;
     size_t bytes_max;
     bool min_one;
-    struct loop *home;                  /* NULL: done() runs on the reader (tests) */
+    struct loop *home;               /* NULL: done() runs on the reader (tests) */
     void (*done)(struct log_read *r);
-    int tries;                          /* reader.c's */
+    int tries;                       /* reader.c's */
 
-    enum err err;                       /* as plog_read_tail(), never ERR_COLD; ERR_BUSY - no memory */
-    struct read_result result;          /* inited by the caller, may hold batches already */
+    enum err err;                    /* as plog_read_tail(), never ERR_COLD; ERR_BUSY - no memory */
+    struct read_result result;       /* inited by the caller, may hold batches already */
 };
 /* Opens the log if need be, then reads on a reader thread. A bytes_max of 0 without min_one only
  * opens it and gives the bounds. Thread: any. */
@@ -138,11 +144,11 @@ struct log_seek {
     int64_t time_ms;
     struct loop *home;
     void (*done)(struct log_seek *q);
-    int tries;                  /* reader.c's */
+    int tries;              /* reader.c's */
 
-    enum err err;               /* ERR_NOT_FOUND: no such record. ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED */
+    enum err err;           /* ERR_NOT_FOUND: no such record. ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED */
     int64_t offset;
-    int64_t timestamp_ms;       /* the found record's own timestamp (arrival for LOG_SEEK_ARRIVAL) */
+    int64_t timestamp_ms;   /* the found record's own timestamp (arrival for LOG_SEEK_ARRIVAL) */
     struct log_bounds bounds;
 };
 void store_seek(struct store *s, struct log_seek *q);   /* Thread: any */

@@ -63,8 +63,8 @@ void tail_push(struct tail *t, const struct batch_view *views, uint32_t count)
         const struct slab *before =
             t->count > 0 ? tail_at(t, t->count - 1)->bytes.slab : NULL;
         struct tail_entry e = {.view = views[i], .pinned_bytes = sizeof e};
-        /* Neighbours in one slab: the first one pays for it. While only that one was dropped the slab
-         * is still there, uncounted: at most one slab a log. */
+        /* Neighbours in one slab: the first one pays for it. While only that one was dropped the
+         * slab is still there, uncounted: at most one slab a log. */
         if (views[i].bytes.slab != before)
             e.pinned_bytes += sizeof(struct slab) + views[i].bytes.slab->cap;
         t->pinned_bytes += e.pinned_bytes;
@@ -76,7 +76,8 @@ void tail_push(struct tail *t, const struct batch_view *views, uint32_t count)
 size_t tail_shrink(struct tail *t, size_t keep_bytes, size_t want_bytes)
 {
     size_t bytes = 0;
-    while (t->count > 0 && t->pinned_bytes > keep_bytes && bytes < want_bytes) bytes += drop_oldest(t);
+    while (t->count > 0 && t->pinned_bytes > keep_bytes && bytes < want_bytes)
+        bytes += drop_oldest(t);
     return bytes;
 }
 

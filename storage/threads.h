@@ -22,15 +22,17 @@ void store_logs_stop(struct store *s, struct topic *topic);
 /* The worker that owns what has this number. */
 struct worker *store_worker(struct store *s, uint64_t number);
 
-/* Runs fn for each of these logs on the worker that owns it, one after the other. at: its place in logs[].
+/* Runs fn for each of these logs on the worker that owns it, one after the other. at: its place in
+ * logs[].
  * Thread: the controller; blocks. */
 typedef void log_call_fn(struct plog *log, int32_t at, void *context);
 void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, log_call_fn *fn,
                      void *context);
-/* Where a thread of its own would do so by itself (not manual: a no-op), has the workers take what other
- * workers sent them, so that it comes before the next call. Thread: the controller. */
+/* Where a thread of its own would do so by itself (not manual: a no-op), has the workers take what
+ * other workers sent them, so that it comes before the next call. Thread: the controller. */
 void store_logs_settle(struct store *s);
-/* For a log_call_fn. Errors: ERR_CLOSED; ERR_KAFKA_STORAGE_ERROR. Thread: the log's worker; blocks. */
+/* For a log_call_fn. Errors: ERR_CLOSED; ERR_KAFKA_STORAGE_ERROR. Thread: the log's worker;
+ * blocks. */
 enum err worker_open_log(struct plog *log);
 
 /* Opens the log if it is not, for a reader; both post the job on to the readers.
@@ -69,7 +71,8 @@ void house_start(struct house *h);
 bool house_turn(struct house *h);               /* manual: does what is due by the clock */
 void house_stop(struct house *h);
 void house_free(struct house *h);               /* NULL is a no-op */
-/* Bytes of these logs (ids in [first, next)) were removed: give their disk space back. Thread: any. */
+/* Bytes of these logs (ids in [first, next)) were removed: give their disk space back. Thread:
+ * any. */
 void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next);
 /* Worker's retention job is over. Thread: any. */
 void house_retained(struct retain *r);

@@ -36,8 +36,9 @@ struct shard {
     u128 hash_last;             /* inclusive */
     int32_t parent;             /* shard index or -1 */
     int32_t adjacent_parent;    /* merged with parent, or -1 */
-    int64_t created_ms;         /* in every sequence number of the shard; a child's lies up to a second ahead
-                                   of its making, more when it is split again at once */
+    int64_t created_ms;         /* in every sequence number of the shard; a child's lies up to a
+                                   second ahead of its making, more when it is split again at
+                                   once */
     int64_t closed_ms;          /* 0 while open; before created_ms in a shard that never lived */
 };
 
@@ -135,8 +136,8 @@ const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash);
 int32_t topic_forward(const struct topic *t, int32_t partition);
 int32_t topic_open_shards(const struct topic *t);
 
-/* NULL, or what is wrong with it: open shards cover the hash range once, windows of a partition meet,
- * children are younger than their parents. Asserted of every value before it is published. */
+/* NULL, or what is wrong with it: open shards cover the hash range once, windows of a partition
+ * meet, children are younger than their parents. Asserted of every value before it is published. */
 const char *topic_invariant(const struct topic *t);
 
 #endif

@@ -208,7 +208,8 @@ static enum err prove_batch(struct proof *p, const struct log_entry *e)
     int64_t last_offset = batch_last_offset(&info);
     if (!batch_crc_is_right(e->batch)) say(p, info.base_offset, "a record batch has a wrong CRC");
     if (p->log_batches++ == 0) {
-        if (info.base_offset > p->log_start) say(p, info.base_offset, "the log's beginning is missing");
+        if (info.base_offset > p->log_start)
+            say(p, info.base_offset, "the log's beginning is missing");
     } else if (info.base_offset != p->end_offset) {
         say(p, info.base_offset, info.base_offset > p->end_offset ? "offsets are missing"
                                                                   : "offsets repeat");
@@ -244,8 +245,8 @@ static bool is_sought(void *context, const struct batch_info *info, const struct
     return false;
 }
 
-/* A batch that a snapshot tells of, and that was not removed since, is in its log as it says: in this
- * one, or in one that took before a reshard what was addressed so.
+/* A batch that a snapshot tells of, and that was not removed since, is in its log as it says: in
+ * this one, or in one that took before a reshard what was addressed so.
  * Errors: ERR_DISK. Thread: the walk's. */
 static enum err prove_producer_batch(struct proof *p, const struct producer_entry *stored,
                                      const struct producer_batch *b)
@@ -254,7 +255,8 @@ static enum err prove_producer_batch(struct proof *p, const struct producer_entr
     if (get_start(p->kv, b->log_id, &log_start) == ERR_DISK) return ERR_DISK;
     if (b->base_offset < log_start) return ERR_OK;
     struct sought sought = {.producer = stored, .batch = b};
-    enum err err = walk_batches(p->kv, b->log_id, b->base_offset, b->base_offset + 1, is_sought, &sought);
+    enum err err = walk_batches(p->kv, b->log_id, b->base_offset, b->base_offset + 1, is_sought,
+                                &sought);
     if (err == ERR_DISK) return err;
     if (sought.found) return ERR_OK;
     say(p, b->base_offset, b->log_id == p->log_id
@@ -289,7 +291,8 @@ static enum err prove_snapshot(struct proof *p, struct bytes value)
         say(p, 0, "the producer snapshot cannot be read");
         return ERR_OK;
     }
-    struct bytes rest = bytes_slice(value, PRODUCERS_HEADER_BYTES, value.len - PRODUCERS_HEADER_BYTES);
+    struct bytes rest = bytes_slice(value, PRODUCERS_HEADER_BYTES,
+                                    value.len - PRODUCERS_HEADER_BYTES);
     if (offset > end_offset) say(p, offset, "the producer snapshot is ahead of the log");
     for (uint32_t i = 0; i < count; i++) {
         struct producer_entry e;

@@ -4,8 +4,8 @@
  * Proved for each log: keys name the last offset of their run, batches begin where the one before
  * ended, CRCs are right, arrival never goes back, the first batch holds or follows the log's start;
  * chunks lie one behind the other on batch borders, count their bytes, batches and timestamps
- * right; the producer snapshot is not ahead of the log, and the batches it tells of are in it, or in the
- * log that took before a reshard what was addressed so. */
+ * right; the producer snapshot is not ahead of the log, and the batches it tells of are in it, or
+ * in the log that took before a reshard what was addressed so. */
 #ifndef STORAGE_WALK_H
 #define STORAGE_WALK_H
 

@@ -128,7 +128,8 @@ void watch_set_init(struct watch_set *set, struct loop *home, struct watch *watc
     *set = (struct watch_set){.home = home, .wake = wake, .watches = watches, .cap = cap};
 }
 
-enum err watch_set_add(struct watch_set *set, const struct topic *topic, int32_t partition, int64_t offset)
+enum err watch_set_add(struct watch_set *set, const struct topic *topic, int32_t partition,
+                       int64_t offset)
 {
     assert(!set->over && set->count < set->cap);
     struct watch *w = &set->watches[set->count];

@@ -1,8 +1,8 @@
 /* Waiting for logs: the logs one sleeper watches, and the one wake-up they give it on its loop.
  *
  * A watch names what the sleeper has seen of a log: data up to an offset, and a value of the topic.
- * When the log has more data, or a newer value, by the time it is watched, the wake-up comes at once;
- * so whatever happens between looking and watching is not missed. */
+ * When the log has more data, or a newer value, by the time it is watched, the wake-up comes at
+ * once; so whatever happens between looking and watching is not missed. */
 #ifndef STORAGE_WATCH_H
 #define STORAGE_WATCH_H
 
@@ -37,16 +37,17 @@ struct watch_set {
     bool over;                      /* woken or ended; waits for the flying ones */
 };
 
-/* wake: called once, on home, for all that is added before it; the set is empty then and may be used
- * anew. watches: room for cap of them, the caller's; kept while the set is not empty. */
+/* wake: called once, on home, for all that is added before it; the set is empty then and may be
+ * used anew. watches: room for cap of them, the caller's; kept while the set is not empty. */
 void watch_set_init(struct watch_set *set, struct loop *home, struct watch *watches, int32_t cap,
                     void (*wake)(struct watch_set *set));
-/* Watches a partition's log: wakes when it has stable data at or beyond offset, fails or is closed, or
- * when the topic has a newer value than this one. Never wakes from inside the call. The caller keeps
- * the log alive until the set is empty.
+/* Watches a partition's log: wakes when it has stable data at or beyond offset, fails or is closed,
+ * or when the topic has a newer value than this one. Never wakes from inside the call. The caller
+ * keeps the log alive until the set is empty.
  * Errors: ERR_TOO_LARGE - WATCHES_PER_LOG_MAX are there already; the set is as before.
  * Thread: home; a short lock. */
-enum err watch_set_add(struct watch_set *set, const struct topic *topic, int32_t partition, int64_t offset);
+enum err watch_set_add(struct watch_set *set, const struct topic *topic, int32_t partition,
+                       int64_t offset);
 /* Ends the wait. True: the set is empty. False: a wake-up is under way and wake() is still called.
  * Thread: home; short locks. */
 bool watch_set_end(struct watch_set *set);

@@ -2,13 +2,13 @@
  *
  * A turn takes all jobs that wait and runs them in order. An append is checked against its log's
  * writer and staged; nothing is answered yet. When all are through, or the turn is full, one commit
- * writes what was staged, the logs publish it (bounds, tail, watches), and the appends go home: those
- * of one loop as one list, so that a turn wakes a loop once.
+ * writes what was staged, the logs publish it (bounds, tail, watches), and the appends go home:
+ * those of one loop as one list, so that a turn wakes a loop once.
  *
- * Failure: when a commit fails, every log of the turn fails loudly, its writer is dropped and read anew
- * from disk, and all appends of the turn that touched it are answered KAFKA_STORAGE_ERROR. From then
- * on appends are refused without trying until the engine says that it takes writes again; reads go
- * on all the while. Catalog changes arrive as calls that end the turn first. */
+ * Failure: when a commit fails, every log of the turn fails loudly, its writer is dropped and read
+ * anew from disk, and all appends of the turn that touched it are answered KAFKA_STORAGE_ERROR.
+ * From then on appends are refused without trying until the engine says that it takes writes again;
+ * reads go on all the while. Catalog changes arrive as calls that end the turn first. */
 #include "storage/worker.h"
 
 #include <assert.h>
@@ -27,13 +27,13 @@
 
 enum {
     TURN_APPENDS_MAX = 4096,
-    TURN_BYTES_MAX = 1 << 20,       /* so that what is staged stays in the cache and in one buffer */
+    TURN_BYTES_MAX = 1 << 20,      /* so that what is staged stays in the cache and in one buffer */
     TURN_BYTES_POWER_MAX = 16 << 20,    /* when every turn waits for the disk */
-    TURN_HOMES_MAX = 64,            /* loops answered with one post each; more loops: more posts */
+    TURN_HOMES_MAX = 64,           /* loops answered with one post each; more loops: more posts */
     RESUME_INTERVAL_MS = 200,
     THREADS_NAMED = 100,
-    RETAIN_SLICE = 16,              /* partitions looked at between two turns */
-    FLUSH_MS_EACH_TURN = 1000,      /* flush.ms below the house's sync interval: sync every turn */
+    RETAIN_SLICE = 16,             /* partitions looked at between two turns */
+    FLUSH_MS_EACH_TURN = 1000,     /* flush.ms below the house's sync interval: sync every turn */
 };
 
 struct home_list {
@@ -225,7 +225,8 @@ static enum err ensure_open(struct worker *w, struct plog *log)
     enum err err = plog_open(log, w->kv);
     if (err != ERR_OK) {
         if (log->state != PLOG_FAILED)
-            log_error("a log cannot be opened", {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
+            log_error("a log cannot be opened", {"log", LOG_I(log->id)},
+                      {"err", LOG_S(err_name(err))});
         plog_set_state(log, PLOG_FAILED);
         return ERR_KAFKA_STORAGE_ERROR;
     }
@@ -320,10 +321,10 @@ static void hold(struct worker *w, struct plog *log, struct append *a)
 
 static void append_run(struct job *job);
 
-/* A retired partition's log is where all that is addressed to it comes by, on its way to the log that took
- * over its range. So what one thread addresses to a partition stays in order while that home changes:
- * nothing leaves here before all that went to the old home is stored (control_shards.c freezes this log
- * first). False: the log takes it itself, or refuses it. */
+/* A retired partition's log is where all that is addressed to it comes by, on its way to the log
+ * that took over its range. So what one thread addresses to a partition stays in order while that
+ * home changes: nothing leaves here before all that went to the old home is stored
+ * (control_shards.c freezes this log first). False: the log takes it itself, or refuses it. */
 static bool forward(struct plog *log, struct append *a)
 {
     struct topic *t = log->topic;

@@ -47,11 +47,12 @@ enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t cou
 
 /* Gives the logs of all its partitions this value of their topic (they keep a reference), thaws the
  * frozen ones - what waited is appended or answered ERR_MOVED - and wakes their watches. To be
- * called for every new value, after it is in the catalog's table. Thread: the controller; blocks. */
+ * called for every new value, after it is in the catalog's table. Thread: the controller;
+ * blocks. */
 void store_logs_publish(struct store *s, struct topic *topic);
 
-/* The topic was deleted: what waits and what comes gets ERR_CLOSED, watches are woken, the disk space
- * is reclaimed in the background. The data was erased by the catalog's own commit, with
+/* The topic was deleted: what waits and what comes gets ERR_CLOSED, watches are woken, the disk
+ * space is reclaimed in the background. The data was erased by the catalog's own commit, with
  * store_logs_erase(), while the logs were frozen. Thread: the controller; blocks. */
 void store_logs_close(struct store *s, struct topic *topic);
 
@@ -68,8 +69,8 @@ enum err store_log_raise_start(struct store *s, struct plog *log, int64_t offset
 struct store_write {
     struct job job;                                             /* worker.c's */
     void (*stage)(struct store_write *w, struct kv_batch *b);   /* worker; must not block */
-    void (*done)(struct store_write *w, enum err err);          /* worker, after the commit: ERR_OK
-                                                       or ERR_KAFKA_STORAGE_ERROR; w is free again */
+    /* The worker, after the commit: ERR_OK or ERR_KAFKA_STORAGE_ERROR; w is free again. */
+    void (*done)(struct store_write *w, enum err err);
     uint64_t affinity;                                          /* equal ones keep their order */
     struct worker *worker;                                      /* worker.c's */
     struct store_write *next;                                   /* worker.c's */

@@ -20,13 +20,20 @@ run() {
     [ "$kind" = address ] && fuzz=ON
     cmake -S . -B "$folder" -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Sanitize \
         -DDIGLOT_SANITIZE="$flags" -DDIGLOT_FUZZ=$fuzz >/dev/null
-    ninja -C "$folder" >"$folder/build.log" 2>&1 || { grep -A5 -E 'error:|FAILED' "$folder/build.log" | head -40; echo "sanitize $kind: the build failed: $folder/build.log"; return 1; }
-    ctest --test-dir "$folder" -L 'unit|sim' -E "$without" -j2 --no-tests=error --output-on-failure >"$folder/ctest.log" 2>&1 || {
-        grep -E 'ERROR: |WARNING: Thread|runtime error|SUMMARY|LINE|\(Failed\)|\(Timeout\)|SEGV|ABRT|Subprocess' "$folder/ctest.log" | head -60
+    ninja -C "$folder" >"$folder/build.log" 2>&1 || {
+        grep -A5 -E 'error:|FAILED' "$folder/build.log" | head -40
+        echo "sanitize $kind: the build failed: $folder/build.log"
+        return 1
+    }
+    ctest --test-dir "$folder" -L 'unit|sim' -E "$without" -j2 --no-tests=error --output-on-failure \
+          >"$folder/ctest.log" 2>&1 || {
+        local wrong='ERROR: |WARNING: Thread|runtime error|SUMMARY|LINE|\(Failed\)|\(Timeout\)|SEGV|ABRT|Subprocess'
+        grep -E "$wrong" "$folder/ctest.log" | head -60
         echo "sanitize $kind: FAILED, see $folder/ctest.log"
         return 1
     }
-    sed -n "s/^100% tests passed, 0 tests failed out of \(.*\)/sanitize $kind: \1 passed, 0 failed/p" "$folder/ctest.log"
+    sed -n "s/^100% tests passed, 0 tests failed out of \(.*\)/sanitize $kind: \1 passed, 0 failed/p" \
+        "$folder/ctest.log"
 }
 
 failed=0

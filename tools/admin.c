@@ -1,5 +1,5 @@
-/* Plain GETs of fixed paths. Everything is answered on the connection's loop: /metrics writes what the
- * registry and its collectors hold in memory. */
+/* Plain GETs of fixed paths. Everything is answered on the connection's loop: /metrics writes what
+ * the registry and its collectors hold in memory. */
 #include "tools/admin.h"
 
 #include "base/metrics.h"
@@ -27,7 +27,8 @@ static void readyz(struct http_request *rq, struct admin *a)
         answer_text(rq, 503, "not ready: starting or stopping\n");
         return;
     }
-    if (kv_writes_stopped(store_kv(a->store))) answer_text(rq, 503, "not ready: the disk refuses writes; see the log\n");
+    if (kv_writes_stopped(store_kv(a->store)))
+        answer_text(rq, 503, "not ready: the disk refuses writes; see the log\n");
     else answer_text(rq, 200, "ok\n");
 }
 

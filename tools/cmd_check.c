@@ -10,9 +10,12 @@
 
 static const char usage[] =
     "Usage: diglot check [--data-dir D]        default: DIGLOT_DATA_DIR, then ./data\n\n"
-    "Reads everything in a data directory that no server uses and proves that it fits together: record\n"
-    "batches and their CRCs, offsets without a hole, chunk summaries, producer state, and shards that\n"
-    "cover the whole hash range. Prints a line for each contradiction; exit code 1 when there is one.\n";
+    "Reads everything in a data directory that no server uses and proves that it fits together: "
+    "record\n"
+    "batches and their CRCs, offsets without a hole, chunk summaries, producer state, and shards "
+    "that\n"
+    "cover the whole hash range. Prints a line for each contradiction; exit code 1 when there is "
+    "one.\n";
 
 enum { REPORT_BYTES_MAX = 16 << 20 };
 
@@ -39,9 +42,11 @@ int cmd_check(int arg_count, char **args)
     writer_done(&report);
     kv_close(kv);
     bool read = catalog == ERR_OK && logs == ERR_OK;
-    if (!read) printf("not everything could be read: %s\n", err_text(catalog != ERR_OK ? catalog : logs));
-    printf("%" PRIu64 " logs, %" PRIu64 " batches, %" PRIu64 " bytes, %" PRIu64 " chunks, %" PRIu64 " producers: %" PRIu64
-           " contradictions\n",
-           counts.logs, counts.batches, counts.bytes, counts.chunks, counts.producers, counts.faults + (uint64_t)wrong);
+    if (!read)
+        printf("not everything could be read: %s\n", err_text(catalog != ERR_OK ? catalog : logs));
+    printf("%" PRIu64 " logs, %" PRIu64 " batches, %" PRIu64 " bytes, %" PRIu64 " chunks, %" PRIu64
+           " producers: %" PRIu64 " contradictions\n",
+           counts.logs, counts.batches, counts.bytes, counts.chunks, counts.producers,
+           counts.faults + (uint64_t)wrong);
     return read && counts.faults == 0 && wrong == 0 ? 0 : 1;
 }

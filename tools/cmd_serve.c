@@ -2,8 +2,8 @@
  * bridge and the admin door, prints where they listen, and waits for a signal.
  *
  * Stop: SIGTERM or SIGINT closes the doors, which finish what they accepted; then loops,
- * storage and the doors end in that order, so that nothing outlives what it uses. A second signal ends the
- * process at once: by then only what was never acknowledged is lost. */
+ * storage and the doors end in that order, so that nothing outlives what it uses. A second signal
+ * ends the process at once: by then only what was never acknowledged is lost. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -31,7 +31,9 @@
 #include "base/check.h"
 
 enum { DESCRIPTORS_KEPT = 1024, ADMIN_CONNECTIONS_MAX = 256 };
-enum { LOOPS_MAX = 64, LISTENERS_MAX = 16, STOP_GRACE_MS = 10000, MIB = 1 << 20, LOOPS_DEFAULT_MAX = 4 };
+enum {
+    LOOPS_MAX = 64, LISTENERS_MAX = 16, STOP_GRACE_MS = 10000, MIB = 1 << 20, LOOPS_DEFAULT_MAX = 4
+};
 enum { ADDRESS_TEXT_BYTES = NET_HOST_BYTES + 10 };
 
 struct server {
@@ -74,7 +76,8 @@ static enum log_level log_level_of(const char *name)
 }
 
 /* Ten thousand connections want as many descriptors; the soft limit is often 1024. Returns how many
- * connections there is room for: a store that finds none left for a file of its own stops writing. */
+ * connections there is room for: a store that finds none left for a file of its own stops
+ * writing. */
 static size_t raise_descriptor_limit(void)
 {
     struct rlimit limit;
@@ -82,7 +85,8 @@ static size_t raise_descriptor_limit(void)
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_max == RLIM_INFINITY) return SIZE_MAX;
-    return limit.rlim_max > 2 * DESCRIPTORS_KEPT ? limit.rlim_max - DESCRIPTORS_KEPT : limit.rlim_max / 2;
+    return limit.rlim_max > 2 * DESCRIPTORS_KEPT ? limit.rlim_max - DESCRIPTORS_KEPT
+                                                 : limit.rlim_max / 2;
 }
 
 static enum err open_store(struct server *s)
@@ -116,7 +120,8 @@ static void begin_tls(struct server *s)
     snprintf(s->tls_dir, sizeof s->tls_dir, "%s/tls", set->data_dir);
     bool given = set->tls_cert[0] != '\0';
     s->tls_config = (struct tls_config){
-        .cert_path = given ? set->tls_cert : NULL, .key_path = given ? set->tls_key : NULL, .dir = s->tls_dir};
+        .cert_path = given ? set->tls_cert : NULL, .key_path = given ? set->tls_key : NULL,
+        .dir = s->tls_dir};
     s->tls_start = tls_start(&s->tls_config);
 }
 
@@ -124,10 +129,14 @@ static enum err open_tls(struct server *s, bool stored)
 {
     enum err err = tls_started(TAKE(s->tls_start), &s->tls);
     if (err != ERR_OK && s->settings.tls_cert[0] != '\0')
-        fprintf(stderr, "diglot: --tls-cert %s and --tls-key %s cannot be used: they must be PEM files that belong together\n",
+        fprintf(stderr,
+                "diglot: --tls-cert %s and --tls-key %s cannot be used: they must be PEM files "
+                "that belong together\n",
                 s->settings.tls_cert, s->settings.tls_key);
     else if (err != ERR_OK && stored)
-        fprintf(stderr, "diglot: the certificates in %s cannot be used; without that folder new ones are made at the next start\n",
+        fprintf(stderr,
+                "diglot: the certificates in %s cannot be used; without that folder new ones are "
+                "made at the next start\n",
                 s->tls_dir);
     return err;
 }
@@ -188,17 +197,21 @@ static void set_limits(struct server *s, struct door *door)
 static enum err listen_on(struct server *s, const char *name, const char *address,
                           const struct frame_door *frames, const struct http_door *http)
 {
-    struct door door = {.name = name, .budget = &s->requests, .tls = s->tls, .frames = frames, .http = http};
+    struct door door = {.name = name, .budget = &s->requests, .tls = s->tls, .frames = frames,
+                        .http = http};
     set_limits(s, &door);
     if (s->listener_count == LISTENERS_MAX) {
-        fprintf(stderr, "diglot: --%s %s: that is one address more than the %d that can be listened on\n", name,
-                address, LISTENERS_MAX);
+        fprintf(stderr,
+                "diglot: --%s %s: that is one address more than the %d that can be listened on\n",
+                name, address, LISTENERS_MAX);
         return ERR_CONFIG;
     }
     struct listener **slot = &s->listeners[s->listener_count];
     if (listener_open(address, &door, s->loops, s->loop_count, slot) != ERR_OK) {
-        fprintf(stderr, "diglot: --%s %s: cannot listen there, for the reason above; end what uses the port, or give "
-                        "another one (0 takes a free one)\n", name, address);
+        fprintf(stderr,
+                "diglot: --%s %s: cannot listen there, for the reason above; end what uses the "
+                "port, or give another one (0 takes a free one)\n",
+                name, address);
         return ERR_CONFIG;
     }
     s->listener_count++;
@@ -216,8 +229,10 @@ static bool may_listen(const struct server *s, const char *name, const char *add
     if (s->settings.listen_beyond_loopback || net_address_parse(address, &asked) != ERR_OK ||
         net_address_is_loopback(&asked))
         return true;
-    fprintf(stderr, "diglot: --%s %s would be open to other machines, and nothing asks them who they are; "
-                    "add --listen-beyond-loopback if that is wanted\n", name, address);
+    fprintf(stderr,
+            "diglot: --%s %s would be open to other machines, and nothing asks them who they are; "
+            "add --listen-beyond-loopback if that is wanted\n",
+            name, address);
     return false;
 }
 
@@ -232,14 +247,16 @@ static const char *item_of(const char *list, int at, char *to, size_t cap)
     return bytes_to_text(bytes_of(list, len), to, cap);
 }
 
-/* What settings say together, before anything is made or opened: how to use diglot, not its fate. */
+/* What settings say together, before anything is made or opened: how to use diglot, not its
+ * fate. */
 static bool settings_fit(const struct server *s)
 {
     const struct settings *set = &s->settings;
     char address[NET_HOST_BYTES + 8];
     for (int i = 0; item_of(set->kafka, i, address, sizeof address)[0] != '\0'; i++)
         if (!may_listen(s, "kafka", address)) return false;
-    if (!may_listen(s, "kinesis", set->kinesis) || !may_listen(s, "admin", set->admin)) return false;
+    if (!may_listen(s, "kinesis", set->kinesis) || !may_listen(s, "admin", set->admin))
+        return false;
     if ((set->tls_cert[0] == '\0') == (set->tls_key[0] == '\0')) return true;
     fprintf(stderr, "diglot: --tls-cert and --tls-key belong together: give both or none\n");
     return false;
@@ -271,10 +288,11 @@ static void print_hints(const struct server *s)
     listener_address(s->listeners[0], &kafka);
     listener_address(s->listeners[s->listener_count - 2], &kinesis);
     printf("\ntry:  kcat -b %s -L\n"
-           "      AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region %s --endpoint-url http://%s kinesis list-streams\n"
+           "      AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region %s --endpoint-url "
+           "http://%s kinesis list-streams\n"
            "data in %s, TLS on the same ports (trust %s/tls/ca.pem); Ctrl-C stops\n",
-           address_text(&kafka, kafka_text), s->settings.region, address_text(&kinesis, kinesis_text),
-           s->settings.data_dir, s->settings.data_dir);
+           address_text(&kafka, kafka_text), s->settings.region,
+           address_text(&kinesis, kinesis_text), s->settings.data_dir, s->settings.data_dir);
     fflush(stdout);
 }
 
@@ -283,7 +301,8 @@ static void close_all(struct server *s)
     atomic_store(&s->admin.ready, false);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_close(s->listeners[i], STOP_GRACE_MS);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
-    /* What storage still had in hand when the grace was over is posted by its end, and belongs to the
+    /* What storage still had in hand when the grace was over is posted by its end, and belongs to
+     * the
      * doors: it runs before they go. */
     store_close(s->store);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
@@ -315,8 +334,10 @@ static int serve(struct server *s, const sigset_t *stops)
     if (code == 0) {
         atomic_store(&s->admin.ready, true);
         print_hints(s);
-        log_info("ready", {"version", LOG_S(DIGLOT_VERSION)}, {"data_dir", LOG_S(s->settings.data_dir)},
-                 {"durability", LOG_S(s->settings.durability)}, {"limits", LOG_S(s->settings.limits)});
+        log_info("ready", {"version", LOG_S(DIGLOT_VERSION)},
+                 {"data_dir", LOG_S(s->settings.data_dir)},
+                 {"durability", LOG_S(s->settings.durability)},
+                 {"limits", LOG_S(s->settings.limits)});
         int signal_number;
         sigwait(stops, &signal_number);
         log_info("stopping", {"signal", LOG_I(signal_number)});
@@ -334,8 +355,10 @@ int cmd_serve(int arg_count, char **args)
             return 0;
         }
     static struct server s;
-    if (settings_read(arg_count, args, stderr, &s.settings) != ERR_OK || !settings_fit(&s)) return 2;
-    log_setup(log_level_of(s.settings.log_level), strcmp(s.settings.log_format, "json") == 0, STDERR_FILENO);
+    if (settings_read(arg_count, args, stderr, &s.settings) != ERR_OK || !settings_fit(&s))
+        return 2;
+    log_setup(log_level_of(s.settings.log_level), strcmp(s.settings.log_format, "json") == 0,
+              STDERR_FILENO);
     budget_init(&s.connections, raise_descriptor_limit());
     budget_init(&s.requests, (size_t)s.settings.request_memory_mib * MIB);
     /* Blocked in every thread that is made from here on: only this one waits for them. */
@@ -345,6 +368,6 @@ int cmd_serve(int arg_count, char **args)
     sigaddset(&stops, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stops, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);            /* a file size limit is a write that fails, as a full disk is */
+    signal(SIGXFSZ, SIG_IGN);       /* a file size limit is a write that fails, as a full disk is */
     return serve(&s, &stops);
 }

@@ -5,7 +5,8 @@
 #include "tools/settings.h"
 #include "base/check.h"
 
-/* True when there is nothing to do but end with this exit code: --help, or an argument that is none. */
+/* True when there is nothing to do but end with this exit code: --help, or an argument that is
+ * none. */
 static bool has_arguments(int arg_count, char **args, const char *usage, int *ret_exit_code)
 {
     if (arg_count == 0) return false;
@@ -19,15 +20,16 @@ static bool has_arguments(int arg_count, char **args, const char *usage, int *re
 int cmd_version(int arg_count, char **args)
 {
     int code = 0;
-    if (has_arguments(arg_count, args, "Usage: diglot version\n\nPrints the version.\n", &code)) return code;
+    if (has_arguments(arg_count, args, "Usage: diglot version\n\nPrints the version.\n", &code))
+        return code;
     printf("diglot %s\n", DIGLOT_VERSION);
     return 0;
 }
 
 int cmd_settings(int arg_count, char **args)
 {
-    static const char usage[] = "Usage: diglot settings\n\nPrints every setting of `diglot serve` as a page "
-                                "(docs/settings.md).\n";
+    static const char usage[] = "Usage: diglot settings\n\nPrints every setting of `diglot serve` "
+                                "as a page (docs/settings.md).\n";
     int code = 0;
     if (has_arguments(arg_count, args, usage, &code)) return code;
     settings_page(stdout);

@@ -18,7 +18,8 @@ static const char *dir_of(int arg_count, char **args)
         else if (strcmp(args[i], "--data-dir") == 0 && i + 1 < arg_count) dir = args[++i];
         else {
             bool known = strcmp(args[i], "--data-dir") == 0;
-            fprintf(stderr, "diglot: %s %s\n\n", args[i], known ? "needs a value: a folder" : "is not a flag of this command");
+            fprintf(stderr, "diglot: %s %s\n\n", args[i],
+                    known ? "needs a value: a folder" : "is not a flag of this command");
             return NULL;
         }
     }
@@ -28,14 +29,22 @@ static const char *dir_of(int arg_count, char **args)
 void directory_complain(const char *dir, enum err err, const char *text)
 {
     if (err == ERR_BUSY)
-        fprintf(stderr, "diglot: data directory \"%s\" is in use by another process: stop that one first, or name another "
-                        "directory with --data-dir\n", dir);
+        fprintf(stderr,
+                "diglot: data directory \"%s\" is in use by another process: stop that one first, "
+                "or name another directory with --data-dir\n",
+                dir);
     else if (err == ERR_NOT_FOUND)
-        fprintf(stderr, "diglot: data directory \"%s\" holds no data of diglot; --data-dir names another one\n", dir);
-    else fprintf(stderr, "diglot: data directory \"%s\" cannot be used: %s\n", dir, text != NULL ? text : err_text(err));
+        fprintf(
+            stderr,
+            "diglot: data directory \"%s\" holds no data of diglot; --data-dir names another one\n",
+            dir);
+    else
+        fprintf(stderr, "diglot: data directory \"%s\" cannot be used: %s\n", dir,
+                text != NULL ? text : err_text(err));
 }
 
-/* Errors: ERR_NOT_FOUND - it holds nothing of ours; ERR_FORMAT; ERR_BUSY; ERR_DISK. Thread: main. */
+/* Errors: ERR_NOT_FOUND - it holds nothing of ours; ERR_FORMAT; ERR_BUSY; ERR_DISK. Thread:
+ * main. */
 static enum err open_checked(const char *dir, struct kv **ret, char **ret_text)
 {
     char current[4096];

@@ -1,17 +1,18 @@
-/* Data directories as the commands name them, open them for looking (`dump` and `check`), and tell what is
- * wrong with one. */
+/* Data directories as the commands name them, open them for looking (`dump` and `check`), and tell
+ * what is wrong with one. */
 #ifndef TOOLS_DIRECTORY_H
 #define TOOLS_DIRECTORY_H
 
 #include "base/err.h"
 #include "storage/kv.h"
 
-/* The one argument `--data-dir D`; without it DIGLOT_DATA_DIR, then ./data. Prints why not on stderr; a
- * directory that holds nothing is not made. Returns NULL then, or after --help (whose text is usage). */
+/* The one argument `--data-dir D`; without it DIGLOT_DATA_DIR, then ./data. Prints why not on
+ * stderr; a directory that holds nothing is not made. Returns NULL then, or after --help (whose
+ * text is usage). */
 struct kv *directory_open(int arg_count, char **args, const char *usage, int *ret_exit_code);
 
-/* Tells on stderr why a data directory cannot be used, and what to do. text: what its opening said, may
- * be NULL. */
+/* Tells on stderr why a data directory cannot be used, and what to do. text: what its opening said,
+ * may be NULL. */
 void directory_complain(const char *dir, enum err err, const char *text);
 
 #endif

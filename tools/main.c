@@ -5,7 +5,8 @@
 #include "base/check.h"
 
 /* Read by jemalloc at its start. Two arenas in place of four for each core: what requests and write
- * buffers gave back is then used again first, which under load is a fifth less memory for the same CPU. */
+ * buffers gave back is then used again first, which under load is a fifth less memory for the same
+ * CPU. */
 const char *malloc_conf = "narenas:2";
 
 static const struct command {
@@ -23,8 +24,10 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void usage(FILE *out)
 {
-    fprintf(out, "Usage: diglot COMMAND [FLAGS]\n\nOne log, two languages: Apache Kafka and Amazon Kinesis Data Streams over the same data.\n\n");
-    for (int i = 0; i < COMMAND_COUNT; i++) fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fprintf(out, "Usage: diglot COMMAND [FLAGS]\n\nOne log, two languages: Apache Kafka and Amazon "
+                 "Kinesis Data Streams over the same data.\n\n");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
     fprintf(out, "\n`diglot COMMAND --help` tells more.\n");
 }
 

@@ -16,7 +16,8 @@
 #include "base/check.h"
 
 enum kind {
-    KIND_GROUP, KIND_TEXT, KIND_MATCH, KIND_ADDRESS, KIND_ADDRESSES, KIND_NUMBER, KIND_SWITCH, KIND_CHOICE
+    KIND_GROUP, KIND_TEXT, KIND_MATCH, KIND_ADDRESS, KIND_ADDRESSES, KIND_NUMBER, KIND_SWITCH,
+    KIND_CHOICE
 };
 
 struct spec {
@@ -32,18 +33,23 @@ struct spec {
 
 #define AT(name) offsetof(struct settings, name)
 #define GROUP(title) {.kind = KIND_GROUP, .name = title},
-#define TEXT(n, def, h) {.kind = KIND_TEXT, .name = #n, .offset = AT(n), .text_default = def, .help = h},
+#define TEXT(n, def, h)                                                                           \
+    {.kind = KIND_TEXT, .name = #n, .offset = AT(n), .text_default = def, .help = h},
 #define MATCH(n, def, regex, w, h)                                                                 \
-    {.kind = KIND_MATCH, .name = #n, .offset = AT(n), .text_default = def, .choices = regex, .words = w, .help = h},
+    {.kind = KIND_MATCH, .name = #n, .offset = AT(n), .text_default = def, .choices = regex,       \
+     .words = w, .help = h},
 #define ADDRESS(n, def, h)                                                                         \
     {.kind = KIND_ADDRESS, .name = #n, .offset = AT(n), .text_default = def, .help = h},
 #define ADDRESSES(n, def, h)                                                                       \
     {.kind = KIND_ADDRESSES, .name = #n, .offset = AT(n), .text_default = def, .help = h},
 #define NUMBER(n, def, lo, hi, h)                                                                  \
-    {.kind = KIND_NUMBER, .name = #n, .offset = AT(n), .number_default = def, .min = lo, .max = hi, .help = h},
-#define SWITCH(n, def, h) {.kind = KIND_SWITCH, .name = #n, .offset = AT(n), .text_default = #def, .help = h},
+    {.kind = KIND_NUMBER, .name = #n, .offset = AT(n), .number_default = def, .min = lo,          \
+     .max = hi, .help = h},
+#define SWITCH(n, def, h)                                                                         \
+    {.kind = KIND_SWITCH, .name = #n, .offset = AT(n), .text_default = #def, .help = h},
 #define CHOICE(n, def, ch, h)                                                                      \
-    {.kind = KIND_CHOICE, .name = #n, .offset = AT(n), .text_default = def, .choices = ch, .help = h},
+    {.kind = KIND_CHOICE, .name = #n, .offset = AT(n), .text_default = def, .choices = ch,         \
+     .help = h},
 static const struct spec specs[] = {
 #include "tools/settings.def"
 };
@@ -120,7 +126,8 @@ static bool are_addresses(const char *list, bool several, bool each_may_be_empty
         size_t len = several ? strcspn(at, ",") : strlen(at);
         if (len >= sizeof item) return false;
         if (len == 0 ? !each_may_be_empty
-                     : net_address_parse(bytes_to_text(bytes_of(at, len), item, sizeof item), &address) != ERR_OK)
+                     : net_address_parse(bytes_to_text(bytes_of(at, len), item, sizeof item),
+                                         &address) != ERR_OK)
             return false;
         at += len;
         if (*at == '\0') return true;
@@ -133,7 +140,9 @@ static void expected(const struct spec *spec, FILE *out)
     case KIND_MATCH: fprintf(out, "%s", spec->words); break;
     case KIND_ADDRESS: fprintf(out, "HOST:PORT"); break;
     case KIND_ADDRESSES: fprintf(out, "HOST:PORT, several with commas"); break;
-    case KIND_NUMBER: fprintf(out, "a whole number from %" PRId64 " to %" PRId64, spec->min, spec->max); break;
+    case KIND_NUMBER:
+        fprintf(out, "a whole number from %" PRId64 " to %" PRId64, spec->min, spec->max);
+        break;
     case KIND_SWITCH: fprintf(out, "true or false"); break;
     case KIND_CHOICE: fprintf(out, "one of %s", spec->choices); break;
     default: fprintf(out, "a text"); break;
@@ -174,7 +183,8 @@ static enum err set(struct settings *s, const struct spec *spec, const char *val
     }
     if (ok) return ERR_OK;
     char flag[NAME_BYTES_MAX];
-    fprintf(complaints, "diglot: %s: \"%s\" is not legal for --%s, which takes ", source, value, flag_of(spec, flag));
+    fprintf(complaints, "diglot: %s: \"%s\" is not legal for --%s, which takes ", source, value,
+            flag_of(spec, flag));
     expected(spec, complaints);
     fprintf(complaints, "\n");
     return ERR_CONFIG;
@@ -218,8 +228,11 @@ static enum err read_file(struct settings *s, const char *path, FILE *complaints
                            : json_is_false(value)   ? "false"
                                                     : NULL;
         if (spec == NULL || text == NULL) {
-            fprintf(complaints, "diglot: configuration file %s: \"%s\" %s; `diglot serve --help` lists all settings\n",
-                    path, key, spec ? "must be a text, a number or true or false" : "is not a setting");
+            fprintf(complaints,
+                    "diglot: configuration file %s: \"%s\" %s; `diglot serve --help` lists all "
+                    "settings\n",
+                    path, key,
+                    spec ? "must be a text, a number or true or false" : "is not a setting");
             err = ERR_CONFIG;
         } else if (set(s, spec, text, source, complaints) != ERR_OK) {
             err = ERR_CONFIG;
@@ -246,7 +259,8 @@ static void tell_unknown_variables(FILE *complaints)
     for (char **at = environ; *at != NULL; at++) {
         size_t len = strcspn(*at, "=");
         if (strncmp(*at, "DIGLOT_", 7) == 0 && !is_variable(*at, len))
-            fprintf(complaints, "diglot: %.*s in the environment is not a setting and is ignored\n", (int)len, *at);
+            fprintf(complaints, "diglot: %.*s in the environment is not a setting and is ignored\n",
+                    (int)len, *at);
     }
 }
 
@@ -267,9 +281,12 @@ static enum err read_flag(struct settings *s, int count, char **args, int *at, F
     const char *flag = args[(*at)++];
     const char *equals = strchr(flag, '=');
     size_t len = equals ? (size_t)(equals - flag) : strlen(flag);
-    const struct spec *spec = len > 2 && strncmp(flag, "--", 2) == 0 ? find(bytes_of(flag + 2, len - 2)) : NULL;
+    const struct spec *spec = len > 2 && strncmp(flag, "--", 2) == 0
+                                  ? find(bytes_of(flag + 2, len - 2))
+                                  : NULL;
     if (spec == NULL) {
-        fprintf(complaints, "diglot: %.*s is not a flag; `diglot serve --help` lists all of them\n", (int)len, flag);
+        fprintf(complaints, "diglot: %.*s is not a flag; `diglot serve --help` lists all of them\n",
+                (int)len, flag);
         return ERR_CONFIG;
     }
     if (equals) return set(s, spec, equals + 1, flag, complaints);
@@ -348,11 +365,15 @@ static const char *placeholder(const struct spec *spec)
 void settings_help(FILE *out)
 {
     char flag[NAME_BYTES_MAX], value[64];
-    fprintf(out, "Usage: diglot serve [--FLAG VALUE ...]\n\n"
-                 "Opens a Kafka door and a Kinesis door on one data directory and runs until it is stopped\n"
-                 "(SIGTERM or Ctrl-C). A flag beats the environment variable of the same name (DIGLOT_DATA_DIR\n"
-                 "for --data-dir), which beats the configuration file, a JSON object (\"data-dir\": \"...\").\n\n"
-                 "  --config FILE\n        configuration file; also DIGLOT_CONFIG\n");
+    fprintf(
+        out,
+        "Usage: diglot serve [--FLAG VALUE ...]\n\n"
+        "Opens a Kafka door and a Kinesis door on one data directory and runs until it is stopped\n"
+        "(SIGTERM or Ctrl-C). A flag beats the environment variable of the same name "
+        "(DIGLOT_DATA_DIR\n"
+        "for --data-dir), which beats the configuration file, a JSON object (\"data-dir\": "
+        "\"...\").\n\n"
+        "  --config FILE\n        configuration file; also DIGLOT_CONFIG\n");
     for (int i = 0; i < SPEC_COUNT; i++) {
         if (specs[i].kind == KIND_GROUP) {
             fprintf(out, "\n%s\n", specs[i].name);
@@ -369,19 +390,24 @@ void settings_help(FILE *out)
 void settings_page(FILE *out)
 {
     char flag[NAME_BYTES_MAX], variable[NAME_BYTES_MAX], value[64];
-    fprintf(out, "# Settings of `diglot serve`\n\n"
-                 "Made by `diglot settings`; do not edit. A flag beats the environment, which beats the\n"
-                 "configuration file (`--config FILE` or `DIGLOT_CONFIG`, a JSON object whose keys are the flags'\n"
-                 "names), which beats the default. A wrong setting names itself and stops the start.\n");
+    fprintf(
+        out,
+        "# Settings of `diglot serve`\n\n"
+        "Made by `diglot settings`; do not edit. A flag beats the environment, which beats the\n"
+        "configuration file (`--config FILE` or `DIGLOT_CONFIG`, a JSON object whose keys are the "
+        "flags'\n"
+        "names), which beats the default. A wrong setting names itself and stops the start.\n");
     for (int i = 0; i < SPEC_COUNT; i++) {
         if (specs[i].kind == KIND_GROUP) {
-            fprintf(out, "\n## %s\n\n| flag | environment | default | takes | what it does |\n|---|---|---|---|---|\n",
+            fprintf(out,
+                    "\n## %s\n\n| flag | environment | default | takes | what it does "
+                    "|\n|---|---|---|---|---|\n",
                     specs[i].name);
             continue;
         }
         default_text(&specs[i], value, sizeof value);
-        fprintf(out, "| `--%s` | `%s` | %s%s%s | ", flag_of(&specs[i], flag), variable_of(&specs[i], variable),
-                value[0] ? "`" : "", value, value[0] ? "`" : "");
+        fprintf(out, "| `--%s` | `%s` | %s%s%s | ", flag_of(&specs[i], flag),
+                variable_of(&specs[i], variable), value[0] ? "`" : "", value, value[0] ? "`" : "");
         if (specs[i].kind == KIND_CHOICE)
             for (const char *p = specs[i].choices; *p; p++) {
                 if (*p == '|') fprintf(out, " or ");

@@ -29,8 +29,8 @@ struct settings {
 };
 
 /* Reads all sources. args: what follows the sub-command. A wrong setting is named on `complaints`
- * together with where it came from and what is legal. A variable of the environment that is named like
- * a setting and is none is told and ignored: whoever starts processes sets some of their own.
+ * together with where it came from and what is legal. A variable of the environment that is named
+ * like a setting and is none is told and ignored: whoever starts processes sets some of their own.
  * Errors: ERR_CONFIG. Thread: main. */
 enum err settings_read(int arg_count, char **args, FILE *complaints, struct settings *ret);
 void settings_done(struct settings *s);

@@ -18,8 +18,8 @@ struct net_address {
 enum err net_address_parse(const char *text, struct net_address *ret);
 /* True for a loopback address, or "localhost". Thread: any. */
 bool net_address_is_loopback(const struct net_address *a);
-/* Of a connected or bound socket; an IPv4 address mapped into IPv6 is shown as IPv4. Empty host when
- * it is no IP socket. Thread: any. */
+/* Of a connected or bound socket; an IPv4 address mapped into IPv6 is shown as IPv4. Empty host
+ * when it is no IP socket. Thread: any. */
 void net_address_local(int fd, struct net_address *ret);
 void net_address_peer(int fd, struct net_address *ret);
 

@@ -12,7 +12,7 @@
 
 enum {
     TLS_HANDSHAKE_BYTE = 0x16,
-    READ_BLOCKED_BYTES = 4096,       /* read ahead while a request runs, to notice the client's end */
+    READ_BLOCKED_BYTES = 4096,     /* read ahead while a request runs, to notice the client's end */
     STASH_BYTES_MAX = 16 * 1024 * 1024,   /* of a home; beyond it reads are that small everywhere */
     SEND_TURN_BYTES = 4 * 1024 * 1024,
     LINGER_MS = 2000,
@@ -24,7 +24,7 @@ static void on_timer(struct loop_timer *timer);
 static void on_flush(struct job *job);
 static void on_free(struct job *job);
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 void conn_open(struct conn_home *home, int fd)
 {
@@ -38,7 +38,7 @@ void conn_open(struct conn_home *home, int fd)
     c->flush_job.run = on_flush;
     c->free_job.run = on_free;
     int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);     /* fails on a socketpair: no harm */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);   /* fails on a socketpair: no harm */
     struct event_base *base = loop_events(home->loop);
     event_assign(&c->read_event, base, fd, EV_READ | EV_PERSIST, on_readable, c);
     event_assign(&c->write_event, base, fd, EV_WRITE, on_writable, c);
@@ -70,7 +70,7 @@ void conn_close(struct conn *c, enum net_close reason)
     conn_io_close(c);
     if (c->handshaking) home->handshakes--;
     outq_done(&c->out);
-    home->stash_bytes -= c->stash_cap;       /* freed at the end of the turn: a caller may read it */
+    home->stash_bytes -= c->stash_cap;      /* freed at the end of the turn: a caller may read it */
     loop_defer_flush(home->loop, &c->free_job);
     home->on_close(home);
 }
@@ -88,7 +88,7 @@ void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *sta
     c->state = state;
 }
 
-/* ---- closing after the output ----------------------------------------------------------------- */
+/* ---- closing after the output ---------------------------------------------------------------- */
 
 static void stash_release(struct conn *c)
 {
@@ -155,7 +155,7 @@ void conn_finish(struct conn *c, enum net_close reason, bool linger)
     conn_update(c);
 }
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void arm(struct conn *c)
 {
@@ -213,7 +213,7 @@ static void on_timer(struct loop_timer *timer)
     arm(c);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static bool wants_read(const struct conn *c)
 {
@@ -257,7 +257,8 @@ static void stash_add(struct conn *c, const uint8_t *data, size_t len)
     c->stash_len += len;
 }
 
-/* Gives bytes to the protocol, also to the next one when it changes hands. Returns the bytes taken. */
+/* Gives bytes to the protocol, also to the next one when it changes hands. Returns the bytes
+ * taken. */
 static size_t give(struct conn *c, const uint8_t *data, size_t len)
 {
     size_t used = 0;
@@ -370,7 +371,7 @@ static void read_all(struct conn *c)
     if (!c->closed) conn_update(c);
 }
 
-/* ---- TLS -------------------------------------------------------------------------------------- */
+/* ---- TLS ------------------------------------------------------------------------------------- */
 
 /* Looks at the first byte without taking it: OpenSSL must see it. False: nothing to read yet, or
  * closed. */
@@ -420,7 +421,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     read_all(c);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void conn_flush_later(struct conn *c)
 {
@@ -492,7 +493,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what;
     struct conn *c = context;
     c->write_blocked = false;
-    bool read_waits = c->ssl != NULL && SSL_want_write(c->ssl);    /* a read that must write first */
+    bool read_waits = c->ssl != NULL && SSL_want_write(c->ssl);   /* a read that must write first */
     if (c->handshaking && !handshake(c)) return;
     if (read_waits && wants_read(c)) read_all(c);
     conn_flush_later(c);

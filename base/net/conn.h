@@ -99,7 +99,8 @@ struct conn {
 void conn_open(struct conn_home *home, int fd);
 /* At once; idempotent. */
 void conn_close(struct conn *c, enum net_close reason);
-/* When the output was sent. linger: the client may be sending still, give it time to see the reply. */
+/* When the output was sent. linger: the client may be sending still, give it time to see the
+ * reply. */
 void conn_finish(struct conn *c, enum net_close reason, bool linger);
 
 /* Hands the connection to the protocol that its first bytes ask for. */

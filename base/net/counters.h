@@ -29,16 +29,16 @@ enum net_close { NET_CLOSE_TABLE(NET_CLOSE_NAME) NET_CLOSE_COUNT };
 
 struct net_counters {
     struct metric *opened;
-    struct metric *open;                     /* gauge */
+    struct metric *open;                /* gauge */
     struct metric *closed[NET_CLOSE_COUNT];
     struct metric *bytes_in;
     struct metric *bytes_out;
     struct metric *requests;
-    struct metric *refused;                  /* HTTP requests refused by the layer: 400, 413, 431, 503 */
-    struct metric *budget_waits;             /* times that a request waited for memory */
+    struct metric *refused;             /* HTTP requests refused by the layer: 400, 413, 431, 503 */
+    struct metric *budget_waits;        /* times that a request waited for memory */
     struct metric *accept_failures;
     struct metric *tls_handshakes;
-    struct metric *h2_resets;                /* streams that we reset: stalled or too large */
+    struct metric *h2_resets;           /* streams that we reset: stalled or too large */
 };
 
 /* door: its name, as label. */

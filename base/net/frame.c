@@ -39,7 +39,7 @@ static const struct frame_door *door_of(const struct frame_conn *fc)
     return fc->conn->home->door->frames;
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static struct frame_request *request_new(struct frame_conn *fc, struct slab *body)
 {
@@ -101,7 +101,7 @@ void frame_home_done(struct conn_home *home)
     home->spare_count = 0;
 }
 
-/* ---- starting --------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static void start(struct frame_conn *fc, struct frame_request *rq)
 {
@@ -132,7 +132,7 @@ static void idle(struct frame_conn *fc)
     else conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
 }
 
-/* ---- finishing -------------------------------------------------------------------------------- */
+/* ---- finishing ------------------------------------------------------------------------------- */
 
 static void emit(struct frame_conn *fc, struct frame_request *rq)
 {
@@ -158,8 +158,8 @@ static void emit_finished(struct frame_conn *fc)
     }
 }
 
-/* Sends what can be sent and starts what may start now. A request that is finished while it is being
- * started comes back here: the outer call goes on with it. */
+/* Sends what can be sent and starts what may start now. A request that is finished while it is
+ * being started comes back here: the outer call goes on with it. */
 static void advance(struct frame_conn *fc)
 {
     struct conn *c = fc->conn;
@@ -211,7 +211,7 @@ void frame_abort(struct frame_request *rq)
     finish(rq, ABORTED);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The size field is complete: makes the slab. False: blocked or closing. */
 static bool admit(struct frame_conn *fc)
@@ -293,7 +293,7 @@ static void frame_direct_done(struct conn *c, size_t len)
     else if (fc->first == NULL) idle(fc);
 }
 
-/* ---- the connection --------------------------------------------------------------------------- */
+/* ---- the connection -------------------------------------------------------------------------- */
 
 static bool frame_eof(struct conn *c)
 {

@@ -15,7 +15,7 @@ static const struct http_version *version_of(const struct http_request *rq)
     return rq->version_major == 2 ? &http2_version : &http1_version;
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 struct http_request *http_request_new(struct conn *c, uint8_t version_major)
 {
@@ -100,7 +100,7 @@ uint16_t http_body_add(struct http_request *rq, struct bytes more)
         size_t cap = len + more.len < CHUNK_BYTES_MIN ? CHUNK_BYTES_MIN : 2 * (len + more.len);
         if (cap > rq->door->body_bytes_max) cap = rq->door->body_bytes_max;
         struct slab *grown = slab_new(rq->conn->home->door->budget, cap);
-        if (grown == NULL) return 503;      /* waiting could wait for ever: others grow like this too */
+        if (grown == NULL) return 503;  /* waiting could wait for ever: others grow like this too */
         if (body != NULL) mem_copy(grown->data, body->data, len);
         grown->len = len;
         slab_unref(body);
@@ -111,7 +111,7 @@ uint16_t http_body_add(struct http_request *rq, struct bytes more)
     return 0;
 }
 
-/* ---- replies ---------------------------------------------------------------------------------- */
+/* ---- replies --------------------------------------------------------------------------------- */
 
 bool http_value_is_legal(struct bytes value)
 {

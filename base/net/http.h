@@ -3,8 +3,8 @@
  *
  * HTTP/1.1: keep-alive, pipelining (one at a time, in order), chunked bodies, Expect: 100-continue.
  * HTTP/2 (nghttp2): by prior knowledge or ALPN; the streams of a connection run side by side.
- * A body is admitted against the door's budget from its content-length before it is read, and handed
- * over in one slab. Thread: all of it on the connection's loop.
+ * A body is admitted against the door's budget from its content-length before it is read, and
+ * handed over in one slab. Thread: all of it on the connection's loop.
  * Fuzz: fuzz_http1, Fuzz: fuzz_http2 */
 #ifndef BASE_NET_HTTP_H
 #define BASE_NET_HTTP_H
@@ -39,20 +39,22 @@ struct http_header {
  * http_stream_end() and http_abort(), at any later time, also when the client has gone. */
 struct http_request {
     struct loop *loop;
-    struct conn *conn;               /* opaque; NULL once the client, or on HTTP/2 the stream, has gone */
+    struct conn *conn;               /* opaque; NULL once the client, or on HTTP/2 the stream, has
+                                        gone */
     const struct http_door *door;
-    uint16_t refused;                /* 0, or the status with which the layer refuses the request (400,
-                                      * 413, 431, 503): no body, perhaps no method and headers. The
-                                      * door words the answer and uses this status */
+    uint16_t refused;                /* 0, or the status with which the layer refuses the request
+                                        (400, * 413, 431, 503): no body, perhaps no method and
+                                        headers. The * door words the answer and uses this status */
     uint8_t version_major;           /* 1 or 2 */
     struct bytes method;             /* "POST" */
     struct bytes path;               /* "/a/b" as sent, not decoded; without the query */
     struct bytes query;              /* behind the '?'; null when there is none */
-    struct http_header *headers;     /* in their order; no pseudo-headers. When no host header came on
-                                      * HTTP/2, one is put last with the value of :authority */
+    struct http_header *headers;     /* in their order; no pseudo-headers. When no host header came
+                                        on * HTTP/2, one is put last with the value of :authority */
     uint32_t header_count;
     struct slab *body;               /* NULL when empty; others may keep references of their own */
-    struct arena arena;              /* freed when the request is finished; the views above lie in it */
+    struct arena arena;              /* freed when the request is finished; the views above lie in
+                                        it */
     struct writer reply;             /* for the body of the reply or of the next stream write */
     void *context;                   /* the door's own, NULL at first */
     /* The client went away (connection closed, RST_STREAM) before the request was finished; called
@@ -83,10 +85,10 @@ void http_abort(struct http_request *rq);
  * chunked. */
 void http_stream_start(struct http_request *rq, uint16_t status, const struct http_header *headers,
                        uint32_t header_count);
-/* Queues what is in w and empties w; spliced bytes go by reference. Returns the bytes of this stream
- * that wait to be sent: who sees more than it likes stops until on_writable. HTTP/2 flow control
- * holds back this stream only. 0 when the client has gone, or when w had failed: then the stream is
- * reset. */
+/* Queues what is in w and empties w; spliced bytes go by reference. Returns the bytes of this
+ * stream that wait to be sent: who sees more than it likes stops until on_writable. HTTP/2 flow
+ * control holds back this stream only. 0 when the client has gone, or when w had failed: then the
+ * stream is reset. */
 size_t http_stream_write(struct http_request *rq, struct writer *w);
 size_t http_stream_queued(const struct http_request *rq);
 /* Ends the reply after what is queued and frees rq. */

@@ -1,9 +1,9 @@
-/* HTTP/1.1 over http_parser. The parser reads heads and chunked bodies; a body with a length is read
- * here, straight into its slab. One request is under way at a time: what a client sends ahead stays
- * in the connection's stash, so replies are in order by construction.
+/* HTTP/1.1 over http_parser. The parser reads heads and chunked bodies; a body with a length is
+ * read here, straight into its slab. One request is under way at a time: what a client sends ahead
+ * stays in the connection's stash, so replies are in order by construction.
  *
- * HEAD -> (ADMIT -> BODY | CHUNKED) -> RUNNING -> HEAD. Fails with: a refused request (400, 413, 431,
- * 503), which the door answers and after which the connection is closed. */
+ * HEAD -> (ADMIT -> BODY | CHUNKED) -> RUNNING -> HEAD. Fails with: a refused request (400, 413,
+ * 431, 503), which the door answers and after which the connection is closed. */
 #include <assert.h>
 #include <http_parser.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ struct http1 {
     bool above_low;                  /* the stream's queue was above stream_low_bytes */
 };
 
-/* ---- the head --------------------------------------------------------------------------------- */
+/* ---- the head -------------------------------------------------------------------------------- */
 
 static struct http1 *of(http_parser *parser)
 {
@@ -165,7 +165,7 @@ static int on_head(http_parser *parser)
     }
     h->body_len = parser->content_length == UINT64_MAX ? 0 : parser->content_length;
     h->phase = ADMIT;
-    return 1;                        /* the parser takes the message for complete; we read the body */
+    return 1;                      /* the parser takes the message for complete; we read the body */
 }
 
 static int on_chunk(http_parser *parser, const char *data, size_t len)
@@ -193,7 +193,7 @@ static const http_parser_settings settings = {
     .on_message_complete = on_complete,
 };
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void run(struct http1 *h)
 {
@@ -314,7 +314,7 @@ static void http1_direct_done(struct conn *c, size_t len)
     if (body->len == body->cap) run(h);
 }
 
-/* ---- replying --------------------------------------------------------------------------------- */
+/* ---- replying -------------------------------------------------------------------------------- */
 
 static struct http1 *state_of(const struct http_request *rq)
 {
@@ -347,7 +347,8 @@ static void finish(struct http_request *rq)
     struct conn *c = h->conn;
     bool close_after = rq->close_after || c->home->stopping;
     bool refused = rq->refused != 0;
-    enum net_close reason = c->eof ? NET_CLOSE_PEER : c->home->stopping ? NET_CLOSE_STOP : NET_CLOSE_DONE;
+    enum net_close reason = c->home->stopping ? NET_CLOSE_STOP : NET_CLOSE_DONE;
+    if (c->eof) reason = NET_CLOSE_PEER;
     if (rq->refused == 413 || rq->refused == 431) reason = NET_CLOSE_TOO_LARGE;
     else if (refused) reason = NET_CLOSE_PROTOCOL;
     h->rq = NULL;
@@ -398,7 +399,8 @@ static void http1_start_stream(struct http_request *rq, uint16_t status,
     h->chunked_reply = h->parser.http_minor > 0;
     h->bodiless_reply = !http_has_body(rq, status);
     h->above_low = false;
-    if (!h->chunked_reply) rq->close_after = true;       /* HTTP/1.0: the end of the connection ends it */
+    /* HTTP/1.0: the end of the connection ends it. */
+    if (!h->chunked_reply) rq->close_after = true;
     write_head(rq, &head, status, headers, header_count);
     if (h->chunked_reply) writer_text(&head, "transfer-encoding: chunked\r\n");
     writer_text(&head, "\r\n");
@@ -450,7 +452,7 @@ const struct http_version http1_version = {
     .end = http1_end,
 };
 
-/* ---- the connection --------------------------------------------------------------------------- */
+/* ---- the connection -------------------------------------------------------------------------- */
 
 static bool http1_eof(struct conn *c)
 {

@@ -1,17 +1,17 @@
-/* HTTP/2 over nghttp2, which turns bytes into frames and back and knows the flow control. Streams run
- * side by side; each has an output queue of its own, from which DATA frames are made by reference
- * only as far as the connection's queue has room: so a slow reader of one stream holds up that
- * stream alone, and a slow connection holds little.
+/* HTTP/2 over nghttp2, which turns bytes into frames and back and knows the flow control. Streams
+ * run side by side; each has an output queue of its own, from which DATA frames are made by
+ * reference only as far as the connection's queue has room: so a slow reader of one stream holds up
+ * that stream alone, and a slow connection holds little.
  *
  * Memory: the heads of a few streams are free, more of them are taken from the budget. A body is
- * admitted by its content-length. When the budget refuses, the connection is not read until it gives
- * - unless bodies of other streams are half read, for these hold memory that only reading on will
- * free; then the request is refused with 503. A request that is whole waits unstarted while more than
- * out_bytes_max is queued on all streams together.
+ * admitted by its content-length. When the budget refuses, the connection is not read until it
+ * gives - unless bodies of other streams are half read, for these hold memory that only reading on
+ * will free; then the request is refused with 503. A request that is whole waits unstarted while
+ * more than out_bytes_max is queued on all streams together.
  *
  * Fails with: 413, 431, 503 for one request; RST_STREAM for a stalled stream; GOAWAY
- * (ENHANCE_YOUR_CALM) for a flood of frames that ask for nothing; what nghttp2 finds wrong, with its
- * own GOAWAY. */
+ * (ENHANCE_YOUR_CALM) for a flood of frames that ask for nothing; what nghttp2 finds wrong, with
+ * its own GOAWAY. */
 #include "base/net/http2_inner.h"
 
 #include <stdlib.h>
@@ -39,7 +39,8 @@ static void http2_before_flush(struct conn *c)
 static void http2_drained(struct conn *c)
 {
     struct http2 *h = c->state;
-    if (c->out.bytes < HTTP2_OUT_BYTES_LOW && !c->finishing && nghttp2_session_want_write(h->session))
+    if (c->out.bytes < HTTP2_OUT_BYTES_LOW && !c->finishing &&
+        nghttp2_session_want_write(h->session))
         conn_flush_later(c);
 }
 
@@ -59,7 +60,8 @@ static void http2_deadline(struct conn *c)
     const struct net_limits *l = conn_limits(c);
     int64_t now_ms = loop_now_ms(c->home->loop);
     for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
-        bool in_stalls = s->reading && h->starved_skip == 0 && now_ms - s->in_ms >= l->body_stall_ms;
+        bool in_stalls = s->reading && h->starved_skip == 0 &&
+                         now_ms - s->in_ms >= l->body_stall_ms;
         bool out_stalls = s->out.bytes > 0 && now_ms - s->out_ms >= l->write_stall_ms;
         if (in_stalls || out_stalls) http2_stream_reset(h, s, NGHTTP2_CANCEL);
     }
@@ -73,7 +75,8 @@ static void http2_stop(struct conn *c)
     /* Streams that were opened are finished; want_read turns false when the last one closes. */
     h->reason = NET_CLOSE_STOP;
     nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR, NULL, 0);
+                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
+                          NULL, 0);
     conn_flush_later(c);
 }
 

@@ -160,10 +160,11 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, 
     h->starved_data = data;
     h->starved_len = len;
     conn_wait_budget(h->conn);
-    return NGHTTP2_ERR_PAUSE;        /* the chunk counts as taken: it is given to take_chunk() again */
+    return NGHTTP2_ERR_PAUSE;     /* the chunk counts as taken: it is given to take_chunk() again */
 }
 
-static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t code, void *context)
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t code,
+                           void *context)
 {
     (void)code;
     struct http2 *h = context;

@@ -12,7 +12,8 @@
 #include <nghttp2/nghttp2.h>
 #include "base/net/http_inner.h"
 
-enum { HTTP2_OUT_BYTES_LOW = 256 * 1024 };  /* frames are made while less than this waits on the connection */
+/* Frames are made while less than this waits on the connection. */
+enum { HTTP2_OUT_BYTES_LOW = 256 * 1024 };
 
 struct http2;
 
@@ -51,7 +52,8 @@ struct http2 {
     struct http2_stream *ready_last;
     size_t queued_bytes;             /* on all streams */
     uint32_t bodies;                 /* streams that hold a half-read body */
-    /* A chunk that waits for memory. Its frame's bytes lie first in the stash: chunk, then padding. */
+    /* A chunk that waits for memory. Its frame's bytes lie first in the stash: chunk, then
+     * padding. */
     struct http2_stream *starved;    /* NULL once the stream has gone */
     const uint8_t *starved_data;     /* during nghttp2_session_mem_recv() only */
     size_t starved_len;

@@ -40,12 +40,13 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     return 0;
 }
 
-/* A reply may end before its request did (413): the client is told to stop sending. A GOAWAY with an
- * error that is not ours comes from nghttp2: the client broke the protocol. */
+/* A reply may end before its request did (413): the client is told to stop sending. A GOAWAY with
+ * an error that is not ours comes from nghttp2: the client broke the protocol. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct http2 *h = context;
-    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !h->going)
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR &&
+        !h->going)
         h->reason = NET_CLOSE_PROTOCOL;
     if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) return 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
@@ -116,7 +117,8 @@ static void submit_head(struct http2_stream *s, uint16_t status, const struct ht
     size_t count = 0;
     nvs[count++] = nv_of(BYTES_LIT(":status"), bytes_str(status_text));
     for (uint32_t i = 0; i < header_count; i++)
-        if (http_value_is_legal(headers[i].value)) nvs[count++] = nv_of(headers[i].name, headers[i].value);
+        if (http_value_is_legal(headers[i].value))
+            nvs[count++] = nv_of(headers[i].name, headers[i].value);
     nvs[count++] = nv_of(BYTES_LIT("date"), bytes_str(http_date()));
     if (length != NULL) nvs[count++] = nv_of(BYTES_LIT("content-length"), bytes_str(length));
     nghttp2_data_provider provider = {.source.ptr = s, .read_callback = on_read_data};

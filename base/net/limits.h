@@ -8,16 +8,22 @@
 #include <stdint.h>
 
 struct net_limits {
-    uint32_t conns_max;            /* open connections of one listener; one more is closed at once */
-    uint32_t handshakes_max;       /* TLS handshakes under way on one loop; one more is closed at once */
+    uint32_t conns_max;            /* open connections of one listener; one more is closed at
+                                      once */
+    uint32_t handshakes_max;       /* TLS handshakes under way on one loop; one more is closed at
+                                      once */
     uint32_t handshake_ms;         /* from a TLS handshake's first byte to its end */
     uint32_t idle_ms;              /* nothing asked (yet) and nothing owed: closed (h2: GOAWAY) */
-    uint32_t head_ms;              /* HTTP/1.1: from a request's first byte to the end of its head */
-    uint32_t body_stall_ms;        /* a frame or body begun, and no byte of it for this long: closed */
-    uint32_t write_stall_ms;       /* output waits, and the peer took no byte for this long: closed */
+    uint32_t head_ms;              /* HTTP/1.1: from a request's first byte to the end of its
+                                      head */
+    uint32_t body_stall_ms;        /* a frame or body begun, and no byte of it for this long:
+                                      closed */
+    uint32_t write_stall_ms;       /* output waits, and the peer took no byte for this long:
+                                      closed */
     uint32_t budget_retry_ms;      /* how soon a refused frame or body asks the budget again */
     uint32_t out_bytes_max;        /* output queued on a connection beyond which it is not read */
-    uint32_t pipelined_max;        /* frames under way on a connection beyond which it is not read */
+    uint32_t pipelined_max;        /* frames under way on a connection beyond which it is not
+                                      read */
     uint32_t header_bytes_max;     /* names and values of one HTTP request: status 431 */
     uint32_t header_count_max;     /* the same */
     uint32_t stream_low_bytes;     /* a stream's queue at or below which on_writable is called */
@@ -25,7 +31,8 @@ struct net_limits {
                                     * client that acknowledged the setting is sent away */
     uint32_t h2_window_bytes;      /* receive window of one HTTP/2 stream */
     uint32_t h2_conn_window_bytes; /* receive window of one HTTP/2 connection */
-    uint32_t h2_control_burst;     /* PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA: so many at */
+    uint32_t h2_control_burst;     /* PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA: so many
+                                      at */
     uint32_t h2_control_per_s;     /* once and so many a second; beyond, ENHANCE_YOUR_CALM */
 };
 

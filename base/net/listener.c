@@ -1,10 +1,10 @@
-/* Accepting. One loop holds the listening socket; each accepted socket is posted to the next loop in
- * turn. Kernel-side spreading (SO_REUSEPORT) was not taken: it hashes, so a handful of long-lived
- * clients often meet on one loop.
+/* Accepting. One loop holds the listening socket; each accepted socket is posted to the next loop
+ * in turn. Kernel-side spreading (SO_REUSEPORT) was not taken: it hashes, so a handful of
+ * long-lived clients often meet on one loop.
  *
- * Stopping goes in steps, each a job: the acceptor's loop closes the listening socket and then tells
- * every loop, behind all sockets that were posted before; a loop whose last connection has closed
- * reports to the mailbox in which listener_close() waits. */
+ * Stopping goes in steps, each a job: the acceptor's loop closes the listening socket and then
+ * tells every loop, behind all sockets that were posted before; a loop whose last connection has
+ * closed reports to the mailbox in which listener_close() waits. */
 #include "base/net/listener.h"
 
 #include <assert.h>
@@ -54,7 +54,7 @@ struct handover {
     int fd;
 };
 
-/* ---- accepting -------------------------------------------------------------------------------- */
+/* ---- accepting ------------------------------------------------------------------------------- */
 
 /* Counts one more connection, unless a limit is reached. */
 static bool conn_count(struct listener *l)
@@ -161,7 +161,7 @@ static void on_begin(struct job *job)
     event_add(l->accept_event, NULL);
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static enum err refuse(const char *address, const char *reason)
 {
@@ -238,7 +238,7 @@ uint32_t listener_conn_count(const struct listener *listener)
     return atomic_load(&listener->conns);
 }
 
-/* ---- closing ---------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------- */
 
 static void on_end(struct job *job)
 {

@@ -1,7 +1,7 @@
-/* Ports. A listener accepts on one loop and hands each connection to the next loop in turn, so loops
- * share them evenly. The first bytes of a connection say what it is: 0x16 is a TLS handshake (and the
- * bytes inside it are asked again), "PRI * HTTP/2.0" is HTTP/2, all else is HTTP/1.1 or a frame,
- * as the door is one or the other. */
+/* Ports. A listener accepts on one loop and hands each connection to the next loop in turn, so
+ * loops share them evenly. The first bytes of a connection say what it is: 0x16 is a TLS handshake
+ * (and the bytes inside it are asked again), "PRI * HTTP/2.0" is HTTP/2, all else is HTTP/1.1 or a
+ * frame, as the door is one or the other. */
 #ifndef BASE_NET_LISTENER_H
 #define BASE_NET_LISTENER_H
 
@@ -21,7 +21,8 @@ struct door {
     const char *name;                /* "kafka": label of its metrics and log lines */
     struct net_limits limits;
     struct budget *budget;           /* of request bodies */
-    struct budget *conns;            /* connections of all doors that share it; NULL: no such limit */
+    struct budget *conns;            /* connections of all doors that share it; NULL: no such
+                                        limit */
     struct tls *tls;                 /* NULL: a TLS handshake is refused */
     const struct frame_door *frames; /* exactly one of these two */
     const struct http_door *http;
@@ -38,9 +39,10 @@ enum err listener_open(const char *address, const struct door *door, struct loop
 void listener_address(const struct listener *listener, struct net_address *ret);
 uint32_t listener_conn_count(const struct listener *listener);     /* open now. Thread: any */
 
-/* Graceful stop: accepts nothing any more, closes idle connections, lets the others finish what they
- * were asked (HTTP/2: GOAWAY), and after grace_ms closes the rest. Returns when none is left; their
- * requests may still be with the door, which may finish them as long as the loops live. Blocks.
+/* Graceful stop: accepts nothing any more, closes idle connections, lets the others finish what
+ * they were asked (HTTP/2: GOAWAY), and after grace_ms closes the rest. Returns when none is left;
+ * their requests may still be with the door, which may finish them as long as the loops live.
+ * Blocks.
  * Thread: not a loop's; the loops must run on threads of their own. */
 void listener_close(struct listener *listener, uint32_t grace_ms);
 /* After listener_close(). NULL is a no-op. */

@@ -42,7 +42,7 @@ struct loop {
 
 static _Thread_local struct loop *current;
 
-/* ---- job lists -------------------------------------------------------------------------------- */
+/* ---- job lists ------------------------------------------------------------------------------- */
 
 static void list_init(struct job_list *l)
 {
@@ -73,7 +73,7 @@ static void list_run(struct job_list *l)
     run_all(first);
 }
 
-/* ---- timers: a binary heap -------------------------------------------------------------------- */
+/* ---- timers: a binary heap ------------------------------------------------------------------- */
 
 static void heap_put(struct loop *loop, uint32_t slot, struct loop_timer *t)
 {
@@ -137,7 +137,7 @@ static void timers_fire(struct loop *loop)
     }
 }
 
-/* ---- the turn --------------------------------------------------------------------------------- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 static void on_wake(evutil_socket_t fd, short what, void *context)
 {
@@ -211,7 +211,7 @@ static void *loop_main(void *context)
     return NULL;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct loop *loop_new(const char *name)
 {

@@ -1,5 +1,5 @@
-/* One thread with one libevent base: everything that lives on a loop is touched by its thread alone,
- * so nothing here takes a lock except the mailbox through which other threads hand in jobs.
+/* One thread with one libevent base: everything that lives on a loop is touched by its thread
+ * alone, so nothing here takes a lock except the mailbox through which other threads hand in jobs.
  *
  * A turn is: wait for events, run what they call, run the deferred jobs, flush the connections that
  * got output. So all replies that became ready in one turn leave a connection in one write. */
@@ -24,12 +24,12 @@ struct loop_timer {
 struct loop *loop_new(const char *name);
 /* Runs the loop on a thread of its own until loop_stop(). Thread: the one that made it. */
 void loop_start(struct loop *loop);
-/* Runs what was posted so far, then ends and joins the thread; a loop that was not started only runs
- * what was posted. The connections must be closed already (listener_close). Thread: the one that
- * made it. */
+/* Runs what was posted so far, then ends and joins the thread; a loop that was not started only
+ * runs what was posted. The connections must be closed already (listener_close). Thread: the one
+ * that made it. */
 void loop_stop(struct loop *loop);
-/* The thread must have been stopped, or never started. Jobs that still wait are run first. NULL is a
- * no-op. */
+/* The thread must have been stopped, or never started. Jobs that still wait are run first. NULL is
+ * a no-op. */
 void loop_free(struct loop *loop);
 /* One turn on the calling thread, for a loop without a thread (tests, fuzzing): waits at most
  * wait_ms (0: not at all, -1: until something happens). */
@@ -44,7 +44,8 @@ void loop_defer_flush(struct loop *loop, struct job *job);
 
 /* Monotonic ms, read once a turn. Thread: the loop's. */
 int64_t loop_now_ms(struct loop *loop);
-/* Arms, or moves, a timer: due at at_ms. timer->fire must be set. O(log timers). Thread: the loop's. */
+/* Arms, or moves, a timer: due at at_ms. timer->fire must be set. O(log timers). Thread: the
+ * loop's. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t at_ms);
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);   /* not armed: a no-op */
 

@@ -1,6 +1,6 @@
 /* What an HTTP connection speaks is known from its first bytes, in the clear or inside TLS: the
- * preface of HTTP/2 begins with a method that HTTP/1.1 does not have. ALPN is not asked: clients are
- * known that speak HTTP/2 over TLS without it. */
+ * preface of HTTP/2 begins with a method that HTTP/1.1 does not have. ALPN is not asked: clients
+ * are known that speak HTTP/2 over TLS without it. */
 #include <string.h>
 #include "base/net/conn.h"
 #include "base/check.h"

@@ -13,17 +13,18 @@ struct tls;
 struct tls_start;
 
 struct tls_config {
-    const char *cert_path;       /* PEM chain, leaf first; NULL together with key_path: made in dir */
+    const char *cert_path;     /* PEM chain, leaf first; NULL together with key_path: made in dir */
     const char *key_path;
-    const char *dir;             /* for ca.pem, ca.key, server.pem, server.key; made when missing */
+    const char *dir;           /* for ca.pem, ca.key, server.pem, server.key; made when missing */
 };
 
 /* ret_tls: for any number of doors and loops; tls_free() after the last connection.
  * Errors: ERR_CONFIG - a file is missing or no PEM, or key and certificate do not belong together;
  * ERR_DISK - dir cannot be written. Thread: any; takes a few ms. */
 enum err tls_new(const struct tls_config *config, struct tls **ret_tls);
-/* The same on a thread of its own: OpenSSL takes several ms to set itself up, and a server has other
- * things to do meanwhile. config and what it points at stay valid until tls_started(). Never NULL. */
+/* The same on a thread of its own: OpenSSL takes several ms to set itself up, and a server has
+ * other things to do meanwhile. config and what it points at stay valid until tls_started(). Never
+ * NULL. */
 struct tls_start *tls_start(const struct tls_config *config);
 /* Waits for that thread, frees start and gives tls_new()'s outcome.
  * Errors: tls_new()'s. Thread: the one that called tls_start(). */

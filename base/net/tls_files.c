@@ -27,7 +27,8 @@ enum err tls_files_path(const char *dir, const char *name, char *ret_path, size_
     return len > 0 && (size_t)len < cap ? ERR_OK : ERR_CONFIG;
 }
 
-/* Written beside and renamed, so that a crash leaves no half file that a later start would trust. Not
+/* Written beside and renamed, so that a crash leaves no half file that a later start would trust.
+ * Not
  * synced: what a power cut may take away is made again. */
 static enum err write_pem(const char *dir, const char *name, mode_t mode, EVP_PKEY *key, X509 *cert,
                           X509 *issuer)
@@ -82,8 +83,8 @@ static X509 *cert_new(const char *name, EVP_PKEY *key, X509 *issuer)
                 X509_gmtime_adj(X509_getm_notBefore(cert), -24 * 3600) != NULL &&
                 X509_time_adj_ex(X509_getm_notAfter(cert), DAYS, 0, NULL) != NULL &&
                 X509_set_pubkey(cert, key) == 1 &&
-                X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name,
-                                           -1, -1, 0) == 1 &&
+                X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+                                           (const unsigned char *)name, -1, -1, 0) == 1 &&
                 X509_set_issuer_name(cert, X509_get_subject_name(issuer ? issuer : cert)) == 1;
     if (done) return cert;
     X509_free(cert);
@@ -94,13 +95,15 @@ static bool make_ca(X509 *cert, EVP_PKEY *key)
 {
     return extend(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
            extend(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-           extend(cert, cert, NID_subject_key_identifier, "hash") && X509_sign(cert, key, EVP_sha256()) > 0;
+           extend(cert, cert, NID_subject_key_identifier, "hash") &&
+           X509_sign(cert, key, EVP_sha256()) > 0;
 }
 
 static bool make_leaf(X509 *cert, X509 *ca, EVP_PKEY *ca_key)
 {
     char host[256] = "", names[512];
-    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') snprintf(host, sizeof host, "localhost");
+    if (gethostname(host, sizeof host - 1) != 0 || host[0] == '\0')
+        snprintf(host, sizeof host, "localhost");
     snprintf(names, sizeof names, "DNS:localhost,DNS:%s,IP:127.0.0.1,IP:::1", host);
     return extend(cert, ca, NID_basic_constraints, "critical,CA:FALSE") &&
            extend(cert, ca, NID_key_usage, "critical,digitalSignature") &&
@@ -115,7 +118,8 @@ static bool there(const char *dir, const char *name)
 {
     char path[4096];
     struct stat st;
-    return tls_files_path(dir, name, path, sizeof path) == ERR_OK && stat(path, &st) == 0 && st.st_size > 0;
+    return tls_files_path(dir, name, path, sizeof path) == ERR_OK && stat(path, &st) == 0 &&
+           st.st_size > 0;
 }
 
 enum err tls_files_make(const char *dir)
@@ -132,5 +136,6 @@ enum err tls_files_make(const char *dir)
     TRY(write_pem(dir, "ca.key", 0600, ca_key, NULL, NULL));
     TRY(write_pem(dir, "ca.pem", 0644, NULL, ca, NULL));
     TRY(write_pem(dir, "server.key", 0600, key, NULL, NULL));
-    return write_pem(dir, "server.pem", 0644, NULL, leaf, ca);   /* last: it says that all is there */
+    /* Last: it says that all is there. */
+    return write_pem(dir, "server.pem", 0644, NULL, leaf, ca);
 }

@@ -24,9 +24,11 @@ void kinesis_create_stream(struct kinesis_request *rq)
 {
     const struct create_stream_input *in = &rq->input->create_stream;
     struct bytes mode = in->stream_mode_details ? in->stream_mode_details->stream_mode : BYTES_NULL;
-    bool on_demand = bytes_equal_str(mode, "ON_DEMAND") || (bytes_is_null(mode) && !in->has_shard_count);
+    bool on_demand = bytes_equal_str(mode, "ON_DEMAND") ||
+                     (bytes_is_null(mode) && !in->has_shard_count);
     if (on_demand && in->has_shard_count) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "ShardCount cannot be given for a stream in mode ON_DEMAND.");
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "ShardCount cannot be given for a stream in mode ON_DEMAND.");
         return;
     }
     struct topic_tag *tags = ARENA_ARRAY(rq->arena, struct topic_tag, in->tags_count);
@@ -38,7 +40,8 @@ void kinesis_create_stream(struct kinesis_request *rq)
     for (uint32_t i = 0; i < in->tags_count; i++)
         tags[i] = (struct topic_tag){(char *)arena_copy(rq->arena, in->tags[i].key).data,
                                      (char *)arena_copy(rq->arena, in->tags[i].value).data};
-    *retention = (struct config_change){CONFIG_SET, BYTES_LIT("retention.ms"), BYTES_LIT("86400000")};
+    *retention = (struct config_change){CONFIG_SET, BYTES_LIT("retention.ms"),
+                                        BYTES_LIT("86400000")};
     struct control change = {
         .kind = CONTROL_CREATE_TOPIC,
         .name = in->stream_name,

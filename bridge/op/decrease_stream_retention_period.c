@@ -3,6 +3,8 @@
 
 void kinesis_decrease_stream_retention_period(struct kinesis_request *rq)
 {
-    const struct decrease_stream_retention_period_input *in = &rq->input->decrease_stream_retention_period;
-    retention_change(rq, in->stream_name, in->stream_arn, in->retention_period_hours, /* increase= */ false);
+    const struct decrease_stream_retention_period_input *in =
+        &rq->input->decrease_stream_retention_period;
+    retention_change(rq, in->stream_name, in->stream_arn, in->retention_period_hours,
+                     /* increase= */ false);
 }

@@ -16,8 +16,9 @@ void kinesis_delete_stream(struct kinesis_request *rq)
     if (t == NULL) return;
     if (t->consumer_count > 0 && !in->enforce_consumer_deletion) {
         kinesis_fail(rq, ERR_RESOURCE_IN_USE,
-                     "Stream %s under account %.*s has enhanced fan-out consumers; set EnforceConsumerDeletion to delete "
-                     "it together with them.", t->name, BYTES_ARGS(rq->bridge->account));
+                     "Stream %s under account %.*s has enhanced fan-out consumers; set "
+                     "EnforceConsumerDeletion to delete it together with them.",
+                     t->name, BYTES_ARGS(rq->bridge->account));
         return;
     }
     struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = t->id};

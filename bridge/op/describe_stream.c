@@ -12,7 +12,10 @@ void kinesis_describe_stream(struct kinesis_request *rq)
     struct stream_parts parts = {0};
     struct describe_stream_output out = {.stream_description = {STREAM_DESCRIPTION(rq, t, &parts)}};
     struct shard_page page = {
-        .count_max = in->has_limit && in->limit < SHARDS_MAX ? in->limit : SHARDS_MAX, .after = -1, .filter = -1};
+        .count_max = in->has_limit && in->limit < SHARDS_MAX ? in->limit : SHARDS_MAX,
+        .after = -1,
+        .filter = -1,
+    };
     if (!bytes_is_null(in->exclusive_start_shard_id) &&
         !shard_page_after(rq, t, in->exclusive_start_shard_id, &page))
         return;

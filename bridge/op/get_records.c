@@ -1,8 +1,9 @@
-/* GetRecords: a page of one shard from where the iterator stands, and an iterator for the next page.
+/* GetRecords: a page of one shard from where the iterator stands, and an iterator for the next
+ * page.
  *
- * The last page of a closed shard names the children and no next iterator: one never comes without the
- * other (KCL waits for ever otherwise). Failure modes: an iterator of a stream or shard that is gone;
- * data that retention removed is skipped, as at AWS. */
+ * The last page of a closed shard names the children and no next iterator: one never comes without
+ * the other (KCL waits for ever otherwise). Failure modes: an iterator of a stream or shard that is
+ * gone; data that retention removed is skipped, as at AWS. */
 #include <inttypes.h>
 #include <time.h>
 #include "base/clock.h"
@@ -33,7 +34,8 @@ static void finish(struct get_records *m)
     topic_unref(m->topic);
 }
 
-static void count_call(struct kinesis_request *rq, const struct topic *t, bool success, struct meter_delta *d)
+static void count_call(struct kinesis_request *rq, const struct topic *t, bool success,
+                       struct meter_delta *d)
 {
     d->sums[METER_GET_RECORDS_CALLS] = 1;
     d->sums[METER_GET_RECORDS_SUCCESS] = success;
@@ -55,14 +57,16 @@ static struct bytes next_iterator(struct get_records *m, int64_t offset)
     token.kind = ITERATOR_AT_OFFSET;
     token.position = offset;
     /* Nothing read yet: it goes on following the retention edge. */
-    if (m->token.kind == ITERATOR_TRIM_HORIZON && offset == m->offset) token.kind = ITERATOR_TRIM_HORIZON;
+    if (m->token.kind == ITERATOR_TRIM_HORIZON && offset == m->offset)
+        token.kind = ITERATOR_TRIM_HORIZON;
     token.created_ms = clock_wall_ms();
     char text[ITERATOR_TEXT_BYTES];
     return arena_copy(m->rq->arena, iterator_format(&m->rq->bridge->token_key, &token, text));
 }
 
-/* What was read may lie behind a reshard that came after the request did, in a child on the same partition:
- * its new value was published before anything was appended there, so the window of now is the right one. */
+/* What was read may lie behind a reshard that came after the request did, in a child on the same
+ * partition: its new value was published before anything was appended there, so the window of now
+ * is the right one. */
 static bool refresh(struct get_records *m)
 {
     struct topic *fresh = store_topic_by_id(rq_store(m->rq), &m->topic->id);
@@ -87,7 +91,8 @@ static void answer(struct get_records *m)
     const struct get_records_input *in = &rq->input->get_records;
     struct get_page page;
     uint32_t limit = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX;
-    enum err err = get_render(rq->home, m->shard, &m->read, m->offset, limit, GET_BYTES_MAX, rq->arena, &page);
+    enum err err = get_render(rq->home, m->shard, &m->read, m->offset, limit, GET_BYTES_MAX,
+                              rq->arena, &page);
     if (err != ERR_OK) {
         fail(m, err);
         return;
@@ -99,7 +104,8 @@ static void answer(struct get_records *m)
         .records_count = page.count,
         .millis_behind_latest = get_millis_behind(m->shard, &m->read.bounds, &page),
     };
-    struct meter_delta d = {.maxima[METER_ITERATOR_AGE] = out.millis_behind_latest, .seen[METER_ITERATOR_AGE] = true};
+    struct meter_delta d = {.maxima[METER_ITERATOR_AGE] = out.millis_behind_latest,
+                            .seen[METER_ITERATOR_AGE] = true};
     d.sums[METER_GET_RECORDS_BYTES] = (int64_t)page.bytes;
     d.sums[METER_GET_RECORDS_RECORDS] = page.count;
     count_call(m->rq, m->topic, true, &d);
@@ -137,7 +143,8 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
     else if (err != ERR_COLD) fail(m, err);
     else {
         m->cold = (struct log_read){
-            .topic = m->topic, .partition = m->shard->partition, .offset = m->offset, .bytes_max = GET_BYTES_MAX,
+            .topic = m->topic, .partition = m->shard->partition, .offset = m->offset,
+            .bytes_max = GET_BYTES_MAX,
             .min_one = true, .home = m->rq->http->loop, .done = cold_done, .result = m->read};
         store_read(rq_store(m->rq), &m->cold);
     }
@@ -152,12 +159,14 @@ static void sought(struct log_seek *q)
     }
     if (m->token.kind == ITERATOR_AT_TIMESTAMP) {
         m->token.kind = ITERATOR_AT_OFFSET;
-        m->token.position = shard_cut(m->shard, q->err == ERR_OK ? q->offset : q->bounds.last_stable);
+        m->token.position = shard_cut(m->shard,
+                                      q->err == ERR_OK ? q->offset : q->bounds.last_stable);
     }
     read_at(m, &q->bounds);
 }
 
-/* An AT_TIMESTAMP iterator becomes an offset first; a log that is not open yet is opened by the same. */
+/* An AT_TIMESTAMP iterator becomes an offset first; a log that is not open yet is opened by the
+ * same. */
 static void start(struct get_records *m)
 {
     struct log_bounds bounds;
@@ -173,7 +182,8 @@ static void start(struct get_records *m)
         return;
     }
     m->seek = (struct log_seek){
-        .topic = m->topic, .partition = m->shard->partition, .kind = timed ? LOG_SEEK_ARRIVAL : LOG_SEEK_BOUNDS,
+        .topic = m->topic, .partition = m->shard->partition,
+        .kind = timed ? LOG_SEEK_ARRIVAL : LOG_SEEK_BOUNDS,
         .time_ms = m->token.position, .home = m->rq->http->loop, .done = sought};
     store_seek(rq_store(m->rq), &m->seek);
 }
@@ -186,8 +196,9 @@ static void fail_expired(struct kinesis_request *rq, int64_t created_ms)
     strftime(created, sizeof created, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&created_s, &tm));
     strftime(now, sizeof now, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&now_s, &tm));
     kinesis_fail(rq, ERR_EXPIRED_ITERATOR,
-                 "Iterator expired. The iterator was created at time %s while right now it is %s which is further in the "
-                 "future than the tolerated delay of %d milliseconds.", created, now, TOKEN_LIFE_MS);
+                 "Iterator expired. The iterator was created at time %s while right now it is %s "
+                 "which is further in the future than the tolerated delay of %d milliseconds.",
+                 created, now, TOKEN_LIFE_MS);
 }
 
 /* NULL: answered. The topic must be the very one that the iterator was made for. */
@@ -198,9 +209,10 @@ static struct topic *topic_of(struct kinesis_request *rq, const struct iterator_
     struct topic *t = store_topic_by_id(rq_store(rq), &id);
     if (t != NULL && topic_shard(t, (int32_t)token->shard_index) != NULL) return t;
     topic_unref(t);
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Shard %.*s in stream %.*s under account %.*s does not exist",
-                 BYTES_ARGS(shard_id_text(rq->arena, (int32_t)token->shard_index)), BYTES_ARGS(token->stream_name),
-                 BYTES_ARGS(rq->bridge->account));
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                 "Shard %.*s in stream %.*s under account %.*s does not exist",
+                 BYTES_ARGS(shard_id_text(rq->arena, (int32_t)token->shard_index)),
+                 BYTES_ARGS(token->stream_name), BYTES_ARGS(rq->bridge->account));
     return NULL;
 }
 
@@ -212,7 +224,8 @@ void kinesis_get_records(struct kinesis_request *rq)
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
-    enum err err = iterator_parse(&rq->bridge->token_key, in->shard_iterator, clock_wall_ms(), rq->arena, &m->token);
+    enum err err = iterator_parse(&rq->bridge->token_key, in->shard_iterator, clock_wall_ms(),
+                                  rq->arena, &m->token);
     if (err == ERR_EXPIRED_ITERATOR) {
         fail_expired(rq, m->token.created_ms);
         return;
@@ -227,7 +240,8 @@ void kinesis_get_records(struct kinesis_request *rq)
     if (!limits_take_read(rq->bridge->limits, &key, clock_mono_ms())) {
         struct meter_delta d = {.sums[METER_READ_EXCEEDED] = 1};
         count_call(rq, t, false, &d);
-        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s", shard_rate_text(rq, t, key.shard));
+        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s",
+                     shard_rate_text(rq, t, key.shard));
         topic_unref(t);
         return;
     }

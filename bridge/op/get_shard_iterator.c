@@ -30,7 +30,8 @@ static void answer(struct iterator_request *m, const struct shard_position *at)
     };
     mem_copy(token.topic_id, m->topic->id.bytes, sizeof token.topic_id);
     char text[ITERATOR_TEXT_BYTES];
-    struct get_shard_iterator_output out = {.shard_iterator = iterator_format(&rq->bridge->token_key, &token, text)};
+    struct get_shard_iterator_output out = {
+        .shard_iterator = iterator_format(&rq->bridge->token_key, &token, text)};
     topic_unref(m->topic);
     kinesis_reply(rq, &out);
 }
@@ -53,12 +54,14 @@ static void look(struct iterator_request *m)
     const struct get_shard_iterator_input *in = &m->rq->input->get_shard_iterator;
     struct topic *t = m->topic;         /* an answered request takes m along */
     struct shard_position at;
-    enum err err = shard_position(m->rq, m->topic, m->shard, in->shard_iterator_type, in->starting_sequence_number,
-                                  in->has_timestamp, in->timestamp_ms, &at);
+    enum err err = shard_position(m->rq, m->topic, m->shard, in->shard_iterator_type,
+                                  in->starting_sequence_number, in->has_timestamp, in->timestamp_ms,
+                                  &at);
     if (err == ERR_OK) {
         answer(m, &at);
     } else if (err == ERR_COLD) {
-        m->open = (struct log_seek){.topic = m->topic, .partition = m->shard->partition, .kind = LOG_SEEK_BOUNDS,
+        m->open = (struct log_seek){.topic = m->topic, .partition = m->shard->partition,
+                                    .kind = LOG_SEEK_BOUNDS,
                                     .home = m->rq->http->loop, .done = opened};
         store_seek(rq_store(m->rq), &m->open);
     } else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) {
@@ -79,12 +82,14 @@ void kinesis_get_shard_iterator(struct kinesis_request *rq)
     }
     int32_t index;
     if (!shard_name(rq, in->stream_name, in->stream_arn, in->shard_id, &index)) return;
-    CLEANUP(topic_unrefp) struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
+    CLEANUP(topic_unrefp)
+    struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     const struct shard *shard = t ? shard_to_read(rq, t, index) : NULL;
     if (shard == NULL) return;
     struct limits_key key = {.topic_id = t->id, .shard = shard->index};
     if (!limits_take_iterator(rq->bridge->limits, &key, clock_mono_ms())) {
-        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s", shard_rate_text(rq, t, shard->index));
+        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s",
+                     shard_rate_text(rq, t, shard->index));
         return;
     }
     *m = (struct iterator_request){.rq = rq, .topic = TAKE(t), .shard = shard};

@@ -22,23 +22,29 @@ static const char *what_is_wrong(const struct list_shards_input *in)
     bool token = !bytes_is_null(in->next_token);
     if (!named && !token) return "Either NextToken or StreamName should be provided.";
     if (named && token) return "NextToken and StreamName cannot be provided together.";
-    if (token && (!bytes_is_null(in->exclusive_start_shard_id) || in->has_stream_creation_timestamp || in->shard_filter))
-        return "NextToken cannot be provided together with ExclusiveStartShardId, StreamCreationTimestamp or ShardFilter.";
+    if (token && (!bytes_is_null(in->exclusive_start_shard_id) ||
+                  in->has_stream_creation_timestamp || in->shard_filter))
+        return "NextToken cannot be provided together with ExclusiveStartShardId, "
+               "StreamCreationTimestamp or ShardFilter.";
     return NULL;
 }
 
-static bool check_filter(struct kinesis_request *rq, const struct kinesis_shard_filter *filter, struct list_shards_ask *ask)
+static bool check_filter(struct kinesis_request *rq, const struct kinesis_shard_filter *filter,
+                         struct list_shards_ask *ask)
 {
     if (filter == NULL) return true;
     int type = kinesis_shard_filter_type_index(filter->type);
-    bool timed = type == KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP || type == KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP;
+    bool timed = type == KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP ||
+                 type == KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP;
     bool after = type == KINESIS_SHARD_FILTER_TYPE_AFTER_SHARD_ID;
     if (timed && !filter->has_timestamp) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "ShardFilter of type %.*s needs a Timestamp.", BYTES_ARGS(filter->type));
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "ShardFilter of type %.*s needs a Timestamp.",
+                     BYTES_ARGS(filter->type));
         return false;
     }
     if (after && bytes_is_null(filter->shard_id)) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "ShardFilter of type AFTER_SHARD_ID needs a ShardId.");
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "ShardFilter of type AFTER_SHARD_ID needs a ShardId.");
         return false;
     }
     if (after && !shard_page_after(rq, ask->topic, filter->shard_id, &ask->page)) return false;
@@ -47,13 +53,17 @@ static bool check_filter(struct kinesis_request *rq, const struct kinesis_shard_
     return true;
 }
 
-static bool from_request(struct kinesis_request *rq, const struct list_shards_input *in, struct list_shards_ask *ask)
+static bool from_request(struct kinesis_request *rq, const struct list_shards_input *in,
+                         struct list_shards_ask *ask)
 {
     ask->topic = stream_find(rq, in->stream_name, in->stream_arn);
     if (ask->topic == NULL) return false;
-    if (in->has_stream_creation_timestamp && in->stream_creation_timestamp_ms / 1000 != ask->topic->created_ms / 1000) {
-        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %s under account %.*s with creation timestamp %" PRId64 " not found.",
-                     ask->topic->name, BYTES_ARGS(rq->bridge->account), in->stream_creation_timestamp_ms / 1000);
+    if (in->has_stream_creation_timestamp &&
+        in->stream_creation_timestamp_ms / 1000 != ask->topic->created_ms / 1000) {
+        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                     "Stream %s under account %.*s with creation timestamp %" PRId64 " not found.",
+                     ask->topic->name, BYTES_ARGS(rq->bridge->account),
+                     in->stream_creation_timestamp_ms / 1000);
         return false;
     }
     if (!check_filter(rq, in->shard_filter, ask)) return false;
@@ -96,15 +106,18 @@ void kinesis_list_shards(struct kinesis_request *rq)
         return;
     }
     struct list_shards_ask ask = {.page = {.after = -1, .count_max = RESULTS_MAX}};
-    bool ok = bytes_is_null(in->next_token) ? from_request(rq, in, &ask) : from_token(rq, in->next_token, &ask);
+    bool ok = bytes_is_null(in->next_token) ? from_request(rq, in, &ask)
+                                            : from_token(rq, in->next_token, &ask);
     if (ok) {
-        if (in->has_max_results && in->max_results < RESULTS_MAX) ask.page.count_max = in->max_results;
+        if (in->has_max_results && in->max_results < RESULTS_MAX)
+            ask.page.count_max = in->max_results;
         ask.page.filter = ask.token.filter - 1;
         ask.page.filter_ms = ask.token.filter_ms;
         if (stream_status(rq->bridge, ask.topic) != KINESIS_STREAM_STATUS_CREATING)
             shard_list(rq, ask.topic, &ask.page);
         struct list_shards_output out = {
-            .shards = ask.page.shards, .shards_count = ask.page.count, .next_token = next_token(rq, &ask)};
+            .shards = ask.page.shards, .shards_count = ask.page.count,
+            .next_token = next_token(rq, &ask)};
         kinesis_reply(rq, &out);
     }
     topic_unref(ask.topic);

@@ -8,7 +8,8 @@
 
 enum { CONSUMERS_MAX = 100 };
 
-static bool start_after(struct kinesis_request *rq, const struct list_stream_consumers_input *in, struct bytes *ret_after)
+static bool start_after(struct kinesis_request *rq, const struct list_stream_consumers_input *in,
+                        struct bytes *ret_after)
 {
     struct page_token token;
     *ret_after = BYTES_NULL;
@@ -25,7 +26,8 @@ static const struct stream_consumer *next_after(const struct topic *t, struct by
     for (int32_t i = 0; i < t->consumer_count; i++) {
         struct bytes name = bytes_str(t->consumers[i].name);
         bool later = bytes_is_null(after) || bytes_compare(name, after) > 0;
-        if (later && (best == NULL || bytes_compare(name, bytes_str(best->name)) < 0)) best = &t->consumers[i];
+        if (later && (best == NULL || bytes_compare(name, bytes_str(best->name)) < 0))
+            best = &t->consumers[i];
     }
     return best;
 }
@@ -36,16 +38,22 @@ void kinesis_list_stream_consumers(struct kinesis_request *rq)
     struct bytes after;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
     if (t == NULL || !start_after(rq, in, &after)) return;
-    uint32_t limit = in->has_max_results && in->max_results < CONSUMERS_MAX ? (uint32_t)in->max_results : CONSUMERS_MAX;
-    struct list_stream_consumers_output out = {.consumers = ARENA_ARRAY(rq->arena, struct kinesis_consumer, limit)};
+    uint32_t limit = in->has_max_results && in->max_results < CONSUMERS_MAX
+                         ? (uint32_t)in->max_results
+                         : CONSUMERS_MAX;
+    struct list_stream_consumers_output out = {
+        .consumers = ARENA_ARRAY(rq->arena, struct kinesis_consumer, limit)};
     const struct stream_consumer *c = next_after(t, after);
-    for (; c != NULL && out.consumers != NULL && out.consumers_count < limit; c = next_after(t, after)) {
-        out.consumers[out.consumers_count++] = consumer_show(rq, t, c, KINESIS_CONSUMER_STATUS_ACTIVE);
+    for (; c != NULL && out.consumers != NULL && out.consumers_count < limit;
+         c = next_after(t, after)) {
+        out.consumers[out.consumers_count++] = consumer_show(rq, t, c,
+                                                             KINESIS_CONSUMER_STATUS_ACTIVE);
         after = bytes_str(c->name);
     }
     char text[PAGE_TEXT_BYTES];
     if (c != NULL) {
-        struct page_token token = {.kind = PAGE_LIST_STREAM_CONSUMERS, .created_ms = clock_wall_ms(),
+        struct page_token token = {.kind = PAGE_LIST_STREAM_CONSUMERS,
+                                   .created_ms = clock_wall_ms(),
                                    .stream_name = topic_name(t), .after = after};
         mem_copy(token.topic_id, t->id.bytes, sizeof token.topic_id);
         out.next_token = page_format(&rq->bridge->token_key, &token, text);

@@ -1,4 +1,5 @@
-/* ListStreams: by name order, with both of AWS's ways to page: ExclusiveStartStreamName and NextToken. */
+/* ListStreams: by name order, with both of AWS's ways to page: ExclusiveStartStreamName and
+ * NextToken. */
 #include "base/clock.h"
 #include "bridge/page.h"
 #include "bridge/stream.h"
@@ -8,7 +9,8 @@
 
 enum { STREAMS_MAX = 100, STEP = 128 };
 
-static bool start_after(struct kinesis_request *rq, const struct list_streams_input *in, struct bytes *ret_after)
+static bool start_after(struct kinesis_request *rq, const struct list_streams_input *in,
+                        struct bytes *ret_after)
 {
     struct page_token token;
     *ret_after = in->exclusive_start_stream_name;
@@ -21,7 +23,8 @@ static bool start_after(struct kinesis_request *rq, const struct list_streams_in
 static void add(struct kinesis_request *rq, const struct topic *t, struct list_streams_output *out)
 {
     struct kinesis_stream_summary *s = &out->stream_summaries[out->stream_summaries_count++];
-    struct kinesis_stream_mode_details *mode = ARENA_NEW(rq->arena, struct kinesis_stream_mode_details);
+    struct kinesis_stream_mode_details *mode = ARENA_NEW(rq->arena,
+                                                         struct kinesis_stream_mode_details);
     *s = (struct kinesis_stream_summary){
         .stream_name = arena_copy(rq->arena, topic_name(t)),
         .stream_arn = stream_arn(rq, t),
@@ -34,7 +37,8 @@ static void add(struct kinesis_request *rq, const struct topic *t, struct list_s
 }
 
 /* Fills up to limit streams; internal topics and names that are too long do not count. */
-static void collect(struct kinesis_request *rq, struct bytes after, uint32_t limit, struct list_streams_output *out)
+static void collect(struct kinesis_request *rq, struct bytes after, uint32_t limit,
+                    struct list_streams_output *out)
 {
     struct topic *step[STEP];
     int32_t count;

@@ -8,7 +8,8 @@ void kinesis_merge_shards(struct kinesis_request *rq)
     const struct merge_shards_input *in = &rq->input->merge_shards;
     int32_t lower_index, upper_index;
     if (!shard_name(rq, in->stream_name, in->stream_arn, in->shard_to_merge, &lower_index)) return;
-    if (!shard_name(rq, in->stream_name, in->stream_arn, in->adjacent_shard_to_merge, &upper_index)) return;
+    if (!shard_name(rq, in->stream_name, in->stream_arn, in->adjacent_shard_to_merge, &upper_index))
+        return;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
     if (t == NULL || !stream_is_active(rq, t)) return;
     const struct shard *lower = shard_to_change(rq, t, lower_index);
@@ -17,9 +18,11 @@ void kinesis_merge_shards(struct kinesis_request *rq)
     if (!shard_is_open(rq, t, lower) || !shard_is_open(rq, t, upper)) return;
     if (lower->hash_last == U128_MAX || lower->hash_last + 1 != upper->hash_first) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Shards %.*s and %.*s in stream %s under account %.*s are not an adjacent pair of shards eligible for merging",
-                     BYTES_ARGS(shard_id_text(rq->arena, lower->index)), BYTES_ARGS(shard_id_text(rq->arena, upper->index)),
-                     t->name, BYTES_ARGS(rq->bridge->account));
+                     "Shards %.*s and %.*s in stream %s under account %.*s are not an adjacent "
+                     "pair of shards eligible for merging",
+                     BYTES_ARGS(shard_id_text(rq->arena, lower->index)),
+                     BYTES_ARGS(shard_id_text(rq->arena, upper->index)), t->name,
+                     BYTES_ARGS(rq->bridge->account));
         return;
     }
     struct control change = {

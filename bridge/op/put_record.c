@@ -28,9 +28,11 @@ static bool check_ordering(struct kinesis_request *rq, const struct topic *t, st
 {
     struct sequence sequence;
     if (bytes_is_null(number)) return true;
-    if (sequence_parse(number, &sequence) == ERR_OK && sequence.time_s <= clock_wall_ms() / 1000) return true;
+    if (sequence_parse(number, &sequence) == ERR_OK && sequence.time_s <= clock_wall_ms() / 1000)
+        return true;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "ExclusiveMinimumSequenceNumber %.*s used in PutRecord on stream %s under account %.*s is invalid.",
+                 "ExclusiveMinimumSequenceNumber %.*s used in PutRecord on stream %s under account "
+                 "%.*s is invalid.",
                  BYTES_ARGS(number), t->name, BYTES_ARGS(rq->bridge->account));
     return false;
 }
@@ -44,7 +46,8 @@ void kinesis_put_record(struct kinesis_request *rq)
         return;
     }
     m->record = (struct put_record){
-        .partition_key = in->partition_key, .explicit_hash_key = in->explicit_hash_key, .data = in->data};
+        .partition_key = in->partition_key, .explicit_hash_key = in->explicit_hash_key,
+        .data = in->data};
     if (put_hash(rq, &m->record, 1) != ERR_OK || put_check_size(rq, &m->record) != ERR_OK) return;
     struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;

@@ -55,6 +55,7 @@ void kinesis_put_records(struct kinesis_request *rq)
     }
     struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
-    *p = (struct put){.rq = rq, .topic = t, .records = records, .count = in->records_count, .done = done};
+    *p = (struct put){.rq = rq, .topic = t, .records = records, .count = in->records_count,
+                      .done = done};
     put_start(p);
 }

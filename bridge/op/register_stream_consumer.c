@@ -6,10 +6,14 @@
 static void done(struct kinesis_request *rq, struct control *c)
 {
     const struct register_stream_consumer_input *in = &rq->input->register_stream_consumer;
-    const struct stream_consumer *added = c->err == ERR_OK ? consumer_named(c->topic, in->consumer_name) : NULL;
+    const struct stream_consumer *added = c->err == ERR_OK
+                                              ? consumer_named(c->topic, in->consumer_name)
+                                              : NULL;
     if (c->err == ERR_RESOURCE_IN_USE) {
-        kinesis_fail(rq, c->err, "Consumer %.*s under stream ARN %.*s under account %.*s already exists.",
-                     BYTES_ARGS(in->consumer_name), BYTES_ARGS(in->stream_arn), BYTES_ARGS(rq->bridge->account));
+        kinesis_fail(rq, c->err,
+                     "Consumer %.*s under stream ARN %.*s under account %.*s already exists.",
+                     BYTES_ARGS(in->consumer_name), BYTES_ARGS(in->stream_arn),
+                     BYTES_ARGS(rq->bridge->account));
     } else if (added == NULL) {
         change_fail(rq, c);
     } else {
@@ -25,6 +29,7 @@ void kinesis_register_stream_consumer(struct kinesis_request *rq)
     const struct register_stream_consumer_input *in = &rq->input->register_stream_consumer;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
     if (t == NULL) return;
-    struct control change = {.kind = CONTROL_ADD_CONSUMER, .id = t->id, .consumer = in->consumer_name};
+    struct control change = {.kind = CONTROL_ADD_CONSUMER, .id = t->id,
+                             .consumer = in->consumer_name};
     change_start(rq, &change, done);
 }

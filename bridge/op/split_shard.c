@@ -21,17 +21,21 @@ void kinesis_split_shard(struct kinesis_request *rq)
     if (shard == NULL || !shard_is_open(rq, t, shard)) return;
     u128 at;
     char first[U128_TEXT_BYTES], last[U128_TEXT_BYTES];
-    bool inside = hash_key_parse(in->new_starting_hash_key, &at) && at > shard->hash_first + 1 && at < shard->hash_last;
+    bool inside = hash_key_parse(in->new_starting_hash_key, &at) && at > shard->hash_first + 1 &&
+                  at < shard->hash_last;
     if (!inside) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "NewStartingHashKey %.*s used in SplitShard() on shard %.*s in stream %s under account %.*s is not both "
-                     "greater than one plus the shard's StartingHashKey %s and less than the shard's EndingHashKey %s.",
-                     BYTES_ARGS(in->new_starting_hash_key), BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
+                     "NewStartingHashKey %.*s used in SplitShard() on shard %.*s in stream %s "
+                     "under account %.*s is not both greater than one plus the shard's "
+                     "StartingHashKey %s and less than the shard's EndingHashKey %s.",
+                     BYTES_ARGS(in->new_starting_hash_key),
+                     BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
                      BYTES_ARGS(rq->bridge->account), u128_to_text(shard->hash_first, first),
                      u128_to_text(shard->hash_last, last));
         return;
     }
     struct control change = {
-        .kind = CONTROL_SPLIT, .id = t->id, .shard = shard->index, .hash_first = at, .account_limits = true};
+        .kind = CONTROL_SPLIT, .id = t->id, .shard = shard->index, .hash_first = at,
+        .account_limits = true};
     change_start(rq, &change, done);
 }

@@ -15,11 +15,12 @@ void kinesis_subscribe_to_shard(struct kinesis_request *rq)
     const struct shard *shard = NULL;
     if (shard_name(rq, topic_name(consumer.topic), BYTES_NULL, in->shard_id, &index))
         shard = shard_to_read(rq, consumer.topic, index);
-    enum err err = shard == NULL ? ERR_RESOURCE_NOT_FOUND
-                                 : shard_position(rq, consumer.topic, shard, at->type, at->sequence_number,
-                                                  at->has_timestamp, at->timestamp_ms, &from);
-    /* LATEST of a log that is not open: nothing was appended since the start, so the end is found when it
-     * is opened. */
+    enum err err = shard == NULL
+                       ? ERR_RESOURCE_NOT_FOUND
+                       : shard_position(rq, consumer.topic, shard, at->type, at->sequence_number,
+                                        at->has_timestamp, at->timestamp_ms, &from);
+    /* LATEST of a log that is not open: nothing was appended since the start, so the end is found
+     * when it is opened. */
     if (err == ERR_COLD) {
         from = (struct shard_position){SHARD_AT_OFFSET, INT64_MAX};
         err = ERR_OK;

@@ -43,14 +43,16 @@ void kinesis_update_shard_count(struct kinesis_request *rq)
     int32_t open = topic_open_shards(t), target = in->target_shard_count;
     if (target > SHARDS_MAX || target > 2 * (int64_t)open) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "UpdateShardCount cannot scale up over double your current open shard count. Current open shard count: "
-                     "%" PRId32 " Target shard count: %" PRId32, open, target);
+                     "UpdateShardCount cannot scale up over double your current open shard count. "
+                     "Current open shard count: %" PRId32 " Target shard count: %" PRId32,
+                     open, target);
         return;
     }
     if (2 * (int64_t)target < open) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "UpdateShardCount cannot scale down below half your current open shard count. Current open shard count: "
-                     "%" PRId32 " Target shard count: %" PRId32, open, target);
+                     "UpdateShardCount cannot scale down below half your current open shard count. "
+                     "Current open shard count: %" PRId32 " Target shard count: %" PRId32,
+                     open, target);
         return;
     }
     struct shard_counts *counts = ARENA_NEW(rq->arena, struct shard_counts);
@@ -60,6 +62,7 @@ void kinesis_update_shard_count(struct kinesis_request *rq)
     }
     *counts = (struct shard_counts){arena_copy(rq->arena, topic_name(t)), stream_arn(rq, t), open};
     rq->context = counts;
-    struct control change = {.kind = CONTROL_RESHARD, .id = t->id, .partitions = target, .account_limits = true};
+    struct control change = {.kind = CONTROL_RESHARD, .id = t->id, .partitions = target,
+                             .account_limits = true};
     change_start(rq, &change, done);
 }

@@ -32,7 +32,8 @@ static bool is_repeated(const struct create_partitions_request *in, int32_t at)
 }
 
 /* A given assignment must put each new partition on this one broker. */
-static enum err check_assignments(struct kafka_request *rq, const struct create_partitions_request_topic *in)
+static enum err check_assignments(struct kafka_request *rq,
+                                  const struct create_partitions_request_topic *in)
 {
     for (int32_t i = 0; i < in->assignments_count; i++)
         if (in->assignments[i].broker_ids_count != 1 ||
@@ -50,7 +51,8 @@ enum err kafka_create_partitions(struct kafka_request *rq)
     if (m == NULL) return ERR_TOO_LARGE;
     TRY(create_partitions_request_decode(&rq->body, rq->version, &m->in));
     m->out = CREATE_PARTITIONS_RESPONSE_INIT;
-    m->out.results = ARENA_ARRAY(rq->arena, struct create_partitions_response_result, (size_t)m->in.topics_count);
+    m->out.results = ARENA_ARRAY(rq->arena, struct create_partitions_response_result,
+                                 (size_t)m->in.topics_count);
     if (m->out.results == NULL) return ERR_TOO_LARGE;
     m->out.results_count = m->in.topics_count;
     changes_begin(&m->changes, rq, answered, finished);
@@ -65,7 +67,8 @@ enum err kafka_create_partitions(struct kafka_request *rq)
         if (err == ERR_OK) err = changes_ask(&m->changes, i, &change);
         if (err == ERR_OK) continue;
         out->error_code = err_kafka(err);
-        out->error_message = bytes_str(err == ERR_INVALID_REQUEST ? "Duplicate topic in request." : err_text(err));
+        out->error_message = bytes_str(err == ERR_INVALID_REQUEST ? "Duplicate topic in request."
+                                                                  : err_text(err));
     }
     changes_end(&m->changes);
     return ERR_OK;

@@ -55,10 +55,12 @@ static void finished(struct changes *ch)
 static enum err check_assignment(const struct create_topics_request_topic *in, int32_t node,
                                  const char **ret_text, int32_t *ret_partitions)
 {
-    *ret_text = "A manual partition assignment was specified, but numPartitions or replicationFactor was not set to -1.";
+    *ret_text = "A manual partition assignment was specified, but numPartitions or "
+                "replicationFactor was not set to -1.";
     if (in->num_partitions != -1 || in->replication_factor != -1) return ERR_INVALID_REQUEST;
     int64_t seen = 0;
-    *ret_text = "Partitions must be numbered from 0 without a gap, each with this one broker as its replica.";
+    *ret_text = "Partitions must be numbered from 0 without a gap, each with this one broker as "
+                "its replica.";
     for (int32_t i = 0; i < in->assignments_count; i++) {
         const struct create_topics_request_assignment *a = &in->assignments[i];
         if (a->partition_index < 0 || a->partition_index >= in->assignments_count ||
@@ -87,8 +89,11 @@ static enum err check(struct kafka_request *rq, const struct create_topics_reque
         return ERR_INVALID_REPLICATION_FACTOR;
     }
     if (factor > 1 && !rq->broker->options.accept_replication_factor) {
-        *ret_text = arena_printf(rq->arena, "Unable to replicate the partition %d time(s): The target replication "
-                                 "factor of %d cannot be reached because only 1 broker(s) are registered.", factor, factor);
+        *ret_text =
+            arena_printf(rq->arena,
+                         "Unable to replicate the partition %d time(s): The target replication "
+                         "factor of %d cannot be reached because only 1 broker(s) are registered.",
+                         factor, factor);
         return ERR_INVALID_REPLICATION_FACTOR;
     }
     *ret_partitions = in->num_partitions;
@@ -132,7 +137,8 @@ enum err kafka_create_topics(struct kafka_request *rq)
     if (m == NULL) return ERR_TOO_LARGE;
     TRY(create_topics_request_decode(&rq->body, rq->version, &m->in));
     m->out = CREATE_TOPICS_RESPONSE_INIT;
-    m->out.topics = ARENA_ARRAY(rq->arena, struct create_topics_response_topic, (size_t)m->in.topics_count);
+    m->out.topics = ARENA_ARRAY(rq->arena, struct create_topics_response_topic,
+                                (size_t)m->in.topics_count);
     if (m->out.topics == NULL) return ERR_TOO_LARGE;
     m->out.topics_count = m->in.topics_count;
     changes_begin(&m->changes, rq, answered, finished);

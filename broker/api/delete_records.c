@@ -24,7 +24,8 @@ static void finished(struct changes *ch)
     kafka_reply(ch->rq);
 }
 
-static void ask(struct delete_records *m, int32_t at, const struct delete_records_request_topic *topic,
+static void ask(struct delete_records *m, int32_t at,
+                const struct delete_records_request_topic *topic,
                 const struct delete_records_request_partition *in)
 {
     struct delete_records_response_partition *out = &m->partitions[at];

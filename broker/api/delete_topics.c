@@ -28,7 +28,8 @@ static void finished(struct changes *ch)
 static enum err one_list(struct delete_topics *m, struct arena *arena)
 {
     if (m->in.topics_count > 0 || m->in.topic_names_count <= 0) return ERR_OK;
-    m->in.topics = ARENA_ARRAY(arena, struct delete_topics_request_topic, (size_t)m->in.topic_names_count);
+    m->in.topics = ARENA_ARRAY(arena, struct delete_topics_request_topic,
+                               (size_t)m->in.topic_names_count);
     if (m->in.topics == NULL) return ERR_TOO_LARGE;
     m->in.topics_count = m->in.topic_names_count;
     for (int32_t i = 0; i < m->in.topics_count; i++)
@@ -42,7 +43,8 @@ static bool is_repeated(const struct delete_topics_request *in, int32_t at)
     for (int32_t i = 0; i < in->topics_count; i++) {
         const struct delete_topics_request_topic *b = &in->topics[i];
         if (i == at) continue;
-        if (bytes_equal(a->name, b->name) && (!bytes_is_null(a->name) || uuid_equal(&a->topic_id, &b->topic_id)))
+        if (bytes_equal(a->name, b->name) &&
+            (!bytes_is_null(a->name) || uuid_equal(&a->topic_id, &b->topic_id)))
             return true;
     }
     return false;
@@ -53,10 +55,11 @@ static enum err ask(struct delete_topics *m, int32_t at)
     const struct delete_topics_request_topic *in = &m->in.topics[at];
     struct delete_topics_response_topic *out = &m->out.responses[at];
     bool by_id = bytes_is_null(in->name);
-    const char *wrong = is_repeated(&m->in, at)                      ? "Duplicate topic name or id."
-                        : !by_id && !uuid_is_zero(&in->topic_id)     ? "You may not specify both topic name and topic id."
-                        : by_id && uuid_is_zero(&in->topic_id)       ? "Neither topic name nor id were specified."
-                                                                     : NULL;
+    bool has_id = !uuid_is_zero(&in->topic_id);
+    const char *wrong = NULL;
+    if (is_repeated(&m->in, at)) wrong = "Duplicate topic name or id.";
+    else if (!by_id && has_id) wrong = "You may not specify both topic name and topic id.";
+    else if (by_id && !has_id) wrong = "Neither topic name nor id were specified.";
     if (wrong != NULL) {
         out->error_code = err_kafka(ERR_INVALID_REQUEST);
         out->error_message = bytes_str(wrong);
@@ -82,7 +85,8 @@ enum err kafka_delete_topics(struct kafka_request *rq)
     TRY(delete_topics_request_decode(&rq->body, rq->version, &m->in));
     TRY(one_list(m, rq->arena));
     m->out = DELETE_TOPICS_RESPONSE_INIT;
-    m->out.responses = ARENA_ARRAY(rq->arena, struct delete_topics_response_topic, (size_t)m->in.topics_count);
+    m->out.responses = ARENA_ARRAY(rq->arena, struct delete_topics_response_topic,
+                                   (size_t)m->in.topics_count);
     if (m->out.responses == NULL) return ERR_TOO_LARGE;
     m->out.responses_count = m->in.topics_count;
     changes_begin(&m->changes, rq, answered, finished);

@@ -22,12 +22,15 @@ enum err kafka_describe_cluster(struct kafka_request *rq)
         out.controller_id = broker.broker_id;
         out.brokers = &broker;
         out.brokers_count = 1;
-        if (in.include_cluster_authorized_operations) out.cluster_authorized_operations = OPERATIONS_CLUSTER;
+        if (in.include_cluster_authorized_operations)
+            out.cluster_authorized_operations = OPERATIONS_CLUSTER;
     } else {
-        out.error_code = err_kafka(in.endpoint_type == ENDPOINT_CONTROLLERS ? ERR_MISMATCHED_ENDPOINT_TYPE
-                                                                            : ERR_UNSUPPORTED_ENDPOINT_TYPE);
+        out.error_code = err_kafka(in.endpoint_type == ENDPOINT_CONTROLLERS
+                                       ? ERR_MISMATCHED_ENDPOINT_TYPE
+                                       : ERR_UNSUPPORTED_ENDPOINT_TYPE);
         out.error_message = bytes_str(in.endpoint_type == ENDPOINT_CONTROLLERS
-                                          ? "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"
+                                          ? "The request was sent to an endpoint of type BROKER, "
+                                            "but we wanted an endpoint of type CONTROLLER"
                                           : "Unsupported endpoint type");
     }
     describe_cluster_response_encode(rq->reply, rq->version, &out);

@@ -45,8 +45,10 @@ static void add_synonyms(const struct answer *a, struct describe_configs_respons
     struct config_text broker = config_text_of_topic(arena, &unset, spec);
     struct bytes broker_name = bytes_str(spec->broker_name ? spec->broker_name : spec->name);
     if (c->config_source == CONFIG_OF_TOPIC) add_synonym(c, c->name, c->value, CONFIG_OF_TOPIC);
-    if (broker.source == CONFIG_OF_STATIC_BROKER) add_synonym(c, broker_name, broker.value, CONFIG_OF_STATIC_BROKER);
-    if (spec->broker_name != NULL) add_synonym(c, broker_name, bytes_str(spec->default_value), CONFIG_OF_DEFAULT);
+    if (broker.source == CONFIG_OF_STATIC_BROKER)
+        add_synonym(c, broker_name, broker.value, CONFIG_OF_STATIC_BROKER);
+    if (spec->broker_name != NULL)
+        add_synonym(c, broker_name, bytes_str(spec->default_value), CONFIG_OF_DEFAULT);
 }
 
 static enum err describe_topic(const struct answer *a)
@@ -55,7 +57,8 @@ static enum err describe_topic(const struct answer *a)
     if (!topic_name_is_legal(a->resource->resource_name)) return ERR_INVALID_TOPIC_EXCEPTION;
     TRY(topic_find(rq_store(a->rq), a->resource->resource_name, NULL, &t));
     struct describe_configs_response_config *list =
-        ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config, (size_t)topic_config_spec_count());
+        ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config,
+                    (size_t)topic_config_spec_count());
     if (list == NULL) return ERR_INVALID_REQUEST;
     a->out->configs = list;
     for (int32_t i = 0; i < topic_config_spec_count(); i++) {
@@ -77,13 +80,15 @@ static enum err describe_topic(const struct answer *a)
 static enum err describe_broker(const struct answer *a)
 {
     int64_t id;
-    bool ours = bytes_to_i64(a->resource->resource_name, &id) && id == a->rq->broker->options.node_id;
+    bool ours = bytes_to_i64(a->resource->resource_name, &id) &&
+                id == a->rq->broker->options.node_id;
     if (a->resource->resource_name.len == 0) return ERR_OK;     /* cluster-wide overrides: none */
     if (!ours) return ERR_INVALID_REQUEST;
     int32_t count;
     struct broker_config *all = broker_configs(a->rq->arena, a->rq->broker, &count);
     struct describe_configs_response_config *list =
-        all ? ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config, (size_t)count) : NULL;
+        all ? ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config, (size_t)count)
+            : NULL;
     if (list == NULL) return ERR_INVALID_REQUEST;
     a->out->configs = list;
     for (int32_t i = 0; i < count; i++) {
@@ -112,7 +117,8 @@ static void describe(const struct answer *a)
     else text = "Only topics and the broker have configs here";
     a->out->error_code = err_kafka(err);
     if (err == ERR_INVALID_REQUEST && text == NULL)
-        text = arena_printf(a->rq->arena, "Unexpected broker id, expected %d or empty string, but received %.*s",
+        text = arena_printf(a->rq->arena,
+                            "Unexpected broker id, expected %d or empty string, but received %.*s",
                             a->rq->broker->options.node_id, BYTES_ARGS(a->resource->resource_name));
     if (err != ERR_OK) a->out->error_message = bytes_str(text ? text : err_text(err));
 }
@@ -122,11 +128,13 @@ enum err kafka_describe_configs(struct kafka_request *rq)
     struct describe_configs_request in;
     TRY(describe_configs_request_decode(&rq->body, rq->version, &in));
     struct describe_configs_response out = DESCRIBE_CONFIGS_RESPONSE_INIT;
-    out.results = ARENA_ARRAY(rq->arena, struct describe_configs_response_result, (size_t)in.resources_count);
+    out.results = ARENA_ARRAY(rq->arena, struct describe_configs_response_result,
+                              (size_t)in.resources_count);
     if (out.results == NULL) return ERR_TOO_LARGE;
     out.results_count = in.resources_count;
     for (int32_t i = 0; i < in.resources_count; i++)
-        describe(&(struct answer){.rq = rq, .in = &in, .resource = &in.resources[i], .out = &out.results[i]});
+        describe(&(struct answer){.rq = rq, .in = &in, .resource = &in.resources[i],
+                                  .out = &out.results[i]});
     describe_configs_response_encode(rq->reply, rq->version, &out);
     kafka_reply(rq);
     return ERR_OK;

@@ -1,14 +1,14 @@
 /* Fetch: record batches of many partitions in one answer, by reference.
  *
- * The partitions are read one after the other, from the tails in memory; a partition whose batches are
- * not there goes through a reader thread and the walk goes on when it answers. When the walk is over
- * and the answer is smaller than min_bytes, the request parks on all its logs and walks again when one
- * of them has more, until max_wait_ms is over.
+ * The partitions are read one after the other, from the tails in memory; a partition whose batches
+ * are not there goes through a reader thread and the walk goes on when it answers. When the walk is
+ * over and the answer is smaller than min_bytes, the request parks on all its logs and walks again
+ * when one of them has more, until max_wait_ms is over.
  *
  * Whole batches only: the client drops what lies before its offset. The first batch of an answer is
  * sent whatever its size (KIP-74), the rest stays within max_bytes.
- * Failure modes: an error of a partition is its own field and ends the wait; one of the session is the
- * request's. */
+ * Failure modes: an error of a partition is its own field and ends the wait; one of the session is
+ * the request's. */
 #include "broker/fetch_session.h"
 #include "broker/request.h"
 #include "broker/topics.h"
@@ -77,7 +77,8 @@ static bool set_records(struct fetch *f, struct fetch_answer *a)
     struct slab_view *views = ARENA_ARRAY(f->rq->arena, struct slab_view, (size_t)a->read.count);
     if (views == NULL) return false;
     for (int32_t i = 0; i < a->read.count; i++) views[i] = a->read.batches[i].bytes;
-    a->out.records = (struct records){.views = views, .view_count = a->read.count, .bytes = a->read.bytes};
+    a->out.records = (struct records){.views = views, .view_count = a->read.count,
+                                      .bytes = a->read.bytes};
     return true;
 }
 
@@ -101,8 +102,9 @@ static void assemble(struct fetch *f)
     for (int32_t i = 0; i < f->count; i++) {
         struct fetch_item *item = &f->plan.items[i];
         struct fetch_answer *a = &f->answers[i];
-        if (f->plan.incremental && !fetch_item_is_news(item, a->out.error_code, a->read.bytes,
-                                                       a->out.high_watermark, a->out.log_start_offset))
+        if (f->plan.incremental &&
+            !fetch_item_is_news(item, a->out.error_code, a->read.bytes, a->out.high_watermark,
+                                a->out.log_start_offset))
             continue;
         fetch_item_told(item, a->out.high_watermark, a->out.log_start_offset);
         if (!set_records(f, a)) a->out.records = (struct records){0};
@@ -162,7 +164,8 @@ static bool read_one(struct fetch *f)
     read_result_init(&a->read);
     enum err err = topic_find(rq_store(f->rq), item->topic, &item->topic_id, &a->topic);
     if (err == ERR_OK)
-        err = topic_check_partition(a->topic, item->want.partition, item->want.current_leader_epoch);
+        err = topic_check_partition(a->topic, item->want.partition,
+                                    item->want.current_leader_epoch);
     if (err != ERR_OK) {
         settle(f, err);
         return true;
@@ -170,8 +173,8 @@ static bool read_one(struct fetch *f)
     size_t limit = item->want.partition_max_bytes > 0 ? (size_t)item->want.partition_max_bytes : 0;
     if (limit > f->bytes_left) limit = f->bytes_left;
     bool min_one = f->bytes == 0;
-    err = plog_read_tail(a->topic->partitions[item->want.partition].log, item->want.fetch_offset, limit, min_one,
-                         &a->read);
+    err = plog_read_tail(a->topic->partitions[item->want.partition].log, item->want.fetch_offset,
+                         limit, min_one, &a->read);
     if (err != ERR_COLD) {
         settle(f, err);
         return true;
@@ -212,7 +215,8 @@ static void walk(struct fetch *f)
     }
     while (f->at < f->count)
         if (!read_one(f)) return;
-    bool enough = f->any_error || f->ready || f->bytes >= (size_t)(f->in.min_bytes > 0 ? f->in.min_bytes : 0);
+    bool enough = f->any_error || f->ready ||
+                  f->bytes >= (size_t)(f->in.min_bytes > 0 ? f->in.min_bytes : 0);
     if (enough || f->count == 0 || loop_now_ms(f->rq->frame->loop) >= f->deadline_ms) assemble(f);
     else park(f);
 }
@@ -245,7 +249,8 @@ static void on_closed(struct kafka_request *rq)
 {
     struct fetch *f = rq->context;
     f->gone = true;
-    if (f->deadline.slot != 0) loop_timer_set(f->rq->frame->loop, &f->deadline, loop_now_ms(f->rq->frame->loop));
+    if (f->deadline.slot != 0)
+        loop_timer_set(f->rq->frame->loop, &f->deadline, loop_now_ms(f->rq->frame->loop));
 }
 
 enum err kafka_fetch(struct kafka_request *rq)
@@ -254,7 +259,8 @@ enum err kafka_fetch(struct kafka_request *rq)
     if (f == NULL) return ERR_TOO_LARGE;
     TRY(fetch_request_decode(&rq->body, rq->version, &f->in));
     f->rq = rq;
-    enum err err = fetch_sessions_plan(rq->home->sessions, rq->version, &f->in, rq->arena, &f->plan);
+    enum err err = fetch_sessions_plan(rq->home->sessions, rq->version, &f->in, rq->arena,
+                                       &f->plan);
     if (err == ERR_TOO_LARGE) return err;
     if (err != ERR_OK) {
         reply_error(f, err);

@@ -1,25 +1,26 @@
 /* FindCoordinator: this one broker coordinates every group.
  *
- * Transactions are not served, and a transactional producer asks here first: the answer must end it at once,
- * with words. librdkafka (up to version 2 of this API) takes only a failed authorisation for final, and
- * shows our words with it; Kafka's own client (since version 4) shows them with an error that it does not
- * expect, and not with that one. */
+ * Transactions are not served, and a transactional producer asks here first: the answer must end it
+ * at once, with words. librdkafka (up to version 2 of this API) takes only a failed authorisation
+ * for final, and shows our words with it; Kafka's own client (since version 4) shows them with an
+ * error that it does not expect, and not with that one. */
 #include "broker/request.h"
 #include "protocol/kafka/msg/find_coordinator.h"
 #include "base/check.h"
 
 enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, LISTS_SINCE = 4 };
 
-static const char no_transactions[] =
-    "Transactions are not served yet: leave transactional.id unset; a producer with enable.idempotence=true works";
+static const char no_transactions[] = "Transactions are not served yet: leave transactional.id "
+                                      "unset; a producer with enable.idempotence=true works";
 
 /* Share partitions have no coordinator here, and other types are unknown to Kafka as well.
  * Errors: ERR_INVALID_REQUEST; ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Thread: any. */
 static enum err check(int8_t key_type, int16_t version)
 {
     if (key_type == KEY_GROUP) return ERR_OK;
-    return key_type == KEY_TRANSACTION && version < LISTS_SINCE ? ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-                                                                : ERR_INVALID_REQUEST;
+    return key_type == KEY_TRANSACTION && version < LISTS_SINCE
+               ? ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+               : ERR_INVALID_REQUEST;
 }
 
 static struct find_coordinator_response_coordinator coordinator(const struct kafka_request *rq,
@@ -33,7 +34,8 @@ static struct find_coordinator_response_coordinator coordinator(const struct kaf
             .host = BYTES_LIT(""),
             .port = -1,
             .error_code = err_kafka(err),
-            .error_message = bytes_str(key_type == KEY_TRANSACTION ? no_transactions : err_text(err)),
+            .error_message = bytes_str(key_type == KEY_TRANSACTION ? no_transactions
+                                                                   : err_text(err)),
         };
     return (struct find_coordinator_response_coordinator){
         .node_id = rq->broker->options.node_id,

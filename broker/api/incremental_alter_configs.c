@@ -1,5 +1,5 @@
-/* IncrementalAlterConfigs for topics. The broker's own configs are settings of the process, fixed at its
- * start, and refused with the name of where they are set. */
+/* IncrementalAlterConfigs for topics. The broker's own configs are settings of the process, fixed
+ * at its start, and refused with the name of where they are set. */
 #include "broker/changes.h"
 #include "protocol/kafka/msg/incremental_alter_configs.h"
 #include "base/check.h"
@@ -41,10 +41,12 @@ static const char *what_is_wrong(const struct alter_configs *m, int32_t at)
     const struct incremental_alter_configs_request_resource *in = &m->in.resources[at];
     if (is_repeated(&m->in, at)) return "Each resource must appear at most once.";
     if (in->resource_type == RESOURCE_BROKER)
-        return "Broker configs are settings of the server process; `diglot serve --help` lists them.";
+        return "Broker configs are settings of the server process; `diglot serve --help` lists "
+               "them.";
     if (in->resource_type != RESOURCE_TOPIC) return "Only topics have configs that can be changed.";
     for (int32_t i = 0; i < in->configs_count; i++) {
-        if (in->configs[i].config_operation < CONFIG_SET || in->configs[i].config_operation > CONFIG_SUBTRACT)
+        if (in->configs[i].config_operation < CONFIG_SET ||
+            in->configs[i].config_operation > CONFIG_SUBTRACT)
             return "Unknown config operation.";
         if (bytes_is_null(in->configs[i].value) && in->configs[i].config_operation != CONFIG_DELETE)
             return "Null value not supported for this operation.";
@@ -64,8 +66,10 @@ static enum err ask(struct alter_configs *m, int32_t at)
     for (int32_t i = 0; i < in->configs_count; i++)
         configs[i] = (struct config_change){(enum config_op)in->configs[i].config_operation,
                                             in->configs[i].name, in->configs[i].value};
-    struct control change = {.kind = CONTROL_ALTER_CONFIG, .name = in->resource_name, .configs = configs,
-                             .config_count = in->configs_count, .validate_only = m->in.validate_only};
+    struct control change = {.kind = CONTROL_ALTER_CONFIG, .name = in->resource_name,
+                             .configs = configs,
+                             .config_count = in->configs_count,
+                             .validate_only = m->in.validate_only};
     return changes_ask(&m->changes, at, &change);
 }
 
@@ -75,8 +79,8 @@ enum err kafka_incremental_alter_configs(struct kafka_request *rq)
     if (m == NULL) return ERR_TOO_LARGE;
     TRY(incremental_alter_configs_request_decode(&rq->body, rq->version, &m->in));
     m->out = INCREMENTAL_ALTER_CONFIGS_RESPONSE_INIT;
-    m->out.responses =
-        ARENA_ARRAY(rq->arena, struct incremental_alter_configs_response_topic, (size_t)m->in.resources_count);
+    m->out.responses = ARENA_ARRAY(rq->arena, struct incremental_alter_configs_response_topic,
+                                   (size_t)m->in.resources_count);
     if (m->out.responses == NULL) return ERR_TOO_LARGE;
     m->out.responses_count = m->in.resources_count;
     changes_begin(&m->changes, rq, answered, finished);

@@ -1,5 +1,6 @@
-/* InitProducerId for idempotent producers: always a new id with epoch 0. Transactions are not served,
- * so a transactional id is refused, in the way that no client tries again (see find_coordinator.c). */
+/* InitProducerId for idempotent producers: always a new id with epoch 0. Transactions are not
+ * served, so a transactional id is refused, in the way that no client tries again (see
+ * find_coordinator.c). */
 #include "broker/changes.h"
 #include "protocol/kafka/msg/init_producer_id.h"
 #include "base/check.h"

@@ -1,5 +1,5 @@
-/* ListOffsets: the first, the last, or the one of a time. Every partition is a seek of its own; a bound
- * of a log in memory is known at once, all else is looked up by a reader thread.
+/* ListOffsets: the first, the last, or the one of a time. Every partition is a seek of its own; a
+ * bound of a log in memory is known at once, all else is looked up by a reader thread.
  *
  * There are no tiers: earliest local is earliest, latest tiered and earliest pending upload do not
  * exist (-1 with no error), as Kafka answers without remote storage. */
@@ -56,7 +56,8 @@ static void answer(const struct offset_seek *s)
     if (s->owner->rq->version >= 4) out->leader_epoch = LEADER_EPOCH;    /* unknown before */
     switch (s->asked) {
     case TIME_LATEST:
-        out->offset = s->owner->isolation_level == 1 ? s->seek.bounds.last_stable : s->seek.bounds.high_watermark;
+        out->offset = s->owner->isolation_level == 1 ? s->seek.bounds.last_stable
+                                                     : s->seek.bounds.high_watermark;
         break;
     case TIME_EARLIEST:
     case TIME_EARLIEST_LOCAL: out->offset = s->seek.bounds.log_start; break;
@@ -71,7 +72,8 @@ static void done(struct log_seek *q)
     struct offset_seek *s = CONTAINER_OF(q, struct offset_seek, seek);
     if (q->err == ERR_OK) answer(s);
     else if (q->err != ERR_NOT_FOUND)   /* nothing of that time: offset -1 and no error */
-        s->out->error_code = err_kafka(q->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : q->err);
+        s->out->error_code = err_kafka(q->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION
+                                                            : q->err);
     topic_unref(q->topic);
     finish(s->owner);
 }
@@ -84,7 +86,8 @@ static enum err ask(struct list_offsets *m, struct bytes name,
     TRY(topic_find(rq_store(m->rq), name, NULL, &t));
     TRY(topic_check_partition(t, in->partition_index, in->current_leader_epoch));
     if (m->rq->version < version_of(in->timestamp)) return ERR_UNSUPPORTED_VERSION;
-    if (in->timestamp == TIME_LATEST_TIERED || in->timestamp == TIME_EARLIEST_PENDING_UPLOAD) return ERR_OK;
+    if (in->timestamp == TIME_LATEST_TIERED || in->timestamp == TIME_EARLIEST_PENDING_UPLOAD)
+        return ERR_OK;
     struct offset_seek *s = ARENA_NEW(m->rq->arena, struct offset_seek);
     if (s == NULL) return ERR_UNKNOWN_SERVER_ERROR;
     bool bound = in->timestamp == TIME_LATEST || in->timestamp == TIME_EARLIEST ||
@@ -115,7 +118,8 @@ static enum err ask(struct list_offsets *m, struct bytes name,
 static bool is_repeated(const struct list_offsets_request_topic *topic, int32_t at)
 {
     for (int32_t i = 0; i < at; i++)
-        if (topic->partitions[i].partition_index == topic->partitions[at].partition_index) return true;
+        if (topic->partitions[i].partition_index == topic->partitions[at].partition_index)
+            return true;
     return false;
 }
 
@@ -128,15 +132,16 @@ enum err kafka_list_offsets(struct kafka_request *rq)
         ARENA_ARRAY(rq->arena, struct list_offsets_response_topic, (size_t)in.topics_count);
     if (m == NULL || topics == NULL) return ERR_TOO_LARGE;
     *m = (struct list_offsets){
-        .rq = rq, .out = LIST_OFFSETS_RESPONSE_INIT, .isolation_level = in.isolation_level, .pending = 1};
+        .rq = rq, .out = LIST_OFFSETS_RESPONSE_INIT, .isolation_level = in.isolation_level,
+        .pending = 1};
     m->out.topics = topics;
     m->out.topics_count = in.topics_count;
     for (int32_t i = 0; i < in.topics_count; i++) {
         const struct list_offsets_request_topic *topic = &in.topics[i];
         topics[i] = LIST_OFFSETS_RESPONSE_TOPIC_INIT;
         topics[i].name = topic->name;
-        topics[i].partitions =
-            ARENA_ARRAY(rq->arena, struct list_offsets_response_partition, (size_t)topic->partitions_count);
+        topics[i].partitions = ARENA_ARRAY(rq->arena, struct list_offsets_response_partition,
+                                           (size_t)topic->partitions_count);
         if (topics[i].partitions == NULL) break;
         topics[i].partitions_count = topic->partitions_count;
         for (int32_t p = 0; p < topic->partitions_count; p++) {

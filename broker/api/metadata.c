@@ -1,5 +1,6 @@
-/* Metadata: this one broker leads everything. A topic that does not exist is made first when both the
- * request and the broker allow it; the answer waits for that, so the client can use it at once. */
+/* Metadata: this one broker leads everything. A topic that does not exist is made first when both
+ * the request and the broker allow it; the answer waits for that, so the client can use it at
+ * once. */
 #include "broker/changes.h"
 #include "broker/request.h"
 #include "broker/topics.h"
@@ -41,7 +42,8 @@ static void fill(struct metadata *m, struct metadata_response_topic *out, const 
     out->name = arena_copy(m->rq->arena, topic_name(t));
     out->topic_id = t->id;
     out->is_internal = t->internal;
-    if (m->in.include_topic_authorized_operations) out->topic_authorized_operations = OPERATIONS_TOPIC;
+    if (m->in.include_topic_authorized_operations)
+        out->topic_authorized_operations = OPERATIONS_TOPIC;
     add_partitions(m->rq, t, out);
 }
 
@@ -135,12 +137,14 @@ enum err kafka_metadata(struct kafka_request *rq)
     m->out.brokers_count = 1;
     m->out.cluster_id = store_cluster_id(rq_store(rq));
     m->out.controller_id = rq->broker->options.node_id;
-    if (m->in.include_cluster_authorized_operations) m->out.cluster_authorized_operations = OPERATIONS_CLUSTER;
+    if (m->in.include_cluster_authorized_operations)
+        m->out.cluster_authorized_operations = OPERATIONS_CLUSTER;
     bool all = m->in.topics_count < 0 || (rq->version == 0 && m->in.topics_count == 0);
     if (all) {
         TRY(all_topics(m));
     } else {
-        m->out.topics = ARENA_ARRAY(rq->arena, struct metadata_response_topic, (size_t)m->in.topics_count);
+        m->out.topics = ARENA_ARRAY(rq->arena, struct metadata_response_topic,
+                                    (size_t)m->in.topics_count);
         if (m->out.topics == NULL) return ERR_TOO_LARGE;
         m->out.topics_count = m->in.topics_count;
         for (int32_t i = 0; i < m->in.topics_count; i++) one_topic(m, &m->in.topics[i], i);

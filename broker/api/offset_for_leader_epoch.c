@@ -1,4 +1,5 @@
-/* OffsetForLeaderEpoch: where an epoch ended. There is one epoch, so its end is the end of the log. */
+/* OffsetForLeaderEpoch: where an epoch ended. There is one epoch, so its end is the end of the
+ * log. */
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/offset_for_leader_epoch.h"
@@ -62,7 +63,8 @@ enum err kafka_offset_for_leader_epoch(struct kafka_request *rq)
     TRY(offset_for_leader_epoch_request_decode(&rq->body, rq->version, &in));
     struct epochs *m = ARENA_NEW(rq->arena, struct epochs);
     struct offset_for_leader_epoch_response_topic *topics =
-        ARENA_ARRAY(rq->arena, struct offset_for_leader_epoch_response_topic, (size_t)in.topics_count);
+        ARENA_ARRAY(rq->arena, struct offset_for_leader_epoch_response_topic,
+                    (size_t)in.topics_count);
     if (m == NULL || topics == NULL) return ERR_TOO_LARGE;
     *m = (struct epochs){.rq = rq, .out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_INIT, .pending = 1};
     m->out.topics = topics;
@@ -71,7 +73,8 @@ enum err kafka_offset_for_leader_epoch(struct kafka_request *rq)
         const struct offset_for_leader_epoch_request_topic *topic = &in.topics[i];
         topics[i] = OFFSET_FOR_LEADER_EPOCH_RESPONSE_TOPIC_INIT;
         topics[i].topic = topic->topic;
-        topics[i].partitions = ARENA_ARRAY(rq->arena, struct offset_for_leader_epoch_response_partition,
+        topics[i].partitions = ARENA_ARRAY(rq->arena,
+                                           struct offset_for_leader_epoch_response_partition,
                                            (size_t)topic->partitions_count);
         if (topics[i].partitions == NULL) break;
         topics[i].partitions_count = topic->partitions_count;

@@ -27,7 +27,8 @@ struct produce_item {
     struct append append;
     struct produce *owner;
     struct produce_response_partition *out;
-    struct slab *repacked;      /* the batch in the topic's codec; NULL: the request's bytes are stored */
+    struct slab *repacked;      /* the batch in the topic's codec; NULL: the request's bytes are
+                                   stored */
     int32_t tries;
 };
 
@@ -70,18 +71,22 @@ static void drop(struct produce_item *item)
 
 static void append_done(struct append *a);
 
-/* Hands the batch on; storage finds the log that takes this partition's records. False: it has an error. */
+/* Hands the batch on; storage finds the log that takes this partition's records. False: it has an
+ * error. */
 static bool route(struct produce_item *item)
 {
     struct append *a = &item->append;
     const struct topic *t = a->topic;
     int32_t home = topic_forward(t, a->partition_addressed);
     if (home != a->partition_addressed && !t->config.retired_forward) {
-        set_error(item, ERR_POLICY_VIOLATION,
-                  arena_printf(item->owner->rq->arena,
-                               "Partition %" PRId32 " was retired by a merge of its shard; the range is served "
-                               "by partition %" PRId32 " (diglot.retired.partition=reject).",
-                               a->partition_addressed, home));
+        set_error(
+            item, ERR_POLICY_VIOLATION,
+            arena_printf(
+                item->owner->rq->arena,
+                "Partition %" PRId32
+                " was retired by a merge of its shard; the range is served by partition %" PRId32
+                " (diglot.retired.partition=reject).",
+                a->partition_addressed, home));
         return false;
     }
     item->owner->pending++;
@@ -119,7 +124,9 @@ static const char *fault_text(enum batch_fault_kind kind)
 {
     switch (kind) {
     case BATCH_FAULT_NO_KEY: return "Compacted topic cannot accept message without key";
-    case BATCH_FAULT_TIMESTAMP: return "The timestamp is beyond the bounds of message.timestamp.before.max.ms and message.timestamp.after.max.ms";
+    case BATCH_FAULT_TIMESTAMP:
+        return "The timestamp is beyond the bounds of message.timestamp.before.max.ms and "
+               "message.timestamp.after.max.ms";
     default: return "Invalid timestamp type: only the broker sets the time of append";
     }
 }
@@ -136,9 +143,9 @@ static void list_faults(struct produce_item *item, const struct batch_faults *fa
     }
     item->out->record_errors = list;
     item->out->record_errors_count = (int32_t)faults->listed;
-    item->out->error_message = bytes_str(
-        arena_printf(arena, "One or more records have been rejected due to %" PRIu32 " record errors in total",
-                     faults->count));
+    item->out->error_message = bytes_str(arena_printf(
+        arena, "One or more records have been rejected due to %" PRIu32 " record errors in total",
+        faults->count));
 }
 
 /* Makes records, a batch that passed, what the log of this topic takes. */
@@ -152,7 +159,8 @@ static enum err prepare(struct produce_item *item, const struct topic *t, struct
         struct budget *budget = rq->frame->conn != NULL ? frame_budget(rq->frame->conn) : NULL;
         struct batch_info info = verdict->info;
         info.max_timestamp = verdict->max_timestamp;
-        return batch_recode(&info, verdict->records, &packing, &rq->home->deflater, budget, &item->repacked);
+        return batch_recode(&info, verdict->records, &packing, &rq->home->deflater, budget,
+                            &item->repacked);
     }
     if (!t->config.log_append_time)
         batch_set_time((uint8_t *)records.data, false, verdict->max_timestamp);
@@ -218,7 +226,8 @@ static enum err take_topic(struct produce *p, const struct produce_request_topic
     out->topic_id = in->topic_id;
     out->partition_responses_count = count;
     CLEANUP(topic_unrefp) struct topic *t = NULL;
-    enum err found = topic_find(rq_store(rq), rq->version >= 13 ? BYTES_NULL : in->name, &in->topic_id, &t);
+    enum err found = topic_find(rq_store(rq), rq->version >= 13 ? BYTES_NULL : in->name,
+                                &in->topic_id, &t);
     if (p->acks < -1 || p->acks > 1) found = ERR_INVALID_REQUIRED_ACKS;
     for (int32_t i = 0; i < count; i++) {
         items[i].owner = p;

@@ -50,7 +50,8 @@ uint32_t groups_count(const struct groups *gs)
 bool groups_page(const struct groups *gs, uint32_t *cursor, struct arena *arena,
                  struct bytes **ret_ids, uint32_t *ret_count)
 {
-    /* A page is a bucket: when the table grows, a bucket's groups go to itself and to one behind. */
+    /* A page is a bucket: when the table grows, a bucket's groups go to itself and to one
+     * behind. */
     if (*cursor >= gs->by_id.bucket_count) return false;
     const struct map_node *first = gs->by_id.buckets[(*cursor)++];
     uint32_t count = 0;

@@ -28,7 +28,8 @@ struct groups_config {
     uint32_t protocols_max;             /* of one member */
     uint32_t groups_max;                /* of this table */
     size_t bytes_max;                   /* held by all groups: ids, metadata, assignments */
-    /* Told of every change of a group's number of members; GROUP_GONE: the group ended. NULL is legal. */
+    /* Told of every change of a group's number of members; GROUP_GONE: the group ended. NULL is
+     * legal. */
     void (*on_members)(struct bytes group_id, int64_t count);
 };
 enum { GROUP_GONE = -1 };
@@ -239,9 +240,9 @@ struct group_list_filter {
 enum err groups_list(const struct groups *gs, const struct group_list_filter *filter,
                      struct arena *arena, struct group_listing **ret, uint32_t *ret_count);
 
-/* All groups, a few at a time: cursor starts as 0; false at the end. Copied into the arena, what does
- * not fit is left out. Groups may come and go between two calls: whatever is there all the time comes
- * at least once. */
+/* All groups, a few at a time: cursor starts as 0; false at the end. Copied into the arena, what
+ * does not fit is left out. Groups may come and go between two calls: whatever is there all the
+ * time comes at least once. */
 bool groups_page(const struct groups *gs, uint32_t *cursor, struct arena *arena,
                  struct bytes **ret_ids, uint32_t *ret_count);
 

@@ -1,6 +1,6 @@
-/* The header reads "AWS4-HMAC-SHA256 Credential=.., SignedHeaders=.., Signature=..". AWS splits it at
- * blanks and commas, lets the first word be the algorithm whatever it says, and takes what stands
- * between the first and second '=' of each part as its value; so do we. */
+/* The header reads "AWS4-HMAC-SHA256 Credential=.., SignedHeaders=.., Signature=..". AWS splits it
+ * at blanks and commas, lets the first word be the algorithm whatever it says, and takes what
+ * stands between the first and second '=' of each part as its value; so do we. */
 #include "protocol/aws/sigv4_shape.h"
 
 #include "base/writer.h"
@@ -12,9 +12,11 @@ enum { MESSAGE_MAX = 16 * 1024 };
 static struct bytes take_part(struct bytes *text, const char *marks)
 {
     size_t len = 0;
-    while (len < text->len && (text->data[len] == 0 || strchr(marks, text->data[len]) == NULL)) len++;
+    while (len < text->len && (text->data[len] == 0 || strchr(marks, text->data[len]) == NULL))
+        len++;
     struct bytes part = bytes_slice(*text, 0, len);
-    *text = bytes_slice(*text, len < text->len ? len + 1 : len, text->len - len - (len < text->len));
+    *text = bytes_slice(*text, len < text->len ? len + 1 : len,
+                        text->len - len - (len < text->len));
     return part;
 }
 
@@ -56,7 +58,8 @@ static struct bytes *header_field(struct sigv4_shape *shape, struct bytes name)
     return NULL;
 }
 
-static void check_header(const struct sigv4_request *request, struct sigv4_shape *shape, struct writer *w)
+static void check_header(const struct sigv4_request *request, struct sigv4_shape *shape,
+                         struct writer *w)
 {
     struct bytes rest = request->authorization;
     take_part(&rest, " ,");
@@ -67,9 +70,10 @@ static void check_header(const struct sigv4_request *request, struct sigv4_shape
     }
     lack(w, is_given(shape->credential), "Authorization header requires 'Credential' parameter. ");
     lack(w, is_given(shape->signature), "Authorization header requires 'Signature' parameter. ");
-    lack(w, is_given(shape->signed_headers), "Authorization header requires 'SignedHeaders' parameter. ");
-    lack(w, is_given(request->date), "Authorization header requires existence of either a 'X-Amz-Date' "
-                                     "or a 'Date' header. ");
+    lack(w, is_given(shape->signed_headers),
+         "Authorization header requires 'SignedHeaders' parameter. ");
+    lack(w, is_given(request->date),
+         "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
     if (w->len == 0) return;
     writer_text(w, "Authorization=");
     writer_bytes_raw(w, request->authorization);
@@ -91,7 +95,8 @@ static struct bytes decoded(struct arena *arena, struct bytes text)
     for (size_t i = 0; i < copy.len; i++) {
         int high = i + 2 < copy.len && copy.data[i] == '%' ? hex_digit(copy.data[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(copy.data[i + 2]) : -1;
-        to[len++] = low >= 0 ? (uint8_t)(high << 4 | low) : copy.data[i] == '+' ? ' ' : copy.data[i];
+        uint8_t plain = copy.data[i] == '+' ? ' ' : copy.data[i];
+        to[len++] = low >= 0 ? (uint8_t)(high << 4 | low) : plain;
         if (low >= 0) i += 2;
     }
     return bytes_of(copy.data, len);
@@ -127,9 +132,11 @@ static void check_query(const struct query *q, struct arena *arena, struct sigv4
                         struct writer *w)
 {
     lack(w, is_given(q->algorithm), "AWS query-string parameters must include 'X-Amz-Algorithm'. ");
-    lack(w, is_given(q->credential), "AWS query-string parameters must include 'X-Amz-Credential'. ");
+    lack(w, is_given(q->credential),
+         "AWS query-string parameters must include 'X-Amz-Credential'. ");
     lack(w, is_given(q->signature), "AWS query-string parameters must include 'X-Amz-Signature'. ");
-    lack(w, is_given(q->signed_headers), "AWS query-string parameters must include 'X-Amz-SignedHeaders'. ");
+    lack(w, is_given(q->signed_headers),
+         "AWS query-string parameters must include 'X-Amz-SignedHeaders'. ");
     lack(w, is_given(q->date), "AWS query-string parameters must include 'X-Amz-Date'. ");
     if (w->len > 0) {
         writer_text(w, "Re-examine the query-string parameters.");
@@ -141,7 +148,8 @@ static void check_query(const struct query *q, struct arena *arena, struct sigv4
     shape->signed_headers = decoded(arena, q->signed_headers);
 }
 
-static enum err refuse(enum err err, struct bytes message, struct arena *arena, struct bytes *ret_message)
+static enum err refuse(enum err err, struct bytes message, struct arena *arena,
+                       struct bytes *ret_message)
 {
     *ret_message = arena_copy(arena, message);
     return err;
@@ -154,18 +162,20 @@ enum err sigv4_shape_check(const struct sigv4_request *request, struct arena *ar
     bool in_header = is_given(request->authorization);
     if (in_header && query.has_algorithm)
         return refuse(ERR_INVALID_SIGNATURE,
-                      BYTES_LIT("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' "
-                                "as HTTP header."), arena, ret_message);
+                      BYTES_LIT("Found both 'X-Amz-Algorithm' as a query-string param and "
+                                "'Authorization' as HTTP header."),
+                      arena, ret_message);
     if (!in_header && !query.has_algorithm)
-        return refuse(ERR_MISSING_AUTHENTICATION_TOKEN, BYTES_LIT("Missing Authentication Token"), arena,
-                      ret_message);
+        return refuse(ERR_MISSING_AUTHENTICATION_TOKEN, BYTES_LIT("Missing Authentication Token"),
+                      arena, ret_message);
     struct sigv4_shape shape = {0};
     CLEANUP(writer_done) struct writer lacking;
     writer_init(&lacking, MESSAGE_MAX);
     if (in_header) check_header(request, &shape, &lacking);
     else check_query(&query, arena, &shape, &lacking);
     if (lacking.len > 0)
-        return refuse(ERR_INCOMPLETE_SIGNATURE, bytes_of(lacking.data, lacking.len), arena, ret_message);
+        return refuse(ERR_INCOMPLETE_SIGNATURE, bytes_of(lacking.data, lacking.len), arena,
+                      ret_message);
     finish_shape(&shape);
     *ret_shape = shape;
     return ERR_OK;

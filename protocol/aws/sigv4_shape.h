@@ -1,7 +1,7 @@
 /* Is a request signed at all? The shape of Signature Version 4, in the header or in the query.
  *
- * The signature itself is not judged here. Checks and texts come in AWS's order: both forms at once;
- * neither; parts that are missing, all named in one message.
+ * The signature itself is not judged here. Checks and texts come in AWS's order: both forms at
+ * once; neither; parts that are missing, all named in one message.
  * Fuzz: fuzz_sigv4 */
 #ifndef PROTOCOL_AWS_SIGV4_SHAPE_H
 #define PROTOCOL_AWS_SIGV4_SHAPE_H

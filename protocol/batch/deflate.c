@@ -1,9 +1,10 @@
 /* Each run writes into one slab that has room for the worst case, so no codec meets the end of its
- * output and the size is compared with a limit once, by the caller, as Kafka does. Untouched pages of
- * the slab cost nothing, and a large one is not kept.
+ * output and the size is compared with a limit once, by the caller, as Kafka does. Untouched pages
+ * of the slab cost nothing, and a large one is not kept.
  *
- * lz4 frames are put together here from raw blocks instead of by the library's frame writer: Kafka's
- * level 9 means the fast compressor and 1 to 8 the thorough one, which that writer cannot be told. */
+ * lz4 frames are put together here from raw blocks instead of by the library's frame writer:
+ * Kafka's level 9 means the fast compressor and 1 to 8 the thorough one, which that writer cannot
+ * be told. */
 #include "protocol/batch/deflate.h"
 
 #include <assert.h>
@@ -62,7 +63,8 @@ static enum err gzip(struct deflater *d, int level, struct bytes in, size_t *ret
     enum { WINDOW_BITS = 15 + 16, MEMORY_LEVEL = 8 };       /* 32 KiB, gzip header */
     if (d->gzip == NULL) {
         z_stream *made = NEW(z_stream);
-        if (deflateInit2(made, level, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+        if (deflateInit2(made, level, Z_DEFLATED, WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) !=
+            Z_OK) {
             mem_free(made);
             return ERR_BUSY;
         }
@@ -82,8 +84,8 @@ static enum err gzip(struct deflater *d, int level, struct bytes in, size_t *ret
     return ERR_OK;
 }
 
-/* Xerial: "\x82SNAPPY\0", version and least compatible version (int32), then blocks: int32 length and
- * a raw snappy block. */
+/* Xerial: "\x82SNAPPY\0", version and least compatible version (int32), then blocks: int32 length
+ * and a raw snappy block. */
 static enum err snappy(struct deflater *d, struct bytes in, size_t *ret_len)
 {
     static const uint8_t head[16] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0, 0, 0, 0, 1, 0, 0, 0, 1};
@@ -113,7 +115,8 @@ static void store_le32(uint8_t *to, uint32_t v)
 static int lz4_block(struct deflater *d, int level, const uint8_t *in, int len, uint8_t *to)
 {
     if (level != LZ4_LEVEL_DEFAULT)
-        return LZ4_compress_HC_extStateHC(d->lz4_thorough, (const char *)in, (char *)to, len, len - 1, level);
+        return LZ4_compress_HC_extStateHC(d->lz4_thorough, (const char *)in, (char *)to, len,
+                                          len - 1, level);
     return LZ4_compress_fast_extState(d->lz4, (const char *)in, (char *)to, len, len - 1, 1);
 }
 
@@ -150,7 +153,7 @@ static enum err zstd(struct deflater *d, int level, struct bytes in, size_t *ret
     if (level >= ZSTD_WIDE_LEVEL && in.len > (size_t)1 << ZSTD_WINDOW_LOG_MAX)
         ZSTD_CCtx_setParameter(d->zstd, ZSTD_c_windowLog, ZSTD_WINDOW_LOG_MAX);
     size_t len = ZSTD_compress2(d->zstd, d->out->data, d->out->cap, in.data, in.len);
-    if (ZSTD_isError(len)) return ERR_BUSY;        /* there is room, so memory for its tables is out */
+    if (ZSTD_isError(len)) return ERR_BUSY;     /* there is room, so memory for its tables is out */
     *ret_len = len;
     return ERR_OK;
 }

@@ -1,8 +1,8 @@
 /* Compression of a batch's records, in the forms that Apache Kafka's own writer makes.
  *
- * gzip (one member), snappy in xerial framing (blocks of 32 KiB), an lz4 frame (independent blocks of
- * 64 KiB, no checksums), a zstd frame. One deflater a thread: it keeps the codecs' contexts and its
- * last output buffer for the next run. */
+ * gzip (one member), snappy in xerial framing (blocks of 32 KiB), an lz4 frame (independent blocks
+ * of 64 KiB, no checksums), a zstd frame. One deflater a thread: it keeps the codecs' contexts and
+ * its last output buffer for the next run. */
 #ifndef PROTOCOL_BATCH_DEFLATE_H
 #define PROTOCOL_BATCH_DEFLATE_H
 

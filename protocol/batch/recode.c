@@ -1,12 +1,12 @@
-/* The codec writes into the deflater's own buffer first: only then is it known how large the batch is,
- * and a batch stays in memory for long, so its slab has the exact size. */
+/* The codec writes into the deflater's own buffer first: only then is it known how large the batch
+ * is, and a batch stays in memory for long, so its slab has the exact size. */
 #include "protocol/batch/recode.h"
 
 #include "base/mem.h"
 #include "base/check.h"
 
-static enum err wrap(const struct batch_info *info, struct bytes packed, const struct batch_packing *to,
-                     struct budget *budget, struct slab **ret_batch)
+static enum err wrap(const struct batch_info *info, struct bytes packed,
+                     const struct batch_packing *to, struct budget *budget, struct slab **ret_batch)
 {
     if (to->bytes_max < BATCH_HEADER_BYTES || packed.len > to->bytes_max - BATCH_HEADER_BYTES)
         return ERR_MESSAGE_TOO_LARGE;
@@ -23,8 +23,9 @@ static enum err wrap(const struct batch_info *info, struct bytes packed, const s
     return ERR_OK;
 }
 
-enum err batch_recode(const struct batch_info *info, struct bytes records, const struct batch_packing *to,
-                      struct deflater *deflater, struct budget *budget, struct slab **ret_batch)
+enum err batch_recode(const struct batch_info *info, struct bytes records,
+                      const struct batch_packing *to, struct deflater *deflater,
+                      struct budget *budget, struct slab **ret_batch)
 {
     if (to->codec == CODEC_NONE) return wrap(info, records, to, budget, ret_batch);
     struct bytes packed;

@@ -45,10 +45,10 @@ struct batch_faults {
 
 struct batch_verdict {
     struct batch_info info;
-    int64_t max_timestamp;            /* of the records: what batch_set_time() wants on a CreateTime
+    int64_t max_timestamp;        /* of the records: what batch_set_time() wants on a CreateTime
                                        * topic, whatever the header says */
-    int32_t max_timestamp_delta;      /* offset delta of the first record that has it */
-    struct bytes records;             /* not compressed: in the batch, or in the inflater's output until
+    int32_t max_timestamp_delta;  /* offset delta of the first record that has it */
+    struct bytes records;         /* not compressed: in the batch, or in the inflater's output until
                                        * its next run or trim */
 };
 

@@ -7,7 +7,8 @@
 
 #define KAFKA(NAME, key_, min_, max_, plane_, handler)                                             \
     static_assert((key_) == KAFKA_##NAME##_KEY, #NAME " has another key in its schema");           \
-    static_assert((min_) >= KAFKA_##NAME##_MIN && (max_) <= KAFKA_##NAME##_MAX && (min_) <= (max_), \
+    static_assert((min_) >= KAFKA_##NAME##_MIN && (max_) <= KAFKA_##NAME##_MAX &&                  \
+                      (min_) <= (max_),                                                            \
                   #NAME " is served beyond its schema");
 #include "protocol/schema/kafka_api.def"
 #undef KAFKA

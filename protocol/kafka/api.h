@@ -1,5 +1,6 @@
-/* The Kafka APIs that the server speaks, from protocol/schema/kafka_api.def. Handlers are the broker's
- * column of the same rows; this table is what a frame needs before it reaches one. Thread: any. */
+/* The Kafka APIs that the server speaks, from protocol/schema/kafka_api.def. Handlers are the
+ * broker's column of the same rows; this table is what a frame needs before it reaches one. Thread:
+ * any. */
 #ifndef PROTOCOL_KAFKA_API_H
 #define PROTOCOL_KAFKA_API_H
 

@@ -28,5 +28,6 @@ enum err kafka_header_decode(struct cursor *c, struct kafka_header *ret)
 void kafka_response_header_encode(struct writer *w, const struct kafka_header *h)
 {
     writer_i32(w, h->correlation_id);
-    if (h->version >= h->api->flexible_min && h->api->key != KAFKA_API_VERSIONS_KEY) writer_i8(w, 0);
+    if (h->version >= h->api->flexible_min && h->api->key != KAFKA_API_VERSIONS_KEY)
+        writer_i8(w, 0);
 }

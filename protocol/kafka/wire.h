@@ -1,5 +1,5 @@
-/* What the generated Kafka codec needs beyond base/cursor.h and base/writer.h: tagged fields, uuids,
- * nullable structs, strings that C leaves null, records by reference.
+/* What the generated Kafka codec needs beyond base/cursor.h and base/writer.h: tagged fields,
+ * uuids, nullable structs, strings that C leaves null, records by reference.
  * Thread: the owner of the cursor or writer. */
 #ifndef PROTOCOL_KAFKA_WIRE_H
 #define PROTOCOL_KAFKA_WIRE_H

@@ -6,8 +6,8 @@
 struct bytes arn_stream(struct arena *arena, struct bytes region, struct bytes account,
                         struct bytes stream)
 {
-    return bytes_str(arena_printf(arena, "arn:aws:kinesis:%.*s:%.*s:stream/%.*s", BYTES_ARGS(region),
-                                  BYTES_ARGS(account), BYTES_ARGS(stream)));
+    return bytes_str(arena_printf(arena, "arn:aws:kinesis:%.*s:%.*s:stream/%.*s",
+                                  BYTES_ARGS(region), BYTES_ARGS(account), BYTES_ARGS(stream)));
 }
 
 struct bytes arn_consumer(struct arena *arena, struct bytes stream_arn, struct bytes consumer,
@@ -32,8 +32,8 @@ static bool is_name(struct bytes b)
 {
     for (size_t i = 0; i < b.len; i++) {
         uint8_t c = b.data[i], letter = c | 0x20;
-        bool legal = (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-                     c == '-';
+        bool legal = (letter >= 'a' && letter <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+                     c == '.' || c == '-';
         if (!legal) return false;
     }
     return b.len > 0;
@@ -54,9 +54,10 @@ static bool parse_resource(struct bytes text, struct arn *arn)
         arn->stream = text;
         return is_name(arn->stream);
     }
-    return is_name(arn->stream) && take_until(&text, '/', &word) && bytes_equal_str(word, "consumer") &&
-           take_until(&text, ':', &arn->consumer) && is_name(arn->consumer) &&
-           bytes_to_i64(text, &arn->consumer_created_s) && arn->consumer_created_s >= 0;
+    return is_name(arn->stream) && take_until(&text, '/', &word) &&
+           bytes_equal_str(word, "consumer") && take_until(&text, ':', &arn->consumer) &&
+           is_name(arn->consumer) && bytes_to_i64(text, &arn->consumer_created_s) &&
+           arn->consumer_created_s >= 0;
 }
 
 enum err arn_parse(struct bytes text, struct arn *ret)
@@ -81,7 +82,8 @@ struct bytes shard_id_format(int64_t shard_index, char *to)
     __builtin_memcpy(to, prefix, PREFIX);
     for (size_t i = WIDTH; i > PREFIX; left /= 10) to[--i] = (char)('0' + left % 10);
     assert(left == 0);
-    if (shard_index < 0) to[PREFIX] = '-';       /* the sign takes the place of a digit, as AWS prints it */
+    /* The sign takes the place of a digit, as AWS prints it. */
+    if (shard_index < 0) to[PREFIX] = '-';
     to[WIDTH] = '\0';
     return bytes_of(to, WIDTH);
 }

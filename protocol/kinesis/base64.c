@@ -8,17 +8,19 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-static const uint8_t alphabet[64] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const uint8_t alphabet[64] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Value of a character + 1; 0 for what is none of the alphabet. */
 static const uint8_t values[256] = {
-    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10,
-    ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20,
-    ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,
-    ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
-    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50,
-    ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60,
-    ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
 };
 
 #ifdef __x86_64__
@@ -36,8 +38,8 @@ SSSE3 static __m128i pick(__m128i mask, int value)
     return _mm_and_si128(mask, _mm_set1_epi8((char)value));
 }
 
-/* Whole groups of 16 characters into 12 bytes; stops before one with a stranger in it. Writes 16 bytes
- * a step, so the last step leaves 4 bytes of room. Returns the characters done. */
+/* Whole groups of 16 characters into 12 bytes; stops before one with a stranger in it. Writes 16
+ * bytes a step, so the last step leaves 4 bytes of room. Returns the characters done. */
 SSSE3 static size_t decode_wide(const uint8_t *from, size_t len, uint8_t *to)
 {
     const __m128i gather = _mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
@@ -70,13 +72,15 @@ SSSE3 static size_t encode_wide(const uint8_t *from, size_t len, uint8_t *to)
     for (; len - done >= 16; done += 12, to += 16) {
         __m128i v = _mm_loadu_si128((const void *)(from + done));
         v = _mm_shuffle_epi8(v, spread);
-        /* The 24 bits of three bytes are now in both halves of four: shift each six into its byte. */
+        /* The 24 bits of three bytes are now in both halves of four: shift each six into its
+         * byte. */
         __m128i high = _mm_mulhi_epu16(_mm_and_si128(v, _mm_set1_epi32(0x0fc0fc00)),
                                        _mm_set1_epi32(0x04000040));
         __m128i low = _mm_mullo_epi16(_mm_and_si128(v, _mm_set1_epi32(0x003f03f0)),
                                       _mm_set1_epi32(0x01000010));
         v = _mm_or_si128(high, low);
-        __m128i shift = _mm_or_si128(pick(in_range(v, 0, 25), 'A'), pick(in_range(v, 26, 51), 'a' - 26));
+        __m128i shift = _mm_or_si128(pick(in_range(v, 0, 25), 'A'),
+                                     pick(in_range(v, 26, 51), 'a' - 26));
         shift = _mm_or_si128(shift, pick(in_range(v, 52, 61), '0' - 52));
         shift = _mm_or_si128(shift, pick(_mm_cmpeq_epi8(v, _mm_set1_epi8(62)), '+' - 62));
         shift = _mm_or_si128(shift, pick(_mm_cmpeq_epi8(v, _mm_set1_epi8(63)), '/' - 63));

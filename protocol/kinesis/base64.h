@@ -10,9 +10,9 @@
 
 enum base64_fault {
     BASE64_OK,
-    BASE64_LENGTH,           /* not a multiple of four */
-    BASE64_CHARACTER,        /* outside of the alphabet, or '=' before the end */
-    BASE64_LAST,             /* the last character has bits that no byte needs, or too much padding */
+    BASE64_LENGTH,         /* not a multiple of four */
+    BASE64_CHARACTER,      /* outside of the alphabet, or '=' before the end */
+    BASE64_LAST,           /* the last character has bits that no byte needs, or too much padding */
 };
 
 /* Room that decoding len characters may need. */

@@ -1,11 +1,13 @@
-/* CBOR output: definite lengths, blobs as byte strings, times as tag 1 with whole epoch milliseconds,
- * which is what AWS's SDKs expect against the letter of RFC 8949. */
+/* CBOR output: definite lengths, blobs as byte strings, times as tag 1 with whole epoch
+ * milliseconds, which is what AWS's SDKs expect against the letter of RFC 8949. */
 #include "protocol/kinesis/format.h"
 
 #include "base/mem.h"
 #include "base/check.h"
 
-enum { UNSIGNED = 0x00, NEGATIVE = 0x20, BYTES = 0x40, TEXT = 0x60, LIST = 0x80, MAP = 0xa0, TAG = 0xc0 };
+enum {
+    UNSIGNED = 0x00, NEGATIVE = 0x20, BYTES = 0x40, TEXT = 0x60, LIST = 0x80, MAP = 0xa0, TAG = 0xc0
+};
 
 static void head(struct writer *w, uint8_t major, uint64_t v)
 {

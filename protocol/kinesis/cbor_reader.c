@@ -1,14 +1,17 @@
 /* CBOR (RFC 8949) as values: definite and open-ended lists, maps and strings, as AWS's SDKs and AWS
- * itself send them. Tags are passed over: the one in use is 1 on timestamps, and AWS means milliseconds
- * by a whole number under it. A count is believed only if that many smallest elements fit into the
- * bytes left. */
+ * itself send them. Tags are passed over: the one in use is 1 on timestamps, and AWS means
+ * milliseconds by a whole number under it. A count is believed only if that many smallest elements
+ * fit into the bytes left. */
 #include "protocol/kinesis/reader.h"
 
 #include <math.h>
 #include "base/mem.h"
 #include "base/check.h"
 
-enum { MAJOR_UNSIGNED, MAJOR_NEGATIVE, MAJOR_BYTES, MAJOR_TEXT, MAJOR_LIST, MAJOR_MAP, MAJOR_TAG, MAJOR_OTHER };
+enum {
+    MAJOR_UNSIGNED, MAJOR_NEGATIVE, MAJOR_BYTES, MAJOR_TEXT, MAJOR_LIST, MAJOR_MAP, MAJOR_TAG,
+    MAJOR_OTHER
+};
 enum { INFO_OPEN = 31, BREAK = 0xff };
 
 struct head {

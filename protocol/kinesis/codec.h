@@ -3,13 +3,14 @@
  * Reading is bounded and in one pass. Strings without escapes and CBOR strings are views into the
  * body; everything else lies in the arena. Unknown members are skipped, a member given twice counts
  * as given last, null is absence. Depth is limited to KINESIS_DEPTH_MAX, lists to what their
- * constraint allows (elements far beyond it are counted but not kept, since the request fails anyway).
+ * constraint allows (elements far beyond it are counted but not kept, since the request fails
+ * anyway).
  *
  * What can be wrong with a body, in the order in which AWS tells (reference: Kinesis API, "common
  * errors", and what production answers): not JSON or CBOR at all -> unparsable, answered before the
- * signature is looked at; a value of the wrong type -> SerializationException; a broken constraint ->
- * ValidationException, up to ten at once. kinesis_decode tells the three apart, so that a caller can
- * put its authentication between the first and the others.
+ * signature is looked at; a value of the wrong type -> SerializationException; a broken constraint
+ * -> ValidationException, up to ten at once. kinesis_decode tells the three apart, so that a caller
+ * can put its authentication between the first and the others.
  * Fuzz: fuzz_kinesis_json, Fuzz: fuzz_kinesis_cbor */
 #ifndef PROTOCOL_KINESIS_CODEC_H
 #define PROTOCOL_KINESIS_CODEC_H
@@ -62,8 +63,8 @@ void kinesis_encode(const struct kinesis_shape *shape, enum kinesis_codec codec,
                     struct writer *w);
 
 /* Write a map of strings: {"key":"value",...}. */
-void kinesis_encode_pairs(enum kinesis_codec codec, const struct kinesis_pair *pairs, uint32_t count,
-                          struct writer *w);
+void kinesis_encode_pairs(enum kinesis_codec codec, const struct kinesis_pair *pairs,
+                          uint32_t count, struct writer *w);
 
 /* Write {"__type":type,"message":message}; message null leaves it out; capital: "Message". */
 void kinesis_encode_error(enum kinesis_codec codec, const char *type, struct bytes message,

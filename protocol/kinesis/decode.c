@@ -1,9 +1,10 @@
 /* Reads a body by the table of its shape, whatever the format.
  *
- * One pass. A value of the wrong type is remembered (the first one only) and reading goes on, because
- * a body that is not well-formed at all must be answered as such, wherever that shows. Lists grow by
- * doubling; elements far beyond the list's constraint are read, counted and dropped. Blobs of JSON are
- * decoded one behind another into one piece of the arena, as large as the rest of the body can fill. */
+ * One pass. A value of the wrong type is remembered (the first one only) and reading goes on,
+ * because a body that is not well-formed at all must be answered as such, wherever that shows.
+ * Lists grow by doubling; elements far beyond the list's constraint are read, counted and dropped.
+ * Blobs of JSON are decoded one behind another into one piece of the arena, as large as the rest of
+ * the body can fill. */
 #include "protocol/kinesis/codec.h"
 
 #include <assert.h>
@@ -53,7 +54,8 @@ static void skip(struct decoder *d, const struct value *v)
     struct nest nest = v->nest;
     struct value inner;
     struct bytes key;
-    while (v->kind == VALUE_LIST ? r->format->list_next(r, &nest) : r->format->map_next(r, &nest, &key)) {
+    while (v->kind == VALUE_LIST ? r->format->list_next(r, &nest)
+                                 : r->format->map_next(r, &nest, &key)) {
         r->format->next(r, &inner);
         skip(d, &inner);
     }
@@ -74,7 +76,8 @@ static void set_present(const struct slot *slot)
 /* Cut towards zero and to the range, as AWS does. */
 static int64_t whole(const struct value *v, int64_t min, int64_t max)
 {
-    if (v->kind == VALUE_INTEGER) return v->integer < min ? min : v->integer > max ? max : v->integer;
+    if (v->kind == VALUE_INTEGER)
+        return v->integer < min ? min : v->integer > max ? max : v->integer;
     if (!(v->real > (double)min)) return v->real == v->real ? min : 0;
     return v->real < (double)max ? (int64_t)v->real : max;
 }
@@ -166,8 +169,8 @@ struct array {
     uint32_t count;
 };
 
-/* Room for one more element, zeroed; scratch (ELEMENT_BYTES_MAX) where it is not kept. NULL when the
- * arena is full. */
+/* Room for one more element, zeroed; scratch (ELEMENT_BYTES_MAX) where it is not kept. NULL when
+ * the arena is full. */
 static void *array_add(struct decoder *d, struct array *a, void *scratch)
 {
     if (a->count >= a->kept_max) {
@@ -203,7 +206,8 @@ static void read_list(struct decoder *d, const struct value *v, const struct slo
     if (!descend(d)) return;
     struct reader *r = &d->reader;
     struct nest nest = v->nest;
-    struct array list = {.element_bytes = slot->shape->size, .kept_max = kinesis_kept_max(slot->shape)};
+    struct array list = {.element_bytes = slot->shape->size,
+                         .kept_max = kinesis_kept_max(slot->shape)};
     struct slot element = {.shape = slot->shape->element};
     _Alignas(16) uint8_t scratch[ELEMENT_BYTES_MAX];
     assert(list.element_bytes <= sizeof scratch);
@@ -217,10 +221,11 @@ static void read_list(struct decoder *d, const struct value *v, const struct slo
     d->depth--;
 }
 
-/* Where the pair with this key belongs. Keys are searched for among the kept ones only, and only kept_max
+/* Where the pair with this key belongs. Keys are searched for among the kept ones only, and only
+ * kept_max
  * times: a map that goes on repeating keys beyond that costs too much and is refused. */
-static struct kinesis_pair *pair_of(struct decoder *d, struct array *map, uint32_t seen, struct bytes key,
-                                    void *scratch)
+static struct kinesis_pair *pair_of(struct decoder *d, struct array *map, uint32_t seen,
+                                    struct bytes key, void *scratch)
 {
     struct kinesis_pair *pairs = (struct kinesis_pair *)(void *)map->data;
     if (map->count < map->kept_max) {
@@ -363,7 +368,8 @@ static void read_root(struct decoder *d, const struct kinesis_shape *shape, void
     struct slot slot = {.shape = shape, .value = ret_value};
     if (shape) read_struct(d, &root, &slot);
     else skip(d, &root);
-    if (!r->broken && !(r->format == &json_format ? json_at_end(r) : r->at == r->end)) reader_break(r);
+    if (!r->broken && !(r->format == &json_format ? json_at_end(r) : r->at == r->end))
+        reader_break(r);
 }
 
 static struct decoder decoder_of(enum kinesis_codec codec, struct bytes body, struct arena *arena,
@@ -388,7 +394,8 @@ enum err kinesis_decode(const struct kinesis_shape *shape, enum kinesis_codec co
     memset(ret_value, 0, shape->size);
     read_root(&d, shape, ret_value);
     if (d.reader.broken)
-        fault = (struct kinesis_fault){.err = ERR_SERIALIZATION, .unparsable = true, .capital = true};
+        fault = (struct kinesis_fault){.err = ERR_SERIALIZATION, .unparsable = true,
+                                       .capital = true};
     if (fault.err != ERR_OK) {
         *ret_fault = fault;
         return fault.err;

@@ -4,11 +4,11 @@
 #include "protocol/kinesis/format.h"
 #include "base/check.h"
 
-static void put_struct(const struct format *f, const struct kinesis_shape *shape, const uint8_t *base,
-                       struct writer *w);
+static void put_struct(const struct format *f, const struct kinesis_shape *shape,
+                       const uint8_t *base, struct writer *w);
 
-static void put_elements(const struct format *f, const struct kinesis_shape *shape, const uint8_t *data,
-                         uint32_t count, struct writer *w)
+static void put_elements(const struct format *f, const struct kinesis_shape *shape,
+                         const uint8_t *data, uint32_t count, struct writer *w)
 {
     f->list_begin(w, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -64,12 +64,13 @@ static bool is_written(const struct kinesis_member *m, const uint8_t *base)
     return (m->required && is_list) || !kinesis_member_absent(m, base);
 }
 
-static void put_struct(const struct format *f, const struct kinesis_shape *shape, const uint8_t *base,
-                       struct writer *w)
+static void put_struct(const struct format *f, const struct kinesis_shape *shape,
+                       const uint8_t *base, struct writer *w)
 {
     uint32_t count = 0;
     if (f->needs_count)
-        for (uint32_t i = 0; i < shape->members_count; i++) count += is_written(&shape->members[i], base);
+        for (uint32_t i = 0; i < shape->members_count; i++)
+            count += is_written(&shape->members[i], base);
     f->map_begin(w, count);
     bool first = true;
     for (uint32_t i = 0; i < shape->members_count; i++) {
@@ -94,8 +95,8 @@ void kinesis_encode(const struct kinesis_shape *shape, enum kinesis_codec codec,
     if (shape) put_struct(format_of(codec), shape, value, w);
 }
 
-void kinesis_encode_pairs(enum kinesis_codec codec, const struct kinesis_pair *pairs, uint32_t count,
-                          struct writer *w)
+void kinesis_encode_pairs(enum kinesis_codec codec, const struct kinesis_pair *pairs,
+                          uint32_t count, struct writer *w)
 {
     put_pairs(format_of(codec), pairs, count, w);
 }

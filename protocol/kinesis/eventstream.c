@@ -20,9 +20,10 @@ static void put_headers(struct writer *w, const struct eventstream_header *heade
     }
 }
 
-/* A message begun here is finished by message_end; what is written between is its payload. Lengths and
- * check sums are known only then. Returns where it begins. */
-static size_t message_begin(struct writer *w, const struct eventstream_header *headers, uint32_t count)
+/* A message begun here is finished by message_end; what is written between is its payload. Lengths
+ * and check sums are known only then. Returns where it begins. */
+static size_t message_begin(struct writer *w, const struct eventstream_header *headers,
+                            uint32_t count)
 {
     size_t at = w->len;
     writer_i64(w, 0);

@@ -4,9 +4,10 @@
  *   4  4  length of headers              value length u16, value
  *   8  4  CRC-32 of 0..7          .  .  payload
  *                                -4  4  CRC-32 of everything before
- * Order of an answer: initial-response first (boto3 and Go refuse the stream without it), then events
- * (an empty one at least every five seconds), at most one exception last. Payloads are JSON in every
- * client. Writes to a writer; its err tells whether it fitted. Thread: the writer's owner. */
+ * Order of an answer: initial-response first (boto3 and Go refuse the stream without it), then
+ * events (an empty one at least every five seconds), at most one exception last. Payloads are JSON
+ * in every client. Writes to a writer; its err tells whether it fitted. Thread: the writer's
+ * owner. */
 #ifndef PROTOCOL_KINESIS_EVENTSTREAM_H
 #define PROTOCOL_KINESIS_EVENTSTREAM_H
 

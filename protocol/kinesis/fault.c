@@ -52,8 +52,8 @@ static void say_not_boolean(struct kinesis_fault *fault, struct arena *arena, st
     say(fault, arena, "'%.*s' can not be converted to an Boolean", BYTES_ARGS(copy));
 }
 
-void fault_of_type(struct kinesis_fault *fault, struct arena *arena, const struct kinesis_shape *wanted,
-                   const struct value *found)
+void fault_of_type(struct kinesis_fault *fault, struct arena *arena,
+                   const struct kinesis_shape *wanted, const struct value *found)
 {
     if (fault->err != ERR_OK) return;
     if (found->kind == VALUE_LIST) {
@@ -69,9 +69,13 @@ void fault_of_type(struct kinesis_fault *fault, struct arena *arena, const struc
     case KINESIS_LIST: say(fault, arena, "Expected list or null"); return;
     case KINESIS_MAP: say(fault, arena, "Expected map or null"); return;
     case KINESIS_STRUCT: say(fault, arena, "Expected null"); return;
-    case KINESIS_STRING: say(fault, arena, "class %s can not be converted to an String", class); return;
+    case KINESIS_STRING:
+        say(fault, arena, "class %s can not be converted to an String", class);
+        return;
     case KINESIS_BLOB: say(fault, arena, "class %s can not be converted to a Blob", class); return;
-    case KINESIS_INTEGER: say(fault, arena, "class %s can not be converted to an Integer", class); return;
+    case KINESIS_INTEGER:
+        say(fault, arena, "class %s can not be converted to an Integer", class);
+        return;
     case KINESIS_LONG: say(fault, arena, "class %s can not be converted to an Long", class); return;
     case KINESIS_TIMESTAMP:
         say(fault, arena, "class %s can not be converted to milliseconds since epoch", class);
@@ -93,8 +97,9 @@ void fault_of_base64(struct kinesis_fault *fault, struct arena *arena, struct by
     case BASE64_LENGTH:
         bytes_is_utf8(text, &chars);
         say(fault, arena,
-            "'%.*s' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 "
-            "bytes but found: %zu", BYTES_ARGS(shown), chars);
+            "'%.*s' can not be converted to a Blob: Base64 encoded length is expected a multiple "
+            "of 4 bytes but found: %zu",
+            BYTES_ARGS(shown), chars);
         return;
     case BASE64_CHARACTER: {
         size_t len = 1;
@@ -105,7 +110,8 @@ void fault_of_base64(struct kinesis_fault *fault, struct arena *arena, struct by
     }
     default:
         say(fault, arena,
-            "'%.*s' can not be converted to a Blob: Invalid last non-pad Base64 character dectected",
+            "'%.*s' can not be converted to a Blob: Invalid last non-pad Base64 character "
+            "dectected",
             BYTES_ARGS(shown));
     }
 }

@@ -1,5 +1,5 @@
-/* The texts of a SerializationException: AWS's words, its Java class names and its spelling. Private to
- * this folder. Thread: one owner. */
+/* The texts of a SerializationException: AWS's words, its Java class names and its spelling.
+ * Private to this folder. Thread: one owner. */
 #ifndef PROTOCOL_KINESIS_FAULT_H
 #define PROTOCOL_KINESIS_FAULT_H
 
@@ -10,8 +10,8 @@
 /* Both keep the first fault and leave a later one out. */
 
 /* A value was found where the shape wants another kind. */
-void fault_of_type(struct kinesis_fault *fault, struct arena *arena, const struct kinesis_shape *wanted,
-                   const struct value *found);
+void fault_of_type(struct kinesis_fault *fault, struct arena *arena,
+                   const struct kinesis_shape *wanted, const struct value *found);
 
 /* Text that is not base64; at: where, for BASE64_CHARACTER. */
 void fault_of_base64(struct kinesis_fault *fault, struct arena *arena, struct bytes text,

@@ -1,6 +1,6 @@
-/* MD5 (RFC 1321), once over one block and once over eight blocks side by side: its 64 steps wait for
- * each other, so eight keys in vector lanes take little longer than one. Both are the same lines over
- * another type. */
+/* MD5 (RFC 1321), once over one block and once over eight blocks side by side: its 64 steps wait
+ * for each other, so eight keys in vector lanes take little longer than one. Both are the same
+ * lines over another type. */
 #include "protocol/kinesis/hash_key.h"
 
 #include "base/mem.h"
@@ -68,7 +68,8 @@ static uint32_t load_le32(const uint8_t *p)
     return v;
 }
 
-/* The block that ends a message: its last bytes (at most SINGLE_MAX), the mark and the bit length. */
+/* The block that ends a message: its last bytes (at most SINGLE_MAX), the mark and the bit
+ * length. */
 static void last_block(struct bytes rest, uint64_t total_bytes, uint8_t block[BLOCK_BYTES])
 {
     memset(block, 0, BLOCK_BYTES);

@@ -1,8 +1,8 @@
 /* Where a partition key lies on the ring: MD5 of its bytes as a 128-bit number, big-endian.
  *
  * MD5 is AWS's choice and no protection here. Written out instead of OpenSSL's: its EVP interface
- * costs more than the digest for keys this short, and several keys at once go through the vector unit
- * (one PutRecords has up to 500). Thread: any.
+ * costs more than the digest for keys this short, and several keys at once go through the vector
+ * unit (one PutRecords has up to 500). Thread: any.
  * Fuzz: fuzz_kinesis_sequence */
 #ifndef PROTOCOL_KINESIS_HASH_KEY_H
 #define PROTOCOL_KINESIS_HASH_KEY_H

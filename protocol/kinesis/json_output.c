@@ -1,6 +1,6 @@
 /* JSON output: no white space, times as epoch seconds with as many decimals as they need, blobs as
- * base64. Text is expected to be UTF-8; bytes that are not go out as U+FFFD, since one bad record must
- * not make a whole answer unreadable. */
+ * base64. Text is expected to be UTF-8; bytes that are not go out as U+FFFD, since one bad record
+ * must not make a whole answer unreadable. */
 #include "protocol/kinesis/format.h"
 
 #ifdef __SSE2__
@@ -53,7 +53,8 @@ static size_t plain_bytes(struct bytes text, size_t from)
 {
     size_t i = from;
 #ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'), last = _mm_set1_epi8(0x1f);
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
+                  last = _mm_set1_epi8(0x1f);
     for (; text.len - i >= 16; i += 16) {
         __m128i v = _mm_loadu_si128((const void *)(text.data + i));
         __m128i plain = _mm_cmpgt_epi8(v, last);           /* signed: bytes >= 0x80 are below */
@@ -161,6 +162,7 @@ static void timestamp(struct writer *w, int64_t ms)
 
 const struct format json_output = {
     .map_begin = map_begin, .map_end = map_end, .list_begin = list_begin, .list_end = list_end,
-    .separate = separate, .member_key = member_key, .pair_key = pair_key, .text = text, .blob = blob,
+    .separate = separate, .member_key = member_key, .pair_key = pair_key, .text = text,
+    .blob = blob,
     .integer = integer, .boolean = boolean, .timestamp = timestamp,
 };

@@ -1,7 +1,7 @@
-/* JSON (RFC 8259) as values. Strings are scanned sixteen bytes at a time where the processor can, since
- * they are nearly all of a PutRecords body; strings without escapes are views into the body. Strict:
- * bad UTF-8, raw control characters, leading zeros and trailing commas are not JSON. Lone surrogates
- * become U+FFFD, as they have no UTF-8. */
+/* JSON (RFC 8259) as values. Strings are scanned sixteen bytes at a time where the processor can,
+ * since they are nearly all of a PutRecords body; strings without escapes are views into the body.
+ * Strict: bad UTF-8, raw control characters, leading zeros and trailing commas are not JSON. Lone
+ * surrogates become U+FFFD, as they have no UTF-8. */
 #include "protocol/kinesis/reader.h"
 
 #include <stdlib.h>
@@ -193,7 +193,8 @@ static const uint8_t *digits(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
-/* The end of the number at p by JSON's grammar; NULL when it is none. *whole: no fraction, no exponent. */
+/* The end of the number at p by JSON's grammar; NULL when it is none. *whole: no fraction, no
+ * exponent. */
 static const uint8_t *number_end(const uint8_t *p, const uint8_t *end, bool *whole)
 {
     *whole = true;

@@ -1,7 +1,8 @@
 /* What JSON and CBOR have in common, as a stream of values for decode.c.
  *
- * A reader is sticky: the first byte that is not well-formed, a depth beyond the limit or a full arena
- * sets broken, after which every value is null and every list and map ends. Private to this folder.
+ * A reader is sticky: the first byte that is not well-formed, a depth beyond the limit or a full
+ * arena sets broken, after which every value is null and every list and map ends. Private to this
+ * folder.
  * Thread: one owner. */
 #ifndef PROTOCOL_KINESIS_READER_H
 #define PROTOCOL_KINESIS_READER_H

@@ -1,6 +1,6 @@
-/* A number is kept as three 64-bit limbs. Ten to the nineteenth fits into one limb, so three divisions
- * of 128 by 64 bits give its decimal digits in three pieces: no general big-number arithmetic, and
- * well below 0.1 us a number. */
+/* A number is kept as three 64-bit limbs. Ten to the nineteenth fits into one limb, so three
+ * divisions of 128 by 64 bits give its decimal digits in three pieces: no general big-number
+ * arithmetic, and well below 0.1 us a number. */
 #include "protocol/kinesis/sequence.h"
 
 #include <assert.h>
@@ -10,8 +10,11 @@
 
 enum { LIMBS = 3, PIECE_DIGITS = 19, DIGITS = SEQUENCE_TEXT_BYTES - 1, HEX_DIGITS = 47 };
 
-/* Positions in bits from the low end; the table in the header counts hexadecimal digits from the top. */
-enum { BIT_SHARD = 4, BIT_TIME = 36, BIT_INDEX = 80, BIT_DIGIT = 144, BIT_CREATED = 148, BIT_TWO = 184 };
+/* Positions in bits from the low end; the table in the header counts hexadecimal digits from the
+ * top. */
+enum {
+    BIT_SHARD = 4, BIT_TIME = 36, BIT_INDEX = 80, BIT_DIGIT = 144, BIT_CREATED = 148, BIT_TWO = 184
+};
 
 static const uint64_t piece_size = 10000000000000000000u;     /* 10^19 */
 static const uint64_t index_end = INT64_MAX;
@@ -39,7 +42,9 @@ static uint64_t divide(uint64_t high, uint64_t low, uint64_t *ret_rest)
 {
 #ifdef __x86_64__
     uint64_t quotient;
-    __asm__("divq %[by]" : "=a"(quotient), "=d"(*ret_rest) : [by] "r"(piece_size), "a"(low), "d"(high));
+    __asm__("divq %[by]"
+            : "=a"(quotient), "=d"(*ret_rest)
+            : [by] "r"(piece_size), "a"(low), "d"(high));
     return quotient;
 #else
     u128 v = (u128)high << 64 | low;
@@ -69,8 +74,8 @@ static void put_piece(char *to, uint64_t v, unsigned lead)
     put_eight(to + lead + 8, (uint32_t)(rest % 100000000));
 }
 
-static struct bytes format(int64_t created_ms, uint32_t shard_index, uint64_t index, int64_t time_ms,
-                           char *to)
+static struct bytes format(int64_t created_ms, uint32_t shard_index, uint64_t index,
+                           int64_t time_ms, char *to)
 {
     assert(created_ms >= 0 && created_ms / 1000 < created_s_max && time_ms >= 0 &&
            time_ms / 1000 < (int64_t)1 << 36 && shard_index <= INT32_MAX);
@@ -129,8 +134,8 @@ static bool read_decimal(struct bytes text, struct wide *ret)
     return true;
 }
 
-/* AWS's oldest form: below 2^129, of 32 hexadecimal digits (33 at the top of the range), the first a
- * mark that shorter numbers leave out. */
+/* AWS's oldest form: below 2^129, of 32 hexadecimal digits (33 at the top of the range), the first
+ * a mark that shorter numbers leave out. */
 static enum err read_version_0(struct wide n, struct sequence *ret)
 {
     if (n.limb[1] >> 60 == 0 && n.limb[2] == 0) n.limb[1] |= (uint64_t)1 << 60;
@@ -164,7 +169,9 @@ static enum err read_version_2(const struct wide *n, struct sequence *ret)
     int64_t created_s = (int64_t)get_bits(n, BIT_CREATED, 36);
     if (index > index_end || created_s >= created_s_max) return ERR_INVALID_ARGUMENT;
     *ret = (struct sequence){
-        .kind = index == 0 ? SEQUENCE_SHARD_START : index == index_end ? SEQUENCE_SHARD_END : SEQUENCE_RECORD,
+        .kind = index == 0           ? SEQUENCE_SHARD_START
+                : index == index_end ? SEQUENCE_SHARD_END
+                                     : SEQUENCE_RECORD,
         .version = 2,
         .shard_index = shard_index > INT32_MAX ? -shard_index : shard_index,
         .offset = index > 0 && index < index_end ? (int64_t)index - 1 : 0,

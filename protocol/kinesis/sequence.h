@@ -11,8 +11,8 @@
  *   46   1  version, '2'
  * In one shard, creation time and shard digit are constant and the index stands above the time, so
  * numeric order is offset order; and the offset comes back without a look-up. Offsets go up to
- * SEQUENCE_OFFSET_MAX. The record time must be the stored append time, since equal records must have
- * equal numbers at every reading; it is cut to seconds.
+ * SEQUENCE_OFFSET_MAX. The record time must be the stored append time, since equal records must
+ * have equal numbers at every reading; it is cut to seconds.
  * Fuzz: fuzz_kinesis_sequence */
 #ifndef PROTOCOL_KINESIS_SEQUENCE_H
 #define PROTOCOL_KINESIS_SEQUENCE_H

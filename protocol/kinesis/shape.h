@@ -3,10 +3,10 @@
  *
  * JSON and CBOR readers and writers, and the check of constraints, are small interpreters of these
  * tables: one set of code for all operations. The C value of a shape is
- *   string, enum  struct bytes (null = absent)        blob     struct bytes (null = absent)
- *   integer       int32_t                             long     int64_t
- *   boolean       bool                                timestamp  int64_t, name ending in _ms
- *   list          pointer to elements + uint32_t      map      pointer to struct kinesis_pair + uint32_t
+ *   string, enum  struct bytes (null = absent)    blob       struct bytes (null = absent)
+ *   integer       int32_t                         long       int64_t
+ *   boolean       bool                            timestamp  int64_t, name ending in _ms
+ *   list          pointer to elements + uint32_t  map        struct kinesis_pair pointer + uint32_t
  *   struct        by value, or a pointer (NULL = absent) where it may be absent
  * A scalar that may be absent has a bool has_NAME beside it; a list or map that may be absent is so
  * when its pointer is NULL. Tables are constant: any thread. */

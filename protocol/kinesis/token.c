@@ -29,12 +29,14 @@ static void code_of(const struct token_key *key, const uint8_t *token, size_t le
     assert(len <= sizeof message);
     mem_copy(message, token, len);
     memset(message + head, 0, CODE_BYTES);
-    const uint8_t *done = HMAC(EVP_sha256(), key->bytes, TOKEN_KEY_BYTES, message, len, digest, &digest_len);
+    const uint8_t *done = HMAC(EVP_sha256(), key->bytes, TOKEN_KEY_BYTES, message, len, digest,
+                               &digest_len);
     assert(done != NULL && digest_len >= CODE_BYTES);
     mem_copy(code, digest, CODE_BYTES);
 }
 
-static struct bytes seal(const struct token_key *key, uint8_t *token, size_t len, size_t head, char *to)
+static struct bytes seal(const struct token_key *key, uint8_t *token, size_t len, size_t head,
+                         char *to)
 {
     code_of(key, token, len, head, token + head);
     base64_encode(bytes_of(token, len), (uint8_t *)to);
@@ -67,7 +69,8 @@ static struct bytes unquoted(struct bytes text)
     return quoted ? bytes_slice(text, 1, text.len - 2) : text;
 }
 
-struct bytes iterator_format(const struct token_key *key, const struct iterator_token *token, char *to)
+struct bytes iterator_format(const struct token_key *key, const struct iterator_token *token,
+                             char *to)
 {
     assert(token->stream_name.len > 0 && token->stream_name.len <= TOKEN_STREAM_NAME_MAX);
     uint8_t raw[ITERATOR_BYTES_MAX] = {[ITERATOR_HEAD - 1] = 1};
@@ -91,8 +94,10 @@ enum err iterator_parse(const struct token_key *key, struct bytes text, int64_t 
     size_t len;
     text = unquoted(text);
     if (!unseal(key, text, ITERATOR_HEAD, raw, &len)) return ERR_INVALID_ARGUMENT;
-    /* What carries our code was written by iterator_format, or is a NextToken: that has another head. */
-    if (len < ITERATOR_BYTES_MIN || memcmp(raw, head, sizeof head) != 0) return ERR_INVALID_ARGUMENT;
+    /* What carries our code was written by iterator_format, or is a NextToken: that has another
+     * head. */
+    if (len < ITERATOR_BYTES_MIN || memcmp(raw, head, sizeof head) != 0)
+        return ERR_INVALID_ARGUMENT;
     assert(ITERATOR_FIXED + (size_t)raw[61] <= len);
     struct iterator_token token = {
         .created_ms = (int64_t)load_be64(raw + 24),

@@ -14,8 +14,8 @@
  *    61   1  length of stream name         47   8  filter, epoch ms
  *    62   n  stream name, then zeros       55   1  length of stream name, the name,
  *                                              2  length of after, the text
- * The iterator is padded to 152 + 16 k bytes, as AWS's are; 512 characters hold any stream name. Both
- * live for TOKEN_LIFE_MS. The code covers every other byte.
+ * The iterator is padded to 152 + 16 k bytes, as AWS's are; 512 characters hold any stream name.
+ * Both live for TOKEN_LIFE_MS. The code covers every other byte.
  * Fuzz: fuzz_kinesis_token */
 #ifndef PROTOCOL_KINESIS_TOKEN_H
 #define PROTOCOL_KINESIS_TOKEN_H
@@ -41,9 +41,9 @@ struct token_key {
 };
 
 enum iterator_position {
-    ITERATOR_AT_OFFSET,          /* position = next offset to read; below the horizon = the horizon */
-    ITERATOR_TRIM_HORIZON,       /* follows the retention edge until the first record is read */
-    ITERATOR_AT_TIMESTAMP,       /* position = epoch ms of arrival */
+    ITERATOR_AT_OFFSET,        /* position = next offset to read; below the horizon = the horizon */
+    ITERATOR_TRIM_HORIZON,     /* follows the retention edge until the first record is read */
+    ITERATOR_AT_TIMESTAMP,     /* position = epoch ms of arrival */
 };
 
 struct iterator_token {
@@ -63,8 +63,8 @@ struct bytes iterator_format(const struct token_key *key, const struct iterator_
 /* Read an iterator. text: as the client sent it, also wrapped in double quotes; borrowed.
  * ret->stream_name is allocated in arena. ret: filled on success and on ERR_EXPIRED_ITERATOR (its
  * text needs created_ms), else untouched.
- * Errors: ERR_INVALID_ARGUMENT - not one of ours; ERR_EXPIRED_ITERATOR - older than TOKEN_LIFE_MS, or
- * made after now_ms by more than that; ERR_TOO_LARGE - arena full.
+ * Errors: ERR_INVALID_ARGUMENT - not one of ours; ERR_EXPIRED_ITERATOR - older than TOKEN_LIFE_MS,
+ * or made after now_ms by more than that; ERR_TOO_LARGE - arena full.
  * Thread: any. */
 enum err iterator_parse(const struct token_key *key, struct bytes text, int64_t now_ms,
                         struct arena *arena, struct iterator_token *ret);
@@ -80,10 +80,12 @@ struct page_token {
     int64_t created_ms;
     uint8_t topic_id[TOKEN_TOPIC_ID_BYTES];
     struct bytes stream_name;    /* empty in ListStreams */
-    struct bytes after;          /* last stream or consumer name of the page before; <= PAGE_AFTER_MAX */
+    struct bytes after;          /* last stream or consumer name of the page before; <=
+                                    PAGE_AFTER_MAX */
 };
 
-/* Write the text of a NextToken to to[PAGE_TEXT_BYTES]; returns it (borrowed from to). Thread: any. */
+/* Write the text of a NextToken to to[PAGE_TEXT_BYTES]; returns it (borrowed from to). Thread:
+ * any. */
 struct bytes page_format(const struct token_key *key, const struct page_token *token, char *to);
 
 /* Read a NextToken of this kind; as iterator_parse.

@@ -1,6 +1,7 @@
-/* Constraints, checked in AWS's order: members as the schema lists them; of one member first null, then
- * pattern, value set, lower and upper bound, then its elements. The check itself builds no text: only
- * the first broken constraint makes it start over and write the message. Texts are AWS's. */
+/* Constraints, checked in AWS's order: members as the schema lists them; of one member first null,
+ * then pattern, value set, lower and upper bound, then its elements. The check itself builds no
+ * text: only the first broken constraint makes it start over and write the message. Texts are
+ * AWS's. */
 #include "protocol/kinesis/validate.h"
 
 #include <assert.h>
@@ -52,18 +53,22 @@ static uint32_t kept(const struct kinesis_shape *shape, uint32_t count)
     return count < max ? count : max;
 }
 
-static void put_list(struct writer *w, const struct kinesis_shape *shape, const void *data, uint32_t count)
+static void put_list(struct writer *w, const struct kinesis_shape *shape, const void *data,
+                     uint32_t count)
 {
     writer_text(w, "[");
     for (uint32_t i = 0; i < kept(shape, count); i++) {
         if (i > 0) writer_text(w, ", ");
         if (shape->element->kind == KINESIS_STRING) put_text(w, ((const struct bytes *)data)[i]);
-        else writer_text(w, shape->element->shown_as ? shape->element->shown_as : shape->element->name);
+        else
+            writer_text(w,
+                        shape->element->shown_as ? shape->element->shown_as : shape->element->name);
     }
     writer_text(w, "]");
 }
 
-static void put_map(struct writer *w, const struct kinesis_shape *shape, const void *data, uint32_t count)
+static void put_map(struct writer *w, const struct kinesis_shape *shape, const void *data,
+                    uint32_t count)
 {
     const struct kinesis_pair *pairs = data;
     writer_text(w, "{");
@@ -93,7 +98,8 @@ static void put_value(struct writer *w, const struct subject *s)
     switch (s->shape->kind) {
     case KINESIS_STRING: put_text(w, text_of(s)); return;
     case KINESIS_BLOB:
-        writer_printf(w, "java.nio.HeapByteBuffer[pos=0 lim=%zu cap=%zu]", text_of(s).len, text_of(s).len);
+        writer_printf(w, "java.nio.HeapByteBuffer[pos=0 lim=%zu cap=%zu]", text_of(s).len,
+                      text_of(s).len);
         return;
     case KINESIS_INTEGER: writer_printf(w, "%d", *(const int32_t *)s->value); return;
     case KINESIS_LONG: writer_printf(w, "%lld", (long long)*(const int64_t *)s->value); return;
@@ -135,7 +141,8 @@ static int64_t extent(const struct subject *s)
     size_t chars;
     switch (s->shape->kind) {
     case KINESIS_STRING:
-        if (text_of(s).len == 0 || (int64_t)text_of(s).len <= s->shape->max) return (int64_t)text_of(s).len;
+        if (text_of(s).len == 0 || (int64_t)text_of(s).len <= s->shape->max)
+            return (int64_t)text_of(s).len;
         return bytes_is_utf8(text_of(s), &chars) ? (int64_t)chars : (int64_t)text_of(s).len;
     case KINESIS_BLOB: return (int64_t)text_of(s).len;
     case KINESIS_INTEGER: return *(const int32_t *)s->value;
@@ -149,13 +156,16 @@ static int64_t extent(const struct subject *s)
 static void check_bounds(struct report *r, const struct subject *s, const struct place *place)
 {
     const struct kinesis_shape *shape = s->shape;
-    const char *noun = shape->kind == KINESIS_INTEGER || shape->kind == KINESIS_LONG ? "value" : "length";
+    const char *noun = shape->kind == KINESIS_INTEGER || shape->kind == KINESIS_LONG ? "value"
+                                                                                     : "length";
     int64_t size = extent(s);
     struct writer *w;
     if (size < shape->min && (w = begin(r, s, place)) != NULL)
-        writer_printf(w, "Member must have %s greater than or equal to %lld", noun, (long long)shape->min);
+        writer_printf(w, "Member must have %s greater than or equal to %lld", noun,
+                      (long long)shape->min);
     if (size > shape->max && (w = begin(r, s, place)) != NULL)
-        writer_printf(w, "Member must have %s less than or equal to %lld", noun, (long long)shape->max);
+        writer_printf(w, "Member must have %s less than or equal to %lld", noun,
+                      (long long)shape->max);
 }
 
 static void check_own(struct report *r, const struct subject *s, const struct place *place)
@@ -164,8 +174,10 @@ static void check_own(struct report *r, const struct subject *s, const struct pl
     struct writer *w;
     if (shape->pattern && !kinesis_pattern_matches(shape->pattern, text_of(s)) &&
         (w = begin(r, s, place)) != NULL)
-        writer_printf(w, "Member must satisfy regular expression pattern: %s", shape->pattern->text);
-    if (shape->values && kinesis_enum_index(shape, text_of(s)) < 0 && (w = begin(r, s, place)) != NULL) {
+        writer_printf(w, "Member must satisfy regular expression pattern: %s",
+                      shape->pattern->text);
+    if (shape->values && kinesis_enum_index(shape, text_of(s)) < 0 &&
+        (w = begin(r, s, place)) != NULL) {
         writer_text(w, "Member must satisfy enum value set: [");
         put_values(w, shape);
         writer_text(w, "]");
@@ -185,8 +197,9 @@ static bool fits(const struct kinesis_shape *shape, struct bytes text)
 static void put_inner(struct writer *w, const char *what, const struct kinesis_shape *shape)
 {
     if (w == NULL) return;
-    writer_printf(w, "%s must satisfy constraint: [Member must have length less than or equal to %lld, "
-                  "Member must have length greater than or equal to %lld]",
+    writer_printf(w,
+                  "%s must satisfy constraint: [Member must have length less than or equal to "
+                  "%lld, Member must have length greater than or equal to %lld]",
                   what, (long long)shape->max, (long long)shape->min);
 }
 
@@ -205,7 +218,8 @@ static void check_strings(struct report *r, const struct subject *s, const struc
     }
     if (!keys_fit) put_inner(begin(r, s, place), "Map keys", shape->key);
     if (!values_fit)
-        put_inner(begin(r, s, place), shape->kind == KINESIS_MAP ? "Map value" : "Member", shape->element);
+        put_inner(begin(r, s, place), shape->kind == KINESIS_MAP ? "Map value" : "Member",
+                  shape->element);
 }
 
 static void check_elements(struct report *r, const struct subject *s, const struct place *place)
@@ -223,11 +237,13 @@ static void check_elements(struct report *r, const struct subject *s, const stru
 }
 
 static void check_member(struct report *r, const struct kinesis_shape *owner,
-                         const struct kinesis_member *m, const uint8_t *base, const struct place *up)
+                         const struct kinesis_member *m, const uint8_t *base,
+                         const struct place *up)
 {
     struct place place = {.up = up, .name = m->path};
     if (kinesis_member_absent(m, base)) {
-        bool excused = m->unless != KINESIS_NONE && !kinesis_member_absent(&owner->members[m->unless], base);
+        bool excused = m->unless != KINESIS_NONE &&
+                       !kinesis_member_absent(&owner->members[m->unless], base);
         struct writer *w;
         if (m->required && !excused && (w = begin(r, NULL, &place)) != NULL)
             writer_text(w, "Member must not be null");
@@ -238,7 +254,8 @@ static void check_member(struct report *r, const struct kinesis_shape *owner,
     case KINESIS_BOOLEAN:
     case KINESIS_TIMESTAMP: return;
     case KINESIS_STRUCT:
-        check_members(r, m->shape, m->by_pointer ? *(const uint8_t *const *)s.value : s.value, &place);
+        check_members(r, m->shape, m->by_pointer ? *(const uint8_t *const *)s.value : s.value,
+                      &place);
         return;
     case KINESIS_LIST:
     case KINESIS_MAP:

@@ -30,7 +30,8 @@ class Kinesalite(servers.Process):
         return self
 
     def _answers(self):
-        return subprocess.run(["curl", "-s", "-o", "/dev/null", "--noproxy", "*", f"http://{self.kinesis}/"]).returncode == 0
+        asked = ["curl", "-s", "-o", "/dev/null", "--noproxy", "*", f"http://{self.kinesis}/"]
+        return subprocess.run(asked).returncode == 0
 
 
 class Diglot(servers.Diglot):
@@ -54,7 +55,8 @@ def _load(*arguments):
 def put(per_request, connections, seconds):
     def measure(server, run):
         stream = _stream(server, f"put-{per_request}-{connections}-{run}")
-        found, cpu = with_cpu(server, lambda: _load("put", server.kinesis, stream, seconds, connections, per_request, 100))
+        found, cpu = with_cpu(server, lambda: _load("put", server.kinesis, stream, seconds, connections,
+                                                    per_request, 100))
         BOTO3.call(server, "DeleteStream", StreamName=stream)
         return {"rate": found["records"] / found["seconds"], "cpu_us": cpu / found["records"] * 1e6}
     return measure
@@ -112,5 +114,5 @@ ROWS = [
     Row("push", "PutRecord until SubscribeToShard brings it", _latency, _push[1], "", _push[0]),
 ]
 SIDES = (Kinesalite, Diglot)
-DURABILITY = ("kinesalite 3.3.3: in memory, nothing is kept. Diglot: `durability = process` (an acknowledged record is in the "
-              "kernel, synced every second), `--limits off`.")
+DURABILITY = ("kinesalite 3.3.3: in memory, nothing is kept. Diglot: `durability = process` (an acknowledged record is "
+              "in the kernel, synced every second), `--limits off`.")

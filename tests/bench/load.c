@@ -5,8 +5,8 @@
  *   load latency ADDRESS TOPIC SECONDS SIZE RATE           one at a time at a steady rate, linger 0
  *   load create  ADDRESS PREFIX COUNT PARTITIONS           topics, one after the other
  *
- * Prints one line of name=value pairs. PER_REQUEST 0 leaves batching to librdkafka. A record that the
- * broker refuses ends the run: a rate with errors in it means nothing. */
+ * Prints one line of name=value pairs. PER_REQUEST 0 leaves batching to librdkafka. A record that
+ * the broker refuses ends the run: a rate with errors in it means nothing. */
 #include <librdkafka/rdkafka.h>
 #include "load.h"
 #include "base/mem.h"
@@ -28,7 +28,8 @@ struct load {
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
     char error[ERROR_TEXT];
-    if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK) fail("%s", error);
+    if (rd_kafka_conf_set(conf, name, value, error, sizeof error) != RD_KAFKA_CONF_OK)
+        fail("%s", error);
 }
 
 static void set_number(rd_kafka_conf_t *conf, const char *name, int64_t value)
@@ -50,7 +51,8 @@ static void on_delivery(rd_kafka_t *client, const rd_kafka_message_t *message, v
 {
     (void)client;
     struct load *load = opaque;
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("not delivered: %s", rd_kafka_err2str(message->err));
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail("not delivered: %s", rd_kafka_err2str(message->err));
     load->acked++;
     if (load->latency_ns != NULL && load->latency_count < load->latency_max) {
         load->latency_ns[load->latency_count++] = now_ns() - (int64_t)(intptr_t)message->_private;
@@ -67,7 +69,8 @@ static void producer_init(struct load *load, char **args, int64_t size, int64_t 
     set(conf, "bootstrap.servers", args[0]);
     set(conf, "acks", "all");
     /* What waits at the end of a run has to be sent within it. */
-    set_number(conf, "queue.buffering.max.messages", per_request > 0 ? per_request * REQUESTS_WAITING : 1000000);
+    set_number(conf, "queue.buffering.max.messages",
+               per_request > 0 ? per_request * REQUESTS_WAITING : 1000000);
     set(conf, "queue.buffering.max.kbytes", "262144");
     set_number(conf, "batch.num.messages", per_request > 0 ? per_request : 10000);
     set(conf, "linger.ms", per_request == 1 ? "0" : "5");
@@ -82,8 +85,8 @@ static void send_one(struct load *load, int64_t stamp_ns)
     rd_kafka_resp_err_t err;
     while ((err = rd_kafka_producev(load->client, RD_KAFKA_V_TOPIC(load->topic),
                                     RD_KAFKA_V_VALUE(load->payload, load->size),
-                                    RD_KAFKA_V_OPAQUE((void *)(intptr_t)stamp_ns), RD_KAFKA_V_END)) ==
-           RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+                                    RD_KAFKA_V_OPAQUE((void *)(intptr_t)stamp_ns),
+                                    RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         rd_kafka_poll(load->client, 10);
     }
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("%s", rd_kafka_err2str(err));
@@ -91,7 +94,8 @@ static void send_one(struct load *load, int64_t stamp_ns)
 
 static void flush(struct load *load)
 {
-    if (rd_kafka_flush(load->client, FLUSH_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) fail("not all was acknowledged");
+    if (rd_kafka_flush(load->client, FLUSH_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail("not all was acknowledged");
 }
 
 static void producer_done(struct load *load)
@@ -118,7 +122,8 @@ static void produce(char **args)
 }
 
 /* The time of a record runs from the moment it was due, not from when the client came to send it: a
- * stall is then seen by every record that it held up. The first second warms up and is not counted. */
+ * stall is then seen by every record that it held up. The first second warms up and is not
+ * counted. */
 static void latency(char **args)
 {
     struct load load = {0};
@@ -127,7 +132,8 @@ static void latency(char **args)
     load.latency_max = (size_t)(seconds * rate);
     load.latency_ns = NEW_ARRAY(int64_t, load.latency_max);
     int64_t start_ns = now_ns(), sent = 0, skip = rate;
-    for (int64_t due_ns = start_ns; sent < seconds * rate + skip; due_ns += NS_PER_S / rate, sent++) {
+    for (int64_t due_ns = start_ns; sent < seconds * rate + skip;
+         due_ns += NS_PER_S / rate, sent++) {
         int64_t left_ns;
         while ((left_ns = due_ns - now_ns()) > 0) {
             if (rd_kafka_poll(load.client, 0) == 0 && left_ns > 50000) {
@@ -148,7 +154,8 @@ static void assign_all(rd_kafka_t *client, const char *topic)
     rd_kafka_topic_t *handle = rd_kafka_topic_new(client, topic, NULL);
     rd_kafka_resp_err_t err = rd_kafka_metadata(client, 0, handle, &metadata, WAIT_MS);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("%s", rd_kafka_err2str(err));
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(metadata->topics[0].partition_cnt);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(
+        metadata->topics[0].partition_cnt);
     for (int i = 0; i < metadata->topics[0].partition_cnt; i++) {
         rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
     }
@@ -176,7 +183,8 @@ static void consume(char **args)
         ssize_t count = rd_kafka_consume_batch_queue(queue, WAIT_MS, batch, 1000);
         if (count <= 0) fail("%lld of %lld records came", (long long)records, (long long)wanted);
         for (ssize_t i = 0; i < count; i++) {
-            if (batch[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR) fail("%s", rd_kafka_err2str(batch[i]->err));
+            if (batch[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+                fail("%s", rd_kafka_err2str(batch[i]->err));
             records++;
             bytes += (int64_t)batch[i]->len;
             rd_kafka_message_destroy(batch[i]);
@@ -189,14 +197,16 @@ static void consume(char **args)
     rd_kafka_destroy(client);
 }
 
-static void create_one(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name, int partitions)
+static void create_one(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *name,
+                       int partitions)
 {
     char error[ERROR_TEXT];
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, 1, error, sizeof error);
     if (topic == NULL) fail("%s", error);
     rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, WAIT_MS);
-    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) fail("%s was not created", name);
+    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail("%s was not created", name);
     size_t count;
     const rd_kafka_topic_result_t **results =
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
@@ -230,7 +240,9 @@ static void create(char **args)
 
 int main(int argc, char **argv)
 {
-    static const struct work works[] = {
-        {"produce", 5, produce}, {"consume", 3, consume}, {"latency", 5, latency}, {"create", 4, create}};
+    static const struct work works[] = {{"produce", 5, produce},
+                                        {"consume", 3, consume},
+                                        {"latency", 5, latency},
+                                        {"create", 4, create}};
     return run_work(works, sizeof works / sizeof works[0], argc, argv, "tests/bench/load.c");
 }

@@ -1,12 +1,12 @@
 /* Load on a Kinesis server, as JSON over raw HTTP/1.1, one kind of work a run:
  *
- *   load_kinesis put  ADDRESS STREAM SECONDS CONNECTIONS RECORDS SIZE   PutRecords as fast as it goes
- *   load_kinesis get  ADDRESS STREAM SHARDS                       every shard from TRIM_HORIZON to its tip
- *   load_kinesis poll ADDRESS STREAM COUNT                        PutRecord until GetRecords brings it
- *   load_kinesis push ADDRESS STREAM COUNT CONSUMER_ARN           PutRecord until SubscribeToShard brings it
+ *   put  ADDRESS STREAM SECONDS CONNECTIONS RECORDS SIZE   PutRecords as fast as it goes
+ *   get  ADDRESS STREAM SHARDS                every shard from TRIM_HORIZON to its tip
+ *   poll ADDRESS STREAM COUNT                 PutRecord until GetRecords brings it
+ *   push ADDRESS STREAM COUNT CONSUMER_ARN    PutRecord until SubscribeToShard brings it
  *
- * Prints one line of name=value pairs. An answer that is no success ends the run: a rate with errors in
- * it means nothing. No SDK: at these rates the client would be what is measured. */
+ * Prints one line of name=value pairs. An answer that is no success ends the run: a rate with
+ * errors in it means nothing. No SDK: at these rates the client would be what is measured. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,7 +19,10 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-enum { CONNECTIONS_MAX = 64, BODIES = 16, HEAD_MAX = 1024, ANSWER_MAX = 32 << 20, RECORD_EXTRA = 64, WAIT_MS = 30000 };
+enum {
+    CONNECTIONS_MAX = 64, BODIES = 16, HEAD_MAX = 1024, ANSWER_MAX = 32 << 20, RECORD_EXTRA = 64,
+    WAIT_MS = 30000
+};
 
 struct connection {
     int fd;
@@ -31,13 +34,16 @@ static struct connection dial(const char *address)
 {
     const char *colon = strrchr(address, ':');
     char host[64];
-    if (colon == NULL || (size_t)(colon - address) >= sizeof host) fail("not HOST:PORT: %s", address);
+    if (colon == NULL || (size_t)(colon - address) >= sizeof host)
+        fail("not HOST:PORT: %s", address);
     mem_copy(host, address, (size_t)(colon - address));
     host[colon - address] = '\0';
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)number(colon + 1))};
-    struct connection c = {.fd = socket(AF_INET, SOCK_STREAM, 0), .in = mem_array(ANSWER_MAX + 1, 1)};
+    struct connection c = {.fd = socket(AF_INET, SOCK_STREAM, 0),
+                           .in = mem_array(ANSWER_MAX + 1, 1)};
     if (inet_pton(AF_INET, host, &to.sin_addr) != 1) fail("not an IPv4 address: %s", host);
-    if (connect(c.fd, (struct sockaddr *)&to, sizeof to) != 0) fail("cannot connect to %s", address);
+    if (connect(c.fd, (struct sockaddr *)&to, sizeof to) != 0)
+        fail("cannot connect to %s", address);
     setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return c;
 }
@@ -61,12 +67,13 @@ static void send_all(int fd, const char *data, size_t len)
 static void send_call(struct connection *c, const char *operation, const char *body, size_t len)
 {
     char head[HEAD_MAX];
-    int n = snprintf(head, sizeof head,
-                     "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n"
-                     "X-Amz-Target: Kinesis_20131202.%s\r\nX-Amz-Date: 20260101T000000Z\r\n"
-                     "Authorization: AWS4-HMAC-SHA256 Credential=load/20260101/us-east-1/kinesis/aws4_request, "
-                     "SignedHeaders=host;x-amz-date, Signature=%064d\r\nContent-Length: %zu\r\n\r\n",
-                     operation, 0, len);
+    int n = snprintf(
+        head, sizeof head,
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.1\r\n"
+        "X-Amz-Target: Kinesis_20131202.%s\r\nX-Amz-Date: 20260101T000000Z\r\n"
+        "Authorization: AWS4-HMAC-SHA256 Credential=load/20260101/us-east-1/kinesis/aws4_request, "
+        "SignedHeaders=host;x-amz-date, Signature=%064d\r\nContent-Length: %zu\r\n\r\n",
+        operation, 0, len);
     send_all(c->fd, head, (size_t)n);
     send_all(c->fd, body, len);
 }
@@ -125,8 +132,11 @@ static size_t put_body(char *to, size_t cap, const char *stream, int64_t records
     for (int64_t i = 0; i < records; i++) {
         n += snprintf(to + n, cap - (size_t)n, "%s{\"Data\":\"", i ? "," : "");
         /* The bits that padding leaves over must be zero: the last group is of 'A' alone. */
-        for (int64_t j = 0, chars = (size + 2) / 3 * 4, padding = (3 - size % 3) % 3; j < chars; j++)
-            to[n++] = j >= chars - padding ? '=' : j >= chars - 4 ? 'A' : (char)('A' + (i + j) % 26);
+        for (int64_t j = 0, chars = (size + 2) / 3 * 4, padding = (3 - size % 3) % 3; j < chars;
+             j++)
+            to[n++] = j >= chars - padding ? '='
+                      : j >= chars - 4     ? 'A'
+                                           : (char)('A' + (i + j) % 26);
         n += snprintf(to + n, cap - (size_t)n, "\",\"PartitionKey\":\"%08lx\"}", random());
     }
     return (size_t)n + (size_t)snprintf(to + n, cap - (size_t)n, "]}");
@@ -134,11 +144,13 @@ static size_t put_body(char *to, size_t cap, const char *stream, int64_t records
 
 static void put(char **args)
 {
-    int64_t seconds = number(args[2]), count = number(args[3]), records = number(args[4]), size = number(args[5]);
+    int64_t seconds = number(args[2]), count = number(args[3]), records = number(args[4]),
+            size = number(args[5]);
     struct connection connections[CONNECTIONS_MAX];
     struct pollfd polled[CONNECTIONS_MAX];
     char *bodies[BODIES];
-    size_t lengths[BODIES], cap = HEAD_MAX + (size_t)records * ((size_t)size * 4 / 3 + RECORD_EXTRA);
+    size_t lengths[BODIES],
+        cap = HEAD_MAX + (size_t)records * ((size_t)size * 4 / 3 + RECORD_EXTRA);
     int64_t answered = 0, sent = 0, start_ns = now_ns(), waiting = count;
     if (count > CONNECTIONS_MAX) fail("too many connections");
     for (int i = 0; i < BODIES; i++) {
@@ -158,11 +170,13 @@ static void put(char **args)
             receive(&connections[i]);
             const char *answer = answer_body(&connections[i]);
             if (answer == NULL) continue;
-            if (strstr(answer, "\"FailedRecordCount\":0") == NULL) fail("records failed: %.300s", answer);
+            if (strstr(answer, "\"FailedRecordCount\":0") == NULL)
+                fail("records failed: %.300s", answer);
             answered++;
             connections[i].len = 0;
             if (now_ns() - start_ns < seconds * NS_PER_S) {
-                send_call(&connections[i], "PutRecords", bodies[sent % BODIES], lengths[sent % BODIES]);
+                send_call(&connections[i], "PutRecords", bodies[sent % BODIES],
+                          lengths[sent % BODIES]);
                 sent++;
             } else {
                 waiting--;
@@ -175,10 +189,12 @@ static void put(char **args)
     for (int i = 0; i < BODIES; i++) mem_free(bodies[i]);
 }
 
-static void iterator(struct connection *c, const char *stream, int64_t shard, const char *type, char *to, size_t cap)
+static void iterator(struct connection *c, const char *stream, int64_t shard, const char *type,
+                     char *to, size_t cap)
 {
     char body[HEAD_MAX];
-    snprintf(body, sizeof body, "{\"StreamName\":\"%s\",\"ShardId\":\"shardId-%012lld\",\"ShardIteratorType\":\"%s\"}",
+    snprintf(body, sizeof body,
+             "{\"StreamName\":\"%s\",\"ShardId\":\"shardId-%012lld\",\"ShardIteratorType\":\"%s\"}",
              stream, (long long)shard, type);
     if (!member(call(c, "GetShardIterator", body), "ShardIterator", to, cap)) fail("no iterator");
 }
@@ -214,7 +230,9 @@ static void get(char **args)
 static void send_one(struct connection *c, const char *stream)
 {
     char body[HEAD_MAX];
-    int n = snprintf(body, sizeof body, "{\"StreamName\":\"%s\",\"PartitionKey\":\"k\",\"Data\":\"%0*d\"}", stream, 136, 0);
+    int n = snprintf(body, sizeof body,
+                     "{\"StreamName\":\"%s\",\"PartitionKey\":\"k\",\"Data\":\"%0*d\"}", stream,
+                     136, 0);
     c->len = 0;
     send_call(c, "PutRecord", body, (size_t)n);
 }
@@ -251,12 +269,15 @@ static void push_reader(char **args)
     struct connection writer = dial(args[0]), reader = dial(args[0]);
     static const char KEY[] = "\"PartitionKey\":";
     char body[2 * HEAD_MAX];
-    int n = snprintf(body, sizeof body, "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\","
-                     "\"StartingPosition\":{\"Type\":\"LATEST\"}}", args[3]);
+    int n = snprintf(body, sizeof body,
+                     "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\","
+                     "\"StartingPosition\":{\"Type\":\"LATEST\"}}",
+                     args[3]);
     send_call(&reader, "SubscribeToShard", body, (size_t)n);
     while (memmem(reader.in, reader.len, "initial-response", 16) == NULL) {
         receive(&reader);
-        if (strncmp(reader.in, "HTTP/1.1 200", reader.len < 12 ? reader.len : 12) != 0) fail("refused: %.300s", reader.in);
+        if (strncmp(reader.in, "HTTP/1.1 200", reader.len < 12 ? reader.len : 12) != 0)
+            fail("refused: %.300s", reader.in);
     }
     for (int64_t i = 0; i < count; i++) {
         int64_t start_ns = now_ns();
@@ -276,5 +297,6 @@ int main(int argc, char **argv)
 {
     static const struct work works[] = {
         {"put", 6, put}, {"get", 3, get}, {"poll", 3, poll_reader}, {"push", 4, push_reader}};
-    return run_work(works, sizeof works / sizeof works[0], argc, argv, "tests/bench/load_kinesis.c");
+    return run_work(works, sizeof works / sizeof works[0], argc, argv,
+                    "tests/bench/load_kinesis.c");
 }

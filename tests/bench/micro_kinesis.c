@@ -1,4 +1,5 @@
-/* What one record costs in the Kinesis codec: nanoseconds of CPU, best of several runs. Not a test. */
+/* What one record costs in the Kinesis codec: nanoseconds of CPU, best of several runs. Not a
+ * test. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -30,7 +31,8 @@ static void decode(enum kinesis_codec codec, struct writer *body)
     struct put_records_input in;
     struct kinesis_fault fault;
     arena_init(&arena, kinesis_decode_arena(body->len));
-    enum err err = kinesis_decode(&put_records_input_shape, codec, bytes_of(body->data, body->len), &arena, &in, &fault);
+    enum err err = kinesis_decode(&put_records_input_shape, codec, bytes_of(body->data, body->len),
+                                  &arena, &in, &fault);
     if (err != ERR_OK || in.records_count != RECORDS) abort();
     sink += in.records[RECORDS - 1].data.len;
     arena_done(&arena);
@@ -63,7 +65,8 @@ static void cbor_records(void) { encode_records(KINESIS_CBOR); }
 
 static void sequence_text(void)
 {
-    for (int i = 0; i < RECORDS; i++) sequence_format(1795305600000, 3, 1000000 + i, 1795305700000, sequences[i]);
+    for (int i = 0; i < RECORDS; i++)
+        sequence_format(1795305600000, 3, 1000000 + i, 1795305700000, sequences[i]);
 }
 
 static void hash_each(void)
@@ -119,19 +122,23 @@ int main(int argc, char **argv)
                                                                 .data = bytes_of(data, DATA_BYTES)};
         struct bytes sequence = sequence_format(1795305600000, 3, i, 1795305700000, sequences[i]);
         results[i] = (struct kinesis_put_records_result_entry){.sequence_number = sequence,
-                                                               .shard_id = BYTES_LIT("shardId-000000000003")};
-        records[i] = (struct kinesis_record){.sequence_number = sequence, .data = bytes_of(data, DATA_BYTES),
+                                                               .shard_id = BYTES_LIT(
+                                                                   "shardId-000000000003")};
+        records[i] = (struct kinesis_record){.sequence_number = sequence,
+                                             .data = bytes_of(data, DATA_BYTES),
                                              .partition_key = bytes_str(keys[i]),
                                              .approximate_arrival_timestamp_ms = 1795305600123 + i,
                                              .has_approximate_arrival_timestamp = true};
     }
-    struct put_records_input in = {.records = entries, .records_count = RECORDS, .stream_name = BYTES_LIT("stream")};
+    struct put_records_input in = {.records = entries, .records_count = RECORDS,
+                                   .stream_name = BYTES_LIT("stream")};
     writer_init(&json, 1 << 20);
     writer_init(&cbor, 1 << 20);
     writer_init(&out, 1 << 20);
     kinesis_encode(&put_records_input_shape, KINESIS_JSON, &in, &json);
     kinesis_encode(&put_records_input_shape, KINESIS_CBOR, &in, &cbor);
-    printf("%d records of %d bytes: JSON body %zu, CBOR body %zu bytes\n", RECORDS, DATA_BYTES, json.len, cbor.len);
+    printf("%d records of %d bytes: JSON body %zu, CBOR body %zu bytes\n", RECORDS, DATA_BYTES,
+           json.len, cbor.len);
     measure("PutRecords JSON decode, a record", json_decode, RECORDS);
     measure("PutRecords CBOR decode, a record", cbor_decode, RECORDS);
     measure("PutRecords JSON result, a record", json_results, RECORDS);

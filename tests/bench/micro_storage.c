@@ -106,7 +106,8 @@ static double cpu_seconds(void)
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr, "micro_storage DIR RECORD_BYTES APPENDS IN_FLIGHT PARTITIONS [RETENTION_BYTES [WORKERS]]\n");
+        fprintf(stderr, "micro_storage DIR RECORD_BYTES APPENDS IN_FLIGHT PARTITIONS "
+                        "[RETENTION_BYTES [WORKERS]]\n");
         return 2;
     }
     long appends = strtol(argv[3], NULL, 10);
@@ -148,7 +149,8 @@ int main(int argc, char **argv)
     printf("appends/s %.0f  MB/s %.0f  CPU us each %.2f  CPU s/GB %.2f  disk MB %.0f (blobs %.0f)  "
            "RSS MB %.0f\n",
            (double)appends / wall, bytes / wall / 1e6, cpu * 1e6 / (double)appends,
-           cpu / (bytes / 1e9), (double)stats.disk_bytes / 1e6, (double)stats.blob_bytes / 1e6, rss_mb());
+           cpu / (bytes / 1e9), (double)stats.disk_bytes / 1e6, (double)stats.blob_bytes / 1e6,
+           rss_mb());
     topic_unref(topic);
     store_close(store);
     mem_free(all);

@@ -90,16 +90,18 @@ def show(row, results):
 def machine():
     model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
     memory_kib = int(re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text())[1])
-    return (f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory_kib / 2**20:.0f} GiB of memory, "
-            f"Linux {platform.release()}")
+    return (f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), "
+            f"{memory_kib / 2**20:.0f} GiB of memory, Linux {platform.release()}")
 
 
 def page(pages, runs):
-    version = subprocess.run(["git", "-C", str(ROOT), "log", "-1", "--format=%h"], capture_output=True, text=True).stdout
+    version = subprocess.run(["git", "-C", str(ROOT), "log", "-1", "--format=%h"],
+                             capture_output=True, text=True).stdout
     lines = ["# Benchmarks", "",
              "Made by `tests/bench/run.py --write docs/benchmarks.md`; the table is that program's, the words below it",
              "(under *Why*) are kept.", "",
-             f"{datetime.date.today()}, commit {version.strip()}. {machine()}. The load runs on the same cores as the servers.",
+             f"{datetime.date.today()}, commit {version.strip()}. {machine()}. "
+             "The load runs on the same cores as the servers.",
              f"Both sides stood side by side and took turns; each number is the median of {runs} runs after a warm-up.",
              "CPU is the server's own user and system time from /proc."]
     for title, module, results, memory in pages:

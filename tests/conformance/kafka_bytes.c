@@ -1,6 +1,7 @@
-/* Decodes and re-encodes messages that Kafka's own classes made: reads lines of KafkaBytes.java from
- * stdin and holds each to the canonical bytes on it, and each truncation of those to a refusal.
- * Prints the first differences and a closing count; exits 1 when there is one or nothing was read. */
+/* Decodes and re-encodes messages that Kafka's own classes made: reads lines of KafkaBytes.java
+ * from stdin and holds each to the canonical bytes on it, and each truncation of those to a
+ * refusal. Prints the first differences and a closing count; exits 1 when there is one or nothing
+ * was read. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +29,15 @@ static enum err pass(int key, int version, bool response, struct bytes in, struc
     cursor_init(&c, in, &arena);
     writer_reset(w);
     enum err err = kafka_pass((int16_t)key, (int16_t)version, response, &c, w);
-    if (err == ERR_OK && c.left != 0) err = ERR_TOO_LARGE;    /* Kafka's bytes are read to their end */
+    /* Kafka's bytes are read to their end. */
+    if (err == ERR_OK && c.left != 0) err = ERR_TOO_LARGE;
     arena_done(&arena);
     return err;
 }
 
 /* NULL when the message passes, else what is wrong. */
-static const char *check(int key, int version, bool response, struct bytes laid, struct bytes canonical,
-                         struct writer *w)
+static const char *check(int key, int version, bool response, struct bytes laid,
+                         struct bytes canonical, struct writer *w)
 {
     if (pass(key, version, response, laid, w) != ERR_OK) return "is refused";
     if (!bytes_equal(bytes_of(w->data, w->len), canonical) && (w->len | canonical.len) != 0)

@@ -147,7 +147,8 @@ def compare_gaps(kafka):
               if door == "kafka" and not subject.startswith('"')}
     for name in sorted(lacking.keys() | listed.keys()):
         if lacking.get(name) != listed.get(name):
-            yield f"docs/gaps.txt: {name} {listed.get(name, 'is not listed')}, in Kafka {lacking.get(name, 'or here: nothing')}"
+            yield (f"docs/gaps.txt: {name} {listed.get(name, 'is not listed')}, "
+                   f"in Kafka {lacking.get(name, 'or here: nothing')}")
     print("Kafka has, not served here: " + ", ".join(f"{name} {v}" for name, v in sorted(lacking.items())))
 
 

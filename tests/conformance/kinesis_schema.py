@@ -29,7 +29,8 @@ class Comparison:
 
     def note(self, where, what, differs):
         """One difference: legal only on a line that says why."""
-        (self.on_purpose if differs else self.failures).append(f"{where}: {what}" + (f" ({differs})" if differs else ""))
+        found = self.on_purpose if differs else self.failures
+        found.append(f"{where}: {what}" + (f" ({differs})" if differs else ""))
 
     def line(self, where, differences, differs):
         for what in differences:
@@ -92,7 +93,8 @@ class Comparison:
             return
         errors = {name if name == "KMSOptInRequired" else name + "Exception" for name in op.errors}
         if errors != {e["shape"] for e in theirs["errors"]}:
-            self.failures.append(f"{op.name}: errors {sorted(errors)}, model {sorted(e['shape'] for e in theirs['errors'])}")
+            model = sorted(e["shape"] for e in theirs["errors"])
+            self.failures.append(f"{op.name}: errors {sorted(errors)}, model {model}")
         for side, ours in (("input", op.input), ("output", op.output)):
             name = theirs.get(side, {}).get("shape")
             if name and ours is None and op.name != STREAMED and self.theirs["shapes"][name].get("members"):
@@ -127,7 +129,8 @@ def main(path):
     served = {op.name for op in ours.served}
     lacking = set(theirs["operations"]) - served
     for name in sorted(lacking ^ gaps()):
-        comparison.failures.append(f"{name}: docs/gaps.txt " + ("lacks it" if name in lacking else "lists it, but it is served"))
+        wrong = "lacks it" if name in lacking else "lists it, but it is served"
+        comparison.failures.append(f"{name}: docs/gaps.txt {wrong}")
     print(f"{len(served)} of {len(theirs['operations'])} operations, {len(ours.shapes)} shapes compared")
     print(f"not served: {', '.join(sorted(lacking))}")
     for text in comparison.on_purpose:

@@ -163,7 +163,8 @@ class KinesisLoad:
     def _take(self, shard, record):
         sequence = record["SequenceNumber"]
         assert shard_of(sequence) == shard
-        assert offset_of(sequence) == len(self.seen[shard]), f"{offset_of(sequence)} where {len(self.seen[shard])} was due"
+        due = len(self.seen[shard])
+        assert offset_of(sequence) == due, f"{offset_of(sequence)} where {due} was due"
         assert self.last[shard] is None or int(sequence) > int(self.last[shard])
         writer, written_to, count, _ = record["Data"].split(b":", 3)
         assert record["Data"] == value_of(writer.decode(), int(written_to), int(count)), "altered"

@@ -1,7 +1,7 @@
 /* Target functions: batch_validate, batch_next, record_iter_*, batch_find_*, batch_set_time,
- * inflater_run, deflater_run, batch_recode. Input: the records field of a Produce request. Its CRC is made right first, or the
- * fuzzer would never get behind it. What batch_validate() accepts must iterate to its end, and so must
- * what batch_recode() makes of it in any other codec. */
+ * inflater_run, deflater_run, batch_recode. Input: the records field of a Produce request. Its CRC
+ * is made right first, or the fuzzer would never get behind it. What batch_validate() accepts must
+ * iterate to its end, and so must what batch_recode() makes of it in any other codec. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/crc32c.h"
@@ -39,13 +39,16 @@ static void walk(struct bytes range, struct inflater *inflater, int32_t accepted
     }
 }
 
-/* The time stamps of a batch that claims LogAppendTime are not its records': those become visible. */
-static void recode(const struct batch_verdict *v, const struct batch_rules *rules, struct inflater *inflater)
+/* The time stamps of a batch that claims LogAppendTime are not its records': those become
+ * visible. */
+static void recode(const struct batch_verdict *v, const struct batch_rules *rules,
+                   struct inflater *inflater)
 {
     static struct deflater deflater;
     struct batch_info info = v->info;
     info.max_timestamp = v->max_timestamp;
-    struct batch_packing to = {.codec = (enum batch_codec)(v->info.bytes % CODEC_COUNT), .level = 1, .bytes_max = OUT_BYTES_MAX};
+    struct batch_packing to = {.codec = (enum batch_codec)(v->info.bytes % CODEC_COUNT), .level = 1,
+                               .bytes_max = OUT_BYTES_MAX};
     struct slab *made;
     enum err err = batch_recode(&info, v->records, &to, &deflater, NULL, &made);
     if (err == ERR_MESSAGE_TOO_LARGE) return;

@@ -1,7 +1,8 @@
 /* Target functions: topic_record_read, offset_key_read, offset_value_read, config_apply.
- * Input: the first byte says which; then an entry of the catalog or of the offsets as it lies on disk,
- * or a config as a client sends it: the index of its row, the operation, the value. What reads back
- * must survive being written and read again; a config that was taken must be taken again as it is kept. */
+ * Input: the first byte says which; then an entry of the catalog or of the offsets as it lies on
+ * disk, or a config as a client sends it: the index of its row, the operation, the value. What
+ * reads back must survive being written and read again; a config that was taken must be taken again
+ * as it is kept. */
 #include <stdlib.h>
 #include "storage/config.h"
 #include "storage/draft.h"
@@ -51,7 +52,8 @@ static void fuzz_config(struct bytes in)
     struct config_change change = {.op = in.data[1] % 4, .name = bytes_str(spec->name),
                                    .value = bytes_slice(in, 2, in.len - 2)};
     struct topic *t = draft_new(&(struct uuid){{1}}, BYTES_LIT("t"));
-    if (config_apply(t, &change, 1, &defaults, text, sizeof text) == ERR_OK && t->setting_count == 1) {
+    if (config_apply(t, &change, 1, &defaults, text, sizeof text) == ERR_OK &&
+        t->setting_count == 1) {
         struct topic *again = draft_new(&t->id, BYTES_LIT("t"));
         change.op = CONFIG_SET;
         change.value = bytes_str(t->settings[0].value);

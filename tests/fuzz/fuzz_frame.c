@@ -1,6 +1,6 @@
 /* Target functions: frame_bytes, frame_reply, frame_abort, frame_mute, conn_*.
- * Input: the first byte is the size of the pieces, the rest is what a client sends. The first byte of a
- * frame says what the door does with it. */
+ * Input: the first byte is the size of the pieces, the rest is what a client sends. The first byte
+ * of a frame says what the door does with it. */
 #include "net_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,7 +48,8 @@ static void answer_one(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct frame_door door = {.frame_bytes_max = FUZZ_BODY_MAX,
-                                           .reply_bytes_max = FUZZ_BODY_MAX, .arena_bytes_max = 4096,
+                                           .reply_bytes_max = FUZZ_BODY_MAX,
+                                           .arena_bytes_max = 4096,
                                            .on_frame = on_frame, .may_overlap = may_overlap};
     if (fuzz_door.name == NULL) fuzz_door_init("fuzz_frame");
     fuzz_door.frames = &door;

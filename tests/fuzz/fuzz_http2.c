@@ -1,6 +1,6 @@
 /* Target functions: http2_bytes, http2_reply, http2_write, on_frame, take_chunk, conn_*.
- * Input: the first byte is the size of the pieces, the rest are frames; the client's preface and its
- * empty SETTINGS go before them. */
+ * Input: the first byte is the size of the pieces, the rest are frames; the client's preface and
+ * its empty SETTINGS go before them. */
 #include "http_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

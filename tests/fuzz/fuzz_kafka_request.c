@@ -1,7 +1,7 @@
 /* Target functions: kafka_header_decode and the request decoder and encoder of every served API.
- * Input: one frame without its size. A frame that decodes is encoded anew; that must decode again and
- * then come out the same, byte for byte. (The first encoding may be shorter than the input: trailing
- * bytes, unknown tags and tags with default values are dropped.) */
+ * Input: one frame without its size. A frame that decodes is encoded anew; that must decode again
+ * and then come out the same, byte for byte. (The first encoding may be shorter than the input:
+ * trailing bytes, unknown tags and tags with default values are dropped.) */
 #include <assert.h>
 #include "protocol/kafka/header.h"
 #include "protocol/kafka/msg/reverse.h"
@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         cursor_init(&c, bytes_of(first.data, first.len), NULL);
         enum err err = pass(&h, &c, &second);
         assert(err == ERR_OK && c.left == 0);
-        assert(first.len == second.len && (first.len == 0 || memcmp(first.data, second.data, first.len) == 0));
+        assert(first.len == second.len &&
+               (first.len == 0 || memcmp(first.data, second.data, first.len) == 0));
     }
     writer_done(&first);
     writer_done(&second);

@@ -1,12 +1,13 @@
-/* The body of one request of any operation: the first byte names it. What is taken is written in both
- * formats and must be taken again. */
+/* The body of one request of any operation: the first byte names it. What is taken is written in
+ * both formats and must be taken again. */
 #ifndef TESTS_FUZZ_KINESIS_H
 #define TESTS_FUZZ_KINESIS_H
 
 #include <assert.h>
 #include "protocol/kinesis/api.gen.h"
 
-static inline void fuzz_again(const struct kinesis_shape *shape, enum kinesis_codec codec, const void *value)
+static inline void fuzz_again(const struct kinesis_shape *shape, enum kinesis_codec codec,
+                              const void *value)
 {
     struct writer w;
     struct arena arena;

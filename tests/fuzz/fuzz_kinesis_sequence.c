@@ -1,5 +1,5 @@
-/* Targets: sequence_parse, arn_parse, shard_id_parse, hash_key_parse. A record's number that is taken is written back
- * the same. */
+/* Targets: sequence_parse, arn_parse, shard_id_parse, hash_key_parse. A record's number that is
+ * taken is written back the same. */
 #include <assert.h>
 #include "protocol/kinesis/arn.h"
 #include "protocol/kinesis/hash_key.h"
@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (s.kind == SEQUENCE_RECORD && s.shard_index >= 0) {
         char again[SEQUENCE_TEXT_BYTES];
         struct sequence second;
-        struct bytes b = sequence_format(s.shard_created_s * 1000, (uint32_t)s.shard_index, s.offset, s.time_s * 1000, again);
+        struct bytes b = sequence_format(s.shard_created_s * 1000, (uint32_t)s.shard_index,
+                                         s.offset, s.time_s * 1000, again);
         enum err err = sequence_parse(b, &second);
         assert(err == ERR_OK && second.offset == s.offset && second.shard_index == s.shard_index);
         assert(second.time_s == s.time_s && second.shard_created_s == s.shard_created_s);

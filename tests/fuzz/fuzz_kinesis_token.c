@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)!page_parse(&key, PAGE_LIST_SHARDS, bytes_of(data, size), 0, &arena, &page);
     if (size > 0) {
         size_t name = size < TOKEN_STREAM_NAME_MAX ? size : TOKEN_STREAM_NAME_MAX;
-        token = (struct iterator_token){.stream_name = bytes_of(data, name), .shard_index = data[0], .kind = data[0] % 3,
+        token = (struct iterator_token){.stream_name = bytes_of(data, name), .shard_index = data[0],
+                                        .kind = data[0] % 3,
                                         .position = -(int64_t)size};
         struct bytes b = iterator_format(&key, &token, text);
         enum err err = iterator_parse(&key, b, 0, &arena, &again);

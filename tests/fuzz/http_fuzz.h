@@ -1,4 +1,5 @@
-/* The door of both HTTP fuzz targets: the path's first letter and the body's length say what it does. */
+/* The door of both HTTP fuzz targets: the path's first letter and the body's length say what it
+ * does. */
 #ifndef TESTS_HTTP_FUZZ_H
 #define TESTS_HTTP_FUZZ_H
 

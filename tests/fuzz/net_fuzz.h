@@ -1,5 +1,5 @@
-/* A connection over a socketpair on a loop without a thread, fed in pieces, on a clock that moves with
- * each turn. Everything the door got must be finished and given back at the end. */
+/* A connection over a socketpair on a loop without a thread, fed in pieces, on a clock that moves
+ * with each turn. Everything the door got must be finished and given back at the end. */
 #ifndef TESTS_NET_FUZZ_H
 #define TESTS_NET_FUZZ_H
 
@@ -70,7 +70,8 @@ static inline void fuzz_turn(struct loop *loop)
     fuzz_us += FUZZ_TURN_US;
 }
 
-/* Sends data in pieces of piece bytes; each_turn runs on the loop and may finish what the door holds.
+/* Sends data in pieces of piece bytes; each_turn runs on the loop and may finish what the door
+ * holds.
  * lead: sent first. */
 static inline void fuzz_feed(struct bytes lead, const uint8_t *data, size_t len, size_t piece,
                              void (*each_turn)(void))

@@ -1,5 +1,5 @@
-"""HTTP/2 at the Kinesis door: floods, broken frames, windows that never open. Each ends in an error of the protocol, and
-the connection in a GOAWAY or closed; its counter moves; other connections are served meanwhile."""
+"""HTTP/2 at the Kinesis door: floods, broken frames, windows that never open. Each ends in an error of the protocol,
+and the connection in a GOAWAY or closed; its counter moves; other connections are served meanwhile."""
 import struct
 
 import pytest
@@ -55,7 +55,8 @@ def test_a_rapid_reset(tough, bystanders, whole):
     with unharmed(tough, bystanders, FLOODED), Http2(tough.kinesis) as http:
         for first in range(1, 20_001, 100):
             http.send(b"".join(frame(HEADERS, END_HEADERS, stream, head)
-                               + (frame(DATA, END_STREAM, stream, body) if whole else b"") + frame(RST, 0, stream, bytes(4))
+                               + (frame(DATA, END_STREAM, stream, body) if whole else b"")
+                               + frame(RST, 0, stream, bytes(4))
                                for stream in range(first, first + 100, 2)))
         assert http.goaway() in (CALM, None)
     assert bad.rss_mib(tough) - before < 16
@@ -89,9 +90,11 @@ BROKEN = {
     "settings-size": frame(SETTINGS, 0, 0, bytes(5)), "settings-stream": frame(SETTINGS, 0, 1, setting(4, 1)),
     "window-zero": frame(WINDOW, 0, 0, bytes(4)), "window-overflow": frame(WINDOW, 0, 0, struct.pack(">I", 2**31 - 1)),
     "setting-window": frame(SETTINGS, 0, 0, setting(4, 2**31)), "setting-frame": frame(SETTINGS, 0, 0, setting(5, 5)),
-    "stream-0": frame(HEADERS, END_HEADERS, 0, h2_head("PutRecord")), "even": frame(HEADERS, END_HEADERS, 2, h2_head("PutRecord")),
+    "stream-0": frame(HEADERS, END_HEADERS, 0, h2_head("PutRecord")),
+    "even": frame(HEADERS, END_HEADERS, 2, h2_head("PutRecord")),
     "data-first": frame(DATA, 0, 5, b"x"), "hpack": frame(HEADERS, END_HEADERS, 1, b"\xff\xff\xff\xff\xff\xff\xff"),
-    "hpack-table": frame(HEADERS, END_HEADERS, 1, b"\x3f\xff\xff\xff\x0f"), "continuation": frame(CONTINUATION, END_HEADERS, 1, b""),
+    "hpack-table": frame(HEADERS, END_HEADERS, 1, b"\x3f\xff\xff\xff\x0f"),
+    "continuation": frame(CONTINUATION, END_HEADERS, 1, b""),
     "padding": frame(DATA, 8, 1, b"\xff" + bytes(10)), "push": frame(5, END_HEADERS, 1, bytes(8)),
 }
 
@@ -123,7 +126,8 @@ def test_windows_that_never_open(tough, bystanders):
     """Answers wait in their streams; what is asked meanwhile waits too, and the streams are reset in the end."""
     streams = 400
     before = bad.rss_mib(tough)
-    with unharmed(tough, bystanders, {'diglot_net_h2_resets_total{door="kinesis"}': streams, closed("kinesis", "peer"): 1}):
+    with unharmed(tough, bystanders, {'diglot_net_h2_resets_total{door="kinesis"}': streams,
+                                      closed("kinesis", "peer"): 1}):
         with Http2(tough.kinesis, setting(4, 0)) as http:
             for stream in range(1, 2 * streams, 2):
                 http.ask(stream, "ListShards", STREAM)

@@ -11,7 +11,8 @@ from confluent_kafka import KafkaError, Producer
 from lib import admin, bad, wire
 from lib.bad import UNDECODABLE, closed, kafka_error, unharmed
 from lib.bad_fixtures import bystanders, nothing_stored, tough  # noqa: F401
-from lib.bad_batches import (CORRUPT_MESSAGE, INVALID_RECORD, MESSAGE_TOO_LARGE, PRODUCE, message_set, produce, produce_body,
+from lib.bad_batches import (CORRUPT_MESSAGE, INVALID_RECORD, MESSAGE_TOO_LARGE, PRODUCE, message_set, produce,
+                             produce_body,
                        record_batch)
 
 pytestmark = pytest.mark.usefixtures("nothing_stored")
@@ -32,7 +33,8 @@ def test_a_frame_of_an_impossible_size(tough, bystanders, size):
         ends(tough, struct.pack(">i", size) + bytes(64))
 
 
-METADATA_1 = {"nothing": b"", "count": struct.pack(">i", 2**31 - 1), "count-of-strings": struct.pack(">i", 1000) + bytes(8),
+METADATA_1 = {"nothing": b"", "count": struct.pack(">i", 2**31 - 1),
+              "count-of-strings": struct.pack(">i", 1000) + bytes(8),
               "string": struct.pack(">ih", 1, 30_000) + b"short", "negative": struct.pack(">ih", 1, -5)}
 
 
@@ -134,7 +136,8 @@ def test_a_batch_that_unpacks_to_far_too_much(tough, bystanders):
 
 FAULTS = {
     "crc": (record_batch(crc=1), CORRUPT_MESSAGE), "cut": (record_batch()[:-1], INVALID_RECORD),
-    "header": (record_batch()[:40], INVALID_RECORD), "last-delta": (record_batch([b"a", b"b"], last_delta=5), INVALID_RECORD),
+    "header": (record_batch()[:40], INVALID_RECORD),
+    "last-delta": (record_batch([b"a", b"b"], last_delta=5), INVALID_RECORD),
     "count": (record_batch([b"a", b"b"], count=2**31 - 1, last_delta=2**31 - 2), INVALID_RECORD),
     "negative": (record_batch(count=-1), INVALID_RECORD), "control": (record_batch(attributes=0x20), INVALID_RECORD),
     "record": (record_batch(payload=b"\x7f\x00\x00\x00"), INVALID_RECORD), "v0": (message_set(0), INVALID_RECORD),

@@ -1,4 +1,5 @@
-"""Bad input at the Kinesis door over HTTP/1.1 and TLS: AWS's own error or a closed connection, its counter, and nothing else."""
+"""Bad input at the Kinesis door over HTTP/1.1 and TLS: AWS's own error or a closed connection, its counter, and
+nothing else."""
 import contextlib
 import gc
 import json
@@ -39,10 +40,12 @@ NESTED = 100_000
 BODIES = {
     "deep-lists": (bad.JSON, b"[" * NESTED), "deep-objects": (bad.JSON, b'{"a":' * NESTED),
     "deep-unknown-member": (bad.JSON, b'{"StreamName":"stored","x":' + b"[" * NESTED + b"]" * NESTED + b"}"),
-    "cut": (bad.JSON, json.dumps(PUT).encode()[:-1]), "text": (bad.JSON, b"not json"), "utf-8": (bad.JSON, b'{"StreamName":"\xff\xfe"}'),
+    "cut": (bad.JSON, json.dumps(PUT).encode()[:-1]), "text": (bad.JSON, b"not json"),
+    "utf-8": (bad.JSON, b'{"StreamName":"\xff\xfe"}'),
     "escape": (bad.JSON, b'{"StreamName":"\\u12"}'), "behind": (bad.JSON, json.dumps(PUT).encode() + b"{}"),
     "cbor-deep": (CBOR, b"\x81" * NESTED), "cbor-deep-endless": (CBOR, b"\x9f" * NESTED),
-    "cbor-count": (CBOR, b"\xbb" + b"\x7f" + b"\xff" * 7), "cbor-string": (CBOR, b"\xa1\x6aStreamName\x7a\x7f\xff\xff\xffs"),
+    "cbor-count": (CBOR, b"\xbb" + b"\x7f" + b"\xff" * 7),
+    "cbor-string": (CBOR, b"\xa1\x6aStreamName\x7a\x7f\xff\xff\xffs"),
     "cbor-cut": (CBOR, b"\xa1\x6aStreamName\x66stor"), "cbor-reserved": (CBOR, b"\xa1\x6aStreamName\x1c"),
     "cbor-break": (CBOR, b"\xff"), "cbor-behind": (CBOR, b"\xa0\xa0"),
 }
@@ -71,11 +74,13 @@ def test_a_member_of_the_wrong_type(tough, bystanders, case):
 def test_too_much_in_one_request_by_a_real_client(tough, bystanders):
     client = boto3.client("kinesis", endpoint_url=f"http://{tough.kinesis}", region_name="us-east-1",
                           aws_access_key_id="x", aws_secret_access_key="x",
-                          config=Config(retries={"total_max_attempts": 1}, parameter_validation=False, max_pool_connections=1))
+                          config=Config(retries={"total_max_attempts": 1}, parameter_validation=False,
+                                        max_pool_connections=1))
     cases = [("InvalidArgumentException", {"Data": bytes((1 << 20) + 1), "PartitionKey": "k"}),
              ("ValidationException", {"Data": b"d", "PartitionKey": "k" * 257}),
              ("ValidationException", {"Data": b"d", "PartitionKey": "k", "ExplicitHashKey": "-1"})]
-    with unharmed(tough, bystanders, {exception("ValidationException"): 2, exception("InvalidArgumentException"): 1, **ENDED}):
+    with unharmed(tough, bystanders, {exception("ValidationException"): 2, exception("InvalidArgumentException"): 1,
+                                      **ENDED}):
         for code, members in cases:
             with pytest.raises(ClientError) as refusal:
                 client.put_record(StreamName="stored", **members)
@@ -137,7 +142,8 @@ WRONG = {                                                   # request, status, w
 @pytest.mark.parametrize("case", WRONG)
 def test_bad_http(tough, bystanders, case):
     request, status, reason = WRONG[case]
-    with unharmed(tough, bystanders, {refused("kinesis"): 1, closed("kinesis", reason): 1}), Http(tough.kinesis) as http:
+    with unharmed(tough, bystanders,
+                  {refused("kinesis"): 1, closed("kinesis", reason): 1}), Http(tough.kinesis) as http:
         http.send(request)
         assert http.answer()[0] == status
         assert http.ended()
@@ -214,7 +220,8 @@ def _ended_now(http):
 REPEATED = {
     "json": (kinesis_request("PutRecord", b"[" * 2000), {exception("SerializationException"): 1, **ENDED}),
     "cbor": (kinesis_request("PutRecord", b"\x81" * 2000, CBOR), {exception("SerializationException"): 1, **ENDED}),
-    "signature": (kinesis_request("PutRecord", PUT, authorization="x"), {exception("IncompleteSignatureException"): 1, **ENDED}),
+    "signature": (kinesis_request("PutRecord", PUT, authorization="x"),
+                  {exception("IncompleteSignatureException"): 1, **ENDED}),
     "http": (b"\x01\r\n", {refused("kinesis"): 1, closed("kinesis", "protocol_error"): 1}),
     "oversized": (WRONG["oversized"][0], {refused("kinesis"): 1, closed("kinesis", "too_large"): 1}),
     "truncated": (kinesis_request("PutRecord", PUT)[:-1], {closed("kinesis", "truncated"): 1}),
@@ -245,7 +252,8 @@ DOORS = ("kafka", "kinesis")
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("garbage", [b"\x16garbage, not a handshake at all", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
+@pytest.mark.parametrize("garbage",
+                         [b"\x16garbage, not a handshake at all", b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00",
                                      b"\x16\x03\x01\xff\xff" + bytes(1000)], ids=["text", "hello", "length"])
 def test_garbage_behind_the_first_byte_of_tls(tough, bystanders, door, garbage):
     with unharmed(tough, bystanders, {closed(door, "tls_failed"): 1}), Http(getattr(tough, door)) as http:

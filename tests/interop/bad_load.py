@@ -1,5 +1,5 @@
-"""Too much at once: slow readers, silent connections, more connections than there is room for. The server's memory stays
-bounded, others are served meanwhile, and everything is given back afterwards."""
+"""Too much at once: slow readers, silent connections, more connections than there is room for. The server's memory
+stays bounded, others are served meanwhile, and everything is given back afterwards."""
 import json
 import resource
 import socket
@@ -123,7 +123,8 @@ def test_slow_subscribers(full, bystanders, version):
                  ["Consumer"]["ConsumerARN"] for i in range(SLOW)]
     asks = []
     for consumer in consumers:
-        members = {"ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "TRIM_HORIZON"}}
+        members = {"ConsumerARN": consumer, "ShardId": "shardId-000000000000",
+                   "StartingPosition": {"Type": "TRIM_HORIZON"}}
         asks.append(bad.kinesis_request("SubscribeToShard", members) if version == 1
                     else h2_request(full, "SubscribeToShard", members, 1))
     assert slow_readers(full, bystanders, "kinesis", asks) < SLOW * 16
@@ -199,7 +200,8 @@ def test_descriptors_are_left_for_the_store(start_server):
                      + bad.scrape(server)[closed("kinesis", "too_many")] >= 100)
         series = bad.scrape(server)
         assert sum(series[f'diglot_net_connections{{door="{door}"}}'] for door in ("kafka", "kinesis")) == 200
-        assert not any(series[f'diglot_net_accept_failures_total{{door="{door}"}}'] for door in ("kafka", "kinesis", "admin"))
+        assert not any(series[f'diglot_net_accept_failures_total{{door="{door}"}}']
+                       for door in ("kafka", "kinesis", "admin"))
         for one in held:
             one.socket.close()
         bad.wait_for(lambda: wire.metadata_ready(server.kafka))
@@ -225,7 +227,8 @@ def test_ten_thousand_idle_connections(start_server, topic):
         assert len(Confluent().read(server, topic, 100)) == 100
         them.answer()
         assert cost_kib < 4
-        closed_idle = lambda: sum(bad.scrape(server)[closed(door, "idle")] for door in ("kafka", "kinesis"))  # noqa: E731
+        closed_idle = lambda: sum(bad.scrape(server)[closed(door, "idle")]  # noqa: E731
+                                  for door in ("kafka", "kinesis"))
         while closed_idle() < count:
             them.answer()
             time.sleep(0.3)

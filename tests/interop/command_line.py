@@ -97,7 +97,8 @@ def test_wrong_settings_in_environment_and_file_name_their_source(tmp_path):
     refused(2, ["DIGLOT_NUM_PARTITIONS", '"many"', "from 1 to 10000"], "serve", folder=tmp_path,
             environment={"DIGLOT_NUM_PARTITIONS": "many"})
     refused(2, ["nothere.json", "No such file"], "serve", "--config", "nothere.json", folder=tmp_path)
-    refused(2, ["nothere.json", "No such file"], "serve", folder=tmp_path, environment={"DIGLOT_CONFIG": "nothere.json"})
+    refused(2, ["nothere.json", "No such file"], "serve", folder=tmp_path,
+            environment={"DIGLOT_CONFIG": "nothere.json"})
     for text, said in ((b'{"limits":', ["line 1"]), (b"[]", ["not a JSON object"]),
                        (b'{"loops": 1, "loops": 2}', ["loops"]), (b'{"loops": 1.5}', ['"loops"', "a number"]),
                        (b'{"nope": 1, "limits": "aws"}', ['"nope" is not a setting', '"aws"', "kinesis|off"]),

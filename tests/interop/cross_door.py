@@ -99,7 +99,8 @@ def test_an_offset_makes_the_sequence_number(server, topic, client):
         number = sequence_of(created_of(start), 1, offset, arrived_of(start))
         iterator = client.iterator(server, topic, shard_id(1), "AT_SEQUENCE_NUMBER", StartingSequenceNumber=number)
         record, = client.get(server, iterator, 1)[:1]
-        assert record["SequenceNumber"] == sequence_of(created_of(start), 1, offset, arrived_of(record["SequenceNumber"]))
+        number = record["SequenceNumber"]
+        assert number == sequence_of(created_of(start), 1, offset, arrived_of(number))
         expected = text_records(PARTITIONS)[positions.index((1, offset))]
         assert (record["PartitionKey"].encode(), record["Data"]) == (expected.key, expected.value)
 

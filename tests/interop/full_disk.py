@@ -26,7 +26,8 @@ class SmallDisk(servers.Diglot):
         super().__init__(options)
         self.data.mkdir()
         self.holder = subprocess.Popen(
-            ["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size={SIZE_MIB}m none {self.data} && echo ready && exec cat"],
+            ["unshare", "-m", "sh", "-c",
+             f"mount -t tmpfs -o size={SIZE_MIB}m none {self.data} && echo ready && exec cat"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.mounted = self.holder.stdout.readline() == b"ready\n"
         self.seen = pathlib.Path(f"/proc/{self.holder.pid}/root{self.data}")      # from here
@@ -86,7 +87,8 @@ class Load:
 
 def consumed(server, count):
     """The first count (offset, value) of the topic by a Kafka consumer."""
-    consumer = Consumer({"bootstrap.servers": server.kafka, "group.id": "g", "enable.auto.commit": False, "log_level": 0})
+    consumer = Consumer({"bootstrap.servers": server.kafka, "group.id": "g", "enable.auto.commit": False,
+                         "log_level": 0})
     consumer.assign([TopicPartition("disk", 0, 0)])
     found = []
     while len(found) < count:
@@ -113,7 +115,8 @@ def put_fails(server):
 
 def boto3_once(server):
     import boto3 as real
-    return real.client("kinesis", endpoint_url=f"http://{server.kinesis}", region_name="us-east-1", aws_access_key_id="x",
+    return real.client("kinesis", endpoint_url=f"http://{server.kinesis}", region_name="us-east-1",
+                       aws_access_key_id="x",
                        aws_secret_access_key="x", config=Config(retries={"total_max_attempts": 1}))
 
 

@@ -1,5 +1,5 @@
-"""SIGTERM in the middle of pipelined loads: what was sent whole before is answered whole or the connection closes without
-half an answer, what was acknowledged is stored, and the exit status is 0."""
+"""SIGTERM in the middle of pipelined loads: what was sent whole before is answered whole or the connection closes
+without half an answer, what was acknowledged is stored, and the exit status is 0."""
 import contextlib
 import signal
 import struct
@@ -68,7 +68,8 @@ class KafkaPipeline(Pipeline):
 class HttpPipeline(Pipeline):
     def load(self):
         http = Http(self.server.kinesis)
-        asked = bad.kinesis_request("PutRecord", {"StreamName": f"stop-{self.number}", "Data": "YQ==", "PartitionKey": "k"})
+        asked = bad.kinesis_request("PutRecord", {"StreamName": f"stop-{self.number}", "Data": "YQ==",
+                                                  "PartitionKey": "k"})
         http.send(asked * AHEAD)
         self.started.set()
         try:

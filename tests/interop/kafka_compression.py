@@ -22,7 +22,8 @@ def codec_of(kind):
 
 def text_records(client, codec):
     headers = (("from", client.name.encode()),)
-    return [Record(f"{client}-{codec}-{i}".encode(), f"value {i} ".encode() * 20, headers, partition=0) for i in range(40)]
+    return [Record(f"{client}-{codec}-{i}".encode(), f"value {i} ".encode() * 20, headers, partition=0)
+            for i in range(40)]
 
 
 def written_by_all(server, topic):

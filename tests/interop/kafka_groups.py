@@ -3,7 +3,8 @@ import threading
 import time
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (Consumer, ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException,
+                             TopicPartition)
 from confluent_kafka.admin import OffsetSpec
 from lib import admin
 from lib.clients import KAFKA, Confluent, java, node

@@ -250,7 +250,8 @@ def test_list_groups(caller, group, v):
 
 @versions("ApiVersions")
 def test_api_versions(caller, v):
-    answer = caller.call("ApiVersions", v, **({"client_software_name": "a", "client_software_version": "1"} if v >= 3 else {}))
+    software = {"client_software_name": "a", "client_software_version": "1"} if v >= 3 else {}
+    answer = caller.call("ApiVersions", v, **software)
     offered = {k["api_key"]: (k["min_version"], k["max_version"]) for k in answer["api_keys"]}
     assert answer["error_code"] == 0 and offered[0][0] == 0 and offered[18][0] == 0
 
@@ -258,7 +259,8 @@ def test_api_versions(caller, v):
 @versions("CreateTopics")
 def test_create_topics(caller, v):
     name = unique("topic")
-    wanted = {"name": name, "num_partitions": 3, "replication_factor": 1, "configs": [{"name": "retention.ms", "value": "1000"}]}
+    wanted = {"name": name, "num_partitions": 3, "replication_factor": 1,
+              "configs": [{"name": "retention.ms", "value": "1000"}]}
     trial, = caller.call("CreateTopics", v, timeout_ms=10000, validate_only=True, topics=[wanted])["topics"]
     made, = caller.call("CreateTopics", v, timeout_ms=10000, topics=[wanted])["topics"]
     again, = caller.call("CreateTopics", v, timeout_ms=10000, topics=[wanted])["topics"]
@@ -279,9 +281,11 @@ def test_delete_topics(caller, v):
     assert delete(unique("missing")) == 3
     if v >= 6:
         name, topic_id = create(caller)
-        answer, = caller.call("DeleteTopics", v, timeout_ms=10000, topics=[{"name": None, "topic_id": topic_id}])["responses"]
+        named = [{"name": None, "topic_id": topic_id}]
+        answer, = caller.call("DeleteTopics", v, timeout_ms=10000, topics=named)["responses"]
         assert (answer["error_code"], answer["name"], answer["topic_id"]) == (0, name, topic_id)
-        answer, = caller.call("DeleteTopics", v, timeout_ms=10000, topics=[{"name": None, "topic_id": b"\x07" * 16}])["responses"]
+        named = [{"name": None, "topic_id": b"\x07" * 16}]
+        answer, = caller.call("DeleteTopics", v, timeout_ms=10000, topics=named)["responses"]
         assert answer["error_code"] == 100
 
 

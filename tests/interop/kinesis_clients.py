@@ -325,7 +325,8 @@ ERRORS = [
      "constraint: Member must have length less than or equal to 256"),
     ("too many records", "PutRecords",
      lambda name, s: dict(StreamName=name, Records=[dict(PartitionKey="k", Data=b"v")] * 501),
-     "ValidationException", "at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"),
+     "ValidationException",
+     "at 'records' failed to satisfy constraint: Member must have length less than or equal to 500"),
     ("not adjacent", "MergeShards",
      lambda name, s: dict(StreamName=name, ShardToMerge=shard_id(0), AdjacentShardToMerge=shard_id(2)),
      "InvalidArgumentException", r"Shards shardId-000000000000 and shardId-000000000002 in stream {name} under account "
@@ -358,7 +359,8 @@ def test_a_stream_by_its_arn(server, stream, client):
         pytest.skip("its model has no StreamARN")
     name = stream(1)
     arn = summary(server, name)["StreamARN"]
-    assert offset_of(client.call(server, "PutRecord", StreamARN=arn, PartitionKey="k", Data=b"v")["SequenceNumber"]) == 0
+    put = client.call(server, "PutRecord", StreamARN=arn, PartitionKey="k", Data=b"v")
+    assert offset_of(put["SequenceNumber"]) == 0
     iterator = client.call(server, "GetShardIterator", StreamARN=arn, ShardId=shard_id(0),
                            ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
     assert data(client.get(server, iterator, 1)) == [b"v"]

@@ -57,7 +57,9 @@ def kafka_part():
         if api.snake.upper() not in served:
             continue
         ours = served[api.snake.upper()]
-        note = "" if ours == api.versions else f"without version {span(ours[1] + 1, api.versions[1])}, unstable in Kafka"
+        note = ""
+        if ours != api.versions:
+            note = f"without version {span(ours[1] + 1, api.versions[1])}, unstable in Kafka"
         lines.append(f"| {api.key} | {api.name} | {span(*api.versions)} | {span(*ours)} | {note} |")
     return lines
 

@@ -20,7 +20,8 @@ def header(api):
     guard = f"PROTOCOL_KAFKA_MSG_{api.snake.upper()}_H"
     q, r = api.request.root.c_name, api.response.root.c_name
     return f"""{MADE.format(api.snake + '.msg')}/* {api.about}
- * One struct serves versions {api.versions[0]}-{api.versions[1]}: decoding gives a field that the version lacks its default.
+ * One struct serves versions {api.versions[0]}-{api.versions[1]}: decoding gives a field that the
+ * version lacks its default.
  * A message to be encoded starts as X_INIT, which holds the defaults, and so does each element. */
 #ifndef {guard}
 #define {guard}
@@ -66,8 +67,9 @@ def schema_header(apis):
         lines.append(f'#define {name}_NAME "{api.name}"\n'
                      f"enum {{ {name}_KEY = {api.key}, {name}_MIN = {api.versions[0]}, "
                      f"{name}_MAX = {api.versions[1]}, {name}_FLEXIBLE = {flexible} }};")
-    return f"""{MADE.format('all files')}/* What the schema describes: key, versions, first flexible version (INT16_MAX: none). What the server
- * offers of it stands in protocol/schema/kafka_api.def. */
+    made = MADE.format("all files")
+    return f"""{made}/* What the schema describes: key, versions, first flexible version (INT16_MAX: none).
+ * What the server offers of it stands in protocol/schema/kafka_api.def. */
 #ifndef PROTOCOL_KAFKA_MSG_SCHEMA_H
 #define PROTOCOL_KAFKA_MSG_SCHEMA_H
 
@@ -86,7 +88,8 @@ def reverse_header(apis):
         lines += [f"void {q}_encode(struct writer *w, int16_t version, const struct {q} *m);",
                   f"enum err {r}_decode(struct cursor *c, int16_t version, struct {r} *ret);"]
     includes = "\n".join(f'#include "protocol/kafka/msg/{api.snake}.h"' for api in apis)
-    return f"""{MADE.format('all files')}/* A client's half of the codec, for tests only. Contracts as in the other half. */
+    made = MADE.format("all files")
+    return f"""{made}/* A client's half of the codec, for tests only. Contracts as in the other half. */
 #ifndef PROTOCOL_KAFKA_MSG_REVERSE_H
 #define PROTOCOL_KAFKA_MSG_REVERSE_H
 

@@ -143,7 +143,8 @@ class Emitter:
         notes = []
         if f.versions != struct.versions:
             first, last = f.versions
-            notes.append(f"{first}+" if last == struct.versions[1] else f"{first}" if first == last else f"{first}-{last}")
+            span = f"{first}" if first == last else f"{first}-{last}"
+            notes.append(f"{first}+" if last == struct.versions[1] else span)
         if f.nullable and not f.array:
             notes.append("may be null")
         return f"    /* {', '.join(notes)} */" if notes else ""
@@ -245,7 +246,8 @@ class Emitter:
             count = self.choose(f, f.versions, f"cursor_count_or_null{args}", f"cursor_count{args}")
             return [f"{name}_count = {count};",
                     f"{name} = cursor_array(c, {name}_count, sizeof *{name});",
-                    f"for (int32_t i = 0; {name} != NULL && i < {name}_count; i++) {self.read_value(f, f'{name}[i]', True)}"]
+                    f"for (int32_t i = 0; {name} != NULL && i < {name}_count; i++) "
+                    f"{self.read_value(f, f'{name}[i]', True)}"]
         if is_pointer(f):
             present = self.choose(f, f.versions, "wire_present(c)", "true")
             return [f"if ({present}) {name} = cursor_array(c, 1, sizeof *{name});",
@@ -304,7 +306,8 @@ class Emitter:
                 self.guarded(1, cond, self.write_field(f))
             if cond and not f.ignorable:
                 # A value that this version cannot carry and that must not be dropped.
-                self.line(1, f"{'else ' if f.tag is None else f'if (!({cond})) '}assert(!({is_set(f, f'm->{f.name}')}));")
+                otherwise = "else " if f.tag is None else f"if (!({cond})) "
+                self.line(1, f"{otherwise}assert(!({is_set(f, f'm->{f.name}')}));")
         flexible = self.flexible(s.versions)
         if flexible == "false":
             return

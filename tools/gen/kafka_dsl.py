@@ -17,10 +17,10 @@ A file describes one API:
 
 A field is: name, type, versions (all when left out), then any of: `= default`, `tag N`, `ignorable`
 (an encoder drops a value that its version cannot carry; without it that is a bug of the caller) and
-the Kafka errors that it may carry, on as many lines as they need. Field order is wire order. `?` behind a type means nullable, with
-versions behind it (`string?2+`) when it is not so in all. An element type is named by the field that
-has deeper lines below it, and may be used again by its bare name inside the same message when it
-stands in a `struct` section. Domain types stand for the base types below.
+the Kafka errors that it may carry, on as many lines as they need. Field order is wire order. `?` behind
+a type means nullable, with versions behind it (`string?2+`) when it is not so in all. An element type
+is named by the field that has deeper lines below it, and may be used again by its bare name inside the
+same message when it stands in a `struct` section. Domain types stand for the base types below.
 """
 import re
 from dataclasses import dataclass, field

@@ -15,7 +15,8 @@ CLEAN = {
     "layers.txt": "# top to bottom\ntools\nbroker bridge\nprotocol\nbase\n",
     "base/README.md": "x\n", "protocol/README.md": "x\n", "broker/README.md": "x\n", "bridge/README.md": "x\n",
     "base/a.h": "/* A. */\nint a(void);\n",
-    "base/a.c": '#include "base/a.h"\n#include <stdio.h>\n#include "base/check.h"\n\nint a(void)\n{\n    return 1;\n}\n',
+    "base/a.c": '#include "base/a.h"\n#include <stdio.h>\n#include "base/check.h"\n\n'
+                'int a(void)\n{\n    return 1;\n}\n',
     "protocol/p.h": '/* P. Fuzz: fuzz_p */\n#include "base/a.h"\n\n/* Reads.\n * Errors: none.\n * Thread: any. */\n'
                     "enum err p_parse(struct bytes b);\n",
     "protocol/schema/kafka_api.def": "KAFKA(LIST_OFFSETS, 2)\nKAFKA(FETCH, 1)\n",
@@ -54,7 +55,8 @@ class TidyTest(unittest.TestCase):
         self.expect({})
 
     def test_an_include_that_points_up(self):
-        self.expect({"base/a.h": '/* A. */\n#include "protocol/p.h"\n'}, "base/a.h:2: base may not include protocol/p.h")
+        self.expect({"base/a.h": '/* A. */\n#include "protocol/p.h"\n'},
+                    "base/a.h:2: base may not include protocol/p.h")
 
     def test_an_include_that_points_sideways(self):
         self.expect({"bridge/b.c": '#include "broker/x.h"\n#include "base/check.h"\n'}, "bridge/b.c:1: bridge may not")
@@ -73,8 +75,9 @@ class TidyTest(unittest.TestCase):
         self.expect({"bridge/b.c": '#include "base/check.h"\n#include "protocol/schema/kafka_api.def"\n'})
 
     def test_banned_calls(self):
-        for call in ("strcpy(a, b)", "sprintf(a, b)", "malloc(1)", "free(p)", "memcpy(a, b, 1)", "goto out", "time(NULL)",
-                     "usleep(1)", "printf(a)", "fprintf(stderr, a)", "rand()", "typedef struct x y", "strtol(a)"):
+        for call in ("strcpy(a, b)", "sprintf(a, b)", "malloc(1)", "free(p)", "memcpy(a, b, 1)", "goto out",
+                     "time(NULL)", "usleep(1)", "printf(a)", "fprintf(stderr, a)", "rand()", "typedef struct x y",
+                     "strtol(a)"):
             self.expect({"bridge/b.c": f'#include "base/check.h"\nint x;\n{call};\n'}, "bridge/b.c:3: ")
 
     def test_what_only_looks_banned(self):
@@ -96,8 +99,10 @@ class TidyTest(unittest.TestCase):
 
     def test_contracts(self):
         header = "/* P. Fuzz: fuzz_p */\n{}\nenum err p_open(int x);\n"
-        self.expect({"protocol/p.h": header.format("")}, "protocol/p.h:3: the comment of p_open() lacks Errors: and Thread:")
-        self.expect({"protocol/p.h": header.format("/* Errors: none. */")}, "protocol/p.h:3: the comment of p_open() lacks Thread:")
+        self.expect({"protocol/p.h": header.format("")},
+                    "protocol/p.h:3: the comment of p_open() lacks Errors: and Thread:")
+        self.expect({"protocol/p.h": header.format("/* Errors: none. */")},
+                    "protocol/p.h:3: the comment of p_open() lacks Thread:")
         self.expect({"protocol/p.h": header.format("/* Errors: none.\n * Thread: any. */\nenum err p_a(int x);")})
         self.expect({"protocol/p.h": header.format("/* Errors: none. Thread: any. */\n")}, "protocol/p.h:4: ")
         self.expect({"protocol/p.h": "/* P. Fuzz: fuzz_p\n * Errors: none. Thread: any. */\nenum err p_a(int x);\n"})
@@ -109,7 +114,8 @@ class TidyTest(unittest.TestCase):
 
     def test_a_parser_without_a_target(self):
         plain = CLEAN["protocol/p.h"].replace(" Fuzz: fuzz_p", "")
-        self.expect({"protocol/p.h": plain}, "protocol/p.h:7: p_parse() parses bytes", "tests/fuzz/fuzz_p.c:1: no header")
+        self.expect({"protocol/p.h": plain}, "protocol/p.h:7: p_parse() parses bytes",
+                    "tests/fuzz/fuzz_p.c:1: no header")
         self.expect({"protocol/p.h": plain.replace("P.", "P. Fuzz: none - two bytes."), "tests/fuzz/fuzz_p.c": None})
         self.expect({"protocol/p.h": CLEAN["protocol/p.h"].replace("fuzz_p", "fuzz_q")},
                     "protocol/p.h:1: there is no", "tests/fuzz/fuzz_p.c:1: no header")
@@ -118,11 +124,21 @@ class TidyTest(unittest.TestCase):
         self.expect({"tests/fuzz/corpus/p/one": None}, "tests/fuzz/fuzz_p.c:1: no seed")
 
     def test_a_served_api_without_a_test(self):
-        self.expect({"tests/unit/broker/test_b.c": "TEST(fetch_waits) {}\n"}, "protocol/schema/kafka_api.def:1: LIST_OFFSETS")
-        self.expect({"tests/interop/put.py": "client.put_records()\n"}, "protocol/schema/kinesis_api.def:1: PutRecord is")
+        self.expect({"tests/unit/broker/test_b.c": "TEST(fetch_waits) {}\n"},
+                    "protocol/schema/kafka_api.def:1: LIST_OFFSETS")
+        self.expect({"tests/interop/put.py": "client.put_records()\n"},
+                    "protocol/schema/kinesis_api.def:1: PutRecord is")
         self.expect({"tests/interop/put.py": "client.putRecord()\n"}, "protocol/schema/kinesis_api.def:2: PutRecords")
         self.expect({"tests/interop/put.py": None, "tests/unit/protocol/x.c": "PutRecord PutRecords\n"},
                     "protocol/schema/kinesis_api.def:1: ", "protocol/schema/kinesis_api.def:2: ")
+
+    def test_a_line_that_is_too_wide(self):
+        self.expect({"base/a.h": "/* A. " + "x" * 91 + " */\n"})
+        self.expect({"base/a.h": "/* A. " + "x" * 92 + " */\n"}, "base/a.h:1: 101 columns")
+        for path, first in (("tests/a.py", ""), ("tests/a.sh", ""), ("script/a", "#!/bin/sh\n")):
+            self.expect({path: first + "#" * 120 + "\n"})
+            self.expect({path: first + "#" * 121 + "\n"}, f"{path}:{first.count(chr(10)) + 1}: 121 columns")
+        self.expect({"script/a": "#" * 121 + "\n"})
 
     def test_sizes_are_printed_and_do_not_fail(self):
         body = "    x();\n" * 71

@@ -14,7 +14,8 @@ from . import wire
 COUNTERS = ("diglot_net_connections_closed_total", "diglot_net_requests_refused_total", "diglot_net_h2_resets_total",
             "diglot_net_accept_failures_total", "diglot_kafka_undecodable_requests_total", "diglot_kafka_errors_total",
             "diglot_kinesis_errors_total")
-CREDENTIAL = "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host, Signature=ab"
+CREDENTIAL = ("AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/kinesis/aws4_request, SignedHeaders=host, "
+              "Signature=ab")
 JSON, CBOR = "application/x-amz-json-1.1", "application/x-amz-cbor-1.1"
 SETTLE_S = 10
 

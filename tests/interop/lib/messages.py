@@ -195,6 +195,6 @@ def batch(*values, key=None, timestamp=1_700_000_000_000, step_ms=0, producer=(-
     if codec == "gzip":
         records = gzip.compress(records)
     last_timestamp = timestamp + (len(values) - 1) * step_ms if max_timestamp is None else max_timestamp
-    tail = struct.pack(">hiqqqhii", ("none", "gzip").index(codec), len(values) - 1, timestamp, last_timestamp, *producer,
-                       len(values)) + records
+    tail = struct.pack(">hiqqqhii", ("none", "gzip").index(codec), len(values) - 1, timestamp, last_timestamp,
+                       *producer, len(values)) + records
     return struct.pack(">qiibI", 0, len(tail) + 9, -1, 2, crc32c(tail)) + tail

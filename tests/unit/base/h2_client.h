@@ -141,7 +141,8 @@ static inline void h2_step(struct h2_client *c)
 {
     static uint8_t buffer[65536];
     h2_send(c);
-    ssize_t n = c->ssl ? SSL_read(c->ssl, buffer, sizeof buffer) : recv(c->fd, buffer, sizeof buffer, 0);
+    ssize_t n = c->ssl ? SSL_read(c->ssl, buffer, sizeof buffer)
+                       : recv(c->fd, buffer, sizeof buffer, 0);
     if (n <= 0) {
         EXPECT(n == 0 || errno != EAGAIN);      /* a wait of CLIENT_WAIT_S was in vain */
         c->ended = true;
@@ -183,14 +184,18 @@ static inline ssize_t h2_read_body(nghttp2_session *session, int32_t id, uint8_t
 }
 
 #define H2_NV(n, v)                                                                                \
-    {(uint8_t *)(uintptr_t)(n), (uint8_t *)(uintptr_t)(v), strlen(n), strlen(v), NGHTTP2_NV_FLAG_NONE}
+    {                                                                                              \
+        (uint8_t *)(uintptr_t)(n), (uint8_t *)(uintptr_t)(v), strlen(n), strlen(v),                \
+            NGHTTP2_NV_FLAG_NONE                                                                   \
+    }
 
 /* Submits a request; body lives until it was sent, NULL = none. extra: a header, or NULL. */
 static inline int32_t h2_request(struct h2_client *c, const char *method, const char *path,
                                  struct h2_body *body, const char *extra, const char *value)
 {
     nghttp2_nv nvs[] = {H2_NV(":method", method), H2_NV(":path", path), H2_NV(":scheme", "http"),
-                        H2_NV(":authority", "kinesis.test:4567"), H2_NV(extra ? extra : "x-none", value ? value : "")};
+                        H2_NV(":authority", "kinesis.test:4567"),
+                        H2_NV(extra ? extra : "x-none", value ? value : "")};
     nghttp2_data_provider provider = {.source.ptr = body, .read_callback = h2_read_body};
     int32_t id = nghttp2_submit_request(c->session, NULL, nvs, extra ? 5 : 4,
                                         body ? &provider : NULL, NULL);

@@ -7,7 +7,7 @@
 enum { HELD_MAX = 1024 };
 
 static struct server s;
-static void *held[HELD_MAX];            /* in the order of their coming; NULL once it was answered */
+static void *held[HELD_MAX];           /* in the order of their coming; NULL once it was answered */
 static int held_count;
 static int gone_count;                  /* those whose client left */
 

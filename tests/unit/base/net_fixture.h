@@ -58,7 +58,7 @@ static inline void server_stop(struct server *s)
     EXPECT_EQ(atomic_load(&s->budget.used), 0);
 }
 
-/* ---- running on a loop ------------------------------------------------------------------------ */
+/* ---- running on a loop ----------------------------------------------------------------------- */
 
 struct call {
     struct job job;
@@ -106,7 +106,7 @@ static inline void until_counted(struct server *s, const struct metric *m, int64
     }
 }
 
-/* ---- clients ---------------------------------------------------------------------------------- */
+/* ---- clients --------------------------------------------------------------------------------- */
 
 static inline int client_open(uint16_t port)
 {

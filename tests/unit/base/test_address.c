@@ -15,7 +15,8 @@ TEST(host_and_port_are_told_apart)
         EXPECT_STR(a.host, good[i].host);
         EXPECT_EQ(a.port, good[i].port);
     }
-    const char *bad[] = {"", "localhost", "9092", "a:", "a:65536", "a:-1", "a:1x", "::1:80", "a:000080"};
+    const char *bad[] = {"",     "localhost", "9092",   "a:",      "a:65536",
+                         "a:-1", "a:1x",      "::1:80", "a:000080"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct net_address a = {.port = 7};
         EXPECT_ERR(net_address_parse(bad[i], &a), ERR_CONFIG);

@@ -129,5 +129,5 @@ TEST(a_writer_stops_at_its_limit)
 
 TESTS(RUN(what_is_written_reads_back), RUN(a_short_read_poisons_what_follows),
       RUN(a_count_beyond_the_bytes_left_is_refused), RUN(a_varint_that_overflows_is_refused),
-      RUN(null_where_none_is_legal_is_refused), RUN(strings_end_at_32767_bytes_in_either_form), RUN(an_array_beyond_the_arena_is_too_large),
-      RUN(a_writer_stops_at_its_limit))
+      RUN(null_where_none_is_legal_is_refused), RUN(strings_end_at_32767_bytes_in_either_form),
+      RUN(an_array_beyond_the_arena_is_too_large), RUN(a_writer_stops_at_its_limit))

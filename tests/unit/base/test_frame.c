@@ -4,9 +4,9 @@
 #include "held_fixture.h"
 
 /* The first byte of a frame says what the door does with it:
- *   e  echoes          h  holds it until release()       o  as h, and the next o may overlap
- *   n  no reply        a  aborts                          m  echoes and mutes for 50 ms
- *   b  a reply beyond its cap                             s  a reply by reference to its own slab */
+ *   e  echoes          h  holds it until release()      o  as h, and the next o may overlap
+ *   n  no reply        a  aborts                        m  echoes and mutes for 50 ms
+ *   b  a reply beyond its cap                           s  a reply by reference to its own slab */
 enum { FRAME_MAX = 1 << 20 };
 
 static atomic_int open_count;              /* two loops count in one test */
@@ -427,7 +427,8 @@ TEST(a_graceful_stop_finishes_what_was_accepted)
     send_frame(fd, "e not started");
     until_held(2);
     release_one(1);
-    /* The request is answered while listener_close() waits: a timer on the loop plays the worker. */
+    /* The request is answered while listener_close() waits: a timer on the loop plays the
+     * worker. */
     release_later();
     server_stop(&s);
     expect_frame(fd, "o1");
@@ -579,7 +580,8 @@ TEST(ten_thousand_idle_connections_cost_little)
     EXPECT_EQ(open_count, 0);
 }
 
-TESTS(RUN(replies_come_in_order_whatever_the_cut), RUN(a_client_that_leaves_within_a_frame_is_counted),
+TESTS(RUN(replies_come_in_order_whatever_the_cut),
+      RUN(a_client_that_leaves_within_a_frame_is_counted),
       RUN(a_large_frame_comes_back_by_reference),
       RUN(the_next_request_waits_unless_the_door_lets_it_overlap),
       RUN(no_more_than_pipelined_max_overlap), RUN(a_request_without_reply_leaves_no_trace),
@@ -588,8 +590,8 @@ TESTS(RUN(replies_come_in_order_whatever_the_cut), RUN(a_client_that_leaves_with
       RUN(a_muted_connection_is_not_read),
       RUN(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives),
       RUN(requests_of_a_closed_connection_are_told_and_may_still_reply),
-      RUN(what_was_sent_whole_before_the_end_is_run), RUN(a_slow_reader_is_not_read_and_at_last_closed),
-      RUN(half_a_frame_and_silence_is_closed),
+      RUN(what_was_sent_whole_before_the_end_is_run),
+      RUN(a_slow_reader_is_not_read_and_at_last_closed), RUN(half_a_frame_and_silence_is_closed),
       RUN(an_idle_connection_is_closed_but_not_one_with_a_request),
       RUN(a_graceful_stop_finishes_what_was_accepted),
       RUN(a_stop_does_not_wait_longer_than_its_grace),

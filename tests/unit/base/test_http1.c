@@ -92,8 +92,9 @@ TEST(a_chunked_body_is_put_together)
     start("h1_chunked");
     server_start(&s);
     int fd = client_open(s.port);
-    const char *request = "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
-                          "5\r\nhello\r\n1;ext=1\r\n \r\n5\r\nworld\r\n0\r\nX-Probe: trailer\r\n\r\n";
+    const char *request =
+        "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "5\r\nhello\r\n1;ext=1\r\n \r\n5\r\nworld\r\n0\r\nX-Probe: trailer\r\n\r\n";
     client_text(fd, request);
     expect_reply(fd, 200, "POST /echo - - hello world");
     for (const char *p = request; *p != '\0'; p++) client_send(fd, p, 1);
@@ -110,7 +111,8 @@ TEST(a_large_body_comes_whole)
     char *body = mem_new(BODY_MAX), *back = mem_new(BODY_MAX + 1), head[128];
     for (int i = 0; i < BODY_MAX; i++) body[i] = (char)('a' + i * 7 % 26);
     for (int round = 0; round < 2; round++) {
-        snprintf(head, sizeof head, "POST /splice HTTP/1.1\r\ncontent-length: %d\r\n\r\n", BODY_MAX);
+        snprintf(head, sizeof head, "POST /splice HTTP/1.1\r\ncontent-length: %d\r\n\r\n",
+                 BODY_MAX);
         client_text(fd, head);
         client_send(fd, body, BODY_MAX);
         EXPECT_EQ(take_reply(fd, back, BODY_MAX + 1), 200);
@@ -133,7 +135,8 @@ TEST(expect_continue_is_answered_before_the_body)
     EXPECT_STR(head, "HTTP/1.1 100 Continue\r\n\r\n");
     client_text(fd, "ok");
     expect_reply(fd, 200, "POST /echo - - ok");
-    client_text(fd, "POST /echo HTTP/1.1\r\nContent-Length: 2000000\r\nExpect: 100-continue\r\n\r\n");
+    client_text(fd,
+                "POST /echo HTTP/1.1\r\nContent-Length: 2000000\r\nExpect: 100-continue\r\n\r\n");
     expect_reply(fd, 413, "refused 413");
     close(fd);
     server_stop(&s);
@@ -253,7 +256,8 @@ TEST(a_body_waits_while_the_budget_refuses)
     int one = client_open(s.port), two = client_open(s.port), three = client_open(s.port);
     client_text(one, "POST /hold HTTP/1.1\r\nContent-Length: 8\r\n\r\n12345678");
     until_held(1);
-    client_text(two, "POST /echo HTTP/1.1\r\nContent-Length: 8\r\n\r\nabcdefghGET /echo HTTP/1.1\r\n\r\n");
+    client_text(
+        two, "POST /echo HTTP/1.1\r\nContent-Length: 8\r\n\r\nabcdefghGET /echo HTTP/1.1\r\n\r\n");
     until_counted(&s, s.counters.budget_waits, 2);
     client_text(three, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     expect_reply(three, 503, "refused 503");
@@ -370,7 +374,8 @@ TEST(an_abort_closes_the_connection)
     start("h1_abort");
     server_start(&s);
     int fd = client_open(s.port);
-    client_text(fd, "GET /echo HTTP/1.1\r\n\r\nGET /abort HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n");
+    client_text(fd,
+                "GET /echo HTTP/1.1\r\n\r\nGET /abort HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n");
     expect_reply(fd, 200, "GET /echo - - ");
     client_expect_end(fd);
     close(fd);
@@ -429,7 +434,8 @@ TESTS(RUN(keep_alive_and_pipelining_in_order_byte_by_byte), RUN(a_chunked_body_i
       RUN(a_large_body_comes_whole), RUN(expect_continue_is_answered_before_the_body),
       RUN(the_connection_closes_as_agreed), RUN(a_half_closed_client_still_gets_its_reply),
       RUN(head_and_204_have_no_body), RUN(bad_requests_are_refused_and_the_connection_closed),
-      RUN(a_body_waits_while_the_budget_refuses), RUN(a_stream_is_chunked_and_the_connection_goes_on),
+      RUN(a_body_waits_while_the_budget_refuses),
+      RUN(a_stream_is_chunked_and_the_connection_goes_on),
       RUN(a_stream_of_http_1_0_ends_with_the_connection),
       RUN(a_stream_tells_when_its_queue_fell_and_when_the_client_left),
       RUN(an_abort_closes_the_connection), RUN(slow_heads_and_stalled_bodies_are_closed),

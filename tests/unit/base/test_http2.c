@@ -1,8 +1,8 @@
 #include "h2_client.h"
 #include "http_fixture.h"
 
-/* Besides what http_fixture.h says of paths: /echo as in test_http1.c; /big answers with 1 MiB, /length
- * with the length of the body. */
+/* Besides what http_fixture.h says of paths: /echo as in test_http1.c; /big answers with 1 MiB,
+ * /length with the length of the body. */
 enum { BODY_MAX = 4 << 20, BIG = 1 << 20 };
 
 static struct slab *big;
@@ -20,8 +20,9 @@ static void on_request(struct http_request *rq)
     } else {
         struct bytes probe = http_header(rq, "X-Probe");
         writer_printf(&rq->reply, "%.*s %.*s %.*s %.*s %.*s %.*s", BYTES_ARGS(rq->method),
-                      BYTES_ARGS(rq->path), BYTES_ARGS(rq->query), BYTES_ARGS(http_header(rq, "Host")),
-                      BYTES_ARGS(probe), BYTES_ARGS(http_body(rq)));
+                      BYTES_ARGS(rq->path), BYTES_ARGS(rq->query),
+                      BYTES_ARGS(http_header(rq, "Host")), BYTES_ARGS(probe),
+                      BYTES_ARGS(http_body(rq)));
         http_reply(rq, 200, NULL, 0);
     }
 }
@@ -86,7 +87,8 @@ TEST(bodies_with_and_without_a_length_come_whole)
     server_start(&s);
     struct h2_client *c = client();
     char *much = mem_new(BODY_MAX + 1);
-    struct h2_body with = {much, BODY_MAX, false}, without = with, beyond = {much, BODY_MAX + 1, false};
+    struct h2_body with = {much, BODY_MAX, false}, without = with,
+                   beyond = {much, BODY_MAX + 1, false};
     int32_t a = h2_request(c, "POST", "/length", &with, "content-length", "4194304");
     int32_t b = h2_request(c, "POST", "/length", &without, NULL, NULL);
     EXPECT_STR(h2_wait(c, a)->body, "4194304");
@@ -372,7 +374,7 @@ TEST(what_breaks_the_protocol_ends_in_goaway)
     } wrong[] = {
         {"\0\0\x04\x08\0\0\0\0\0\0\0\0\0", 13, NGHTTP2_PROTOCOL_ERROR},           /* window + 0 */
         {"\xff\xff\xff\0\0\0\0\0\x01", 9, NGHTTP2_FRAME_SIZE_ERROR},
-        {"\0\0\x01\0\0\0\0\0\x01x", 10, NGHTTP2_PROTOCOL_ERROR},                  /* DATA, idle stream */
+        {"\0\0\x01\0\0\0\0\0\x01x", 10, NGHTTP2_PROTOCOL_ERROR},             /* DATA, idle stream */
         {"\0\0\x02\x01\x04\0\0\0\x01\xff\xff", 11, NGHTTP2_COMPRESSION_ERROR},
     };
     int count = sizeof wrong / sizeof wrong[0];
@@ -396,7 +398,8 @@ TEST(streams_beyond_the_limit_are_refused)
     server_start(&s);
     struct h2_client *c = client();
     h2_send(c);
-    /* Straight after the preface a client may not know the limit yet: raw HEADERS show the refusal. */
+    /* Straight after the preface a client may not know the limit yet: raw HEADERS show the
+     * refusal. */
     for (int i = 0; i < 6; i++) {
         uint8_t frame[] = {0, 0, 12, 1, 5, 0, 0, 0, (uint8_t)(1 + 2 * i), 0x82, 0x86, 0x44, 5,
                            '/', 'h', 'o', 'l', 'd', 0x41, 1, 'x'};
@@ -433,7 +436,8 @@ TEST(a_gone_connection_tells_all_its_streams)
     start("h2_gone");
     server_start(&s);
     struct h2_client *c = client();
-    for (int i = 0; i < 20; i++) h2_request(c, "GET", i % 2 ? "/hold" : "/stream", NULL, NULL, NULL);
+    for (int i = 0; i < 20; i++)
+        h2_request(c, "GET", i % 2 ? "/hold" : "/stream", NULL, NULL, NULL);
     struct h2_body half = {"1234", 4, true};
     h2_request(c, "POST", "/echo", &half, "content-length", "8");
     h2_send(c);

@@ -161,4 +161,5 @@ TEST(a_thread_wakes_for_jobs_and_timers)
 }
 
 TESTS(RUN(a_turn_runs_posted_then_deferred_then_flushes),
-      RUN(timers_fire_in_order_when_due_and_not_when_cancelled), RUN(a_thread_wakes_for_jobs_and_timers))
+      RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
+      RUN(a_thread_wakes_for_jobs_and_timers))

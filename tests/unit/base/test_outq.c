@@ -34,7 +34,8 @@ static void add(struct outq *q, struct slab *shared)
         return;
     }
     case 1: {
-        struct bytes view = bytes_slice(slab_bytes(shared), some(500), some(random() % 2 ? 300 : 3000));
+        struct bytes view = bytes_slice(slab_bytes(shared), some(500),
+                                        some(random() % 2 ? 300 : 3000));
         mem_copy(model + model_to, view.data, view.len);
         model_to += view.len;
         outq_ref(q, (struct slab_view){shared, view});
@@ -138,4 +139,5 @@ TEST(small_pieces_share_a_block_and_large_ones_are_not_copied)
     outq_done(&q);
 }
 
-TESTS(RUN(a_queue_is_the_bytes_put_in), RUN(small_pieces_share_a_block_and_large_ones_are_not_copied))
+TESTS(RUN(a_queue_is_the_bytes_put_in),
+      RUN(small_pieces_share_a_block_and_large_ones_are_not_copied))

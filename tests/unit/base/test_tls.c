@@ -148,7 +148,8 @@ TEST(http_versions_inside_tls_are_told_by_their_first_bytes)
         if (cases[i].h2) {
             struct h2_client *c = h2_open(fd, ssl, 65535);
             struct h2_body body = {"hello", 5, false};
-            EXPECT_STR(h2_wait(c, h2_request(c, "POST", "/", &body, NULL, NULL))->body, "HTTP/2 hello");
+            EXPECT_STR(h2_wait(c, h2_request(c, "POST", "/", &body, NULL, NULL))->body,
+                       "HTTP/2 hello");
             h2_close(c);
             continue;
         }
@@ -282,9 +283,11 @@ TEST(a_second_start_uses_the_same_files_and_bad_files_are_refused)
     EXPECT_ERR(tls_started(tls_start(&none), &again), ERR_CONFIG);
     EXPECT_ERR(tls_new(&(struct tls_config){.cert_path = path("server.pem")}, &again), ERR_CONFIG);
     EXPECT_ERR(tls_new(&(struct tls_config){0}, &again), ERR_CONFIG);
-    EXPECT_ERR(tls_new(&(struct tls_config){.cert_path = path("none"), .key_path = path("none")}, &again),
+    EXPECT_ERR(tls_new(&(struct tls_config){.cert_path = path("none"),
+                                            .key_path = path("none")}, &again),
                ERR_CONFIG);
-    EXPECT_ERR(tls_new(&(struct tls_config){.cert_path = path("server.pem"), .key_path = path("ca.key")},
+    EXPECT_ERR(tls_new(&(struct tls_config){.cert_path = path("server.pem"),
+                                            .key_path = path("ca.key")},
                        &again), ERR_CONFIG);
     EXPECT_ERR(tls_new(&(struct tls_config){.dir = "/proc/none"}, &again), ERR_DISK);
     EXPECT(again == NULL);

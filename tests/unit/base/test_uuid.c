@@ -1,8 +1,8 @@
 #include "base/uuid.h"
 #include "test.h"
 
-static const struct uuid sample = {{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba,
-                                    0x98, 0x76, 0x54, 0x32, 0x10}};
+static const struct uuid sample = {{0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc,
+                                    0xba, 0x98, 0x76, 0x54, 0x32, 0x10}};
 
 TEST(text_is_base64url_as_kafka_prints_it)
 {
@@ -22,7 +22,7 @@ TEST(what_is_not_22_characters_of_128_bits_is_refused)
     EXPECT(!uuid_from_text(BYTES_LIT("ASNFZ4mrze_-3LqYdlQyEA="), &id));
     EXPECT(!uuid_from_text(BYTES_LIT("ASNFZ4mrze/-3LqYdlQyEA"), &id));
     EXPECT(!uuid_from_text(BYTES_LIT("ASNFZ4mrze\0-3LqYdlQyEA"), &id));
-    EXPECT(!uuid_from_text(BYTES_LIT("ASNFZ4mrze_-3LqYdlQyEB"), &id));    /* bits beyond the 128th */
+    EXPECT(!uuid_from_text(BYTES_LIT("ASNFZ4mrze_-3LqYdlQyEB"), &id));   /* bits beyond the 128th */
     EXPECT(uuid_equal(&id, &sample));
 }
 
@@ -39,5 +39,6 @@ TEST(random_ids_differ_and_can_stand_on_a_command_line)
     }
 }
 
-TESTS(RUN(text_is_base64url_as_kafka_prints_it), RUN(what_is_not_22_characters_of_128_bits_is_refused),
+TESTS(RUN(text_is_base64url_as_kafka_prints_it),
+      RUN(what_is_not_22_characters_of_128_bits_is_refused),
       RUN(random_ids_differ_and_can_stand_on_a_command_line))

@@ -1,5 +1,5 @@
-/* A whole Kinesis door on one thread: a store in memory that is turned by hand, a loop that is turned by hand,
- * a clock that only the test moves, and clients over socket pairs. */
+/* A whole Kinesis door on one thread: a store in memory that is turned by hand, a loop that is
+ * turned by hand, a clock that only the test moves, and clients over socket pairs. */
 #ifndef TESTS_UNIT_BRIDGE_FIXTURE_H
 #define TESTS_UNIT_BRIDGE_FIXTURE_H
 
@@ -47,11 +47,13 @@ static inline void bx_open(struct bx *f, enum limits_profile profile, int64_t st
     EXPECT_OK(cx_start(&f->cx));
     f->loop = loop_new("test");
     f->limits = limits_new(profile);
-    struct bridge_options options = {.account_id = "000000000000", .region = "us-east-1", .shard_limit = 100,
+    struct bridge_options options = {.account_id = "000000000000", .region = "us-east-1",
+                                     .shard_limit = 100,
                                      .stream_create_ms = stream_create_ms};
     f->bridge = bridge_new(&options, f->cx.s, f->limits, &f->loop, 1);
     budget_init(&f->budget, 64 << 20);
-    f->door = (struct door){.name = "kinesis", .budget = &f->budget, .http = bridge_door(f->bridge)};
+    f->door = (struct door){.name = "kinesis", .budget = &f->budget,
+                            .http = bridge_door(f->bridge)};
     net_limits_init(&f->door.limits);
     net_counters_init(&f->counters, "kinesis");
     f->home = (struct conn_home){
@@ -134,7 +136,8 @@ static inline void bx_disconnect(struct bx_client *c)
     c->fd = -1;
 }
 
-/* Closes everything; what is stored stays for bx_open(). Asserts that nothing is left of any request. */
+/* Closes everything; what is stored stays for bx_open(). Asserts that nothing is left of any
+ * request. */
 static inline void bx_close(struct bx *f)
 {
     for (int i = 0; i < f->client_count; i++) bx_disconnect(&f->clients[i]);
@@ -165,16 +168,18 @@ static inline void bx_done(struct bx *f)
 
 /* ---- Requests: HTTP/1.1 and JSON */
 
-#define BX_SIGNED                                                                                        \
-    "x-amz-date: 20260101T000000Z\r\n"                                                                   \
-    "authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/kinesis/aws4_request, "              \
+#define BX_SIGNED                                                                                  \
+    "x-amz-date: 20260101T000000Z\r\n"                                                             \
+    "authorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/kinesis/aws4_request, "       \
     "SignedHeaders=host, Signature=0\r\n"
 
-static inline void bx_send_raw(struct bx *f, struct bx_client *c, const char *head, const char *body)
+static inline void bx_send_raw(struct bx *f, struct bx_client *c, const char *head,
+                               const char *body)
 {
     char lines[2048];
     size_t body_len = strlen(body);
-    int head_len = snprintf(lines, sizeof lines, "%shost: here\r\ncontent-length: %zu\r\n\r\n", head, body_len);
+    int head_len = snprintf(lines, sizeof lines, "%shost: here\r\ncontent-length: %zu\r\n\r\n",
+                            head, body_len);
     c->len = 0;
     EXPECT_EQ(send(c->fd, lines, (size_t)head_len, MSG_NOSIGNAL), head_len);
     for (size_t sent = 0; sent < body_len;) {
@@ -184,16 +189,19 @@ static inline void bx_send_raw(struct bx *f, struct bx_client *c, const char *he
     }
 }
 
-static inline void bx_send(struct bx *f, struct bx_client *c, const char *operation, const char *body)
+static inline void bx_send(struct bx *f, struct bx_client *c, const char *operation,
+                           const char *body)
 {
     char head[1024];
     snprintf(head, sizeof head,
-             "POST / HTTP/1.1\r\ncontent-type: application/x-amz-json-1.1\r\nx-amz-target: Kinesis_20131202.%s\r\n" BX_SIGNED,
+             "POST / HTTP/1.1\r\ncontent-type: application/x-amz-json-1.1\r\nx-amz-target: "
+             "Kinesis_20131202.%s\r\n" BX_SIGNED,
              operation);
     bx_send_raw(f, c, head, body);
 }
 
-/* The status of the answer that is waited for; 0: the server closed the connection, or none came. */
+/* The status of the answer that is waited for; 0: the server closed the connection, or none
+ * came. */
 static inline int bx_receive(struct bx *f, struct bx_client *c)
 {
     for (int i = 0; i < 200; i++) {
@@ -202,24 +210,27 @@ static inline int bx_receive(struct bx *f, struct bx_client *c)
         const char *length = end ? strstr(c->bytes, "content-length: ") : NULL;
         if (length == NULL || length > end) continue;
         c->body = end + 4;
-        if (strlen(c->body) >= strtoul(length + 16, NULL, 10)) return (int)strtol(c->bytes + 9, NULL, 10);
+        if (strlen(c->body) >= strtoul(length + 16, NULL, 10))
+            return (int)strtol(c->bytes + 9, NULL, 10);
     }
     return 0;
 }
 
-static inline int bx_call(struct bx *f, struct bx_client *c, const char *operation, const char *body)
+static inline int bx_call(struct bx *f, struct bx_client *c, const char *operation,
+                          const char *body)
 {
     bx_send(f, c, operation, body);
     return bx_receive(f, c);
 }
-#define BX_CALL(f, c, operation, ...)                                                                    \
-    ({                                                                                                   \
-        char body_[2048];                                                                                \
-        snprintf(body_, sizeof body_, __VA_ARGS__);                                                      \
-        bx_call((f), (c), (operation), body_);                                                           \
+#define BX_CALL(f, c, operation, ...)                                                              \
+    ({                                                                                             \
+        char body_[2048];                                                                          \
+        snprintf(body_, sizeof body_, __VA_ARGS__);                                                \
+        bx_call((f), (c), (operation), body_);                                                     \
     })
 
-/* The text behind `before`, up to the next quote; "" when it is not there. Overwritten by the 8th next call. */
+/* The text behind `before`, up to the next quote; "" when it is not there. Overwritten by the 8th
+ * next call. */
 static inline const char *bx_text(const char *in, const char *before)
 {
     static char texts[8][1024];
@@ -242,18 +253,25 @@ static inline int bx_count(const char *in, const char *word)
 
 /* ---- Short forms */
 
-static inline void bx_put(struct bx *f, struct bx_client *c, const char *stream, const char *data_base64)
+static inline void bx_put(struct bx *f, struct bx_client *c, const char *stream,
+                          const char *data_base64)
 {
-    EXPECT_EQ(BX_CALL(f, c, "PutRecord", "{\"StreamName\":\"%s\",\"Data\":\"%s\",\"PartitionKey\":\"k\"}", stream,
-                      data_base64), 200);
+    EXPECT_EQ(BX_CALL(f, c, "PutRecord",
+                      "{\"StreamName\":\"%s\",\"Data\":\"%s\",\"PartitionKey\":\"k\"}", stream,
+                      data_base64),
+              200);
 }
 
 /* TRIM_HORIZON, LATEST. */
-static inline const char *bx_iterator(struct bx *f, struct bx_client *c, const char *stream, int shard, const char *type)
+static inline const char *bx_iterator(struct bx *f, struct bx_client *c, const char *stream,
+                                      int shard, const char *type)
 {
-    EXPECT_EQ(BX_CALL(f, c, "GetShardIterator",
-                      "{\"StreamName\":\"%s\",\"ShardId\":\"shardId-%012d\",\"ShardIteratorType\":\"%s\"}", stream, shard,
-                      type), 200);
+    EXPECT_EQ(
+        BX_CALL(
+            f, c, "GetShardIterator",
+            "{\"StreamName\":\"%s\",\"ShardId\":\"shardId-%012d\",\"ShardIteratorType\":\"%s\"}",
+            stream, shard, type),
+        200);
     return bx_text(c->body, "\"ShardIterator\":\"");
 }
 

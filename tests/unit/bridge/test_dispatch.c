@@ -1,5 +1,5 @@
-/* What is wrong with a request is told in AWS's order: each case below is wrong in one way, and in every
- * way that is looked at later. */
+/* What is wrong with a request is told in AWS's order: each case below is wrong in one way, and in
+ * every way that is looked at later. */
 #include "unit/bridge/bridge_fixture.h"
 
 static struct bx f;
@@ -16,33 +16,50 @@ struct refusal {
 
 static const struct refusal refusals[] = {
     {"GET /any/path HTTP/1.1\r\n" JSON TARGET("Nothing"), "", 403,
-     "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be authorized</Message>"},
+     "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be "
+     "authorized</Message>"},
     {"PUT / HTTP/1.1\r\n" JSON TARGET("ListStreams"), "{}", 403, "<AccessDeniedException>"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("ListStreams"), "", 400, "{\"__type\":\"SerializationException\"}"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("Nothing"), "", 400, "{\"__type\":\"UnknownOperationException\"}"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("ListStreams"), "", 400,
+     "{\"__type\":\"SerializationException\"}"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("Nothing"), "", 400,
+     "{\"__type\":\"UnknownOperationException\"}"},
     {"POST / HTTP/1.1\r\n" TARGET("ListStreams"), "", 400, "application/x-amz-cbor-1.1"},
-    {"POST / HTTP/1.1\r\ncontent-type: text/plain\r\n" TARGET("ListStreams"), "{", 404, "<UnknownOperationException/>"},
+    {"POST / HTTP/1.1\r\ncontent-type: text/plain\r\n" TARGET("ListStreams"), "{", 404,
+     "<UnknownOperationException/>"},
     {"POST / HTTP/1.1\r\ncontent-type: text/plain\r\n", "{", 403, "<AccessDeniedException>"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("Nothing"), "{", 400, "{\"__type\":\"SerializationException\"}"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("ListStreams"), "{", 400, "{\"__type\":\"SerializationException\"}"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("Nothing"), "{", 400,
+     "{\"__type\":\"SerializationException\"}"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("ListStreams"), "{", 400,
+     "{\"__type\":\"SerializationException\"}"},
     {"POST / HTTP/1.1\r\ncontent-type: application/json\r\n" TARGET("ListStreams"), "{", 400,
-     "{\"Output\":{\"__type\":\"com.amazon.coral.service#SerializationException\"},\"Version\":\"1.0\"}"},
+     "{\"Output\":{\"__type\":\"com.amazon.coral.service#SerializationException\"},\"Version\":\"1."
+     "0\"}"},
     {"POST / HTTP/1.1\r\ncontent-type: application/json\r\n" TARGET("ListStreams"), "{}", 404,
-     "{\"Output\":{\"__type\":\"com.amazon.coral.service#UnknownOperationException\"},\"Version\":\"1.0\"}"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("Nothing"), "{}", 400, "{\"__type\":\"UnknownOperationException\"}"},
-    {"POST / HTTP/1.1\r\n" JSON "x-amz-target: Kinesis_20131203.ListStreams\r\n", "{}", 400, "UnknownOperationException"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream"), "{\"StreamName\":true}", 400, "MissingAuthenticationToken"},
-    {"POST /?X-Amz-Algorithm=a HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED, "{\"StreamName\":true}", 400,
-     "InvalidSignatureException"},
-    {"POST / HTTP/1.1\r\nauthorization: AWS4-HMAC-SHA256 Credential=a\r\n" JSON TARGET("DescribeStream"), "{\"StreamName\":\"!\"}",
-     400, "IncompleteSignatureException"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED, "{\"StreamName\":true,\"Limit\":0}", 400,
-     "{\"__type\":\"SerializationException\",\"Message\":\"class java.lang.Boolean can not be converted to an String\"}"},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED, "{\"StreamName\":\"!\",\"Limit\":0}", 400,
-     "\"message\":\"2 validation errors detected: "},
-    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED, "{\"StreamName\":\"none\",\"Limit\":1}", 400,
-     "{\"__type\":\"ResourceNotFoundException\",\"message\":\"Stream none under account 000000000000 not found.\"}"},
-    {"POST /any/path HTTP/1.1\r\n" JSON TARGET("ListStreams") BX_SIGNED, "{}", 200, "\"StreamNames\":[]"},
+     "{\"Output\":{\"__type\":\"com.amazon.coral.service#UnknownOperationException\"},\"Version\":"
+     "\"1.0\"}"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("Nothing"), "{}", 400,
+     "{\"__type\":\"UnknownOperationException\"}"},
+    {"POST / HTTP/1.1\r\n" JSON "x-amz-target: Kinesis_20131203.ListStreams\r\n", "{}", 400,
+     "UnknownOperationException"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream"), "{\"StreamName\":true}", 400,
+     "MissingAuthenticationToken"},
+    {"POST /?X-Amz-Algorithm=a HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED,
+     "{\"StreamName\":true}", 400, "InvalidSignatureException"},
+    {"POST / HTTP/1.1\r\nauthorization: AWS4-HMAC-SHA256 Credential=a\r\n" JSON TARGET(
+         "DescribeStream"),
+     "{\"StreamName\":\"!\"}", 400, "IncompleteSignatureException"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED,
+     "{\"StreamName\":true,\"Limit\":0}", 400,
+     "{\"__type\":\"SerializationException\",\"Message\":\"class java.lang.Boolean can not be "
+     "converted to an String\"}"},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED,
+     "{\"StreamName\":\"!\",\"Limit\":0}", 400, "\"message\":\"2 validation errors detected: "},
+    {"POST / HTTP/1.1\r\n" JSON TARGET("DescribeStream") BX_SIGNED,
+     "{\"StreamName\":\"none\",\"Limit\":1}", 400,
+     "{\"__type\":\"ResourceNotFoundException\",\"message\":\"Stream none under account "
+     "000000000000 not found.\"}"},
+    {"POST /any/path HTTP/1.1\r\n" JSON TARGET("ListStreams") BX_SIGNED, "{}", 200,
+     "\"StreamNames\":[]"},
 };
 
 TEST(refusals_come_in_the_order_of_aws)
@@ -67,15 +84,19 @@ TEST(a_browser_is_answered)
 {
     bx_init(&f);
     struct bx_client *c = bx_connect(&f);
-    bx_send_raw(&f, c, "OPTIONS / HTTP/1.1\r\norigin: http://a\r\naccess-control-request-headers: h\r\n"
-                       "access-control-request-method: POST\r\n", "");
+    bx_send_raw(&f, c,
+                "OPTIONS / HTTP/1.1\r\norigin: http://a\r\naccess-control-request-headers: h\r\n"
+                "access-control-request-method: POST\r\n",
+                "");
     EXPECT_EQ(bx_receive(&f, c), 200);
     EXPECT_HAS(c->bytes, "access-control-allow-origin: *");
     EXPECT_HAS(c->bytes, "access-control-allow-headers: h");
     EXPECT_HAS(c->bytes, "access-control-allow-methods: POST");
     EXPECT_HAS(c->bytes, "access-control-max-age: 172800");
     EXPECT_LACKS(c->bytes, "x-amz-id-2");
-    bx_send_raw(&f, c, "POST / HTTP/1.1\r\norigin: http://a\r\n" JSON TARGET("ListStreams") BX_SIGNED, "{}");
+    bx_send_raw(&f, c,
+                "POST / HTTP/1.1\r\norigin: http://a\r\n" JSON TARGET("ListStreams") BX_SIGNED,
+                "{}");
     EXPECT_EQ(bx_receive(&f, c), 200);
     EXPECT_HAS(c->bytes, "access-control-expose-headers: x-amzn-RequestId");
     bx_done(&f);
@@ -101,21 +122,27 @@ TEST(streams_are_named_by_arn_as_well)
         int status;
         const char *says;
     } cases[] = {
-        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\"}", 200, "\"StreamName\":\"s\""},
-        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\",\"StreamName\":\"s\"}", 200, "\"StreamName\":\"s\""},
-        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\",\"StreamName\":\"t\"}", 400, "InvalidArgumentException"},
-        {"{\"StreamARN\":\"arn:aws:kinesis:us-west-2:000000000000:stream/s\"}", 400, "ResourceNotFoundException"},
-        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000001:stream/s\"}", 400, "Stream s under account 000000000001 not found."},
+        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\"}", 200,
+         "\"StreamName\":\"s\""},
+        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\",\"StreamName\":\"s\"}",
+         200, "\"StreamName\":\"s\""},
+        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\",\"StreamName\":\"t\"}",
+         400, "InvalidArgumentException"},
+        {"{\"StreamARN\":\"arn:aws:kinesis:us-west-2:000000000000:stream/s\"}", 400,
+         "ResourceNotFoundException"},
+        {"{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000001:stream/s\"}", 400,
+         "Stream s under account 000000000001 not found."},
         {"{}", 400, "Value null at 'streamName' failed to satisfy constraint"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int status = bx_call(&f, c, "DescribeStreamSummary", cases[i].body);
-        if (status != cases[i].status || strstr(c->body, cases[i].says) == NULL) print_error("%s: %s\n", cases[i].body, c->body);
+        if (status != cases[i].status || strstr(c->body, cases[i].says) == NULL)
+            print_error("%s: %s\n", cases[i].body, c->body);
         EXPECT_EQ(status, cases[i].status);
         EXPECT_HAS(c->body, cases[i].says);
     }
     bx_done(&f);
 }
 
-TESTS(RUN(refusals_come_in_the_order_of_aws), RUN(a_browser_is_answered), RUN(a_body_that_is_too_large_is_refused),
-      RUN(streams_are_named_by_arn_as_well))
+TESTS(RUN(refusals_come_in_the_order_of_aws), RUN(a_browser_is_answered),
+      RUN(a_body_that_is_too_large_is_refused), RUN(streams_are_named_by_arn_as_well))

@@ -1,5 +1,5 @@
-/* SubscribeToShard from its first byte to its last: pushes, heartbeats, take-over, shard end, clients
- * that leave, sleep or are too slow. All on a clock that only the test moves. */
+/* SubscribeToShard from its first byte to its last: pushes, heartbeats, take-over, shard end,
+ * clients that leave, sleep or are too slow. All on a clock that only the test moves. */
 #include "unit/bridge/bridge_fixture.h"
 #include "bridge/meter.h"
 
@@ -13,7 +13,9 @@ static void begin(int shards)
     EXPECT_OK(cx_create(&f.cx, "s", shards));
     boss = bx_connect(&f);
     EXPECT_EQ(BX_CALL(&f, boss, "RegisterStreamConsumer",
-                      "{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\",\"ConsumerName\":\"c\"}"), 200);
+                      "{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/"
+                      "s\",\"ConsumerName\":\"c\"}"),
+              200);
     snprintf(consumer, sizeof consumer, "%s", bx_text(boss->body, "\"ConsumerARN\":\""));
     bx_put(&f, boss, "s", "AAAA");      /* opens the log */
 }
@@ -23,8 +25,9 @@ static struct bx_client *subscribe(int shard, const char *type)
     struct bx_client *c = bx_connect(&f);
     char body[1024];
     snprintf(body, sizeof body,
-             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-%012d\",\"StartingPosition\":{\"Type\":\"%s\"}}", consumer, shard,
-             type);
+             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-%012d\",\"StartingPosition\":{\"Type\":"
+             "\"%s\"}}",
+             consumer, shard, type);
     bx_send(&f, c, "SubscribeToShard", body);
     bx_turn(&f);
     return c;
@@ -57,7 +60,8 @@ TEST(records_are_pushed_after_an_initial_response)
 {
     begin(1);
     struct bx_client *c = subscribe(0, "TRIM_HORIZON");
-    const char *initial = strstr(seen(c), "initial-response"), *event = strstr(c->bytes, "SubscribeToShardEvent");
+    const char *initial = strstr(seen(c), "initial-response"),
+               *event = strstr(c->bytes, "SubscribeToShardEvent");
     EXPECT(strncmp(c->bytes, "HTTP/1.1 200", 12) == 0);
     EXPECT(initial != NULL && event != NULL && initial < event);
     EXPECT_EQ(records(c), 1);
@@ -104,7 +108,8 @@ TEST(a_second_subscription_waits_five_seconds_and_then_takes_over)
     struct bx_client *refused = subscribe(0, "LATEST");
     EXPECT(strncmp(refused->bytes, "HTTP/1.1 400", 12) == 0);
     EXPECT_HAS(refused->bytes, "ResourceInUseException");
-    EXPECT_HAS(refused->bytes, "Another active subscription exists for this consumer: 000000000000:s:shardId-000000000000:c");
+    EXPECT_HAS(refused->bytes, "Another active subscription exists for this consumer: "
+                               "000000000000:s:shardId-000000000000:c");
     EXPECT(!is_over(first));
     bx_advance(&f, 200);
     struct bx_client *second = subscribe(0, "LATEST");
@@ -184,8 +189,10 @@ TEST(a_client_that_leaves_before_its_position_is_known_harms_nobody)
     struct bx_client *c = bx_connect(&f);
     char body[1024];
     snprintf(body, sizeof body,
-             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\",\"StartingPosition\":{\"Type\":\"AT_TIMESTAMP\","
-             "\"Timestamp\":1}}", consumer);
+             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\",\"StartingPosition\":{"
+             "\"Type\":\"AT_TIMESTAMP\","
+             "\"Timestamp\":1}}",
+             consumer);
     bx_send(&f, c, "SubscribeToShard", body);
     bx_loop_turn(&f);                   /* storage has the look-up */
     bx_disconnect(c);
@@ -203,7 +210,8 @@ TEST(a_slow_client_holds_back_its_own_stream_and_loses_nothing)
     slow->paused = true;
     char *body = NEW_ARRAY(char, BYTES + 256);
     for (int i = 0; i < COUNT; i++) {
-        snprintf(body, BYTES + 256, "{\"StreamName\":\"s\",\"PartitionKey\":\"n%d\",\"Data\":\"%s\"}", i, data);
+        snprintf(body, BYTES + 256,
+                 "{\"StreamName\":\"s\",\"PartitionKey\":\"n%d\",\"Data\":\"%s\"}", i, data);
         EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
     }
     mem_free(body);
@@ -213,7 +221,10 @@ TEST(a_slow_client_holds_back_its_own_stream_and_loses_nothing)
     writer_init(&page, 1 << 20);
     bridge_collect(&page, f.bridge);
     writer_i8(&page, 0);
-    long pushed = strtol(bx_text((char *)page.data, "aws_kinesis_subscribe_to_shard_event_records_sum{stream_name=\"s\"} "), NULL, 10);
+    long pushed =
+        strtol(bx_text((char *)page.data,
+                       "aws_kinesis_subscribe_to_shard_event_records_sum{stream_name=\"s\"} "),
+               NULL, 10);
     EXPECT(pushed > 0 && pushed < COUNT / 2);
     writer_done(&page);
     topic_unref(t);
@@ -234,7 +245,8 @@ TEST(heartbeats_go_on_after_the_pipe_was_full)
 {
     begin(1);
     static char body[900 << 10];
-    int head = snprintf(body, sizeof body, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
+    int head = snprintf(body, sizeof body,
+                        "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
     memset(body + head, 'A', 800 << 10);
     snprintf(body + head + (800 << 10), 8, "\"}");
     for (int i = 0; i < 6; i++) EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
@@ -256,7 +268,8 @@ TEST(a_consumer_or_stream_that_goes_ends_the_subscription)
 {
     begin(1);
     struct bx_client *c = subscribe(0, "LATEST");
-    EXPECT_EQ(BX_CALL(&f, boss, "DeregisterStreamConsumer", "{\"ConsumerARN\":\"%s\"}", consumer), 200);
+    EXPECT_EQ(BX_CALL(&f, boss, "DeregisterStreamConsumer", "{\"ConsumerARN\":\"%s\"}", consumer),
+              200);
     bx_turn(&f);
     EXPECT(is_over(c));
     EXPECT_HAS(seen(c), "ResourceNotFoundException");
@@ -264,7 +277,9 @@ TEST(a_consumer_or_stream_that_goes_ends_the_subscription)
 
     begin(1);
     c = subscribe(0, "LATEST");
-    EXPECT_EQ(BX_CALL(&f, boss, "DeleteStream", "{\"StreamName\":\"s\",\"EnforceConsumerDeletion\":true}"), 200);
+    EXPECT_EQ(BX_CALL(&f, boss, "DeleteStream",
+                      "{\"StreamName\":\"s\",\"EnforceConsumerDeletion\":true}"),
+              200);
     bx_turn(&f);
     EXPECT(is_over(c));
     EXPECT_HAS(seen(c), "ResourceNotFoundException");
@@ -273,9 +288,12 @@ TEST(a_consumer_or_stream_that_goes_ends_the_subscription)
 
 TESTS(RUN(records_are_pushed_after_an_initial_response), RUN(latest_begins_behind_what_is_there),
       RUN(an_empty_event_comes_at_least_every_five_seconds_until_five_minutes_are_over),
-      RUN(a_second_subscription_waits_five_seconds_and_then_takes_over), RUN(another_shard_is_another_subscription),
-      RUN(a_shard_that_ends_names_its_children_once_and_no_continuation), RUN(a_log_that_is_not_open_is_read_from_disk),
+      RUN(a_second_subscription_waits_five_seconds_and_then_takes_over),
+      RUN(another_shard_is_another_subscription),
+      RUN(a_shard_that_ends_names_its_children_once_and_no_continuation),
+      RUN(a_log_that_is_not_open_is_read_from_disk),
       RUN(a_client_that_leaves_while_its_watch_flies_harms_nobody),
       RUN(a_client_that_leaves_before_its_position_is_known_harms_nobody),
-      RUN(a_slow_client_holds_back_its_own_stream_and_loses_nothing), RUN(heartbeats_go_on_after_the_pipe_was_full),
+      RUN(a_slow_client_holds_back_its_own_stream_and_loses_nothing),
+      RUN(heartbeats_go_on_after_the_pipe_was_full),
       RUN(a_consumer_or_stream_that_goes_ends_the_subscription))

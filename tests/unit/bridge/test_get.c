@@ -1,5 +1,5 @@
-/* Stored batches rendered as Kinesis records: what Kafka producers wrote and Kinesis has no place for,
- * windows, caps. */
+/* Stored batches rendered as Kinesis records: what Kafka producers wrote and Kinesis has no place
+ * for, windows, caps. */
 #include <zlib.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -49,18 +49,21 @@ static void store(const struct one *records, int count)
     struct batch_size size;
     batch_size_init(&size, 0);
     for (int i = 0; i < count; i++)
-        batch_size_add(&size, 0, records[i].key, bytes_is_null(records[i].value) ? -1 : (int64_t)records[i].value.len,
+        batch_size_add(&size, 0, records[i].key,
+                       bytes_is_null(records[i].value) ? -1 : (int64_t)records[i].value.len,
                        &header, records[i].header_count);
     struct slab *slab = slab_new(NULL, size.bytes);
     struct batch_builder b;
     batch_builder_init(&b, slab->data, size.bytes, 0);
     for (int i = 0; i < count; i++)
-        batch_builder_add(&b, 0, records[i].key, records[i].value, &header, records[i].header_count);
+        batch_builder_add(&b, 0, records[i].key, records[i].value, &header,
+                          records[i].header_count);
     slab->len = batch_builder_finish(&b);
     int64_t base = stored.bounds.last_stable;
     batch_set_base_offset(slab->data, base);
     batches[stored.count++] = (struct batch_view){
-        .bytes = {.slab = slab, .bytes = slab_bytes(slab)}, .base_offset = base, .last_offset = base + count - 1,
+        .bytes = {.slab = slab, .bytes = slab_bytes(slab)}, .base_offset = base,
+        .last_offset = base + count - 1,
         .arrival_ms = 5000};
     stored.bounds.last_stable = stored.bounds.high_watermark = base + count;
     stored.bounds.arrival_last_ms = 5000;
@@ -76,7 +79,8 @@ static void rewrite_last(bool gzip, bool control)
     const uint8_t *from = v->bytes.bytes.data + BATCH_HEADER_BYTES;
     struct slab *slab = slab_new(NULL, BATCH_HEADER_BYTES + len + 256);
     if (gzip) {
-        z_stream z = {.next_in = (uint8_t *)from, .avail_in = (uInt)len, .next_out = slab->data + BATCH_HEADER_BYTES,
+        z_stream z = {.next_in = (uint8_t *)from, .avail_in = (uInt)len,
+                      .next_out = slab->data + BATCH_HEADER_BYTES,
                       .avail_out = (uInt)len + 256};
         EXPECT_EQ(deflateInit2(&z, 9, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
         EXPECT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -128,7 +132,9 @@ TEST(text_keys_are_themselves_and_the_rest_is_kept)
 TEST(null_and_empty_keys_are_named_after_their_offset_and_no_value_is_empty_data)
 {
     begin();
-    struct one records[] = {{BYTES_NULL, BYTES_LIT("a"), 0}, {BYTES_LIT(""), BYTES_NULL, 0}, {BYTES_NULL, BYTES_LIT(""), 0}};
+    struct one records[] = {{BYTES_NULL, BYTES_LIT("a"), 0},
+                            {BYTES_LIT(""), BYTES_NULL, 0},
+                            {BYTES_NULL, BYTES_LIT(""), 0}};
     store(records, 3);
     struct get_page page = render_all();
     EXPECT_EQ(page.count, 3);
@@ -209,10 +215,13 @@ TEST(control_batches_are_passed_over)
 TEST(the_window_and_the_last_stable_offset_cut)
 {
     begin();
-    struct one three[] = {{BYTES_LIT("a"), BYTES_LIT(""), 0}, {BYTES_LIT("b"), BYTES_LIT(""), 0}, {BYTES_LIT("c"), BYTES_LIT(""), 0}};
+    struct one three[] = {{BYTES_LIT("a"), BYTES_LIT(""), 0},
+                          {BYTES_LIT("b"), BYTES_LIT(""), 0},
+                          {BYTES_LIT("c"), BYTES_LIT(""), 0}};
     store(three, 3);
     store(three, 3);
-    struct get_page page = render(1, GET_RECORDS_MAX, GET_BYTES_MAX);      /* from the middle of a batch */
+    /* From the middle of a batch. */
+    struct get_page page = render(1, GET_RECORDS_MAX, GET_BYTES_MAX);
     EXPECT_EQ(page.count, 5);
     EXPECT_BYTES(page.records[0].partition_key, "b");
     shard.end_offset = 3;
@@ -262,6 +271,7 @@ TEST(an_arena_that_is_too_small_is_told)
 TESTS(RUN(text_keys_are_themselves_and_the_rest_is_kept),
       RUN(null_and_empty_keys_are_named_after_their_offset_and_no_value_is_empty_data),
       RUN(keys_that_no_partition_key_can_be_have_a_form_of_their_own),
-      RUN(compressed_batches_are_unpacked_and_outlive_the_unpacking), RUN(control_batches_are_passed_over),
-      RUN(the_window_and_the_last_stable_offset_cut), RUN(pages_are_cut_by_count_and_bytes_but_never_empty),
+      RUN(compressed_batches_are_unpacked_and_outlive_the_unpacking),
+      RUN(control_batches_are_passed_over), RUN(the_window_and_the_last_stable_offset_cut),
+      RUN(pages_are_cut_by_count_and_bytes_but_never_empty),
       RUN(an_arena_that_is_too_small_is_told))

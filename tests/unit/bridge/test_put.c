@@ -1,5 +1,5 @@
-/* PutRecord and PutRecords: routing by hash, a reshard under way at every moment of a put, limits a record,
- * sizes. */
+/* PutRecord and PutRecords: routing by hash, a reshard under way at every moment of a put, limits a
+ * record, sizes. */
 #include "unit/bridge/bridge_fixture.h"
 
 static struct bx f;
@@ -12,9 +12,10 @@ static void begin(int shards)
     c = bx_connect(&f);
 }
 
-#define PUT(hash, ...)                                                                                   \
-    BX_CALL(&f, c, "PutRecord",                                                                          \
-            "{\"StreamName\":\"s\",\"Data\":\"AAAA\",\"PartitionKey\":\"k\",\"ExplicitHashKey\":\"" hash "\"}" __VA_ARGS__)
+#define PUT(hash, ...)                                                                             \
+    BX_CALL(&f, c, "PutRecord",                                                                    \
+            "{\"StreamName\":\"s\",\"Data\":\"AAAA\",\"PartitionKey\":\"k\",\"ExplicitHashKey\":"  \
+            "\"" hash "\"}" __VA_ARGS__)
 #define HASH_MAX "340282366920938463463374607431768211455"
 #define HASH_MIDDLE "170141183460469231731687303715884105728"
 
@@ -28,10 +29,12 @@ TEST(a_record_goes_where_its_hash_lives)
     EXPECT_EQ(PUT(HASH_MIDDLE), 200);
     EXPECT_HAS(c->body, "\"ShardId\":\"shardId-000000000001\"");
     EXPECT_EQ(PUT("340282366920938463463374607431768211456"), 400);
-    EXPECT_HAS(c->body, "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was "
-                        "340282366920938463463374607431768211456");
+    EXPECT_HAS(c->body, "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, "
+                        "2^128-1]. Specified value was 340282366920938463463374607431768211456");
     /* MD5 of "a" is 0cc1...: the lower half. */
-    EXPECT_EQ(BX_CALL(&f, c, "PutRecord", "{\"StreamName\":\"s\",\"Data\":\"AAAA\",\"PartitionKey\":\"a\"}"), 200);
+    EXPECT_EQ(BX_CALL(&f, c, "PutRecord",
+                      "{\"StreamName\":\"s\",\"Data\":\"AAAA\",\"PartitionKey\":\"a\"}"),
+              200);
     EXPECT_HAS(c->body, "\"ShardId\":\"shardId-000000000000\"");
     bx_done(&f);
 }
@@ -43,8 +46,8 @@ TEST(a_batch_keeps_its_order_in_each_shard)
     int at = snprintf(body, sizeof body, "{\"StreamName\":\"s\",\"Records\":[");
     for (int i = 0; i < 100; i++)
         at += snprintf(body + at, sizeof body - (size_t)at,
-                       "%s{\"Data\":\"AAAA\",\"PartitionKey\":\"n%d\",\"ExplicitHashKey\":\"%s\"}", i ? "," : "", i,
-                       i % 2 ? HASH_MAX : "0");
+                       "%s{\"Data\":\"AAAA\",\"PartitionKey\":\"n%d\",\"ExplicitHashKey\":\"%s\"}",
+                       i ? "," : "", i, i % 2 ? HASH_MAX : "0");
     snprintf(body + at, sizeof body - (size_t)at, "]}");
     EXPECT_EQ(bx_call(&f, c, "PutRecords", body), 200);
     EXPECT_HAS(c->body, "\"FailedRecordCount\":0");
@@ -67,22 +70,24 @@ static void on_split(struct control *control)
     topic_unref(TAKE(control->topic));
 }
 
-/* A split stands still after each of its steps, and a put arrives there: it is acknowledged once, by one
- * shard, and read back from that shard. */
+/* A split stands still after each of its steps, and a put arrives there: it is acknowledged once,
+ * by one shard, and read back from that shard. */
 TEST(a_put_at_any_moment_of_a_split_lands_in_one_window)
 {
     int moved = 0;
     for (int step = 0; step < 12; step++) {
         begin(1);
         EXPECT_EQ(PUT("0"), 200);
-        struct control split = {.kind = CONTROL_SPLIT, .name = BYTES_LIT("s"), .hash_first = bx_half(), .done = on_split};
+        struct control split = {.kind = CONTROL_SPLIT, .name = BYTES_LIT("s"),
+                                .hash_first = bx_half(), .done = on_split};
         store_control(f.cx.s, &split);
         for (int i = 0; i < step; i++) store_turn(f.cx.s);
         struct topic *before = cx_topic(&f.cx, "s");
         int open_before = topic_open_shards(before);
         topic_unref(before);
         bx_send(&f, c, "PutRecord",
-                "{\"StreamName\":\"s\",\"Data\":\"AAAA\",\"PartitionKey\":\"new\",\"ExplicitHashKey\":\"" HASH_MAX "\"}");
+                "{\"StreamName\":\"s\",\"Data\":\"AAAA\",\"PartitionKey\":\"new\","
+                "\"ExplicitHashKey\":\"" HASH_MAX "\"}");
         bx_loop_turn(&f);
         EXPECT_EQ(bx_receive(&f, c), 200);
         EXPECT_OK(split.err);
@@ -108,14 +113,17 @@ TEST(the_limits_of_a_shard_are_told_record_by_record)
         int at = snprintf(body, sizeof body, "{\"StreamName\":\"s\",\"Records\":[");
         for (int i = 0; i < 400; i++)
             at += snprintf(body + at, sizeof body - (size_t)at,
-                           "%s{\"Data\":\"\",\"PartitionKey\":\"k\",\"ExplicitHashKey\":\"0\"}", i ? "," : "");
+                           "%s{\"Data\":\"\",\"PartitionKey\":\"k\",\"ExplicitHashKey\":\"0\"}",
+                           i ? "," : "");
         snprintf(body + at, sizeof body - (size_t)at, "]}");
         EXPECT_EQ(bx_call(&f, c, "PutRecords", body), 200);
         refused += bx_count(c->body, "\"ErrorCode\":\"ProvisionedThroughputExceededException\"");
     }
     EXPECT_EQ(refused, 200);
     EXPECT_HAS(c->body, "\"FailedRecordCount\":200");
-    EXPECT_HAS(c->body, "Rate exceeded for shard shardId-000000000000 in stream s under account 000000000000.");
+    EXPECT_HAS(
+        c->body,
+        "Rate exceeded for shard shardId-000000000000 in stream s under account 000000000000.");
     EXPECT_EQ(bx_count(c->body, "\"SequenceNumber\""), 200);
     EXPECT_EQ(PUT("0"), 400);
     EXPECT_HAS(c->body, "ProvisionedThroughputExceededException");
@@ -137,7 +145,9 @@ TEST(a_record_may_be_a_mebibyte_and_no_more)
     EXPECT_EQ(bx_call(&f, c, "PutRecord", body), 200);
     body[at + LEN - 2] = 'A';                               /* one byte more */
     EXPECT_EQ(bx_call(&f, c, "PutRecord", body), 400);
-    EXPECT_HAS(c->body, "Record size of 1048577 bytes is larger than the stream's MaxRecordSizeInKiB of 1024");
+    EXPECT_HAS(
+        c->body,
+        "Record size of 1048577 bytes is larger than the stream's MaxRecordSizeInKiB of 1024");
     mem_free(body);
     bx_done(&f);
 }
@@ -149,7 +159,8 @@ TEST(a_full_disk_is_an_internal_failure_and_nothing_was_written)
     kv_mem_set_full(f.cx.kv, true);
     EXPECT_EQ(PUT("0"), 500);
     EXPECT_HAS(c->body, "InternalFailure");
-    EXPECT_EQ(bx_read(&f, c, bx_iterator(&f, c, "s", 0, "TRIM_HORIZON")), 200);     /* reading goes on */
+    /* Reading goes on. */
+    EXPECT_EQ(bx_read(&f, c, bx_iterator(&f, c, "s", 0, "TRIM_HORIZON")), 200);
     EXPECT_EQ(bx_count(c->body, "\"PartitionKey\""), 1);
     kv_mem_set_full(f.cx.kv, false);
     int status = 0;
@@ -179,16 +190,19 @@ static enum batch_codec newest_codec(int32_t *ret_count)
 
 TEST(what_is_put_lies_in_the_codec_of_the_topic)
 {
-    static const char *const types[] = {"producer", "gzip", "snappy", "lz4", "zstd", "uncompressed"};
-    static const enum batch_codec codecs[] = {CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD, CODEC_NONE};
+    static const char *const types[] = {"producer", "gzip", "snappy",
+                                        "lz4",      "zstd", "uncompressed"};
+    static const enum batch_codec codecs[] = {CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY,
+                                              CODEC_LZ4,  CODEC_ZSTD, CODEC_NONE};
     static char body[64 << 10];
     begin(1);
     for (int i = 0; i < 6; i++) {
         EXPECT_OK(cx_config(&f.cx, "s", CONFIG_SET, "compression.type", types[i]));
         int at = snprintf(body, sizeof body, "{\"StreamName\":\"s\",\"Records\":[");
         for (int k = 0; k < 50; k++)
-            at += snprintf(body + at, sizeof body - (size_t)at, "%s{\"Data\":\"AAAA\",\"PartitionKey\":\"%s-%d\"}",
-                           k ? "," : "", types[i], k);
+            at += snprintf(body + at, sizeof body - (size_t)at,
+                           "%s{\"Data\":\"AAAA\",\"PartitionKey\":\"%s-%d\"}", k ? "," : "",
+                           types[i], k);
         snprintf(body + at, sizeof body - (size_t)at, "]}");
         EXPECT_EQ(bx_call(&f, c, "PutRecords", body), 200);
         EXPECT_HAS(c->body, "\"FailedRecordCount\":0");
@@ -208,6 +222,9 @@ TEST(what_is_put_lies_in_the_codec_of_the_topic)
     bx_done(&f);
 }
 
-TESTS(RUN(what_is_put_lies_in_the_codec_of_the_topic), RUN(a_record_goes_where_its_hash_lives), RUN(a_batch_keeps_its_order_in_each_shard),
-      RUN(a_put_at_any_moment_of_a_split_lands_in_one_window), RUN(the_limits_of_a_shard_are_told_record_by_record),
-      RUN(a_record_may_be_a_mebibyte_and_no_more), RUN(a_full_disk_is_an_internal_failure_and_nothing_was_written))
+TESTS(RUN(what_is_put_lies_in_the_codec_of_the_topic), RUN(a_record_goes_where_its_hash_lives),
+      RUN(a_batch_keeps_its_order_in_each_shard),
+      RUN(a_put_at_any_moment_of_a_split_lands_in_one_window),
+      RUN(the_limits_of_a_shard_are_told_record_by_record),
+      RUN(a_record_may_be_a_mebibyte_and_no_more),
+      RUN(a_full_disk_is_an_internal_failure_and_nothing_was_written))

@@ -1,5 +1,5 @@
-/* GetShardIterator and GetRecords: windows, children, starting points, what a reshard or retention does
- * to a reader. */
+/* GetShardIterator and GetRecords: windows, children, starting points, what a reshard or retention
+ * does to a reader. */
 #include "unit/bridge/bridge_fixture.h"
 
 static struct bx f;
@@ -16,7 +16,8 @@ static void begin(int shards)
 /* One never comes without the other: KCL waits for ever otherwise. */
 static bool shard_ended(void)
 {
-    bool next = strstr(c->body, "\"NextShardIterator\":\"") != NULL, children = strstr(c->body, "\"ChildShards\":[{") != NULL;
+    bool next = strstr(c->body, "\"NextShardIterator\":\"") != NULL,
+         children = strstr(c->body, "\"ChildShards\":[{") != NULL;
     EXPECT(next != children);
     return children;
 }
@@ -65,16 +66,17 @@ TEST(an_open_shard_has_a_next_iterator_and_a_closed_one_children)
     bx_done(&f);
 }
 
-/* The request found its shard open; before it was read, the shard was split and its child on the same
- * partition got a record. */
+/* The request found its shard open; before it was read, the shard was split and its child on the
+ * same partition got a record. */
 TEST(a_reshard_under_a_reader_shows_it_no_record_of_the_child)
 {
     begin(1);
-    bx_restart(&f);                             /* the log is not open: the request goes through storage */
+    bx_restart(&f);                      /* the log is not open: the request goes through storage */
     c = bx_connect(&f);
     struct bx_client *other = bx_connect(&f);
     char body[1024];
-    snprintf(body, sizeof body, "{\"ShardIterator\":\"%s\"}", bx_iterator(&f, c, "s", 0, "TRIM_HORIZON"));
+    snprintf(body, sizeof body, "{\"ShardIterator\":\"%s\"}",
+             bx_iterator(&f, c, "s", 0, "TRIM_HORIZON"));
     bx_send(&f, c, "GetRecords", body);
     bx_loop_turn(&f);
     EXPECT_OK(cx_split(&f.cx, "s", 0, bx_half()));
@@ -82,7 +84,8 @@ TEST(a_reshard_under_a_reader_shows_it_no_record_of_the_child)
     for (int32_t i = 0; i < t->shard_count; i++) {
         if (t->shards[i].end_offset >= 0) continue;
         struct cx_append a;
-        cx_append_begin(&f.cx, &a, t, t->shards[i].partition, t->shards[i].index, BYTES_LIT("child"));
+        cx_append_begin(&f.cx, &a, t, t->shards[i].partition, t->shards[i].index,
+                        BYTES_LIT("child"));
         cx_turn(&f.cx);
         EXPECT(a.done);
         EXPECT_OK(a.append.err);
@@ -113,14 +116,18 @@ TEST(a_page_is_cut_where_the_limit_says_and_goes_on_there)
     bx_done(&f);
 }
 
-#define ITERATOR(...) BX_CALL(&f, c, "GetShardIterator", "{\"StreamName\":\"s\",\"ShardId\":\"shardId-000000000000\"," __VA_ARGS__)
+#define ITERATOR(...)                                                                              \
+    BX_CALL(&f, c, "GetShardIterator",                                                             \
+            "{\"StreamName\":\"s\",\"ShardId\":\"shardId-000000000000\"," __VA_ARGS__)
 
 TEST(starting_points_read_what_they_name)
 {
     begin(1);
     cx_advance_ms(1000);
     int64_t second_ms = clock_wall_ms();
-    EXPECT_EQ(BX_CALL(&f, c, "PutRecord", "{\"StreamName\":\"s\",\"Data\":\"AQEB\",\"PartitionKey\":\"k\"}"), 200);
+    EXPECT_EQ(BX_CALL(&f, c, "PutRecord",
+                      "{\"StreamName\":\"s\",\"Data\":\"AQEB\",\"PartitionKey\":\"k\"}"),
+              200);
     char number[64];
     snprintf(number, sizeof number, "%s", bx_text(c->body, "\"SequenceNumber\":\""));
     cx_advance_ms(1000);
@@ -130,18 +137,22 @@ TEST(starting_points_read_what_they_name)
         int count;
     } cases[] = {{"AT_SEQUENCE_NUMBER", 2}, {"AFTER_SEQUENCE_NUMBER", 1}};
     for (int i = 0; i < 2; i++) {
-        EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"%s\",\"StartingSequenceNumber\":\"%s\"}", cases[i].type, number), 200);
+        EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"%s\",\"StartingSequenceNumber\":\"%s\"}",
+                           cases[i].type, number),
+                  200);
         EXPECT_EQ(bx_read(&f, c, bx_text(c->body, "\"ShardIterator\":\"")), 200);
         EXPECT_EQ(bx_count(c->body, "\"PartitionKey\""), cases[i].count);
     }
     for (int late = 0; late < 2; late++) {
         int64_t ms = second_ms + late;
-        EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"AT_TIMESTAMP\",\"Timestamp\":%lld.%03lld}", (long long)ms / 1000,
-                           (long long)ms % 1000), 200);
+        EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"AT_TIMESTAMP\",\"Timestamp\":%lld.%03lld}",
+                           (long long)ms / 1000, (long long)ms % 1000),
+                  200);
         EXPECT_EQ(bx_read(&f, c, bx_text(c->body, "\"ShardIterator\":\"")), 200);
         EXPECT_EQ(bx_count(c->body, "\"PartitionKey\""), 2 - late);
     }
-    const char *latest = bx_iterator(&f, c, "s", 0, "LATEST");      /* fixed now, not at the first read */
+    /* Fixed now, not at the first read. */
+    const char *latest = bx_iterator(&f, c, "s", 0, "LATEST");
     bx_put(&f, c, "s", "AwMD");
     EXPECT_EQ(bx_read(&f, c, latest), 200);
     EXPECT_EQ(bx_count(c->body, "\"PartitionKey\""), 1);
@@ -163,18 +174,34 @@ TEST(starting_points_are_refused_in_the_words_of_aws)
     EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"AT_TIMESTAMP\",\"Timestamp\":9999999999}"), 400);
     EXPECT_HAS(c->body, "cannot be greater than the currentTimestampInMillis");
 #define NINES "99999999999999999999999999999999999999999999999999999999"
-    EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"" NINES "\"}"), 400);
-    EXPECT_HAS(c->body, "StartingSequenceNumber " NINES " used in GetShardIterator on shard shardId-000000000000 in stream s");
+    EXPECT_EQ(ITERATOR(
+                  "\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"" NINES
+                  "\"}"),
+              400);
+    EXPECT_HAS(c->body, "StartingSequenceNumber " NINES
+                        " used in GetShardIterator on shard shardId-000000000000 in stream s");
     sequence_format(t->shards[1].created_ms, 1, 0, t->shards[1].created_ms, number);
-    EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"%s\"}", number), 400);
-    EXPECT_HAS(c->body, "It encodes shardId-000000000001, while it was used in a call to a shard with shardId-000000000000");
+    EXPECT_EQ(
+        ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"%s\"}",
+                 number),
+        400);
+    EXPECT_HAS(c->body, "It encodes shardId-000000000001, while it was used in a call to a shard "
+                        "with shardId-000000000000");
     sequence_format(t->shards[0].created_ms + 5000, 0, 0, t->shards[0].created_ms + 5000, number);
-    EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"%s\"}", number), 400);
+    EXPECT_EQ(
+        ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"%s\"}",
+                 number),
+        400);
     EXPECT_HAS(c->body, "did not come from this stream.");
-    EXPECT_EQ(ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"0\"}"), 500);
+    EXPECT_EQ(ITERATOR(
+                  "\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"0\"}"),
+              500);
     EXPECT_EQ(BX_CALL(&f, c, "GetShardIterator",
-                      "{\"StreamName\":\"s\",\"ShardId\":\"shardId-000000000009\",\"ShardIteratorType\":\"LATEST\"}"), 400);
-    EXPECT_HAS(c->body, "Shard shardId-000000000009 in stream s under account 000000000000 does not exist");
+                      "{\"StreamName\":\"s\",\"ShardId\":\"shardId-000000000009\","
+                      "\"ShardIteratorType\":\"LATEST\"}"),
+              400);
+    EXPECT_HAS(c->body,
+               "Shard shardId-000000000009 in stream s under account 000000000000 does not exist");
     topic_unref(t);
     bx_done(&f);
 }
@@ -211,16 +238,22 @@ TEST(streams_show_what_they_are_going_through)
     const char *summary = "{\"StreamName\":\"s\"}";
     EXPECT_EQ(bx_call(&f, c, "DescribeStreamSummary", summary), 200);
     EXPECT_HAS(c->body, "\"StreamStatus\":\"CREATING\"");
-    EXPECT_EQ(BX_CALL(&f, c, "PutRecord", "{\"StreamName\":\"s\",\"Data\":\"\",\"PartitionKey\":\"k\"}"), 400);
+    EXPECT_EQ(BX_CALL(&f, c, "PutRecord",
+                      "{\"StreamName\":\"s\",\"Data\":\"\",\"PartitionKey\":\"k\"}"),
+              400);
     EXPECT_HAS(c->body, "Stream s under account 000000000000 not found.");
     EXPECT_EQ(BX_CALL(&f, c, "SplitShard",
-                      "{\"StreamName\":\"s\",\"ShardToSplit\":\"shardId-000000000000\",\"NewStartingHashKey\":\"99\"}"), 400);
+                      "{\"StreamName\":\"s\",\"ShardToSplit\":\"shardId-000000000000\","
+                      "\"NewStartingHashKey\":\"99\"}"),
+              400);
     EXPECT_HAS(c->body, "ResourceInUseException");
     cx_advance_ms(500);
     EXPECT_EQ(bx_call(&f, c, "DescribeStreamSummary", summary), 200);
     EXPECT_HAS(c->body, "\"StreamStatus\":\"ACTIVE\"");
     EXPECT_EQ(BX_CALL(&f, c, "SplitShard",
-                      "{\"StreamName\":\"s\",\"ShardToSplit\":\"shardId-000000000000\",\"NewStartingHashKey\":\"99\"}"), 200);
+                      "{\"StreamName\":\"s\",\"ShardToSplit\":\"shardId-000000000000\","
+                      "\"NewStartingHashKey\":\"99\"}"),
+              200);
     EXPECT_EQ(bx_call(&f, c, "DescribeStreamSummary", summary), 200);
     EXPECT_HAS(c->body, "\"StreamStatus\":\"UPDATING\"");
     cx_advance_ms(1100);
@@ -231,6 +264,8 @@ TEST(streams_show_what_they_are_going_through)
 }
 
 TESTS(RUN(an_open_shard_has_a_next_iterator_and_a_closed_one_children),
-      RUN(a_reshard_under_a_reader_shows_it_no_record_of_the_child), RUN(a_page_is_cut_where_the_limit_says_and_goes_on_there),
-      RUN(starting_points_read_what_they_name), RUN(starting_points_are_refused_in_the_words_of_aws),
+      RUN(a_reshard_under_a_reader_shows_it_no_record_of_the_child),
+      RUN(a_page_is_cut_where_the_limit_says_and_goes_on_there),
+      RUN(starting_points_read_what_they_name),
+      RUN(starting_points_are_refused_in_the_words_of_aws),
       RUN(iterators_end_and_cannot_be_made_up), RUN(streams_show_what_they_are_going_through))

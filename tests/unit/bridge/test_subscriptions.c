@@ -1,4 +1,5 @@
-/* Places of subscriptions: taken, refused, taken over, dropped, and lost while their owner leaves. */
+/* Places of subscriptions: taken, refused, taken over, dropped, and lost while their owner
+ * leaves. */
 #include "bridge/subscriptions.h"
 
 #include <stdio.h>
@@ -38,14 +39,19 @@ static void end(void)
 
 static struct owner owner(const char *consumer, int shard, int64_t now_ms)
 {
-    return (struct owner){.place = {.topic_id = STREAM, .shard = shard, .consumer = bytes_str(consumer),
-                                    .started_ms = now_ms, .loop = loop, .lost = on_lost}};
+    return (struct owner){.place = {.topic_id = STREAM,
+                                    .shard = shard,
+                                    .consumer = bytes_str(consumer),
+                                    .started_ms = now_ms,
+                                    .loop = loop,
+                                    .lost = on_lost}};
 }
 
 TEST(a_place_is_one_consumers_and_shards)
 {
     begin();
-    struct owner a = owner("a", 0, 0), b = owner("b", 0, 0), a1 = owner("a", 1, 0), other = owner("a", 0, 0);
+    struct owner a = owner("a", 0, 0), b = owner("b", 0, 0), a1 = owner("a", 1, 0),
+                 other = owner("a", 0, 0);
     other.place.topic_id = (struct uuid){{2}};
     EXPECT_OK(subscriptions_take(s, &a.place));
     EXPECT_OK(subscriptions_take(s, &b.place));
@@ -56,7 +62,8 @@ TEST(a_place_is_one_consumers_and_shards)
     struct owner again = owner("a", 0, 1);
     EXPECT_OK(subscriptions_take(s, &again.place));
     EXPECT(subscriptions_leave(s, &again.place));
-    EXPECT(subscriptions_leave(s, &b.place) && subscriptions_leave(s, &a1.place) && subscriptions_leave(s, &other.place));
+    EXPECT(subscriptions_leave(s, &b.place) && subscriptions_leave(s, &a1.place) &&
+           subscriptions_leave(s, &other.place));
     loop_turn(loop, 0);
     EXPECT_EQ(a.lost + b.lost + a1.lost + other.lost + again.lost, 0);
     end();
@@ -65,7 +72,8 @@ TEST(a_place_is_one_consumers_and_shards)
 TEST(an_old_place_is_taken_over_and_a_young_one_is_not)
 {
     begin();
-    struct owner first = owner("a", 0, 1000), early = owner("a", 0, 5999), second = owner("a", 0, 6000);
+    struct owner first = owner("a", 0, 1000), early = owner("a", 0, 5999),
+                 second = owner("a", 0, 6000);
     EXPECT_OK(subscriptions_take(s, &first.place));
     EXPECT_ERR(subscriptions_take(s, &early.place), ERR_RESOURCE_IN_USE);
     EXPECT(subscriptions_leave(s, &early.place));       /* it never held one */
@@ -108,7 +116,8 @@ TEST(a_deregistered_consumer_loses_all_its_places)
     subscriptions_drop(s, &STREAM, BYTES_LIT("a"));
     subscriptions_drop(s, &STREAM, BYTES_LIT("nobody"));
     loop_turn(loop, 0);
-    for (int i = 0; i < 40; i++) EXPECT(a[i].lost == 1 && !a[i].taken_over && subscriptions_leave(s, &a[i].place));
+    for (int i = 0; i < 40; i++)
+        EXPECT(a[i].lost == 1 && !a[i].taken_over && subscriptions_leave(s, &a[i].place));
     EXPECT_EQ(b.lost, 0);
     EXPECT(subscriptions_leave(s, &b.place));
     end();
@@ -134,6 +143,7 @@ TEST(there_are_only_so_many_places)
     end();
 }
 
-TESTS(RUN(a_place_is_one_consumers_and_shards), RUN(an_old_place_is_taken_over_and_a_young_one_is_not),
-      RUN(an_owner_that_leaves_a_lost_place_waits_for_the_news), RUN(a_deregistered_consumer_loses_all_its_places),
-      RUN(there_are_only_so_many_places))
+TESTS(RUN(a_place_is_one_consumers_and_shards),
+      RUN(an_old_place_is_taken_over_and_a_young_one_is_not),
+      RUN(an_owner_that_leaves_a_lost_place_waits_for_the_news),
+      RUN(a_deregistered_consumer_loses_all_its_places), RUN(there_are_only_so_many_places))

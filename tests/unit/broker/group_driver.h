@@ -1,6 +1,6 @@
-/* Bytes become events of several groups and clients, legal ones and wrong ones; after every event the
- * invariants are checked, and at the end time runs until nothing waits any more. Shared by the random
- * test and the fuzzer. */
+/* Bytes become events of several groups and clients, legal ones and wrong ones; after every event
+ * the invariants are checked, and at the end time runs until nothing waits any more. Shared by the
+ * random test and the fuzzer. */
 #ifndef TESTS_GROUP_DRIVER_H
 #define TESTS_GROUP_DRIVER_H
 
@@ -300,7 +300,8 @@ static inline void driver_step(struct driver *d)
     driver_check(d);
 }
 
-/* Time goes on and nobody says anything more: all groups become Empty and all tokens are answered. */
+/* Time goes on and nobody says anything more: all groups become Empty and all tokens are
+ * answered. */
 static inline void driver_drain(struct driver *d)
 {
     uint32_t ticks = 0;

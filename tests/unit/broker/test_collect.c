@@ -1,5 +1,5 @@
-/* /metrics of the Kafka door: names of kafka_exporter, values that move, limits, names that must not
- * break the page. */
+/* /metrics of the Kafka door: names of kafka_exporter, values that move, limits, names that must
+ * not break the page. */
 #include "unit/broker/broker_fixture.h"
 #include "base/metrics.h"
 #include "broker/collect.h"
@@ -50,7 +50,8 @@ static void commit(const char *group, const char *topic, int32_t partition, int6
 {
     struct topic *t = store_topic(cx.s, bytes_str(topic));
     struct offset_entry entry = {
-        .topic_id = t->id, .partition = partition, .offset = offset, .metadata = BYTES_LIT(""), .expire_ms = -1};
+        .topic_id = t->id, .partition = partition, .offset = offset, .metadata = BYTES_LIT(""),
+        .expire_ms = -1};
     EXPECT_OK(cx_commit(&cx, group, &entry, 1));
     topic_unref(t);
 }
@@ -66,15 +67,19 @@ TEST(a_log_not_used_yet_shows_its_partition_and_no_offsets)
     EXPECT(has_line(text, "kafka_brokers 1"));
     EXPECT(has_line(text, "kafka_topic_partitions{topic=\"t\"} 2"));
     EXPECT(has_line(text, "kafka_topic_partition_leader{topic=\"t\",partition=\"1\"} 7"));
-    EXPECT(has_line(text, "kafka_topic_partition_leader_is_preferred{topic=\"t\",partition=\"0\"} 1"));
+    EXPECT(
+        has_line(text, "kafka_topic_partition_leader_is_preferred{topic=\"t\",partition=\"0\"} 1"));
     EXPECT(has_line(text, "kafka_topic_partition_replicas{topic=\"t\",partition=\"0\"} 1"));
     EXPECT(has_line(text, "kafka_topic_partition_in_sync_replica{topic=\"t\",partition=\"0\"} 1"));
-    EXPECT(has_line(text, "kafka_topic_partition_under_replicated_partition{topic=\"t\",partition=\"0\"} 0"));
+    EXPECT(has_line(
+        text, "kafka_topic_partition_under_replicated_partition{topic=\"t\",partition=\"0\"} 0"));
     EXPECT_EQ(count_of(text, "kafka_topic_partition_current_offset{"), 0);
     EXPECT_EQ(count_of(text, "kafka_topic_partition_oldest_offset{"), 0);
     commit("g", "t", 0, 5);
     text = scrape(&f.broker);
-    EXPECT(has_line(text, "kafka_consumergroup_current_offset{consumergroup=\"g\",topic=\"t\",partition=\"0\"} 5"));
+    EXPECT(has_line(
+        text,
+        "kafka_consumergroup_current_offset{consumergroup=\"g\",topic=\"t\",partition=\"0\"} 5"));
     EXPECT_EQ(count_of(text, "kafka_consumergroup_lag{"), 0);       /* not known: nothing is told */
     EXPECT_EQ(count_of(text, "kafka_consumergroup_lag_sum{"), 0);
     cx_done(&cx);
@@ -96,14 +101,19 @@ TEST(offsets_and_lag_follow_appends_and_commits)
     const char *text = scrape(&f.broker);
     EXPECT(has_line(text, "kafka_topic_partition_current_offset{topic=\"a\",partition=\"0\"} 10"));
     EXPECT(has_line(text, "kafka_topic_partition_oldest_offset{topic=\"a\",partition=\"0\"} 0"));
-    EXPECT(has_line(text, "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"a\",partition=\"0\"} 6"));
-    EXPECT(has_line(text, "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"a\",partition=\"1\"} 2"));
+    EXPECT(has_line(text,
+                    "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"a\",partition=\"0\"} 6"));
+    EXPECT(has_line(text,
+                    "kafka_consumergroup_lag{consumergroup=\"g\",topic=\"a\",partition=\"1\"} 2"));
     EXPECT(has_line(text, "kafka_consumergroup_lag_sum{consumergroup=\"g\",topic=\"a\"} 8"));
     EXPECT(has_line(text, "kafka_consumergroup_lag_sum{consumergroup=\"g\",topic=\"b\"} 0"));
-    EXPECT(has_line(text, "kafka_consumergroup_current_offset_sum{consumergroup=\"g\",topic=\"a\"} 5"));
-    EXPECT(has_line(text, "kafka_consumergroup_lag{consumergroup=\"h\",topic=\"a\",partition=\"0\"} 0"));
+    EXPECT(has_line(text,
+                    "kafka_consumergroup_current_offset_sum{consumergroup=\"g\",topic=\"a\"} 5"));
+    EXPECT(has_line(text,
+                    "kafka_consumergroup_lag{consumergroup=\"h\",topic=\"a\",partition=\"0\"} 0"));
     commit("g", "a", 0, 10);
-    EXPECT(has_line(scrape(&f.broker), "kafka_consumergroup_lag_sum{consumergroup=\"g\",topic=\"a\"} 2"));
+    EXPECT(has_line(scrape(&f.broker),
+                    "kafka_consumergroup_lag_sum{consumergroup=\"g\",topic=\"a\"} 2"));
     EXPECT_OK(cx_delete(&cx, "a"));
     EXPECT_EQ(count_of(scrape(&f.broker), "\"a\""), 0);
     cx_done(&cx);
@@ -127,7 +137,7 @@ TEST(each_name_has_one_head_and_odd_names_do_not_break_the_page)
 TEST(what_is_beyond_the_limit_is_counted)
 {
 #ifdef DIGLOT_SANITIZED
-    skip();         /* takes it a minute and shows nothing that a topic of few partitions does not */
+    skip();        /* takes it a minute and shows nothing that a topic of few partitions does not */
 #endif
     struct fake f;
     start(&f);
@@ -158,6 +168,8 @@ TEST(members_of_a_group_are_a_gauge_that_goes_with_it)
     writer_done(&out);
 }
 
-TESTS(RUN(a_log_not_used_yet_shows_its_partition_and_no_offsets), RUN(offsets_and_lag_follow_appends_and_commits),
-      RUN(each_name_has_one_head_and_odd_names_do_not_break_the_page), RUN(what_is_beyond_the_limit_is_counted),
+TESTS(RUN(a_log_not_used_yet_shows_its_partition_and_no_offsets),
+      RUN(offsets_and_lag_follow_appends_and_commits),
+      RUN(each_name_has_one_head_and_odd_names_do_not_break_the_page),
+      RUN(what_is_beyond_the_limit_is_counted),
       RUN(members_of_a_group_are_a_gauge_that_goes_with_it))

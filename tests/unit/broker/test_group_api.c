@@ -665,7 +665,8 @@ TEST(the_coordinator_is_this_node)
             EXPECT_EQ(version >= 4 ? out.coordinators[1].port : out.port,
                       want == 0 ? door.port : -1);
             if (version >= 4) EXPECT_BYTES(out.coordinators[1].key, "g2");
-            struct bytes words = version >= 4 ? out.coordinators[1].error_message : out.error_message;
+            struct bytes words = version >= 4 ? out.coordinators[1].error_message
+                                              : out.error_message;
             if (type == 1) EXPECT(memmem(words.data, words.len, "transactional.id", 16) != NULL);
         }
     }

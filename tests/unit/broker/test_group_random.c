@@ -13,8 +13,9 @@ TEST(groups_stay_sound_whatever_clients_do)
     }
 }
 
-/* A world of well-behaved clients that also die, restart and leave: whenever they are left alone for
- * long enough, every live client is in the one generation with an assignment of that generation. */
+/* A world of well-behaved clients that also die, restart and leave: whenever they are left alone
+ * for long enough, every live client is in the one generation with an assignment of that
+ * generation. */
 enum { CLIENTS = 12, ROUNDS = 300 };
 
 struct client {

@@ -38,9 +38,29 @@ static inline void *room(struct dice *d, size_t bytes)
 /* Characters of every width, and those that JSON must escape. */
 static inline struct bytes random_text(struct dice *d, size_t chars_min, size_t chars_max)
 {
-    static const char *const chars[] = {"a", "Z", "0", "\"", "\\", "/", "\n", "\t", "\x01", "\x1f", "\x7f", " ",
-                                        "\xc2\x80", "\xc3\xa9", "\xe2\x82\xac", "\xef\xbf\xbf", "\xed\x9f\xbf",
-                                        "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "{", "}", ":", ","};
+    static const char *const chars[] = {"a",
+                                        "Z",
+                                        "0",
+                                        "\"",
+                                        "\\",
+                                        "/",
+                                        "\n",
+                                        "\t",
+                                        "\x01",
+                                        "\x1f",
+                                        "\x7f",
+                                        " ",
+                                        "\xc2\x80",
+                                        "\xc3\xa9",
+                                        "\xe2\x82\xac",
+                                        "\xef\xbf\xbf",
+                                        "\xed\x9f\xbf",
+                                        "\xf0\x9f\x98\x80",
+                                        "\xf4\x8f\xbf\xbf",
+                                        "{",
+                                        "}",
+                                        ":",
+                                        ","};
     size_t count = chars_min + roll(d, chars_max - chars_min + 1), len = 0;
     uint8_t *to = room(d, count * 4);
     bool plain = roll(d, 2) == 0;
@@ -73,12 +93,15 @@ static inline struct bytes random_match(struct dice *d, const struct kinesis_sha
 static inline int64_t random_number(struct dice *d, const struct kinesis_shape *shape)
 {
     int64_t low = shape->min == INT64_MIN ? INT32_MIN : shape->min;
-    int64_t high = shape->max == INT64_MAX ? (shape->kind == KINESIS_LONG ? INT64_MAX / 2 : INT32_MAX) : shape->max;
+    int64_t high = shape->max == INT64_MAX
+                       ? (shape->kind == KINESIS_LONG ? INT64_MAX / 2 : INT32_MAX)
+                       : shape->max;
     int64_t v = low + (int64_t)roll(d, (uint64_t)(high - low) + 1);
     return roll(d, 3) ? v : roll(d, 2) ? low : high;
 }
 
-static inline void random_value(struct dice *d, const struct kinesis_shape *shape, void *at, void *aux);
+static inline void random_value(struct dice *d, const struct kinesis_shape *shape, void *at,
+                                void *aux);
 
 static inline struct bytes random_blob(struct dice *d)
 {
@@ -92,7 +115,8 @@ static inline void random_struct(struct dice *d, const struct kinesis_shape *sha
 {
     for (uint32_t i = 0; i < shape->members_count; i++) {
         const struct kinesis_member *m = &shape->members[i];
-        bool has_flag = m->aux_offset != KINESIS_NONE && m->shape->kind != KINESIS_LIST && m->shape->kind != KINESIS_MAP;
+        bool has_flag = m->aux_offset != KINESIS_NONE && m->shape->kind != KINESIS_LIST &&
+                        m->shape->kind != KINESIS_MAP;
         if (!m->required && roll(d, 2)) continue;
         uint8_t *at = base + m->offset;
         if (m->by_pointer) {
@@ -105,10 +129,13 @@ static inline void random_struct(struct dice *d, const struct kinesis_shape *sha
     }
 }
 
-static inline void random_list(struct dice *d, const struct kinesis_shape *shape, void *at, void *aux)
+static inline void random_list(struct dice *d, const struct kinesis_shape *shape, void *at,
+                               void *aux)
 {
-    int64_t low = shape->min == INT64_MIN ? 0 : shape->min, high = shape->max == INT64_MAX ? 20 : shape->max;
-    uint32_t count = (uint32_t)(low + (int64_t)roll(d, (uint64_t)((high > 20 ? 20 : high) - low + 1)));
+    int64_t low = shape->min == INT64_MIN ? 0 : shape->min,
+            high = shape->max == INT64_MAX ? 20 : shape->max;
+    uint32_t count = (uint32_t)(low +
+                                (int64_t)roll(d, (uint64_t)((high > 20 ? 20 : high) - low + 1)));
     if (roll(d, 50) == 0) count = (uint32_t)high;
     uint8_t *data = room(d, count * shape->size);
     for (uint32_t i = 0; i < count; i++) {
@@ -127,11 +154,12 @@ static inline void random_list(struct dice *d, const struct kinesis_shape *shape
     *(uint32_t *)aux = count;
 }
 
-static inline void random_value(struct dice *d, const struct kinesis_shape *shape, void *at, void *aux)
+static inline void random_value(struct dice *d, const struct kinesis_shape *shape, void *at,
+                                void *aux)
 {
     switch (shape->kind) {
     case KINESIS_STRING:
-        *(struct bytes *)at = shape->values    ? bytes_str(shape->values[roll(d, shape->values_count)])
+        *(struct bytes *)at = shape->values ? bytes_str(shape->values[roll(d, shape->values_count)])
                               : shape->pattern ? random_match(d, shape)
                                                : random_text(d, shape->min > 0 ? 1 : 0, 40);
         return;
@@ -140,7 +168,8 @@ static inline void random_value(struct dice *d, const struct kinesis_shape *shap
     case KINESIS_LONG: *(int64_t *)at = random_number(d, shape); return;
     case KINESIS_BOOLEAN: *(bool *)at = roll(d, 2); return;
     case KINESIS_TIMESTAMP:
-        *(int64_t *)at = (int64_t)roll(d, 4000000000000) / (roll(d, 2) ? 1 : 1000) * (roll(d, 2) ? 1 : 1000);
+        *(int64_t *)at = (int64_t)roll(d, 4000000000000) / (roll(d, 2) ? 1 : 1000) *
+                         (roll(d, 2) ? 1 : 1000);
         if (*(int64_t *)at > 4000000000000) *(int64_t *)at = 4000000000000;
         return;
     case KINESIS_LIST:
@@ -149,29 +178,36 @@ static inline void random_value(struct dice *d, const struct kinesis_shape *shap
     }
 }
 
-static inline void expect_same(const struct kinesis_shape *shape, const uint8_t *a, const uint8_t *b);
+static inline void expect_same(const struct kinesis_shape *shape, const uint8_t *a,
+                               const uint8_t *b);
 
-static inline void expect_same_member(const struct kinesis_member *m, const uint8_t *a, const uint8_t *b)
+static inline void expect_same_member(const struct kinesis_member *m, const uint8_t *a,
+                                      const uint8_t *b)
 {
     const void *at_a = a + m->offset, *at_b = b + m->offset;
     switch (m->shape->kind) {
     case KINESIS_STRING:
-    case KINESIS_BLOB: EXPECT(bytes_equal(*(const struct bytes *)at_a, *(const struct bytes *)at_b)); return;
+    case KINESIS_BLOB:
+        EXPECT(bytes_equal(*(const struct bytes *)at_a, *(const struct bytes *)at_b));
+        return;
     case KINESIS_STRUCT:
-        if (m->by_pointer) expect_same(m->shape, *(const uint8_t *const *)at_a, *(const uint8_t *const *)at_b);
+        if (m->by_pointer)
+            expect_same(m->shape, *(const uint8_t *const *)at_a, *(const uint8_t *const *)at_b);
         else expect_same(m->shape, at_a, at_b);
         return;
     case KINESIS_LIST:
     case KINESIS_MAP: {
         uint32_t count = *(const uint32_t *)(const void *)(a + m->aux_offset);
         EXPECT_EQ(*(const uint32_t *)(const void *)(b + m->aux_offset), count);
-        const uint8_t *list_a = *(const uint8_t *const *)at_a, *list_b = *(const uint8_t *const *)at_b;
+        const uint8_t *list_a = *(const uint8_t *const *)at_a,
+                      *list_b = *(const uint8_t *const *)at_b;
         for (uint32_t i = 0; i < count; i++, list_a += m->shape->size, list_b += m->shape->size) {
             if (m->shape->element->kind == KINESIS_STRUCT) {
                 expect_same(m->shape->element, list_a, list_b);
             } else {
                 const struct bytes *text_a = (const void *)list_a, *text_b = (const void *)list_b;
-                for (size_t j = 0; j < m->shape->size / sizeof *text_a; j++) EXPECT(bytes_equal(text_a[j], text_b[j]));
+                for (size_t j = 0; j < m->shape->size / sizeof *text_a; j++)
+                    EXPECT(bytes_equal(text_a[j], text_b[j]));
             }
         }
         return;
@@ -180,7 +216,8 @@ static inline void expect_same_member(const struct kinesis_member *m, const uint
     }
 }
 
-static inline void expect_same(const struct kinesis_shape *shape, const uint8_t *a, const uint8_t *b)
+static inline void expect_same(const struct kinesis_shape *shape, const uint8_t *a,
+                               const uint8_t *b)
 {
     for (uint32_t i = 0; i < shape->members_count; i++) {
         const struct kinesis_member *m = &shape->members[i];

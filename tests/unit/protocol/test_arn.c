@@ -13,7 +13,8 @@ TEST(what_is_built_comes_apart_again)
 {
     struct arena arena;
     arena_init(&arena, 4096);
-    struct bytes text = arn_stream(&arena, BYTES_LIT("us-east-1"), BYTES_LIT("123456789012"), BYTES_LIT("my.stream"));
+    struct bytes text = arn_stream(&arena, BYTES_LIT("us-east-1"), BYTES_LIT("123456789012"),
+                                   BYTES_LIT("my.stream"));
     EXPECT_BYTES(text, "arn:aws:kinesis:us-east-1:123456789012:stream/my.stream");
     struct arn arn;
     EXPECT_OK(arn_parse(text, &arn));
@@ -22,7 +23,9 @@ TEST(what_is_built_comes_apart_again)
     EXPECT_BYTES(arn.stream, "my.stream");
     EXPECT(bytes_is_null(arn.consumer));
     struct bytes consumer = arn_consumer(&arena, text, BYTES_LIT("app-1"), 1795305600);
-    EXPECT_BYTES(consumer, "arn:aws:kinesis:us-east-1:123456789012:stream/my.stream/consumer/app-1:1795305600");
+    EXPECT_BYTES(
+        consumer,
+        "arn:aws:kinesis:us-east-1:123456789012:stream/my.stream/consumer/app-1:1795305600");
     EXPECT_OK(arn_parse(consumer, &arn));
     EXPECT_BYTES(arn.stream, "my.stream");
     EXPECT_BYTES(arn.consumer, "app-1");
@@ -34,13 +37,22 @@ TEST(what_is_built_comes_apart_again)
 TEST(what_is_no_arn_of_ours_is_refused)
 {
     static const char *const texts[] = {
-        "", "arn", "arn:aws:kinesis:r:123456789012", "arn:aws:kinesis:r:123456789012:stream/",
-        "arn:aws:kinesis:r:12345678901:stream/a", "arn:aws:kinesis:r:12345678901x:stream/a",
-        "arn:aws:kinesis:r:123456789012:stream/a b", "arn:aws:kinesis:r:123456789012:channel/a",
-        "arn:aws:s3:r:123456789012:stream/a", "arn:aws:kinesis:r:123456789012:stream/a/consumer",
-        "arn:aws:kinesis:r:123456789012:stream/a/consumer/b", "arn:aws:kinesis:r:123456789012:stream/a/consumer/b:",
-        "arn:aws:kinesis:r:123456789012:stream/a/consumer/b:x", "arn:aws:kinesis:r:123456789012:stream/a/consumer/b:-1",
-        "arn:aws:kinesis:r:123456789012:stream/a/other/b:1", "x:aws:kinesis:r:123456789012:stream/a",
+        "",
+        "arn",
+        "arn:aws:kinesis:r:123456789012",
+        "arn:aws:kinesis:r:123456789012:stream/",
+        "arn:aws:kinesis:r:12345678901:stream/a",
+        "arn:aws:kinesis:r:12345678901x:stream/a",
+        "arn:aws:kinesis:r:123456789012:stream/a b",
+        "arn:aws:kinesis:r:123456789012:channel/a",
+        "arn:aws:s3:r:123456789012:stream/a",
+        "arn:aws:kinesis:r:123456789012:stream/a/consumer",
+        "arn:aws:kinesis:r:123456789012:stream/a/consumer/b",
+        "arn:aws:kinesis:r:123456789012:stream/a/consumer/b:",
+        "arn:aws:kinesis:r:123456789012:stream/a/consumer/b:x",
+        "arn:aws:kinesis:r:123456789012:stream/a/consumer/b:-1",
+        "arn:aws:kinesis:r:123456789012:stream/a/other/b:1",
+        "x:aws:kinesis:r:123456789012:stream/a",
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct arn arn;
@@ -52,14 +64,27 @@ TEST(what_is_no_arn_of_ours_is_refused)
 
 TEST(shard_ids_are_read_as_aws_reads_them)
 {
-    static const struct { const char *text; int64_t index; } rows[] = {
-        {"shardId-000000000007", 7}, {"7", 7}, {"anything-0007", 7}, {"-00002147483647", INT32_MAX},
-        {"a-5-6", 5}, {"2147483648", -1}, {"shardId-002147483648", -1}, {"ABKLFD8", -1}, {"2.14E4", -1},
-        {"", -1}, {"-", -1}, {"a-", -1}, {"a-b", -1}, {"--5", -1},
+    static const struct { const char *text; int64_t index;
+    } rows[] = {
+        {"shardId-000000000007", 7},
+        {"7", 7},
+        {"anything-0007", 7},
+        {"-00002147483647", INT32_MAX},
+        {"a-5-6", 5},
+        {"2147483648", -1},
+        {"shardId-002147483648", -1},
+        {"ABKLFD8", -1},
+        {"2.14E4", -1},
+        {"", -1},
+        {"-", -1},
+        {"a-", -1},
+        {"a-b", -1},
+        {"--5", -1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint32_t index = 99;
-        EXPECT_ERR(shard_id_parse(bytes_str(rows[i].text), &index), rows[i].index < 0 ? ERR_NOT_FOUND : ERR_OK);
+        EXPECT_ERR(shard_id_parse(bytes_str(rows[i].text), &index),
+                   rows[i].index < 0 ? ERR_NOT_FOUND : ERR_OK);
         EXPECT_EQ(index, rows[i].index < 0 ? 99 : rows[i].index);
     }
     char text[SHARD_ID_TEXT_BYTES];

@@ -25,7 +25,8 @@ TEST(both_directions_agree_with_openssl_at_every_length)
 
 TEST(every_byte_at_every_place_is_known_or_refused)
 {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t place = 0; place < 40; place++) {
         for (int c = 0; c < 256; c++) {
             uint8_t text[44], to[64];
@@ -42,11 +43,22 @@ TEST(every_byte_at_every_place_is_known_or_refused)
 
 TEST(what_is_wrong_is_told_apart)
 {
-    static const struct { const char *text; enum base64_fault fault; size_t at; } rows[] = {
-        {"", BASE64_OK, 0}, {"QQ==", BASE64_OK, 0}, {"QUE=", BASE64_OK, 0}, {"Q", BASE64_LENGTH, 0},
-        {"QQ=", BASE64_LENGTH, 0}, {"QQQQQ", BASE64_LENGTH, 0}, {"=+/=", BASE64_CHARACTER, 0},
-        {"+/+=", BASE64_LAST, 0}, {"QR==", BASE64_LAST, 0}, {"Q===", BASE64_LAST, 0}, {"====", BASE64_LAST, 0},
-        {"Q=QQ", BASE64_CHARACTER, 1}, {"QQ==QQ==", BASE64_CHARACTER, 2}, {"QQQQ Q==", BASE64_CHARACTER, 4},
+    static const struct { const char *text; enum base64_fault fault; size_t at;
+    } rows[] = {
+        {"", BASE64_OK, 0},
+        {"QQ==", BASE64_OK, 0},
+        {"QUE=", BASE64_OK, 0},
+        {"Q", BASE64_LENGTH, 0},
+        {"QQ=", BASE64_LENGTH, 0},
+        {"QQQQQ", BASE64_LENGTH, 0},
+        {"=+/=", BASE64_CHARACTER, 0},
+        {"+/+=", BASE64_LAST, 0},
+        {"QR==", BASE64_LAST, 0},
+        {"Q===", BASE64_LAST, 0},
+        {"====", BASE64_LAST, 0},
+        {"Q=QQ", BASE64_CHARACTER, 1},
+        {"QQ==QQ==", BASE64_CHARACTER, 2},
+        {"QQQQ Q==", BASE64_CHARACTER, 4},
         {"QQ======", BASE64_LAST, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -48,8 +48,8 @@ static size_t there_and_back(int row, struct bytes in)
 
 TEST(everything_comes_back)
 {
-    static const size_t sizes[] = {1,     2,     3,     12,    13,     100,    4096,   32767,  32768,
-                                   32769, 65535, 65536, 65537, 131072, 131073, 200000};
+    static const size_t sizes[] = {1,     2,     3,     12,    13,    100,    4096,   32767,
+                                   32768, 32769, 65535, 65536, 65537, 131072, 131073, 200000};
     struct random rnd = random_seeded();
     begin();
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
@@ -74,7 +74,8 @@ TEST(a_large_level_or_window_costs_no_memory_afterwards)
     enum { BYTES = 5 << 20 };           /* beyond the window that the highest levels are held to */
     struct random rnd = random_seeded();
     uint8_t *data = malloc(BYTES);
-    for (size_t i = 0; i < BYTES; i++) data[i] = (uint8_t)(i % 4096 < 64 ? random_next(&rnd) : i / 4096);
+    for (size_t i = 0; i < BYTES; i++)
+        data[i] = (uint8_t)(i % 4096 < 64 ? random_next(&rnd) : i / 4096);
     begin();
     for (int row = 0; row < ROWS; row++) {
         there_and_back(row, bytes_of(data, BYTES));
@@ -184,7 +185,8 @@ TEST(levels_count)
 {
     struct bytes b = golden("batch/gzip-large.bin"), records;
     begin();
-    EXPECT_OK(inflater_run(&inflater, CODEC_GZIP, bytes_slice(b, BATCH_HEADER_BYTES, b.len - BATCH_HEADER_BYTES),
+    EXPECT_OK(inflater_run(&inflater, CODEC_GZIP,
+                           bytes_slice(b, BATCH_HEADER_BYTES, b.len - BATCH_HEADER_BYTES),
                            &records));
     EXPECT(pack(CODEC_GZIP, 9, records).len < pack(CODEC_GZIP, 1, records).len);
     /* 9 is the fast compressor, below it is the thorough one. */

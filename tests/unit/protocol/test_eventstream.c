@@ -11,7 +11,8 @@ static struct bytes payload(struct bytes message)
     EXPECT_EQ(load_be32(message.data), message.len);
     uint32_t headers = load_be32(message.data + 4);
     EXPECT_EQ(load_be32(message.data + 8), crc32(0, message.data, 8));
-    EXPECT_EQ(load_be32(message.data + message.len - 4), crc32(0, message.data, (uInt)(message.len - 4)));
+    EXPECT_EQ(load_be32(message.data + message.len - 4),
+              crc32(0, message.data, (uInt)(message.len - 4)));
     return bytes_slice(message, 12 + headers, message.len - 16 - headers);
 }
 
@@ -30,12 +31,14 @@ TEST(an_empty_event_is_as_long_as_that_of_aws)
 {
     writer_init(&w, 4096);
     struct kinesis_subscribe_to_shard_event event = {
-        .continuation_sequence_number = BYTES_LIT("49680443751690070915816637912640379836780444015761817714"),
+        .continuation_sequence_number = BYTES_LIT(
+            "49680443751690070915816637912640379836780444015761817714"),
     };
     eventstream_event(&w, &event);
     EXPECT_EQ(w.len, 242);
     EXPECT_BYTES(payload(bytes_of(w.data, w.len)),
-                 "{\"ContinuationSequenceNumber\":\"49680443751690070915816637912640379836780444015761817714\","
+                 "{\"ContinuationSequenceNumber\":"
+                 "\"49680443751690070915816637912640379836780444015761817714\","
                  "\"MillisBehindLatest\":0,\"Records\":[]}");
     writer_done(&w);
 }
@@ -49,7 +52,8 @@ TEST(messages_follow_each_other)
     EXPECT_BYTES(payload(bytes_of(w.data, first)), "{}");
     struct bytes last = bytes_of(w.data + first, w.len - first);
     EXPECT_BYTES(payload(last), "{\"message\":\"taken over\"}");
-    EXPECT(memmem(last.data, last.len, ":exception-type\7\0\x16ResourceInUseException", 40) != NULL);
+    EXPECT(memmem(last.data, last.len, ":exception-type\7\0\x16ResourceInUseException", 40) !=
+           NULL);
     EXPECT(memmem(last.data, last.len, ":message-type\7\0\x09" "exception", 24) != NULL);
     writer_done(&w);
 }
@@ -62,5 +66,6 @@ TEST(a_full_writer_stays_poisoned)
     writer_done(&w);
 }
 
-TESTS(RUN(a_message_has_the_bytes_that_the_format_asks_for), RUN(an_empty_event_is_as_long_as_that_of_aws),
-      RUN(messages_follow_each_other), RUN(a_full_writer_stays_poisoned))
+TESTS(RUN(a_message_has_the_bytes_that_the_format_asks_for),
+      RUN(an_empty_event_is_as_long_as_that_of_aws), RUN(messages_follow_each_other),
+      RUN(a_full_writer_stays_poisoned))

@@ -33,7 +33,8 @@ TEST(a_key_lies_where_aws_puts_it)
 {
     char text[U128_TEXT_BYTES];
     /* MD5("a") = 0cc175b9c0f1b6a831c399e269772661 */
-    EXPECT_STR(u128_to_text(hash_key_of(BYTES_LIT("a")), text), "16955237001963240173058271559858726497");
+    EXPECT_STR(u128_to_text(hash_key_of(BYTES_LIT("a")), text),
+               "16955237001963240173058271559858726497");
 }
 
 TEST(an_explicit_key_is_a_number_below_two_to_the_128)

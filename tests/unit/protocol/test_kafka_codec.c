@@ -46,7 +46,9 @@ TEST(null_and_empty_topics_are_told_apart)
 TEST(null_records_are_read_as_null)
 {
     struct produce_request q;
-    struct cursor c = over(BYTES_LIT("\xff\xff\0\x01\0\0\0\x01\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\0\xff\xff\xff\xff"), 1 << 16);
+    struct cursor c = over(
+        BYTES_LIT("\xff\xff\0\x01\0\0\0\x01\0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\0\xff\xff\xff\xff"),
+        1 << 16);
     EXPECT_OK(produce_request_decode(&c, 3, &q));
     EXPECT_EQ(q.topic_data_count, 1);
     EXPECT(bytes_is_null(q.topic_data[0].partition_data[0].records));
@@ -62,7 +64,8 @@ TEST(unknown_tags_are_skipped_by_size)
     EXPECT_EQ(c.left, 0);
     c = over(BYTES_LIT("\x02" "a\x02" "1\x01\x00\x04xyz"), 1 << 16);          /* a byte short */
     EXPECT_ERR(api_versions_request_decode(&c, 3, &q), ERR_INVALID_REQUEST);
-    c = over(BYTES_LIT("\x02" "a\x02" "1\xff\xff\xff\xff\x0f\x00\x00"), 1 << 16);   /* 2^32 - 1 tags */
+    /* 2^32 - 1 tags. */
+    c = over(BYTES_LIT("\x02" "a\x02" "1\xff\xff\xff\xff\x0f\x00\x00"), 1 << 16);
     EXPECT_ERR(api_versions_request_decode(&c, 3, &q), ERR_INVALID_REQUEST);
 }
 
@@ -90,7 +93,8 @@ TEST(a_tagged_field_fills_its_size_exactly)
     EXPECT_BYTES(q.cluster_id, "id");
     EXPECT_ERR(fetch_with_tag(BYTES_LIT("\x01\0\x04\x03id" "."), &q), ERR_INVALID_REQUEST);
     EXPECT_ERR(fetch_with_tag(BYTES_LIT("\x01\0\x02\x03id"), &q), ERR_INVALID_REQUEST);
-    EXPECT_OK(fetch_with_tag(BYTES_LIT("\x01\x01\x02\x03i"), &q));    /* tag 1 is of version 15: skipped */
+    /* Tag 1 is of version 15: skipped. */
+    EXPECT_OK(fetch_with_tag(BYTES_LIT("\x01\x01\x02\x03i"), &q));
     EXPECT_EQ(q.replica_state.replica_id, -1);
 }
 
@@ -117,8 +121,10 @@ TEST(arrays_stop_at_the_arenas_cap)
 TEST(records_go_out_by_reference_and_never_as_null)
 {
     CLEANUP(slab_unrefp) struct slab *s = slab_copy(BYTES_LIT("batch one, batch two"));
-    struct slab_view views[] = {{s, bytes_slice(slab_bytes(s), 0, 9)}, {s, bytes_slice(slab_bytes(s), 11, 9)}};
-    struct fetch_response_partition partitions[] = {FETCH_RESPONSE_PARTITION_INIT, FETCH_RESPONSE_PARTITION_INIT};
+    struct slab_view views[] = {{s, bytes_slice(slab_bytes(s), 0, 9)},
+                                {s, bytes_slice(slab_bytes(s), 11, 9)}};
+    struct fetch_response_partition partitions[] = {FETCH_RESPONSE_PARTITION_INIT,
+                                                    FETCH_RESPONSE_PARTITION_INIT};
     partitions[0].records = (struct records){.views = views, .view_count = 2, .bytes = 18};
     struct fetch_response_topic topic = FETCH_RESPONSE_TOPIC_INIT;
     topic.partitions = partitions;
@@ -161,7 +167,8 @@ TEST(a_long_tagged_value_is_moved_behind_its_size)
 {
     /* 300 node endpoints: their size takes two bytes of varint, so the value moves by two. */
     static struct produce_response_node_endpoint nodes[300];
-    for (int i = 0; i < 300; i++) nodes[i] = (struct produce_response_node_endpoint){.node_id = i, .host = BYTES_LIT("h")};
+    for (int i = 0; i < 300; i++)
+        nodes[i] = (struct produce_response_node_endpoint){.node_id = i, .host = BYTES_LIT("h")};
     struct produce_response r = PRODUCE_RESPONSE_INIT, back;
     r.node_endpoints = nodes;
     r.node_endpoints_count = 300;
@@ -191,11 +198,14 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RUN(a_field_that_the_version_lacks_has_its_default), RUN(null_and_empty_topics_are_told_apart),
-        RUN(null_records_are_read_as_null), RUN(unknown_tags_are_skipped_by_size),
+        RUN(a_field_that_the_version_lacks_has_its_default),
+        RUN(null_and_empty_topics_are_told_apart),
+        RUN(null_records_are_read_as_null),
+        RUN(unknown_tags_are_skipped_by_size),
         RUN(a_tagged_field_fills_its_size_exactly),
         RUN(a_count_beyond_the_bytes_left_is_refused_before_memory_is_taken),
-        RUN(arrays_stop_at_the_arenas_cap), RUN(records_go_out_by_reference_and_never_as_null),
+        RUN(arrays_stop_at_the_arenas_cap),
+        RUN(records_go_out_by_reference_and_never_as_null),
         RUN(a_string_that_was_left_null_is_written_as_empty),
         RUN(a_long_tagged_value_is_moved_behind_its_size),
     };

@@ -24,7 +24,8 @@ class Language(unittest.TestCase):
         self.assertRegex(str(caught.exception), r"^sample\.msg:\d+: .*" + why)
 
     def test_a_field_says_versions_null_default_and_tag(self):
-        api = parse("  name  string?4+  2+  = null  ignorable\n  a  int32  3+  = -1  tag 0\n  e  err  BUSY\n         MOVED\n")
+        api = parse("  name  string?4+  2+  = null  ignorable\n  a  int32  3+  = -1  tag 0\n"
+                    "  e  err  BUSY\n         MOVED\n")
         name, tagged, error = api.request.root.fields
         self.assertEqual((name.versions, name.nullable, name.default, name.ignorable), ((2, 5), (4, 5), None, True))
         self.assertEqual((tagged.tag, tagged.default), (0, -1))

@@ -52,7 +52,8 @@ TEST(unknown_apis_and_versions_are_refused)
     EXPECT_ERR(DECODE("\x7f\xff\0\0\0\0\0\x01\xff\xff"), ERR_UNSUPPORTED_VERSION);
     EXPECT_ERR(DECODE("\xff\xff\0\0\0\0\0\x01\xff\xff"), ERR_UNSUPPORTED_VERSION);
     EXPECT_ERR(DECODE("\0\0\0\x02\0\0\0\x01\xff\xff"), ERR_UNSUPPORTED_VERSION);    /* Produce 2 */
-    EXPECT_ERR(DECODE("\0\x03\0\x0e\0\0\0\x01\xff\xff"), ERR_UNSUPPORTED_VERSION);  /* Metadata 14 */
+    /* Metadata 14. */
+    EXPECT_ERR(DECODE("\0\x03\0\x0e\0\0\0\x01\xff\xff"), ERR_UNSUPPORTED_VERSION);
     EXPECT_ERR(DECODE("\0\x03\xff\xff\0\0\0\x01\xff\xff"), ERR_UNSUPPORTED_VERSION);
 }
 

@@ -12,7 +12,8 @@ static enum err decode(const struct kinesis_shape *shape, struct bytes body, voi
     return kinesis_decode(shape, KINESIS_CBOR, body, &arena, value, &fault);
 }
 
-static void expect_fault(const struct kinesis_shape *shape, struct bytes body, enum err err, const char *message)
+static void expect_fault(const struct kinesis_shape *shape, struct bytes body, enum err err,
+                         const char *message)
 {
     union kinesis_input in;
     EXPECT_ERR(decode(shape, body, &in), err);
@@ -36,9 +37,14 @@ TEST(definite_and_open_ended_forms_read_the_same)
 {
     struct put_record_input in;
     const struct bytes bodies[] = {
-        RAW("\xa3\x64" "Data\x43xyz\x6cPartitionKey\x62pk\x6aStreamName\x61s"),
-        RAW("\xbf\x64" "Data\x5f\x42xy\x41z\xff\x6cPartitionKey\x7f\x61p\x60\x61k\xff\x6aStreamName\x78\x01s\xff"),
-        RAW("\xa4\x64" "Data\x64" "eHl6\x6cPartitionKey\x62pk\x6aStreamName\x61s\x01\x82\x01\xf7"),
+        RAW("\xa3\x64"
+            "Data\x43xyz\x6cPartitionKey\x62pk\x6aStreamName\x61s"),
+        RAW("\xbf\x64"
+            "Data\x5f\x42xy\x41z\xff\x6cPartitionKey\x7f\x61p\x60\x61k\xff\x6aStreamName\x78\x01s"
+            "\xff"),
+        RAW("\xa4\x64"
+            "Data\x64"
+            "eHl6\x6cPartitionKey\x62pk\x6aStreamName\x61s\x01\x82\x01\xf7"),
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         EXPECT_OK(decode(&put_record_input_shape, bodies[i], &in));
@@ -68,7 +74,7 @@ TEST(a_time_is_whole_milliseconds_or_a_fraction_of_seconds)
     EXPECT_EQ(timestamp_of(RAW("\xc1\xfb\x3f\xf8\x00\x00\x00\x00\x00\x00")), 1500);
     EXPECT_EQ(timestamp_of(RAW("\xc1\xfa\x3f\xc0\x00\x00")), 1500);
     EXPECT_EQ(timestamp_of(RAW("\xc1\xf9\x3e\x00")), 1500);
-    EXPECT_EQ(timestamp_of(RAW("\xc1\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00")), 0);      /* not a number */
+    EXPECT_EQ(timestamp_of(RAW("\xc1\xfb\x7f\xf8\x00\x00\x00\x00\x00\x00")), 0);  /* not a number */
     EXPECT(timestamp_of(RAW("\xc1\xf9\x7c\x00")) > 0);                                /* infinite */
     EXPECT(timestamp_of(RAW("\xc1\x3b\xff\xff\xff\xff\xff\xff\xff\xff")) < 0);
 }
@@ -76,11 +82,17 @@ TEST(a_time_is_whole_milliseconds_or_a_fraction_of_seconds)
 TEST(numbers_are_clamped_as_in_json)
 {
     struct get_records_input in;
-    EXPECT_OK(decode(&get_records_input_shape, RAW("\xa2\x6dShardIterator\x61" "A\x65Limit\xf9\x45\x66"), &in));   /* 5.4 */
+    EXPECT_OK(decode(&get_records_input_shape,
+                     RAW("\xa2\x6dShardIterator\x61"
+                         "A\x65Limit\xf9\x45\x66"),
+                     &in)); /* 5.4 */
     EXPECT_EQ(in.limit, 5);
-    expect_fault(&get_records_input_shape, RAW("\xa2\x6dShardIterator\x61" "A\x65Limit\x1b\xff\xff\xff\xff\xff\xff\xff\xff"),
-                 ERR_VALIDATION, "1 validation error detected: Value '2147483647' at 'limit' failed to satisfy constraint: "
-                                 "Member must have value less than or equal to 10000");
+    expect_fault(&get_records_input_shape,
+                 RAW("\xa2\x6dShardIterator\x61"
+                     "A\x65Limit\x1b\xff\xff\xff\xff\xff\xff\xff\xff"),
+                 ERR_VALIDATION,
+                 "1 validation error detected: Value '2147483647' at 'limit' failed to satisfy "
+                 "constraint: Member must have value less than or equal to 10000");
 }
 
 TEST(wrong_types_and_constraints_are_told_as_in_json)
@@ -92,26 +104,62 @@ TEST(wrong_types_and_constraints_are_told_as_in_json)
     expect_fault(&put_records_input_shape, RAW("\xa1\x67Records\xa0"), ERR_SERIALIZATION,
                  "Start of structure or map found where not expected.");
     expect_fault(&put_records_input_shape, RAW("\xbf\x67Records\x9f\xff\xff"), ERR_VALIDATION,
-                 "2 validation errors detected: Value '[]' at 'records' failed to satisfy constraint: Member must have "
-                 "length greater than or equal to 1; Value null at 'streamName' failed to satisfy constraint: Member must "
-                 "not be null");
-    expect_fault(&put_record_input_shape, RAW("\xa1\x64" "Data\x65" "23456"), ERR_SERIALIZATION,
-                 "'23456' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 bytes but "
-                 "found: 5");
+                 "2 validation errors detected: Value '[]' at 'records' failed to satisfy "
+                 "constraint: Member must have length greater than or equal to 1; Value null at "
+                 "'streamName' failed to satisfy constraint: Member must not be null");
+    expect_fault(&put_record_input_shape,
+                 RAW("\xa1\x64"
+                     "Data\x65"
+                     "23456"),
+                 ERR_SERIALIZATION,
+                 "'23456' can not be converted to a Blob: Base64 encoded length is expected a "
+                 "multiple of 4 bytes but found: 5");
 }
 
 TEST(broken_cbor_is_unparsable)
 {
     const struct bytes bodies[] = {
-        RAW(""), RAW("\xa1"), RAW("\xff"), RAW("\xbf"), RAW("\xf6"), RAW("\x01"), RAW("\x60"),
-        RAW("\xa1\x61" "a"), RAW("\xbf\x61" "a\xff"), RAW("\xa0\x00"), RAW("\xa1\x61" "a\x1c"),
-        RAW("\xa1\x61" "a\x1f"), RAW("\xa1\x61" "a\xdf\x00\xff"), RAW("\xa1\x61" "a\x61\xff"), RAW("\xa1\x61" "a\x7f\x61\xc8\x61\x85\xff"),
-        RAW("\xa1\x61" "a\x7f\x41x\xff"), RAW("\xa1\x61" "a\x7f\x7f\xff\xff"), RAW("\xa1\x61" "a\x7f\x61"), RAW("\xa1\x61" "a\xe0"),
-        RAW("\xa1\x61" "a\xf8\x20"), RAW("\xa1\xa0\x00"),
+        RAW(""),
+        RAW("\xa1"),
+        RAW("\xff"),
+        RAW("\xbf"),
+        RAW("\xf6"),
+        RAW("\x01"),
+        RAW("\x60"),
+        RAW("\xa1\x61"
+            "a"),
+        RAW("\xbf\x61"
+            "a\xff"),
+        RAW("\xa0\x00"),
+        RAW("\xa1\x61"
+            "a\x1c"),
+        RAW("\xa1\x61"
+            "a\x1f"),
+        RAW("\xa1\x61"
+            "a\xdf\x00\xff"),
+        RAW("\xa1\x61"
+            "a\x61\xff"),
+        RAW("\xa1\x61"
+            "a\x7f\x61\xc8\x61\x85\xff"),
+        RAW("\xa1\x61"
+            "a\x7f\x41x\xff"),
+        RAW("\xa1\x61"
+            "a\x7f\x7f\xff\xff"),
+        RAW("\xa1\x61"
+            "a\x7f\x61"),
+        RAW("\xa1\x61"
+            "a\xe0"),
+        RAW("\xa1\x61"
+            "a\xf8\x20"),
+        RAW("\xa1\xa0\x00"),
         /* counts beyond the bytes left */
-        RAW("\xa1\x67Records\x9b\xff\xff\xff\xff\xff\xff\xff\xff"), RAW("\xbb\x80\x00\x00\x00\x00\x00\x00\x00"),
-        RAW("\xa1\x64" "Data\x5b\xff\xff\xff\xff\xff\xff\xff\xff"), RAW("\xa1\x67Records\x9a\x7f\xff\xff\xff\xa0"),
-        RAW("\xa1\x6aStreamName\x7b\xff\xff\xff\xff\xff\xff\xff\xf0" "abc"),
+        RAW("\xa1\x67Records\x9b\xff\xff\xff\xff\xff\xff\xff\xff"),
+        RAW("\xbb\x80\x00\x00\x00\x00\x00\x00\x00"),
+        RAW("\xa1\x64"
+            "Data\x5b\xff\xff\xff\xff\xff\xff\xff\xff"),
+        RAW("\xa1\x67Records\x9a\x7f\xff\xff\xff\xa0"),
+        RAW("\xa1\x6aStreamName\x7b\xff\xff\xff\xff\xff\xff\xff\xf0"
+            "abc"),
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) expect_unparsable(bodies[i]);
 }
@@ -135,7 +183,8 @@ TEST(an_arena_that_is_too_small_is_a_clear_error)
         struct put_records_input in;
         arena_done(&arena);
         arena_init(&arena, cap);
-        enum err err = kinesis_decode(&put_records_input_shape, KINESIS_CBOR, body, &arena, &in, &fault);
+        enum err err = kinesis_decode(&put_records_input_shape, KINESIS_CBOR, body, &arena, &in,
+                                      &fault);
         EXPECT(err == ERR_SERIALIZATION || err == ERR_VALIDATION);
         EXPECT_EQ(fault.err, err);
     }
@@ -143,14 +192,20 @@ TEST(an_arena_that_is_too_small_is_a_clear_error)
 
 TEST(output_has_tagged_times_byte_strings_and_counts)
 {
-    struct kinesis_record record = {.sequence_number = RAW("1"), .data = RAW("\x00\xff"), .partition_key = RAW("k\xff"),
-                                    .approximate_arrival_timestamp_ms = 1441203178803, .has_approximate_arrival_timestamp = true};
-    struct get_records_output out = {.records = &record, .records_count = 1, .millis_behind_latest = 300};
+    struct kinesis_record record = {.sequence_number = RAW("1"), .data = RAW("\x00\xff"),
+                                    .partition_key = RAW("k\xff"),
+                                    .approximate_arrival_timestamp_ms = 1441203178803,
+                                    .has_approximate_arrival_timestamp = true};
+    struct get_records_output out = {.records = &record, .records_count = 1,
+                                     .millis_behind_latest = 300};
     struct writer w;
     writer_init(&w, 4096);
     kinesis_encode(&get_records_output_shape, KINESIS_CBOR, &out, &w);
-    static const char want[] = "\xa2\x67Records\x81\xa4\x6eSequenceNumber\x61" "1\x78\x1b" "ApproximateArrivalTimestamp\xc1\x1b\x00\x00"
-                               "\x01\x4f\x8e\x67\x4d\x33\x64" "Data\x42\x00\xff\x6cPartitionKey\x7f\x61k\x63\xef\xbf\xbd\xff\x72"
+    static const char want[] = "\xa2\x67Records\x81\xa4\x6eSequenceNumber\x61"
+                               "1\x78\x1b"
+                               "ApproximateArrivalTimestamp\xc1\x1b\x00\x00"
+                               "\x01\x4f\x8e\x67\x4d\x33\x64"
+                               "Data\x42\x00\xff\x6cPartitionKey\x7f\x61k\x63\xef\xbf\xbd\xff\x72"
                                "MillisBehindLatest\x19\x01\x2c";
     EXPECT_EQ(w.len, sizeof want - 1);
     EXPECT(memcmp(w.data, want, w.len) == 0);
@@ -158,11 +213,14 @@ TEST(output_has_tagged_times_byte_strings_and_counts)
     kinesis_encode_error(KINESIS_CBOR, "X", RAW("m"), false, &w);
     kinesis_encode_error(KINESIS_CBOR, "X", RAW("m"), true, &w);
     kinesis_encode_error(KINESIS_CBOR, "X", BYTES_NULL, true, &w);
-    EXPECT_BYTES(bytes_of(w.data, w.len), "\xa2\x66__type\x61X\x67message\x61m\xa2\x66__type\x61X\x67Message\x61m\xa1\x66__type\x61X");
+    EXPECT_BYTES(bytes_of(w.data, w.len), "\xa2\x66__type\x61X\x67message\x61m\xa2\x66__"
+                                          "type\x61X\x67Message\x61m\xa1\x66__type\x61X");
     writer_done(&w);
 }
 
-TESTS(RUN(definite_and_open_ended_forms_read_the_same), RUN(a_time_is_whole_milliseconds_or_a_fraction_of_seconds),
+TESTS(RUN(definite_and_open_ended_forms_read_the_same),
+      RUN(a_time_is_whole_milliseconds_or_a_fraction_of_seconds),
       RUN(numbers_are_clamped_as_in_json), RUN(wrong_types_and_constraints_are_told_as_in_json),
-      RUN(broken_cbor_is_unparsable), RUN(depth_is_limited), RUN(an_arena_that_is_too_small_is_a_clear_error),
+      RUN(broken_cbor_is_unparsable), RUN(depth_is_limited),
+      RUN(an_arena_that_is_too_small_is_a_clear_error),
       RUN(output_has_tagged_times_byte_strings_and_counts))

@@ -56,8 +56,8 @@ class Language(unittest.TestCase):
             path = pathlib.Path(folder)
             (path / "sample.op").write_text(text)
             (path / "api.def").write_text(rows)
-            done = subprocess.run([sys.executable, ROOT / "tools/gen/kinesis.py", folder, path / "api.def", path / "out"],
-                                  capture_output=True, text=True)
+            generate = [sys.executable, ROOT / "tools/gen/kinesis.py", folder, path / "api.def", path / "out"]
+            done = subprocess.run(generate, capture_output=True, text=True)
             if done.returncode:
                 return None, done.stderr
             return (path / "out" / "api.gen.h").read_text(), done.stderr

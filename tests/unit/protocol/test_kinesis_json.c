@@ -40,8 +40,9 @@ static void expect_unparsable(const char *body, size_t len)
     arena_done(&arena);
     arena_init(&arena, kinesis_decode_arena(len));
     fault = (struct kinesis_fault){.err = ERR_OK};
-    EXPECT_ERR(kinesis_decode(&put_records_input_shape, KINESIS_JSON, bytes_of(body, len), &arena, &in,
-                              &fault), ERR_SERIALIZATION);
+    EXPECT_ERR(kinesis_decode(&put_records_input_shape, KINESIS_JSON, bytes_of(body, len), &arena,
+                              &in, &fault),
+               ERR_SERIALIZATION);
     EXPECT(fault.unparsable);
     EXPECT(bytes_is_null(fault.message));
     EXPECT_ERR(kinesis_check(KINESIS_JSON, bytes_of(body, len), &arena), ERR_SERIALIZATION);
@@ -50,10 +51,12 @@ static void expect_unparsable(const char *body, size_t len)
 TEST(a_put_records_body_becomes_a_struct)
 {
     struct put_records_input in;
-    EXPECT_OK(decode(&put_records_input_shape,
-                     " {\"Records\" : [ {\"Data\":\"aGVsbG8=\",\"PartitionKey\":\"k1\"},\n"
-                     "\t{\"PartitionKey\":\"k\\u00e92\\n\",\"ExplicitHashKey\":\"0\",\"Data\":\"\"}],"
-                     "\"Unknown\":{\"a\":[1,2,{\"b\":null}]},\"StreamName\":\"s\",\"StreamARN\":null}", &in));
+    EXPECT_OK(
+        decode(&put_records_input_shape,
+               " {\"Records\" : [ {\"Data\":\"aGVsbG8=\",\"PartitionKey\":\"k1\"},\n"
+               "\t{\"PartitionKey\":\"k\\u00e92\\n\",\"ExplicitHashKey\":\"0\",\"Data\":\"\"}],"
+               "\"Unknown\":{\"a\":[1,2,{\"b\":null}]},\"StreamName\":\"s\",\"StreamARN\":null}",
+               &in));
     EXPECT_EQ(in.records_count, 2);
     EXPECT_BYTES(in.records[0].data, "hello");
     EXPECT_BYTES(in.records[0].partition_key, "k1");
@@ -69,52 +72,64 @@ TEST(a_put_records_body_becomes_a_struct)
 
 TEST(strings_without_escapes_are_views_into_the_body)
 {
-    const char *body = "{\"StreamName\":\"abc\",\"ShardId\":\"s-1\",\"ShardIteratorType\":\"LATEST\"}";
+    const char *body =
+        "{\"StreamName\":\"abc\",\"ShardId\":\"s-1\",\"ShardIteratorType\":\"LATEST\"}";
     struct get_shard_iterator_input in;
     EXPECT_OK(decode(&get_shard_iterator_input_shape, body, &in));
     EXPECT(in.stream_name.data == (const uint8_t *)strstr(body, "abc"));
-    EXPECT_EQ(kinesis_shard_iterator_type_index(in.shard_iterator_type), KINESIS_SHARD_ITERATOR_TYPE_LATEST);
+    EXPECT_EQ(kinesis_shard_iterator_type_index(in.shard_iterator_type),
+              KINESIS_SHARD_ITERATOR_TYPE_LATEST);
 }
 
 TEST(numbers_are_cut_and_clamped)
 {
     struct create_stream_input in;
-    EXPECT_OK(decode(&create_stream_input_shape, "{\"StreamName\":\"a\",\"ShardCount\":3.99}", &in));
+    EXPECT_OK(
+        decode(&create_stream_input_shape, "{\"StreamName\":\"a\",\"ShardCount\":3.99}", &in));
     EXPECT(in.has_shard_count);
     EXPECT_EQ(in.shard_count, 3);
     EXPECT_OK(decode(&create_stream_input_shape, "{\"StreamName\":\"a\",\"ShardCount\":4e2}", &in));
     EXPECT_EQ(in.shard_count, 400);
     expect_invalid(&create_stream_input_shape, "{\"StreamName\":\"a\",\"ShardCount\":100000000000}",
-                   "1 validation error detected: Value '2147483647' at 'shardCount' failed to satisfy "
-                   "constraint: Member must have value less than or equal to 100000");
+                   "1 validation error detected: Value '2147483647' at 'shardCount' failed to "
+                   "satisfy constraint: Member must have value less than or equal to 100000");
     struct get_shard_iterator_input it;
-    EXPECT_OK(decode(&get_shard_iterator_input_shape,
-                     "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"AT_TIMESTAMP\","
-                     "\"Timestamp\":1441215410.867}", &it));
+    EXPECT_OK(
+        decode(&get_shard_iterator_input_shape,
+               "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"AT_TIMESTAMP\","
+               "\"Timestamp\":1441215410.867}",
+               &it));
     EXPECT(it.has_timestamp);
     EXPECT_EQ(it.timestamp_ms, 1441215410867);
-    EXPECT_OK(decode(&get_shard_iterator_input_shape,
-                     "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"AT_TIMESTAMP\","
-                     "\"Timestamp\":1441215410}", &it));
+    EXPECT_OK(
+        decode(&get_shard_iterator_input_shape,
+               "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"AT_TIMESTAMP\","
+               "\"Timestamp\":1441215410}",
+               &it));
     EXPECT_EQ(it.timestamp_ms, 1441215410000);
-    EXPECT_OK(decode(&get_shard_iterator_input_shape,
-                     "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"AT_TIMESTAMP\","
-                     "\"Timestamp\":1e308}", &it));
+    EXPECT_OK(
+        decode(&get_shard_iterator_input_shape,
+               "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"AT_TIMESTAMP\","
+               "\"Timestamp\":1e308}",
+               &it));
 }
 
 TEST(the_member_given_last_counts)
 {
     struct get_records_input in;
     EXPECT_OK(decode(&get_records_input_shape,
-                     "{\"ShardIterator\":\"a\",\"Limit\":5,\"ShardIterator\":\"b\",\"Limit\":null}", &in));
+                     "{\"ShardIterator\":\"a\",\"Limit\":5,\"ShardIterator\":\"b\",\"Limit\":null}",
+                     &in));
     EXPECT_BYTES(in.shard_iterator, "b");
     EXPECT(!in.has_limit);
 }
 
 static const char *const wrong_strings[][2] = {
     {"true", "class java.lang.Boolean can not be converted to an String"},
-    {"23", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an String"},
-    {"34.56", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an String"},
+    {"23", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to "
+           "an String"},
+    {"34.56", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted "
+              "to an String"},
     {"[]", "Start of list found where not expected"},
     {"{}", "Start of structure or map found where not expected."},
 };
@@ -126,12 +141,14 @@ static const char *const wrong_integers[][2] = {
 };
 static const char *const wrong_blobs[][2] = {
     {"true", "class java.lang.Boolean can not be converted to a Blob"},
-    {"-2147483648", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to a Blob"},
+    {"-2147483648", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be "
+                    "converted to a Blob"},
     {"[]", "Start of list found where not expected"},
-    {"\"23456\"", "'23456' can not be converted to a Blob: Base64 encoded length is expected a multiple of 4 "
-                  "bytes but found: 5"},
+    {"\"23456\"", "'23456' can not be converted to a Blob: Base64 encoded length is expected a "
+                  "multiple of 4 bytes but found: 5"},
     {"\"=+/=\"", "'=+/=' can not be converted to a Blob: Invalid Base64 character: '='"},
-    {"\"+/+=\"", "'+/+=' can not be converted to a Blob: Invalid last non-pad Base64 character dectected"},
+    {"\"+/+=\"",
+     "'+/+=' can not be converted to a Blob: Invalid last non-pad Base64 character dectected"},
     {"\"ab&c\"", "'ab&c' can not be converted to a Blob: Invalid Base64 character: '&'"},
 };
 static const char *const wrong_times[][2] = {
@@ -141,11 +158,15 @@ static const char *const wrong_times[][2] = {
     {"{}", "Start of structure or map found where not expected."},
 };
 static const char *const wrong_lists[][2] = {
-    {"\"23\"", "Expected list or null"}, {"true", "Expected list or null"}, {"34.56", "Expected list or null"},
+    {"\"23\"", "Expected list or null"},
+    {"true", "Expected list or null"},
+    {"34.56", "Expected list or null"},
     {"{}", "Start of structure or map found where not expected."},
 };
 static const char *const wrong_maps[][2] = {
-    {"\"23\"", "Expected map or null"}, {"false", "Expected map or null"}, {"1", "Expected map or null"},
+    {"\"23\"", "Expected map or null"},
+    {"false", "Expected map or null"},
+    {"1", "Expected map or null"},
     {"[]", "Start of list found where not expected"},
 };
 static const char *const wrong_structs[][2] = {
@@ -154,7 +175,8 @@ static const char *const wrong_structs[][2] = {
 };
 static const char *const wrong_booleans[][2] = {
     {"\"no way\"", "'NO WAY' can not be converted to an Boolean"},
-    {"23", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to an Boolean"},
+    {"23", "class com.amazon.coral.value.json.numbers.TruncatingBigNumber can not be converted to "
+           "an Boolean"},
     {"[]", "Start of list found where not expected"},
 };
 
@@ -184,13 +206,46 @@ TEST(a_wrong_type_is_told_in_the_words_of_aws)
 TEST(what_is_not_json_is_unparsable_even_behind_a_wrong_type)
 {
     static const char *const bodies[] = {
-        "", " ", "hello", "null", "true", "1", "\"a\"", "{", "[", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}",
-        "[1,]", "[1 2]", "{a:1}", "{\"a\" 1}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":.5}", "{\"a\":1e}", "{\"a\":-}",
-        "{\"a\":nul}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"b}", "{}x", "{}{}", "{\"a\":\"\n\"}",
-        "{\"a\":\"\xff\"}", "{\"a\":\"\xc3\"}", "{\"StreamName\":5,", "{\"Records\":[{\"Data\":\"&\"}]",
-        "{\"a\":\"\\", "{\"a\":\"\\u00", "{\"a\":tru", "\xef\xbb\xbf{}",
+        "",
+        " ",
+        "hello",
+        "null",
+        "true",
+        "1",
+        "\"a\"",
+        "{",
+        "[",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\":1,}",
+        "[1,]",
+        "[1 2]",
+        "{a:1}",
+        "{\"a\" 1}",
+        "{\"a\":01}",
+        "{\"a\":1.}",
+        "{\"a\":.5}",
+        "{\"a\":1e}",
+        "{\"a\":-}",
+        "{\"a\":nul}",
+        "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\u12g4\"}",
+        "{\"a\":\"b}",
+        "{}x",
+        "{}{}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":\"\xff\"}",
+        "{\"a\":\"\xc3\"}",
+        "{\"StreamName\":5,",
+        "{\"Records\":[{\"Data\":\"&\"}]",
+        "{\"a\":\"\\",
+        "{\"a\":\"\\u00",
+        "{\"a\":tru",
+        "\xef\xbb\xbf{}",
     };
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) expect_unparsable(bodies[i], strlen(bodies[i]));
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
+        expect_unparsable(bodies[i], strlen(bodies[i]));
     expect_unparsable("{\"a\":\0}", 7);
     expect_unparsable(NULL, 0);
 }
@@ -213,40 +268,45 @@ TEST(depth_is_limited)
 TEST(constraints_are_told_in_the_words_and_order_of_aws)
 {
     expect_invalid(&put_records_input_shape, "{}",
-                   "2 validation errors detected: Value null at 'records' failed to satisfy constraint: Member "
-                   "must not be null; Value null at 'streamName' failed to satisfy constraint: Member must not "
-                   "be null");
-    expect_invalid(&put_records_input_shape,
-                   "{\"StreamName\":\"\",\"Records\":[{\"PartitionKey\":\"\",\"Data\":\"\",\"ExplicitHashKey\":\"\"}]}",
-                   "4 validation errors detected: Value '' at 'records.1.member.partitionKey' failed to satisfy "
-                   "constraint: Member must have length greater than or equal to 1; Value '' at "
-                   "'records.1.member.explicitHashKey' failed to satisfy constraint: Member must satisfy regular "
-                   "expression pattern: 0|([1-9]\\d{0,38}); Value '' at 'streamName' failed to satisfy "
-                   "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; Value '' at "
-                   "'streamName' failed to satisfy constraint: Member must have length greater than or equal "
-                   "to 1");
-    expect_invalid(&get_shard_iterator_input_shape, "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"\"}",
-                   "1 validation error detected: Value '' at 'shardIteratorType' failed to satisfy constraint: "
-                   "Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, LATEST, AT_TIMESTAMP, "
-                   "AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
+                   "2 validation errors detected: Value null at 'records' failed to satisfy "
+                   "constraint: Member must not be null; Value null at 'streamName' failed to "
+                   "satisfy constraint: Member must not be null");
+    expect_invalid(
+        &put_records_input_shape,
+        "{\"StreamName\":\"\",\"Records\":[{\"PartitionKey\":\"\",\"Data\":\"\","
+        "\"ExplicitHashKey\":\"\"}]}",
+        "4 validation errors detected: Value '' at 'records.1.member.partitionKey' failed to "
+        "satisfy constraint: Member must have length greater than or equal to 1; Value '' at "
+        "'records.1.member.explicitHashKey' failed to satisfy constraint: Member must satisfy "
+        "regular expression pattern: 0|([1-9]\\d{0,38}); Value '' at 'streamName' failed to "
+        "satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+; "
+        "Value '' at 'streamName' failed to satisfy constraint: Member must have length greater "
+        "than or equal to 1");
+    expect_invalid(&get_shard_iterator_input_shape,
+                   "{\"StreamName\":\"a\",\"ShardId\":\"0\",\"ShardIteratorType\":\"\"}",
+                   "1 validation error detected: Value '' at 'shardIteratorType' failed to satisfy "
+                   "constraint: Member must satisfy enum value set: [AFTER_SEQUENCE_NUMBER, "
+                   "LATEST, AT_TIMESTAMP, AT_SEQUENCE_NUMBER, TRIM_HORIZON]");
     expect_invalid(&add_tags_to_stream_input_shape, "{\"StreamName\":\"a\",\"Tags\":{}}",
-                   "1 validation error detected: Value '{}' at 'tags' failed to satisfy constraint: Member must "
-                   "have length greater than or equal to 1");
-    expect_invalid(&add_tags_to_stream_input_shape, "{\"StreamName\":\"a\",\"Tags\":{\"\":\"1\",\"b\":\"2\"}}",
-                   "1 validation error detected: Value '{=1, b=2}' at 'tags' failed to satisfy constraint: Map "
-                   "keys must satisfy constraint: [Member must have length less than or equal to 128, Member "
-                   "must have length greater than or equal to 1]");
-    expect_invalid(&remove_tags_from_stream_input_shape, "{\"StreamName\":\"a\",\"TagKeys\":[\"a\",\"\"]}",
-                   "1 validation error detected: Value '[a, ]' at 'tagKeys' failed to satisfy constraint: Member "
-                   "must satisfy constraint: [Member must have length less than or equal to 128, Member must "
-                   "have length greater than or equal to 1]");
+                   "1 validation error detected: Value '{}' at 'tags' failed to satisfy "
+                   "constraint: Member must have length greater than or equal to 1");
+    expect_invalid(&add_tags_to_stream_input_shape,
+                   "{\"StreamName\":\"a\",\"Tags\":{\"\":\"1\",\"b\":\"2\"}}",
+                   "1 validation error detected: Value '{=1, b=2}' at 'tags' failed to satisfy "
+                   "constraint: Map keys must satisfy constraint: [Member must have length less "
+                   "than or equal to 128, Member must have length greater than or equal to 1]");
+    expect_invalid(&remove_tags_from_stream_input_shape,
+                   "{\"StreamName\":\"a\",\"TagKeys\":[\"a\",\"\"]}",
+                   "1 validation error detected: Value '[a, ]' at 'tagKeys' failed to satisfy "
+                   "constraint: Member must satisfy constraint: [Member must have length less than "
+                   "or equal to 128, Member must have length greater than or equal to 1]");
     expect_invalid(&create_stream_input_shape, "{}",
-                   "2 validation errors detected: Value null at 'shardCount' failed to satisfy constraint: "
-                   "Member must not be null; Value null at 'streamName' failed to satisfy constraint: Member "
-                   "must not be null");
+                   "2 validation errors detected: Value null at 'shardCount' failed to satisfy "
+                   "constraint: Member must not be null; Value null at 'streamName' failed to "
+                   "satisfy constraint: Member must not be null");
     expect_invalid(&list_shards_input_shape, "{\"ShardFilter\":{}}",
-                   "1 validation error detected: Value null at 'shardFilter.type' failed to satisfy constraint: "
-                   "Member must not be null");
+                   "1 validation error detected: Value null at 'shardFilter.type' failed to "
+                   "satisfy constraint: Member must not be null");
 }
 
 TEST(a_stream_is_named_by_arn_as_well)
@@ -255,20 +315,23 @@ TEST(a_stream_is_named_by_arn_as_well)
     EXPECT_OK(decode(&describe_stream_summary_input_shape,
                      "{\"StreamARN\":\"arn:aws:kinesis:us-east-1:123456789012:stream/a\"}", &in));
     EXPECT(bytes_is_null(in.stream_name));
-    expect_invalid(&describe_stream_summary_input_shape, "{\"StreamARN\":\"arn:x\"}",
-                   "1 validation error detected: Value 'arn:x' at 'streamARN' failed to satisfy constraint: Member "
-                   "must satisfy regular expression pattern: arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+");
+    expect_invalid(
+        &describe_stream_summary_input_shape, "{\"StreamARN\":\"arn:x\"}",
+        "1 validation error detected: Value 'arn:x' at 'streamARN' failed to satisfy constraint: "
+        "Member must satisfy regular expression pattern: arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+");
 }
 
 TEST(a_key_is_measured_in_characters)
 {
     char body[2048], key[1024] = "";
     for (int i = 0; i < 256; i++) strncat(key, "\xc3\xa9", sizeof key - strlen(key) - 1);
-    snprintf(body, sizeof body, "{\"StreamName\":\"a\",\"Data\":\"\",\"PartitionKey\":\"%s\"}", key);
+    snprintf(body, sizeof body, "{\"StreamName\":\"a\",\"Data\":\"\",\"PartitionKey\":\"%s\"}",
+             key);
     struct put_record_input in;
     EXPECT_OK(decode(&put_record_input_shape, body, &in));
     EXPECT_EQ(in.partition_key.len, 512);
-    snprintf(body, sizeof body, "{\"StreamName\":\"a\",\"Data\":\"\",\"PartitionKey\":\"%sx\"}", key);
+    snprintf(body, sizeof body, "{\"StreamName\":\"a\",\"Data\":\"\",\"PartitionKey\":\"%sx\"}",
+             key);
     EXPECT_ERR(decode(&put_record_input_shape, body, &in), ERR_VALIDATION);
 }
 
@@ -282,17 +345,21 @@ TEST(ten_faults_are_told_at_most_and_lists_are_bounded)
     struct put_records_input in;
     EXPECT_ERR(decode(&put_records_input_shape, body, &in), ERR_VALIDATION);
     EXPECT(fault.message.len < KINESIS_FAULT_TEXT_MAX);
-    EXPECT(memcmp(fault.message.data, "10 validation errors detected: Value '[com.amazonaws.kinesis.v20131202."
-                                      "PutRecordsRequestEntry@c965e310, ", 60) == 0);
+    EXPECT(memcmp(fault.message.data,
+                  "10 validation errors detected: Value '[com.amazonaws.kinesis.v20131202."
+                  "PutRecordsRequestEntry@c965e310, ",
+                  60) == 0);
     static char text[KINESIS_FAULT_TEXT_MAX];
     bytes_to_text(fault.message, text, sizeof text);
-    EXPECT(strstr(text, "at 'records' failed to satisfy constraint: Member must have length less than or equal "
-                        "to 500; Value null at 'records.1.member.partitionKey'") != NULL);
+    EXPECT(strstr(text, "at 'records' failed to satisfy constraint: Member must have length less "
+                        "than or equal to 500; Value null at 'records.1.member.partitionKey'") !=
+           NULL);
     EXPECT(strstr(text, "at 'records.5.member.partitionKey'") != NULL);
     EXPECT(strstr(text, "at 'records.5.member.data'") == NULL);
 }
 
-/* {"StreamName":"a","Tags":{...}} with count pairs, whose keys are 0..distinct - 1 over and over. */
+/* {"StreamName":"a","Tags":{...}} with count pairs, whose keys are 0..distinct - 1 over and
+ * over. */
 static const char *tags_body(int count, int distinct)
 {
     static char body[65536];
@@ -324,7 +391,8 @@ TEST(output_leaves_out_what_is_absent)
         {.sequence_number = BYTES_LIT("49"), .shard_id = BYTES_LIT("shardId-000000000000")},
         {.error_code = BYTES_LIT("InternalFailure"), .error_message = BYTES_LIT("a \"b\"\n\x01")},
     };
-    struct put_records_output out = {.failed_record_count = 1, .records = entries, .records_count = 2};
+    struct put_records_output out = {.failed_record_count = 1, .records = entries,
+                                     .records_count = 2};
     struct writer w;
     writer_init(&w, 4096);
     kinesis_encode(&put_records_output_shape, KINESIS_JSON, &out, &w);
@@ -339,14 +407,17 @@ TEST(output_leaves_out_what_is_absent)
                                     .has_approximate_arrival_timestamp = true};
     struct get_records_output got = {.records = &record, .records_count = 1};
     kinesis_encode(&get_records_output_shape, KINESIS_JSON, &got, &w);
-    EXPECT_BYTES(bytes_of(w.data, w.len),
-                 "{\"Records\":[{\"SequenceNumber\":\"1\",\"ApproximateArrivalTimestamp\":1441215410.05,\"Data\":"
-                 "\"aGVsbG8=\",\"PartitionKey\":\"\xc3\xa9\xef\xbf\xbd\"}],\"MillisBehindLatest\":0}");
+    EXPECT_BYTES(
+        bytes_of(w.data, w.len),
+        "{\"Records\":[{\"SequenceNumber\":\"1\",\"ApproximateArrivalTimestamp\":1441215410.05,"
+        "\"Data\":"
+        "\"aGVsbG8=\",\"PartitionKey\":\"\xc3\xa9\xef\xbf\xbd\"}],\"MillisBehindLatest\":0}");
     writer_reset(&w);
     kinesis_encode_error(KINESIS_JSON, "ResourceNotFoundException", BYTES_LIT("gone"), false, &w);
     kinesis_encode_error(KINESIS_JSON, "SerializationException", BYTES_NULL, true, &w);
-    EXPECT_BYTES(bytes_of(w.data, w.len), "{\"__type\":\"ResourceNotFoundException\",\"message\":\"gone\"}"
-                                          "{\"__type\":\"SerializationException\"}");
+    EXPECT_BYTES(bytes_of(w.data, w.len),
+                 "{\"__type\":\"ResourceNotFoundException\",\"message\":\"gone\"}"
+                 "{\"__type\":\"SerializationException\"}");
     writer_done(&w);
 }
 
@@ -361,7 +432,8 @@ TEST(operations_are_found_by_their_exact_name)
 }
 
 /* The smallest request of each operation; empty: one without members is legal too. */
-static const struct { const char *name, *body; bool empty; } smallest[] = {
+static const struct { const char *name, *body; bool empty;
+} smallest[] = {
 #define STREAM "\"StreamName\":\"a\""
 #define ARN "\"arn:aws:kinesis:us-east-1:123456789012:stream/a\""
     {"CreateStream", "{" STREAM "}", false},
@@ -376,7 +448,8 @@ static const struct { const char *name, *body; bool empty; } smallest[] = {
     {"GetRecords", "{\"ShardIterator\":\"A\"}", false},
     {"SplitShard", "{" STREAM ",\"ShardToSplit\":\"0\",\"NewStartingHashKey\":\"5\"}", false},
     {"MergeShards", "{" STREAM ",\"ShardToMerge\":\"0\",\"AdjacentShardToMerge\":\"1\"}", false},
-    {"UpdateShardCount", "{" STREAM ",\"TargetShardCount\":2,\"ScalingType\":\"UNIFORM_SCALING\"}", false},
+    {"UpdateShardCount", "{" STREAM ",\"TargetShardCount\":2,\"ScalingType\":\"UNIFORM_SCALING\"}",
+     false},
     {"IncreaseStreamRetentionPeriod", "{" STREAM ",\"RetentionPeriodHours\":8760}", false},
     {"DecreaseStreamRetentionPeriod", "{" STREAM ",\"RetentionPeriodHours\":24}", false},
     {"AddTagsToStream", "{" STREAM ",\"Tags\":{\"a\":\"\"}}", false},
@@ -390,8 +463,11 @@ static const struct { const char *name, *body; bool empty; } smallest[] = {
     {"DeregisterStreamConsumer", "{}", true},
     {"DescribeStreamConsumer", "{}", true},
     {"ListStreamConsumers", "{\"StreamARN\":" ARN "}", false},
-    {"SubscribeToShard", "{\"ConsumerARN\":\"arn:aws:kinesis:us-east-1:123456789012:stream/a/consumer/c:1\",\"ShardId\":\"0\","
-                         "\"StartingPosition\":{\"Type\":\"LATEST\"}}", false},
+    {"SubscribeToShard",
+     "{\"ConsumerARN\":\"arn:aws:kinesis:us-east-1:123456789012:stream/a/consumer/"
+     "c:1\",\"ShardId\":\"0\","
+     "\"StartingPosition\":{\"Type\":\"LATEST\"}}",
+     false},
 };
 
 TEST(every_operation_takes_its_smallest_request_and_no_smaller)
@@ -402,17 +478,19 @@ TEST(every_operation_takes_its_smallest_request_and_no_smaller)
         EXPECT(op < KINESIS_OP_COUNT);
         union kinesis_input in;
         EXPECT_OK(decode(kinesis_operations[op].input, smallest[i].body, &in));
-        EXPECT_ERR(decode(kinesis_operations[op].input, "{}", &in), smallest[i].empty ? ERR_OK : ERR_VALIDATION);
+        EXPECT_ERR(decode(kinesis_operations[op].input, "{}", &in),
+                   smallest[i].empty ? ERR_OK : ERR_VALIDATION);
         EXPECT_ERR(decode(kinesis_operations[op].input, "[]", &in), ERR_SERIALIZATION);
     }
 }
 
-TESTS(RUN(a_put_records_body_becomes_a_struct), RUN(strings_without_escapes_are_views_into_the_body),
-      RUN(numbers_are_cut_and_clamped), RUN(the_member_given_last_counts),
-      RUN(a_wrong_type_is_told_in_the_words_of_aws),
+TESTS(RUN(a_put_records_body_becomes_a_struct),
+      RUN(strings_without_escapes_are_views_into_the_body), RUN(numbers_are_cut_and_clamped),
+      RUN(the_member_given_last_counts), RUN(a_wrong_type_is_told_in_the_words_of_aws),
       RUN(what_is_not_json_is_unparsable_even_behind_a_wrong_type), RUN(depth_is_limited),
-      RUN(constraints_are_told_in_the_words_and_order_of_aws), RUN(a_stream_is_named_by_arn_as_well),
-      RUN(a_key_is_measured_in_characters), RUN(ten_faults_are_told_at_most_and_lists_are_bounded),
+      RUN(constraints_are_told_in_the_words_and_order_of_aws),
+      RUN(a_stream_is_named_by_arn_as_well), RUN(a_key_is_measured_in_characters),
+      RUN(ten_faults_are_told_at_most_and_lists_are_bounded),
       RUN(repeated_tags_count_once_and_a_flood_of_them_is_refused),
       RUN(output_leaves_out_what_is_absent), RUN(operations_are_found_by_their_exact_name),
       RUN(every_operation_takes_its_smallest_request_and_no_smaller))

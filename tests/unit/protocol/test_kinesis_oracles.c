@@ -1,5 +1,5 @@
-/* Our codecs against jansson and libcbor, over random values of every shape that is served: what the
- * oracle writes we read, what we write it reads, and what it refuses we refuse. */
+/* Our codecs against jansson and libcbor, over random values of every shape that is served: what
+ * the oracle writes we read, what we write it reads, and what it refuses we refuse. */
 #include "kinesis_random.h"
 #include <cbor.h>
 #include <jansson.h>
@@ -21,7 +21,8 @@ static json_t *json_of_list(const struct kinesis_shape *shape, const uint8_t *da
         if (shape->kind == KINESIS_MAP) {
             const struct kinesis_pair *pair = (const void *)data;
             char key[16];
-            json_object_set_new(list, bytes_to_text(pair->key, key, sizeof key), json_of_text(pair->value));
+            json_object_set_new(list, bytes_to_text(pair->key, key, sizeof key),
+                                json_of_text(pair->value));
         } else if (shape->element->kind == KINESIS_STRUCT) {
             json_array_append_new(list, json_of_struct(shape->element, data));
         } else {
@@ -51,8 +52,10 @@ static json_t *json_of(const struct kinesis_member *m, const uint8_t *base)
     }
     case KINESIS_LIST:
     case KINESIS_MAP:
-        return json_of_list(m->shape, *(const uint8_t *const *)at, *(const uint32_t *)(const void *)(base + m->aux_offset));
-    case KINESIS_STRUCT: return json_of_struct(m->shape, m->by_pointer ? *(const uint8_t *const *)at : at);
+        return json_of_list(m->shape, *(const uint8_t *const *)at,
+                            *(const uint32_t *)(const void *)(base + m->aux_offset));
+    case KINESIS_STRUCT:
+        return json_of_struct(m->shape, m->by_pointer ? *(const uint8_t *const *)at : at);
     }
     return NULL;
 }
@@ -67,7 +70,8 @@ static json_t *json_of_struct(const struct kinesis_shape *shape, const uint8_t *
     return object;
 }
 
-static cbor_item_t *cbor_of_struct(struct dice *d, const struct kinesis_shape *shape, const uint8_t *base);
+static cbor_item_t *cbor_of_struct(struct dice *d, const struct kinesis_shape *shape,
+                                   const uint8_t *base);
 
 /* Sometimes in chunks, as AWS's own CBOR may be. Chunks end between characters. */
 static cbor_item_t *cbor_of_text(struct dice *d, struct bytes b, bool text)
@@ -80,8 +84,10 @@ static cbor_item_t *cbor_of_text(struct dice *d, struct bytes b, bool text)
     cbor_item_t *item = text ? cbor_new_indefinite_string() : cbor_new_indefinite_bytestring();
     for (int half = 0; half < 2; half++) {
         size_t from = half ? cut : 0, len = half ? b.len - cut : cut;
-        bool added = text ? cbor_string_add_chunk(item, cbor_move(cbor_build_stringn(chars + from, len)))
-                          : cbor_bytestring_add_chunk(item, cbor_move(cbor_build_bytestring(b.data + from, len)));
+        bool added =
+            text ? cbor_string_add_chunk(item, cbor_move(cbor_build_stringn(chars + from, len)))
+                 : cbor_bytestring_add_chunk(item,
+                                             cbor_move(cbor_build_bytestring(b.data + from, len)));
         EXPECT(added);
     }
     return item;
@@ -98,10 +104,12 @@ static void cbor_add(cbor_item_t *map, cbor_item_t *key, cbor_item_t *value)
     EXPECT(cbor_map_add(map, (struct cbor_pair){cbor_move(key), cbor_move(value)}));
 }
 
-static cbor_item_t *cbor_of_list(struct dice *d, const struct kinesis_shape *shape, const uint8_t *data, uint32_t count)
+static cbor_item_t *cbor_of_list(struct dice *d, const struct kinesis_shape *shape,
+                                 const uint8_t *data, uint32_t count)
 {
     bool open_ended = roll(d, 2);
-    cbor_item_t *list = shape->kind == KINESIS_MAP ? (open_ended ? cbor_new_indefinite_map() : cbor_new_definite_map(count))
+    cbor_item_t *list = shape->kind == KINESIS_MAP ? (open_ended ? cbor_new_indefinite_map()
+                                                                 : cbor_new_definite_map(count))
                         : open_ended               ? cbor_new_indefinite_array()
                                                    : cbor_new_definite_array(count);
     for (uint32_t i = 0; i < count; i++, data += shape->size) {
@@ -127,30 +135,36 @@ static cbor_item_t *cbor_of(struct dice *d, const struct kinesis_member *m, cons
     case KINESIS_INTEGER: return cbor_of_number(*(const int32_t *)at);
     case KINESIS_LONG: return cbor_of_number(*(const int64_t *)at);
     case KINESIS_BOOLEAN: return cbor_build_bool(*(const bool *)at);
-    case KINESIS_TIMESTAMP: return cbor_build_tag(1, cbor_move(cbor_of_number(*(const int64_t *)at)));
+    case KINESIS_TIMESTAMP:
+        return cbor_build_tag(1, cbor_move(cbor_of_number(*(const int64_t *)at)));
     case KINESIS_LIST:
     case KINESIS_MAP:
         return cbor_of_list(d, m->shape, *(const uint8_t *const *)at,
                             *(const uint32_t *)(const void *)(base + m->aux_offset));
-    case KINESIS_STRUCT: return cbor_of_struct(d, m->shape, m->by_pointer ? *(const uint8_t *const *)at : at);
+    case KINESIS_STRUCT:
+        return cbor_of_struct(d, m->shape, m->by_pointer ? *(const uint8_t *const *)at : at);
     }
     return NULL;
 }
 
-static cbor_item_t *cbor_of_struct(struct dice *d, const struct kinesis_shape *shape, const uint8_t *base)
+static cbor_item_t *cbor_of_struct(struct dice *d, const struct kinesis_shape *shape,
+                                   const uint8_t *base)
 {
     uint32_t count = 1;
-    for (uint32_t i = 0; i < shape->members_count; i++) count += !kinesis_member_absent(&shape->members[i], base);
+    for (uint32_t i = 0; i < shape->members_count; i++)
+        count += !kinesis_member_absent(&shape->members[i], base);
     cbor_item_t *map = roll(d, 2) ? cbor_new_indefinite_map() : cbor_new_definite_map(count);
     cbor_add(map, cbor_build_string("Unknown"), cbor_build_float8(1.5));
     for (uint32_t i = 0; i < shape->members_count; i++) {
         const struct kinesis_member *m = &shape->members[i];
-        if (!kinesis_member_absent(m, base)) cbor_add(map, cbor_build_string(m->name), cbor_of(d, m, base));
+        if (!kinesis_member_absent(m, base))
+            cbor_add(map, cbor_build_string(m->name), cbor_of(d, m, base));
     }
     return map;
 }
 
-static void expect_read(const struct kinesis_shape *shape, enum kinesis_codec codec, struct bytes body, const void *want)
+static void expect_read(const struct kinesis_shape *shape, enum kinesis_codec codec,
+                        struct bytes body, const void *want)
 {
     struct arena arena;
     union kinesis_input got;
@@ -163,7 +177,8 @@ static void expect_read(const struct kinesis_shape *shape, enum kinesis_codec co
     arena_done(&arena);
 }
 
-static void check_json(struct dice *d, const struct kinesis_shape *shape, const void *value, bool is_input)
+static void check_json(struct dice *d, const struct kinesis_shape *shape, const void *value,
+                       bool is_input)
 {
     struct writer w;
     writer_init(&w, 16 << 20);
@@ -173,7 +188,8 @@ static void check_json(struct dice *d, const struct kinesis_shape *shape, const 
     json_t *ours = json_loadb((const char *)w.data, w.len, JSON_ALLOW_NUL, NULL);
     EXPECT(ours != NULL && json_equal(ours, theirs));
     if (is_input) {
-        static const size_t styles[] = {JSON_COMPACT, JSON_INDENT(3), JSON_ENSURE_ASCII, JSON_ESCAPE_SLASH};
+        static const size_t styles[] = {JSON_COMPACT, JSON_INDENT(3), JSON_ENSURE_ASCII,
+                                        JSON_ESCAPE_SLASH};
         char *text = json_dumps(theirs, styles[roll(d, 4)]);
         expect_read(shape, KINESIS_JSON, bytes_str(text), value);
         expect_read(shape, KINESIS_JSON, bytes_of(w.data, w.len), value);
@@ -184,7 +200,8 @@ static void check_json(struct dice *d, const struct kinesis_shape *shape, const 
     writer_done(&w);
 }
 
-static void check_cbor(struct dice *d, const struct kinesis_shape *shape, const void *value, bool is_input)
+static void check_cbor(struct dice *d, const struct kinesis_shape *shape, const void *value,
+                       bool is_input)
 {
     struct writer w;
     writer_init(&w, 16 << 20);
@@ -234,12 +251,15 @@ TEST(every_shape_goes_both_ways_through_both_oracles)
 /* A body with a few bytes changed, cut or put in. */
 static struct bytes mutate(struct dice *d, const char *text, size_t len, uint8_t *to)
 {
-    static const char spice[] = "{}[]\",:\\u0123eE+-.tfn \x80\xff\x1f\x5f\x7f\x9f\xbf\xc1\xf9\xfa\xfb";
+    static const char spice[] =
+        "{}[]\",:\\u0123eE+-.tfn \x80\xff\x1f\x5f\x7f\x9f\xbf\xc1\xf9\xfa\xfb";
     mem_copy(to, text, len);
     for (uint64_t n = 1 + roll(d, 3); n > 0; n--) {
         size_t at = roll(d, len);
         switch (roll(d, 3)) {
-        case 0: to[at] = roll(d, 2) ? (uint8_t)roll(d, 256) : (uint8_t)spice[roll(d, sizeof spice - 1)]; break;
+        case 0:
+            to[at] = roll(d, 2) ? (uint8_t)roll(d, 256) : (uint8_t)spice[roll(d, sizeof spice - 1)];
+            break;
         case 1: len = len > 2 ? at + 1 : len; break;
         default:
             mem_move(to + at + 1, to + at, len - at);
@@ -261,7 +281,8 @@ static bool ours_takes(enum kinesis_codec codec, struct bytes body)
 
 TEST(what_jansson_refuses_is_refused_and_nothing_else)
 {
-    static const char text[] = "{\"a\":[1,-2.5e3,true,false,null,\"x\\u00e9\\n\"],\"b\":{\"c\":\"\xc3\xa9\",\"d\":{}},\"e\":[]}";
+    static const char text[] = "{\"a\":[1,-2.5e3,true,false,null,\"x\\u00e9\\n\"],\"b\":{\"c\":"
+                               "\"\xc3\xa9\",\"d\":{}},\"e\":[]}";
     struct dice d;
     dice_init(&d);
     int taken = 0;
@@ -270,17 +291,19 @@ TEST(what_jansson_refuses_is_refused_and_nothing_else)
         struct bytes body = mutate(&d, text, sizeof text - 1, copy);
         json_error_t error;
         json_t *theirs = json_loadb((const char *)body.data, body.len, JSON_ALLOW_NUL, &error);
-        if (memchr(body.data, 0, body.len)) {            /* jansson takes "true" with a NUL behind it */
+        if (memchr(body.data, 0, body.len)) {        /* jansson takes "true" with a NUL behind it */
             json_decref(theirs);
             continue;
         }
         bool ours = ours_takes(KINESIS_JSON, body);
         /* jansson has no place for numbers beyond its types, and none for lone surrogates. */
-        bool excused = theirs == NULL && (json_error_code(&error) == json_error_numeric_overflow ||
-                                          strstr(error.text, "surrogate") || strstr(error.text, "Unicode") ||
-                                          strstr(error.text, "unicode"));
+        bool excused = theirs == NULL &&
+                       (json_error_code(&error) == json_error_numeric_overflow ||
+                        strstr(error.text, "surrogate") || strstr(error.text, "Unicode") ||
+                        strstr(error.text, "unicode"));
         if (!excused && ours != (theirs != NULL))
-            print_error("%.*s: ours %d, jansson: %s at %d\n", BYTES_ARGS(body), ours, error.text, error.position);
+            print_error("%.*s: ours %d, jansson: %s at %d\n", BYTES_ARGS(body), ours, error.text,
+                        error.position);
         if (!excused) EXPECT_EQ(ours, theirs != NULL);
         taken += ours;
         json_decref(theirs);
@@ -291,8 +314,13 @@ TEST(what_jansson_refuses_is_refused_and_nothing_else)
 
 TEST(what_libcbor_refuses_is_refused)
 {
-    static const char text[] = "\xbf\x61" "a\x85\x01\x20\xf5\xf6\x62\xc3\xa9\x61" "b\xa1\x61" "c\x7f\x61x\x61y\xff\x61"
-                               "d\xc1\x1b\x00\x00\x01\x4f\x98\xd0\x00\x00\x61" "e\xfb\x3f\xf8\x00\x00\x00\x00\x00\x00\x61" "f\x43zzz\xff";
+    static const char text[] = "\xbf\x61"
+                               "a\x85\x01\x20\xf5\xf6\x62\xc3\xa9\x61"
+                               "b\xa1\x61"
+                               "c\x7f\x61x\x61y\xff\x61"
+                               "d\xc1\x1b\x00\x00\x01\x4f\x98\xd0\x00\x00\x61"
+                               "e\xfb\x3f\xf8\x00\x00\x00\x00\x00\x00\x61"
+                               "f\x43zzz\xff";
     struct dice d;
     dice_init(&d);
     int taken = 0;
@@ -307,7 +335,8 @@ TEST(what_libcbor_refuses_is_refused)
         if (stopped >= 0xc6 && stopped <= 0xd4) continue;
         if (theirs == NULL) {
             for (size_t j = 0; j < body.len; j++) print_error("%02x", body.data[j]);
-            print_error(": libcbor error %d at %zu\n", (int)result.error.code, result.error.position);
+            print_error(": libcbor error %d at %zu\n", (int)result.error.code,
+                        result.error.position);
         }
         EXPECT(theirs != NULL);
         EXPECT_EQ(result.read, body.len);

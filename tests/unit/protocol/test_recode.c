@@ -6,13 +6,16 @@
 
 #define TIME INT64_C(1700000000000)
 
-static const char *const files[] = {
-    "batch/none.bin", "batch/gzip.bin",       "batch/snappy.bin",        "batch/snappy-raw.bin",
-    "batch/lz4.bin",  "batch/zstd.bin",       "batch/idempotent.bin",    "batch/transactional.bin",
-    "batch/gzip-large.bin", "batch/snappy-large.bin", "batch/lz4-large.bin", "batch/zstd-large.bin"};
+static const char *const files[] = {"batch/none.bin",       "batch/gzip.bin",
+                                    "batch/snappy.bin",     "batch/snappy-raw.bin",
+                                    "batch/lz4.bin",        "batch/zstd.bin",
+                                    "batch/idempotent.bin", "batch/transactional.bin",
+                                    "batch/gzip-large.bin", "batch/snappy-large.bin",
+                                    "batch/lz4-large.bin",  "batch/zstd-large.bin"};
 enum { FILES = sizeof files / sizeof files[0] };
 
-static const int32_t levels[CODEC_COUNT] = {0, GZIP_LEVEL_DEFAULT, 0, LZ4_LEVEL_DEFAULT, ZSTD_LEVEL_DEFAULT};
+static const int32_t levels[CODEC_COUNT] = {0, GZIP_LEVEL_DEFAULT, 0, LZ4_LEVEL_DEFAULT,
+                                            ZSTD_LEVEL_DEFAULT};
 
 static struct deflater deflater;
 static struct inflater inflater, other;
@@ -139,15 +142,18 @@ TEST(the_size_limit_is_exact)
         struct batch_verdict v;
         EXPECT_OK(check(b, &v));
         struct slab *made = recode(&v, codec);
-        struct batch_packing to = {.codec = codec, .level = levels[codec], .bytes_max = (uint32_t)made->len};
+        struct batch_packing to = {.codec = codec, .level = levels[codec],
+                                   .bytes_max = (uint32_t)made->len};
         slab_unref(made);
         struct slab *again = NULL;
         EXPECT_OK(batch_recode(&v.info, v.records, &to, &deflater, NULL, &again));
         slab_unref(TAKE(again));
         to.bytes_max--;
-        EXPECT_ERR(batch_recode(&v.info, v.records, &to, &deflater, NULL, &again), ERR_MESSAGE_TOO_LARGE);
+        EXPECT_ERR(batch_recode(&v.info, v.records, &to, &deflater, NULL, &again),
+                   ERR_MESSAGE_TOO_LARGE);
         to.bytes_max = 0;
-        EXPECT_ERR(batch_recode(&v.info, v.records, &to, &deflater, NULL, &again), ERR_MESSAGE_TOO_LARGE);
+        EXPECT_ERR(batch_recode(&v.info, v.records, &to, &deflater, NULL, &again),
+                   ERR_MESSAGE_TOO_LARGE);
         EXPECT(again == NULL);
     }
     golden_free(b);
@@ -161,7 +167,8 @@ TEST(the_new_batch_is_paid_for)
     struct slab *free_of_charge = recode(&v, CODEC_LZ4), *made = NULL;
     size_t bytes = free_of_charge->len;
     slab_unref(free_of_charge);
-    struct batch_packing to = {.codec = CODEC_LZ4, .level = LZ4_LEVEL_DEFAULT, .bytes_max = 1 << 20};
+    struct batch_packing to = {.codec = CODEC_LZ4, .level = LZ4_LEVEL_DEFAULT,
+                               .bytes_max = 1 << 20};
     struct budget budget;
     budget_init(&budget, bytes + 100);
     EXPECT_OK(batch_recode(&v.info, v.records, &to, &deflater, &budget, &made));
@@ -176,8 +183,8 @@ TEST(the_new_batch_is_paid_for)
     golden_free(b);
 }
 
-/* 32 MiB in a batch of some 30 KB: legal to send, too large to store unpacked, and afterwards no thread
- * keeps the memory. */
+/* 32 MiB in a batch of some 30 KB: legal to send, too large to store unpacked, and afterwards no
+ * thread keeps the memory. */
 TEST(a_bomb_is_too_large_for_a_topic_without_compression)
 {
     enum { VALUE_BYTES = 32 << 20 };
@@ -203,7 +210,8 @@ TEST(a_bomb_is_too_large_for_a_topic_without_compression)
     EXPECT_OK(check(slab_bytes(bomb), &v));
     EXPECT_EQ(v.records.len, records.len);
     to.codec = CODEC_NONE;
-    EXPECT_ERR(batch_recode(&v.info, v.records, &to, &deflater, NULL, &made), ERR_MESSAGE_TOO_LARGE);
+    EXPECT_ERR(batch_recode(&v.info, v.records, &to, &deflater, NULL, &made),
+               ERR_MESSAGE_TOO_LARGE);
     to.codec = CODEC_ZSTD;
     to.level = ZSTD_LEVEL_DEFAULT;
     EXPECT_OK(batch_recode(&v.info, v.records, &to, &deflater, NULL, &made));
@@ -219,10 +227,12 @@ int main(void)
     deflater_init(&deflater);
     inflater_init(&inflater, NULL, INFLATE_BYTES_MAX);
     inflater_init(&other, NULL, INFLATE_BYTES_MAX);
-    const struct CMUnitTest tests[] = {
-        RUN(all_of_a_batch_but_its_codec_is_kept), RUN(to_and_fro_gives_the_same_bytes),
-        RUN(the_log_sets_its_own_time_afterwards), RUN(the_size_limit_is_exact), RUN(the_new_batch_is_paid_for),
-        RUN(a_bomb_is_too_large_for_a_topic_without_compression)};
+    const struct CMUnitTest tests[] = {RUN(all_of_a_batch_but_its_codec_is_kept),
+                                       RUN(to_and_fro_gives_the_same_bytes),
+                                       RUN(the_log_sets_its_own_time_afterwards),
+                                       RUN(the_size_limit_is_exact),
+                                       RUN(the_new_batch_is_paid_for),
+                                       RUN(a_bomb_is_too_large_for_a_topic_without_compression)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     deflater_done(&deflater);
     inflater_done(&inflater);

@@ -47,15 +47,18 @@ TEST(numbers_that_aws_printed_are_read)
 
 TEST(what_is_written_reads_back_and_order_is_offset_order)
 {
-    unsigned seed = getenv("DIGLOT_SEED") ? (unsigned)strtoul(getenv("DIGLOT_SEED"), NULL, 10) : (unsigned)time(NULL);
+    unsigned seed = getenv("DIGLOT_SEED") ? (unsigned)strtoul(getenv("DIGLOT_SEED"), NULL, 10)
+                                          : (unsigned)time(NULL);
     print_message("DIGLOT_SEED=%u\n", seed);
     for (int i = 0; i < 20000; i++) {
         int64_t created_ms = (int64_t)rand_r(&seed) * 1000 + rand_r(&seed) % 1000;
         int64_t time_ms = created_ms + rand_r(&seed);
-        int64_t offset = (int64_t)((uint64_t)rand_r(&seed) << 32 ^ (uint64_t)rand_r(&seed) << 8) >> rand_r(&seed) % 63;
+        int64_t offset = (int64_t)((uint64_t)rand_r(&seed) << 32 ^ (uint64_t)rand_r(&seed) << 8) >>
+                         rand_r(&seed) % 63;
         if (offset > SEQUENCE_OFFSET_MAX - 1 || offset < 0) offset = SEQUENCE_OFFSET_MAX - 1;
         uint32_t shard = (uint32_t)rand_r(&seed) >> rand_r(&seed) % 31;
-        char text[SEQUENCE_TEXT_BYTES], next[SEQUENCE_TEXT_BYTES], start[SEQUENCE_TEXT_BYTES], end[SEQUENCE_TEXT_BYTES];
+        char text[SEQUENCE_TEXT_BYTES], next[SEQUENCE_TEXT_BYTES], start[SEQUENCE_TEXT_BYTES],
+            end[SEQUENCE_TEXT_BYTES];
         sequence_format(created_ms, shard, offset, time_ms, text);
         sequence_format(created_ms, shard, offset + 1, created_ms, next);
         sequence_format_start(created_ms, shard, start);
@@ -116,18 +119,20 @@ TEST(what_is_no_sequence_number_is_refused)
     expect_invalid("49039857307708443467467104868809893875799651909875269632");   /* 2 and zeros */
     expect_invalid("49039857307708443467467104868809893875799651909875269635");   /* version 3 */
     expect_invalid("49039857307708443467467104868809893875799651909875269636");   /* version 4 */
-    expect_invalid("26227199374822427428162556223570313216");                     /* version 0, date too large */
+    expect_invalid("26227199374822427428162556223570313216");        /* version 0, date too large */
     expect_invalid("680564733841876926926749214863536422912");                    /* 2^129 */
     expect_invalid("6277101735386680763835789423207666416102355444464034512896"); /* 2^192 */
     char digits[131];
     memset(digits, '9', 130);
     digits[130] = '\0';
     expect_invalid(digits);
-    expect_invalid("49039857307719593840066370180380661734935976090628259842");   /* top bit of the index */
+    /* Top bit of the index. */
+    expect_invalid("49039857307719593840066370180380661734935976090628259842");
     expect_invalid("73559785961551514828601391991642864028743539089244946418");   /* all ones */
     expect_invalid("73559785961562665201200657303214840813699477864812904450");   /* 3 in front */
 }
 
 TESTS(RUN(numbers_have_the_layout_of_aws), RUN(numbers_that_aws_printed_are_read),
-      RUN(what_is_written_reads_back_and_order_is_offset_order), RUN(a_shard_has_a_start_and_an_end),
-      RUN(old_forms_are_told_apart), RUN(what_is_no_sequence_number_is_refused))
+      RUN(what_is_written_reads_back_and_order_is_offset_order),
+      RUN(a_shard_has_a_start_and_an_end), RUN(old_forms_are_told_apart),
+      RUN(what_is_no_sequence_number_is_refused))

@@ -15,7 +15,8 @@ static enum err check(const char *authorization, const char *query, const char *
     return sigv4_shape_check(&request, &arena, &shape, &message);
 }
 
-static void expect(const char *authorization, const char *query, const char *date, enum err err, const char *text)
+static void expect(const char *authorization, const char *query, const char *date, enum err err,
+                   const char *text)
 {
     EXPECT_ERR(check(authorization, query, date), err);
     EXPECT_BYTES(message, text);
@@ -34,8 +35,11 @@ TEST(a_signed_header_is_taken_apart)
 
 TEST(a_presigned_query_is_taken_apart)
 {
-    EXPECT_OK(check(NULL, "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20261122%2Fus-east-1&X-Amz-Date=d"
-                          "&X-Amz-SignedHeaders=host&X-Amz-Signature=ff", NULL));
+    EXPECT_OK(check(
+        NULL,
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20261122%2Fus-east-1&X-Amz-Date=d"
+        "&X-Amz-SignedHeaders=host&X-Amz-Signature=ff",
+        NULL));
     EXPECT(shape.in_query);
     EXPECT_BYTES(shape.credential, "AKID/20261122/us-east-1");
     EXPECT_BYTES(shape.access_key, "AKID");
@@ -43,10 +47,12 @@ TEST(a_presigned_query_is_taken_apart)
 
 TEST(both_forms_or_none_are_refused)
 {
-    expect("X", "X-Amz-Algorithm", NULL, ERR_INVALID_SIGNATURE,
-           "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.");
+    expect(
+        "X", "X-Amz-Algorithm", NULL, ERR_INVALID_SIGNATURE,
+        "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.");
     expect(NULL, NULL, NULL, ERR_MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token");
-    expect("", "a=b&X-Amz-Algorith", "d", ERR_MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token");
+    expect("", "a=b&X-Amz-Algorith", "d", ERR_MISSING_AUTHENTICATION_TOKEN,
+           "Missing Authentication Token");
     expect(NULL, "X-Amz-Credential=a&X-Amz-Signature=b&X-Amz-SignedHeaders=c&X-Amz-Date=d", NULL,
            ERR_MISSING_AUTHENTICATION_TOKEN, "Missing Authentication Token");
 }
@@ -54,25 +60,30 @@ TEST(both_forms_or_none_are_refused)
 TEST(missing_parts_are_all_named)
 {
     expect("X", "X-Amz-Algorith", NULL, ERR_INCOMPLETE_SIGNATURE,
-           "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' "
-           "parameter. Authorization header requires 'SignedHeaders' parameter. Authorization header requires "
-           "existence of either a 'X-Amz-Date' or a 'Date' header. Authorization=X");
-    static const char *const headers[] = {"AWS4- Signature=b Credential=a", "AWS4- Signature=b,Credential=a",
+           "Authorization header requires 'Credential' parameter. Authorization header requires "
+           "'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. "
+           "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+           "Authorization=X");
+    static const char *const headers[] = {"AWS4- Signature=b Credential=a",
+                                          "AWS4- Signature=b,Credential=a",
                                           "AWS4- Signature=b, Credential=a"};
     for (size_t i = 0; i < 3; i++) {
         char text[256];
-        snprintf(text, sizeof text, "Authorization header requires 'SignedHeaders' parameter. Authorization=%s",
+        snprintf(text, sizeof text,
+                 "Authorization header requires 'SignedHeaders' parameter. Authorization=%s",
                  headers[i]);
         expect(headers[i], NULL, "a", ERR_INCOMPLETE_SIGNATURE, text);
     }
     expect(NULL, "X-Amz-Algorithm", NULL, ERR_INCOMPLETE_SIGNATURE,
-           "AWS query-string parameters must include 'X-Amz-Algorithm'. AWS query-string parameters must include "
-           "'X-Amz-Credential'. AWS query-string parameters must include 'X-Amz-Signature'. AWS query-string "
-           "parameters must include 'X-Amz-SignedHeaders'. AWS query-string parameters must include 'X-Amz-Date'. "
-           "Re-examine the query-string parameters.");
+           "AWS query-string parameters must include 'X-Amz-Algorithm'. AWS query-string "
+           "parameters must include 'X-Amz-Credential'. AWS query-string parameters must include "
+           "'X-Amz-Signature'. AWS query-string parameters must include 'X-Amz-SignedHeaders'. AWS "
+           "query-string parameters must include 'X-Amz-Date'. Re-examine the query-string "
+           "parameters.");
     expect(NULL, "X-Amz-Algorithm=a&X-Amz-Credential=b&X-Amz-Signature=c&X-Amz-Date=d", NULL,
-           ERR_INCOMPLETE_SIGNATURE, "AWS query-string parameters must include 'X-Amz-SignedHeaders'. Re-examine the "
-                                     "query-string parameters.");
+           ERR_INCOMPLETE_SIGNATURE,
+           "AWS query-string parameters must include 'X-Amz-SignedHeaders'. Re-examine the "
+           "query-string parameters.");
 }
 
 TEST(a_broken_escape_stays_as_it_is)
@@ -85,4 +96,5 @@ TEST(a_broken_escape_stays_as_it_is)
 }
 
 TESTS(RUN(a_signed_header_is_taken_apart), RUN(a_presigned_query_is_taken_apart),
-      RUN(both_forms_or_none_are_refused), RUN(missing_parts_are_all_named), RUN(a_broken_escape_stays_as_it_is))
+      RUN(both_forms_or_none_are_refused), RUN(missing_parts_are_all_named),
+      RUN(a_broken_escape_stays_as_it_is))

@@ -16,7 +16,8 @@ static struct arena *fresh(void)
 static struct iterator_token sample(struct bytes name)
 {
     return (struct iterator_token){
-        .stream_name = name, .topic_id = {9, 8, 7}, .shard_index = 42, .kind = ITERATOR_AT_TIMESTAMP,
+        .stream_name = name, .topic_id = {9, 8, 7}, .shard_index = 42,
+        .kind = ITERATOR_AT_TIMESTAMP,
         .position = INT64_MAX - 3, .created_ms = NOW,
     };
 }
@@ -68,9 +69,11 @@ TEST(an_iterator_expires)
     char text[ITERATOR_TEXT_BYTES];
     struct iterator_token in = sample(BYTES_LIT("s")), out = {0};
     struct bytes b = iterator_format(&key, &in, text);
-    EXPECT_ERR(iterator_parse(&key, b, NOW + TOKEN_LIFE_MS + 1, fresh(), &out), ERR_EXPIRED_ITERATOR);
+    EXPECT_ERR(iterator_parse(&key, b, NOW + TOKEN_LIFE_MS + 1, fresh(), &out),
+               ERR_EXPIRED_ITERATOR);
     EXPECT_EQ(out.created_ms, NOW);
-    EXPECT_ERR(iterator_parse(&key, b, NOW - TOKEN_LIFE_MS - 1, fresh(), &out), ERR_EXPIRED_ITERATOR);
+    EXPECT_ERR(iterator_parse(&key, b, NOW - TOKEN_LIFE_MS - 1, fresh(), &out),
+               ERR_EXPIRED_ITERATOR);
 }
 
 TEST(a_changed_token_is_refused_wherever_it_was_changed)
@@ -82,15 +85,18 @@ TEST(a_changed_token_is_refused_wherever_it_was_changed)
         text[i] ^= 1;
         EXPECT_ERR(iterator_parse(&key, b, NOW, fresh(), &out), ERR_INVALID_ARGUMENT);
         text[i] ^= 1;
-        EXPECT_ERR(iterator_parse(&key, bytes_of(text, i), NOW, fresh(), &out), ERR_INVALID_ARGUMENT);
+        EXPECT_ERR(iterator_parse(&key, bytes_of(text, i), NOW, fresh(), &out),
+                   ERR_INVALID_ARGUMENT);
     }
     EXPECT_EQ(out.shard_index, 5);
     EXPECT_ERR(iterator_parse(&other_key, b, NOW, fresh(), &out), ERR_INVALID_ARGUMENT);
-    struct page_token token = {.kind = PAGE_LIST_SHARDS, .created_ms = NOW, .stream_name = BYTES_LIT("s")}, back;
+    struct page_token token = {.kind = PAGE_LIST_SHARDS, .created_ms = NOW,
+                               .stream_name = BYTES_LIT("s")}, back;
     struct bytes p = page_format(&key, &token, page);
     for (size_t i = 0; i < p.len; i++) {
         page[i] ^= 1;
-        EXPECT_ERR(page_parse(&key, PAGE_LIST_SHARDS, p, NOW, fresh(), &back), ERR_INVALID_ARGUMENT);
+        EXPECT_ERR(page_parse(&key, PAGE_LIST_SHARDS, p, NOW, fresh(), &back),
+                   ERR_INVALID_ARGUMENT);
         page[i] ^= 1;
     }
     EXPECT_ERR(iterator_parse(&key, p, NOW, fresh(), &out), ERR_INVALID_ARGUMENT);
@@ -116,7 +122,8 @@ TEST(a_next_token_comes_back_to_its_own_listing_only)
     EXPECT(bytes_equal(out.after, in.after));
     EXPECT(memcmp(out.topic_id, in.topic_id, sizeof in.topic_id) == 0);
     EXPECT_ERR(page_parse(&key, PAGE_LIST_STREAMS, b, NOW, fresh(), &out), ERR_INVALID_ARGUMENT);
-    EXPECT_ERR(page_parse(&key, PAGE_LIST_STREAM_CONSUMERS, b, NOW + TOKEN_LIFE_MS + 1, fresh(), &out),
+    EXPECT_ERR(page_parse(&key, PAGE_LIST_STREAM_CONSUMERS, b, NOW + TOKEN_LIFE_MS + 1, fresh(),
+                          &out),
                ERR_EXPIRED_NEXT_TOKEN);
 }
 
@@ -126,12 +133,19 @@ TEST(garbage_is_no_token)
     struct iterator_token out;
     struct page_token page;
     memset(long_text, 'A', sizeof long_text);
-    const struct bytes texts[] = {BYTES_LIT(""), BYTES_LIT("\""), BYTES_LIT("\"\""), BYTES_LIT("AAAA"), BYTES_LIT("x"),
-                                  bytes_of(long_text, 512), bytes_of(long_text, 580), bytes_of(long_text, 584),
+    const struct bytes texts[] = {BYTES_LIT(""),
+                                  BYTES_LIT("\""),
+                                  BYTES_LIT("\"\""),
+                                  BYTES_LIT("AAAA"),
+                                  BYTES_LIT("x"),
+                                  bytes_of(long_text, 512),
+                                  bytes_of(long_text, 580),
+                                  bytes_of(long_text, 584),
                                   bytes_of(long_text, 700)};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         EXPECT_ERR(iterator_parse(&key, texts[i], NOW, fresh(), &out), ERR_INVALID_ARGUMENT);
-        EXPECT_ERR(page_parse(&key, PAGE_LIST_SHARDS, texts[i], NOW, fresh(), &page), ERR_INVALID_ARGUMENT);
+        EXPECT_ERR(page_parse(&key, PAGE_LIST_SHARDS, texts[i], NOW, fresh(), &page),
+                   ERR_INVALID_ARGUMENT);
     }
 }
 

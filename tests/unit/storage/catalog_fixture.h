@@ -94,7 +94,8 @@ static inline enum err cx_control(struct cx *f, struct control *c)
 
 static inline enum err cx_create(struct cx *f, const char *name, int32_t partitions)
 {
-    struct control c = {.kind = CONTROL_CREATE_TOPIC, .name = bytes_str(name), .partitions = partitions};
+    struct control c = {.kind = CONTROL_CREATE_TOPIC, .name = bytes_str(name),
+                        .partitions = partitions};
     return cx_control(f, &c);
 }
 
@@ -143,7 +144,8 @@ static inline enum err cx_config(struct cx *f, const char *name, enum config_op 
 static inline enum err cx_tag(struct cx *f, const char *name, const char *key, const char *value)
 {
     struct topic_tag tag = {(char *)key, (char *)value};
-    struct control c = {.kind = CONTROL_TAGS, .name = bytes_str(name), .tags = &tag, .tag_count = 1};
+    struct control c = {.kind = CONTROL_TAGS, .name = bytes_str(name), .tags = &tag,
+                        .tag_count = 1};
     return cx_control(f, &c);
 }
 
@@ -160,7 +162,8 @@ static inline struct topic *cx_topic(struct cx *f, const char *name)
     return store_topic(f->s, bytes_str(name));
 }
 
-/* ---- Appends: one record each, routed as the Kinesis door does (hash) or the Kafka door (partition) */
+/* ---- Appends: one record each, routed as the Kinesis door does (hash) or the Kafka door
+ * (partition) */
 
 struct cx_append {
     struct append append;
@@ -224,11 +227,12 @@ static inline void cx_offsets_done(struct offsets_commit *c)
     c->home = (struct loop *)c;
 }
 
-static inline enum err cx_commit(struct cx *f, const char *group, const struct offset_entry *entries,
-                                 int32_t count)
+static inline enum err cx_commit(struct cx *f, const char *group,
+                                 const struct offset_entry *entries, int32_t count)
 {
     struct offsets_commit c = {
-        .group = bytes_str(group), .entries = entries, .entry_count = count, .done = cx_offsets_done};
+        .group = bytes_str(group), .entries = entries, .entry_count = count,
+        .done = cx_offsets_done};
     store_offsets_commit(f->s, &c);
     cx_turn(f);
     EXPECT(c.home == (struct loop *)&c);

@@ -1,5 +1,5 @@
-/* A store on kv_mem that a test turns by hand, with one topic made here: the catalog, the controller
- * and the offsets are left out, so that what is tested are logs and workers alone. */
+/* A store on kv_mem that a test turns by hand, with one topic made here: the catalog, the
+ * controller and the offsets are left out, so that what is tested are logs and workers alone. */
 #ifndef TESTS_UNIT_STORAGE_LOG_FIXTURE_H
 #define TESTS_UNIT_STORAGE_LOG_FIXTURE_H
 
@@ -183,10 +183,10 @@ static inline struct plog *fx_log(struct fx *f, int partition)
 /* ---- Batches */
 
 struct fx_batch {
-    int32_t count;              /* records; 0: one */
+    int32_t count;           /* records; 0: one */
     size_t value_bytes;
-    int64_t timestamp;          /* of the first record, the next ones count up by 1 ms; 0: the clock */
-    int64_t producer_id;        /* -1: none; 0 in an initialiser means none as well: ids begin at 1 */
+    int64_t timestamp;       /* of the first record, the next ones count up by 1 ms; 0: the clock */
+    int64_t producer_id;     /* -1: none; 0 in an initialiser means none as well: ids begin at 1 */
     int16_t epoch;
     int32_t sequence;
 };
@@ -293,8 +293,8 @@ static inline void fx_seek_done(struct log_seek *q)
     topic_unref(TAKE(q->topic));
 }
 
-static inline enum err fx_seek(struct fx *f, int partition, enum log_seek_kind kind, int64_t time_ms,
-                               int64_t *ret_offset, int64_t *ret_timestamp)
+static inline enum err fx_seek(struct fx *f, int partition, enum log_seek_kind kind,
+                               int64_t time_ms, int64_t *ret_offset, int64_t *ret_timestamp)
 {
     struct log_seek q = {.topic = topic_ref(f->topic), .partition = partition, .kind = kind,
                          .time_ms = time_ms, .done = fx_seek_done, .err = ERR_COUNT};

@@ -21,7 +21,8 @@ static inline void random_change(struct control *c, struct topic *t, uint64_t *r
     *c = (struct control){.kind = CONTROL_SPLIT, .name = BYTES_LIT("t"), .shard = s->index};
     if (what < 4 && t->open_count < 24) {
         u128 width = s->hash_last - s->hash_first;
-        c->hash_first = s->hash_first + width / 4 + (u128)(next_random(random) % 1000) * (width / 2000);
+        c->hash_first = s->hash_first + width / 4 +
+                        (u128)(next_random(random) % 1000) * (width / 2000);
     } else if (what < 8 && s->hash_last != U128_MAX) {
         c->kind = CONTROL_MERGE;
         c->adjacent_shard = topic_shard_of_hash(t, s->hash_last + 1)->index;

@@ -89,7 +89,8 @@ TEST(illegal_creations_are_refused_in_kafkas_words)
     EXPECT_STR(f.text, "Topic 't.x' already exists.");
     EXPECT_ERR(cx_create(&f, "t_x", 1), ERR_INVALID_TOPIC_EXCEPTION);
     EXPECT_STR(f.text, "Topic 't_x' collides with existing topic: t.x");
-    struct control stream = {.kind = CONTROL_CREATE_TOPIC, .name = BYTES_LIT("t_x"), .partitions = 1,
+    struct control stream = {.kind = CONTROL_CREATE_TOPIC, .name = BYTES_LIT("t_x"),
+                             .partitions = 1,
                              .account_limits = true};
     EXPECT_OK(cx_control(&f, &stream));
     stream.name = BYTES_LIT("big");
@@ -513,8 +514,9 @@ TEST(a_directory_that_was_tampered_with_is_refused_and_told_by_check)
 TESTS(RUN(a_topic_is_made_listed_and_read_back_after_a_restart),
       RUN(illegal_creations_are_refused_in_kafkas_words), RUN(validate_only_changes_nothing),
       RUN(a_deleted_topic_is_gone_and_comes_back_as_another_one),
-      RUN(partitions_are_added_by_splits_of_the_widest_shards), RUN(split_and_merge_move_the_windows),
-      RUN(an_append_under_a_stale_map_is_told_to_move), RUN(resharding_evens_the_ranges_out),
+      RUN(partitions_are_added_by_splits_of_the_widest_shards),
+      RUN(split_and_merge_move_the_windows), RUN(an_append_under_a_stale_map_is_told_to_move),
+      RUN(resharding_evens_the_ranges_out),
       RUN(a_closed_shard_leaves_the_list_when_its_data_has_passed_retention),
       RUN(an_empty_closed_shard_stays_for_the_time_of_retention),
       RUN(configs_tags_and_consumers_are_kept), RUN(limits_of_tags_and_consumers_are_reached),

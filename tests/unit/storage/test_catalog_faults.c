@@ -1,5 +1,5 @@
-/* Every catalog change under a fault at every storage call: afterwards the catalog is the old or the
- * new one, never a mix, and whoever was told of success finds the new one after a restart. */
+/* Every catalog change under a fault at every storage call: afterwards the catalog is the old or
+ * the new one, never a mix, and whoever was told of success finds the new one after a restart. */
 #include "catalog_fixture.h"
 #include "base/writer.h"
 #include "storage/record.h"
@@ -266,7 +266,8 @@ TEST(producer_ids_stay_unique_under_faults)
     prepare(&f);
     int64_t last = -1;
     for (int i = 0; i < 4000; i++) {
-        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = i % 2 ? 0 : -1, .applied = i % 4 == 1});
+        kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = i % 2 ? 0 : -1,
+                                                        .applied = i % 4 == 1});
         struct control c = {.kind = CONTROL_PRODUCER_ID};
         if (cx_control(&f, &c) != ERR_OK) continue;
         EXPECT(f.result > last);

@@ -1,5 +1,5 @@
-/* The stated limits of the catalog, reached. A sanitizer's build leaves the two large ones out: they
- * take it a minute and show nothing that the other tests of the catalog do not. */
+/* The stated limits of the catalog, reached. A sanitizer's build leaves the two large ones out:
+ * they take it a minute and show nothing that the other tests of the catalog do not. */
 #include "catalog_fixture.h"
 
 #ifdef DIGLOT_SANITIZED
@@ -56,7 +56,8 @@ TEST(no_more_shards_than_a_topic_lists)
     EXPECT_OK(cx_create(&f, "t", 1));
     enum err err = ERR_OK;
     int rounds = 0;
-    for (; err == ERR_OK && rounds < 100; rounds++) err = cx_reshard(&f, "t", rounds % 2 ? 1 : 4000);
+    for (; err == ERR_OK && rounds < 100; rounds++)
+        err = cx_reshard(&f, "t", rounds % 2 ? 1 : 4000);
     EXPECT_ERR(err, ERR_LIMIT_EXCEEDED);
     EXPECT(rounds > 5);
     struct topic *t = cx_topic(&f, "t");

@@ -1,5 +1,6 @@
-/* The catalog's bytes on disk: a golden record, what reads back, what is refused. DIGLOT_GOLDEN=write
- * writes the golden file anew, after a change of the layout with a new version. */
+/* The catalog's bytes on disk: a golden record, what reads back, what is refused.
+ * DIGLOT_GOLDEN=write writes the golden file anew, after a change of the layout with a new
+ * version. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "storage/draft.h"
@@ -22,7 +23,8 @@ static struct topic *sample(void)
     draft_even_shards(t, 2, 5, 1699999998123);
     draft_finish(t);
     const int64_t ends[] = {1000, 2000};
-    struct reshard r = {.draft = t, .now_ms = 1700000009000, .index_first = 2, .ends = ends, .end_count = 2, .log_id_next = 9};
+    struct reshard r = {.draft = t, .now_ms = 1700000009000, .index_first = 2, .ends = ends,
+                        .end_count = 2, .log_id_next = 9};
     reshard_split(&r, 0, (u128)1 << 100);
     draft_finish(t);
     reshard_merge(&r, t->open[1], t->open[2]);
@@ -173,5 +175,6 @@ TEST(offset_values_are_as_documented)
 
 TESTS(RUN(the_record_is_the_golden_one), RUN(a_record_reads_back_as_it_was),
       RUN(a_record_cut_anywhere_or_with_more_behind_it_is_refused),
-      RUN(a_newer_record_or_an_unknown_flag_is_refused), RUN(no_byte_turned_over_crashes_the_reader),
-      RUN(offset_keys_keep_groups_together), RUN(offset_values_are_as_documented))
+      RUN(a_newer_record_or_an_unknown_flag_is_refused),
+      RUN(no_byte_turned_over_crashes_the_reader), RUN(offset_keys_keep_groups_together),
+      RUN(offset_values_are_as_documented))

@@ -1,4 +1,5 @@
-/* Topic configs: what is taken, what is refused and in which words (Apache Kafka 4.3.1's LogConfig). */
+/* Topic configs: what is taken, what is refused and in which words (Apache Kafka 4.3.1's
+ * LogConfig). */
 #include "base/mem.h"
 #include "protocol/batch/recode.h"
 #include "storage/config.h"
@@ -66,42 +67,54 @@ TEST(illegal_values_are_refused_in_kafkas_words)
         const char *name, *value, *why;
     } rows[] = {
         {"no.such", "1", "Unknown topic config name: no.such"},
-        {"retention.ms", "x", "Invalid value x for configuration retention.ms: Not a number of type LONG"},
-        {"retention.ms", "", "Invalid value  for configuration retention.ms: Not a number of type LONG"},
-        {"retention.ms", "-2", "Invalid value -2 for configuration retention.ms: Value must be at least -1"},
+        {"retention.ms", "x",
+         "Invalid value x for configuration retention.ms: Not a number of type LONG"},
+        {"retention.ms", "",
+         "Invalid value  for configuration retention.ms: Not a number of type LONG"},
+        {"retention.ms", "-2",
+         "Invalid value -2 for configuration retention.ms: Value must be at least -1"},
         {"flush.ms", "9223372036854775808",
          "Invalid value 9223372036854775808 for configuration flush.ms: Not a number of type LONG"},
-        {"segment.bytes", "14", "Invalid value 14 for configuration segment.bytes: Value must be at least 1048576"},
+        {"segment.bytes", "14",
+         "Invalid value 14 for configuration segment.bytes: Value must be at least 1048576"},
         {"segment.bytes", "2147483648",
          "Invalid value 2147483648 for configuration segment.bytes: Not a number of type INT"},
         {"compression.gzip.level", "0",
-         "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1"},
+         "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 "
+         "or equal to -1"},
         {"compression.zstd.level", "23",
-         "Invalid value 23 for configuration compression.zstd.level: Value must be no more than 22"},
+         "Invalid value 23 for configuration compression.zstd.level: Value must be no more than "
+         "22"},
         {"compression.type", "bogus",
-         "Invalid value bogus for configuration compression.type: String must be one of: uncompressed, "
-         "zstd, lz4, snappy, gzip, producer"},
+         "Invalid value bogus for configuration compression.type: String must be one of: "
+         "uncompressed, zstd, lz4, snappy, gzip, producer"},
         {"message.timestamp.type", "createtime",
-         "Invalid value createtime for configuration message.timestamp.type: String must be one of: "
-         "CreateTime, LogAppendTime"},
+         "Invalid value createtime for configuration message.timestamp.type: String must be one "
+         "of: CreateTime, LogAppendTime"},
         {"preallocate", " 7 ",
-         "Invalid value  7  for configuration preallocate: Expected value to be either true or false"},
+         "Invalid value  7  for configuration preallocate: Expected value to be either true or "
+         "false"},
         {"cleanup.policy", "bogus",
-         "Invalid value bogus for configuration cleanup.policy: String must be one of: compact, delete"},
+         "Invalid value bogus for configuration cleanup.policy: String must be one of: compact, "
+         "delete"},
         {"cleanup.policy", "compact,delete",
-         "Invalid value compact for configuration cleanup.policy: log compaction is not supported by this "
-         "server; use delete"},
+         "Invalid value compact for configuration cleanup.policy: log compaction is not supported "
+         "by this server; use delete"},
         {"min.cleanable.dirty.ratio", "1.5",
-         "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"},
+         "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more "
+         "than 1"},
         {"min.cleanable.dirty.ratio", "nan",
-         "Invalid value nan for configuration min.cleanable.dirty.ratio: Not a number of type DOUBLE"},
+         "Invalid value nan for configuration min.cleanable.dirty.ratio: Not a number of type "
+         "DOUBLE"},
         {"remote.storage.enable", "true",
-         "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage."},
+         "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with "
+         "remote log storage."},
         {"leader.replication.throttled.replicas", "1:x",
          "Invalid value 1:x for configuration leader.replication.throttled.replicas: "
-         "leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following "
-         "format: [partitionId]:[brokerId],[partitionId]:[brokerId],..."},
-        {"max.message.bytes", NULL, "Null value not supported for topic configs: max.message.bytes"},
+         "leader.replication.throttled.replicas must be the literal '*' or a list of replicas in "
+         "the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],..."},
+        {"max.message.bytes", NULL,
+         "Null value not supported for topic configs: max.message.bytes"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct topic *t = fresh();
@@ -228,6 +241,7 @@ TEST(lags_that_contradict_each_other_are_refused)
 }
 
 TESTS(RUN(values_are_brought_into_one_form), RUN(illegal_values_are_refused_in_kafkas_words),
-      RUN(lists_are_appended_to_and_subtracted_from), RUN(values_have_effect_and_go_back_to_the_default),
+      RUN(lists_are_appended_to_and_subtracted_from),
+      RUN(values_have_effect_and_go_back_to_the_default),
       RUN(every_config_is_described_with_its_default), RUN(a_value_beyond_the_limit_is_refused),
       RUN(lags_that_contradict_each_other_are_refused))

@@ -1,6 +1,7 @@
-/* Every storage call fails once: for each N, a short life of a log is led while its N-th call fails.
- * Afterwards the store starts again and must hold what was acknowledged: in order, unaltered, with
- * dense offsets, producers that agree with the records, and indexes that agree with the batches. */
+/* Every storage call fails once: for each N, a short life of a log is led while its N-th call
+ * fails. Afterwards the store starts again and must hold what was acknowledged: in order,
+ * unaltered, with dense offsets, producers that agree with the records, and indexes that agree with
+ * the batches. */
 #include "log_fixture.h"
 #include "storage/walk.h"
 
@@ -148,7 +149,8 @@ static bool survive(int64_t fail_at, struct kv_mem_faults faults, bool power_los
         int acked = l.acked_count;
         produce(&l, p, 1, 10);
         EXPECT_OK(fx_bounds(&l.fx, p, &after));
-        /* Taken or found to be stored; or refused, since another batch of its sequence is stored. */
+        /* Taken or found to be stored; or refused, since another batch of its sequence is
+         * stored. */
         if (l.acked_count > acked)
             EXPECT(after.high_watermark <= before.high_watermark + 1);
     }
@@ -156,8 +158,8 @@ static bool survive(int64_t fail_at, struct kv_mem_faults faults, bool power_los
     return faulted;
 }
 
-/* Every call of the life; a sanitizer's build takes each third one, each sweep others: it looks for what one
- * of them does to memory, and would need minutes for all. */
+/* Every call of the life; a sanitizer's build takes each third one, each sweep others: it looks for
+ * what one of them does to memory, and would need minutes for all. */
 static void sweep(struct kv_mem_faults faults, bool power_loss)
 {
 #ifdef DIGLOT_SANITIZED

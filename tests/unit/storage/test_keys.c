@@ -85,7 +85,8 @@ TEST(what_is_written_is_read)
     EXPECT_EQ(p.batches[1].base_offset, 81);
     EXPECT_EQ(p.batches[0].log_id, producer_example.batches[0].log_id);
 
-    struct log_entry in = {.arrival_ms = -5, .partition_addressed = 3, .batch = BYTES_LIT("xyz")}, e;
+    struct log_entry in = {.arrival_ms = -5, .partition_addressed = 3,
+                           .batch = BYTES_LIT("xyz")}, e;
     for (int i = 0; i < 2; i++) {
         log_entry_header(&in, out + i * 19);
         memcpy(out + i * 19 + 16, "xyz", 3);

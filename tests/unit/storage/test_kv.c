@@ -119,11 +119,13 @@ BOTH(families_are_apart)
     EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
     kv_batch_free(b);
     const int counts[KV_FAMILY_COUNT] = {
-        [KV_META] = 3, [KV_CATALOG] = 3, [KV_LOG] = 2, [KV_INDEX] = 1, [KV_OFFSETS] = 2, [KV_PRODUCERS] = 3,
+        [KV_META] = 3,  [KV_CATALOG] = 3, [KV_LOG] = 2,
+        [KV_INDEX] = 1, [KV_OFFSETS] = 2, [KV_PRODUCERS] = 3,
     };
     for (int f = 0; f < KV_FAMILY_COUNT; f++)
         for (int backwards = 0; backwards < 2; backwards++) {
-            struct kv_iter *it = kv_iter_new(kv, (enum kv_family)f, BYTES_LIT(""), BYTES_NULL, backwards);
+            struct kv_iter *it = kv_iter_new(kv, (enum kv_family)f, BYTES_LIT(""), BYTES_NULL,
+                                             backwards);
             int count = 0;
             while (kv_iter_next(it)) count++;
             EXPECT_OK(kv_iter_error(it));
@@ -221,7 +223,8 @@ static void expect_equal(struct kv *a, struct kv *b)
     kv_iter_free(y);
 }
 
-/* What logs do to an engine: each grows at its end and is cut at its start, several in one batch. */
+/* What logs do to an engine: each grows at its end and is cut at its start, several in one
+ * batch. */
 TEST(both_engines_hold_the_same_after_random_lives_of_logs)
 {
     enum { LOGS = 6, BATCHES = 1500 };
@@ -239,7 +242,8 @@ TEST(both_engines_hold_the_same_after_random_lives_of_logs)
             size_t len = random_below(&r, 10) == 0 ? random_below(&r, sizeof value) : 40;
             value[0] = (uint8_t)i;
             bool cut = random_below(&r, 12) == 0 && next[log] > 0;
-            struct log_key cut_at = log_key(log, cut ? (int64_t)random_below(&r, (uint64_t)next[log]) : 0);
+            struct log_key cut_at =
+                log_key(log, cut ? (int64_t)random_below(&r, (uint64_t)next[log]) : 0);
             for (int e = 0; e < 2; e++) {
                 if (cut) kv_batch_delete_range(b[e], KV_LOG, KEY_BYTES(first), KEY_BYTES(cut_at));
                 else kv_batch_put(b[e], KV_LOG, KEY_BYTES(key), bytes_of(value, len));

@@ -19,8 +19,8 @@ static void start(struct cx *f)
     EXPECT_OK(cx_create(f, "t", 3));
 }
 
-static enum err commit_one(struct cx *f, const char *group, const struct uuid *id, int32_t partition,
-                           int64_t offset)
+static enum err commit_one(struct cx *f, const char *group, const struct uuid *id,
+                           int32_t partition, int64_t offset)
 {
     struct offset_entry e = {.topic_id = *id, .partition = partition, .offset = offset,
                              .leader_epoch = 3, .metadata = BYTES_LIT("note"), .commit_ms = 77,
@@ -120,12 +120,15 @@ TEST(entries_and_groups_are_deleted)
     EXPECT_EQ(offset_of(&f, "g", &id, 1), -1);
     EXPECT_EQ(offset_of(&f, "g", &id, 2), 5);
     EXPECT_OK(commit_one(&f, "nobody", &id, 1, -1));
-    struct offsets_commit c = {.group = BYTES_LIT("g"), .delete_group = true, .done = cx_offsets_done};
+    struct offsets_commit c = {.group = BYTES_LIT("g"), .delete_group = true,
+                               .done = cx_offsets_done};
     /* A commit of the same turn in front of it goes too, one behind it stays. */
-    struct offset_entry e = {.topic_id = id, .partition = 0, .offset = 8, .metadata = BYTES_LIT("")};
+    struct offset_entry e = {.topic_id = id, .partition = 0, .offset = 8,
+                             .metadata = BYTES_LIT("")};
     struct offsets_commit before = {.group = BYTES_LIT("g"), .entries = &e, .entry_count = 1,
                                     .done = cx_offsets_done};
-    struct offset_entry e2 = {.topic_id = id, .partition = 2, .offset = 9, .metadata = BYTES_LIT("")};
+    struct offset_entry e2 = {.topic_id = id, .partition = 2, .offset = 9,
+                              .metadata = BYTES_LIT("")};
     struct offsets_commit after = {.group = BYTES_LIT("g"), .entries = &e2, .entry_count = 1,
                                    .done = cx_offsets_done};
     store_offsets_commit(f.s, &before);
@@ -219,4 +222,5 @@ TEST(limits_are_reached)
 
 TESTS(RUN(a_commit_is_found_now_and_after_a_restart), RUN(a_full_arena_is_told_and_not_overrun),
       RUN(groups_are_listed_in_order), RUN(entries_and_groups_are_deleted),
-      RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing), RUN(limits_are_reached))
+      RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
+      RUN(limits_are_reached))

@@ -326,11 +326,12 @@ TEST(an_empty_log_has_no_times)
 
 TESTS(RUN(offsets_count_up_over_batches_and_restarts),
       RUN(what_was_appended_is_read_from_memory_and_from_disk),
-      RUN(a_read_is_bounded_but_gives_at_least_one_batch),
-      RUN(offsets_outside_the_log_are_refused), RUN(a_log_is_cold_until_its_first_use),
-      RUN(opening_reads_what_the_last_chunk_does_not_cover),
+      RUN(a_read_is_bounded_but_gives_at_least_one_batch), RUN(offsets_outside_the_log_are_refused),
+      RUN(a_log_is_cold_until_its_first_use), RUN(opening_reads_what_the_last_chunk_does_not_cover),
       RUN(arrival_never_goes_back_when_the_clock_does),
-      RUN(a_log_append_time_topic_gets_the_brokers_time), RUN(a_repeated_batch_gets_its_first_answer),
-      RUN(a_repeated_batch_is_told_its_largest_time_stamp), RUN(producer_epochs_fence_and_begin_at_zero), RUN(sequences_wrap_to_zero),
+      RUN(a_log_append_time_topic_gets_the_brokers_time),
+      RUN(a_repeated_batch_gets_its_first_answer),
+      RUN(a_repeated_batch_is_told_its_largest_time_stamp),
+      RUN(producer_epochs_fence_and_begin_at_zero), RUN(sequences_wrap_to_zero),
       RUN(producers_are_known_after_a_restart_behind_many_chunks),
       RUN(look_ups_by_time_find_the_first_record), RUN(an_empty_log_has_no_times))

@@ -1,4 +1,5 @@
-/* Producer state alone: its limit, its snapshot. The rules of sequences are tried in test_plog.c. */
+/* Producer state alone: its limit, its snapshot. The rules of sequences are tried in
+ * test_plog.c. */
 #include "storage/producers.h"
 
 #include "base/mem.h"
@@ -110,7 +111,8 @@ TEST(sequences_are_judged_as_kafka_judges_them)
     bumped.base_sequence = 0;
     EXPECT_OK(producers_check(&p, 3, &bumped, &duplicate));
     EXPECT(duplicate == NULL);
-    EXPECT_OK(producers_check(&p, 4, &gap, &duplicate));       /* of another partition nothing is known */
+    /* Of another partition nothing is known. */
+    EXPECT_OK(producers_check(&p, 4, &gap, &duplicate));
     producers_done(&p);
 }
 
@@ -129,7 +131,8 @@ TEST(an_adopted_producer_goes_on_where_it_was)
     producers_adopt(&q, known);
     producers_done(&p);
     const struct producer_batch *duplicate;
-    struct batch_info again = batch(7, 1, 6, 1, 0), gone = batch(7, 1, 1, 1, 0), next = batch(7, 1, 7, 1, 5);
+    struct batch_info again = batch(7, 1, 6, 1, 0), gone = batch(7, 1, 1, 1, 0),
+                      next = batch(7, 1, 7, 1, 5);
     EXPECT_OK(producers_check(&q, 3, &again, &duplicate));
     EXPECT_EQ(duplicate->base_offset, 106);
     EXPECT_EQ(duplicate->log_id, 11);
@@ -148,7 +151,8 @@ TEST(of_too_many_adopted_the_youngest_stay)
     producers_init(&p);
     enum { MORE = PRODUCERS_MAX + PRODUCERS_MAX / 2 };
     for (int i = 0; i < MORE; i++) {
-        struct producer_entry e = {.producer_id = i, .batch_count = 1, .arrival_last_ms = i * 7919 % MORE};
+        struct producer_entry e = {.producer_id = i, .batch_count = 1,
+                                   .arrival_last_ms = i * 7919 % MORE};
         producers_adopt(&p, &e);
     }
     EXPECT_EQ(p.count, MORE);
@@ -160,7 +164,8 @@ TEST(of_too_many_adopted_the_youngest_stay)
     EXPECT_EQ(p.count, PRODUCERS_MAX);
     /* One too many of one time: all of that time go. */
     for (int i = 0; i < 2; i++) {
-        struct producer_entry e = {.producer_id = MORE + i, .arrival_last_ms = MORE - PRODUCERS_MAX};
+        struct producer_entry e = {.producer_id = MORE + i,
+                                   .arrival_last_ms = MORE - PRODUCERS_MAX};
         producers_adopt(&p, &e);
     }
     producers_trim(&p);

@@ -1,11 +1,12 @@
-/* Idempotent producers while shards split and merge and the server dies: stored exactly once, in order.
+/* Idempotent producers while shards split and merge and the server dies: stored exactly once, in
+ * order.
  *
- * Each line is one producer at one partition and does as Kafka's clients do: up to five batches under
- * way, sequences without a gap. Answers are lost at random; then all that is not acknowledged is sent
- * again in its order, and what was acknowledged lately is sent again now and then for good measure. Every copy
- * must be told the offset of the first one, and without a fault no batch is ever refused. At the end the
- * windows are read back: each line's sequences lie there once, without a gap, in order, and what
- * `diglot check` proves holds. DIGLOT_SEED replays a run. */
+ * Each line is one producer at one partition and does as Kafka's clients do: up to five batches
+ * under way, sequences without a gap. Answers are lost at random; then all that is not acknowledged
+ * is sent again in its order, and what was acknowledged lately is sent again now and then for good
+ * measure. Every copy must be told the offset of the first one, and without a fault no batch is
+ * ever refused. At the end the windows are read back: each line's sequences lie there once, without
+ * a gap, in order, and what `diglot check` proves holds. DIGLOT_SEED replays a run. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -16,7 +17,10 @@
 #include "catalog_fixture.h"
 #include "random_change.h"
 
-enum { PARTITIONS = 4, PRODUCERS = 3, LINES = PARTITIONS * PRODUCERS, UNDER_WAY_MAX = 5, FLIGHTS_MAX = 4096 };
+enum {
+    PARTITIONS = 4, PRODUCERS = 3, LINES = PARTITIONS * PRODUCERS, UNDER_WAY_MAX = 5, FLIGHTS_MAX =
+    4096
+};
 
 struct flight {
     int32_t sequence;
@@ -57,7 +61,8 @@ static void sim_init(struct sim *sim, struct random *random)
 {
     *sim = (struct sim){0};
     for (int i = 0; i < LINES; i++) {
-        sim->lines[i] = (struct line){.sim = sim, .number = i, .random = random_next(random), .answers_lost = 3,
+        sim->lines[i] = (struct line){.sim = sim, .number = i, .random = random_next(random),
+                                      .answers_lost = 3,
                                       .flights = NEW_ARRAY(struct flight, FLIGHTS_MAX)};
         pthread_mutex_init(&sim->lines[i].lock, NULL);
     }
@@ -80,7 +85,8 @@ static struct slab *make_batch(const struct line *l, const struct flight *flight
     int64_t ms = clock_wall_ms();
     struct batch_size size;
     batch_size_init(&size, ms);
-    for (int i = 0; i < flight->count; i++) batch_size_add(&size, ms, BYTES_NULL, sizeof value, NULL, 0);
+    for (int i = 0; i < flight->count; i++)
+        batch_size_add(&size, ms, BYTES_NULL, sizeof value, NULL, 0);
     struct slab *slab = slab_new(NULL, size.bytes);
     struct batch_builder b;
     batch_builder_init(&b, slab->data, size.bytes, ms);
@@ -94,7 +100,8 @@ static struct slab *make_batch(const struct line *l, const struct flight *flight
     return slab;
 }
 
-/* ---- A line as a Kafka client runs it; its lock is held, but while something is handed to storage */
+/* ---- A line as a Kafka client runs it; its lock is held, but while something is handed to
+ * storage */
 
 static void answered(struct line *l, int32_t at, enum err err, int64_t offset)
 {
@@ -109,7 +116,8 @@ static void answered(struct line *l, int32_t at, enum err err, int64_t offset)
     }
     if (flight->offset == -1) flight->offset = offset;
     EXPECT_EQ(flight->offset, offset);
-    if (!flight->acknowledged && (int32_t)(next_random(&l->random) % 16) < l->answers_lost) l->sends_again = true;
+    if (!flight->acknowledged && (int32_t)(next_random(&l->random) % 16) < l->answers_lost)
+        l->sends_again = true;
     else flight->acknowledged = true;
     while (l->acknowledged < l->made && l->flights[l->acknowledged].acknowledged) l->acknowledged++;
 }
@@ -156,9 +164,10 @@ static void send_unacknowledged(struct line *l)
 
 static void send_new(struct line *l)
 {
-    if (l->made - l->acknowledged >= UNDER_WAY_MAX || l->sends_again || l->made == FLIGHTS_MAX) return;
-    /* As at Apache Kafka, a producer of whom nothing is known may begin anywhere: were the first batch
-     * lost, the second one would be taken for the beginning. */
+    if (l->made - l->acknowledged >= UNDER_WAY_MAX || l->sends_again || l->made == FLIGHTS_MAX)
+        return;
+    /* As at Apache Kafka, a producer of whom nothing is known may begin anywhere: were the first
+     * batch lost, the second one would be taken for the beginning. */
     if (l->sim->faults && l->made > 0 && l->acknowledged == 0) return;
     struct flight *flight = &l->flights[l->made++];
     *flight = (struct flight){.sequence = l->sequence_next, .offset = -1,
@@ -170,7 +179,8 @@ static void send_new(struct line *l)
 static void step(struct line *l, uint64_t choice)
 {
     pthread_mutex_lock(&l->lock);
-    /* A failed line waits until all its copies are back, as a client does that closed its connection. */
+    /* A failed line waits until all its copies are back, as a client does that closed its
+     * connection. */
     if (l->sends_again) {
         if (l->under_way == 0) send_unacknowledged(l);
     } else if (choice % 4 == 0 && l->made > 0) {
@@ -210,15 +220,16 @@ static void find(struct sim *sim, struct found *found, const struct batch_view *
     const struct line *l = &sim->lines[number];
     const struct flight *flight = &l->flights[found->at[number]++];
     EXPECT(found->at[number] <= l->made);
-    EXPECT_EQ(info.base_sequence, found->sequence_next[number]);       /* not twice, none lost, in order */
+    /* Not twice, none lost, in order. */
+    EXPECT_EQ(info.base_sequence, found->sequence_next[number]);
     EXPECT_EQ(info.base_sequence, flight->sequence);
     EXPECT_EQ(info.count, flight->count);
     EXPECT_EQ(info.base_offset, flight->offset);
     found->sequence_next[number] += info.count;
 }
 
-/* The home of what is addressed to a partition changes with a shard that is opened: so in the order of
- * the shards, each line's batches are in theirs. */
+/* The home of what is addressed to a partition changes with a shard that is opened: so in the order
+ * of the shards, each line's batches are in theirs. */
 static void read_back(struct sim *sim, bool manual)
 {
     struct topic *t = store_topic(sim->s, BYTES_LIT("t"));
@@ -227,8 +238,12 @@ static void read_back(struct sim *sim, bool manual)
         const struct shard *s = &t->shards[i];
         int64_t at = s->first_offset, end = s->end_offset;
         while (end == -1 || at < end) {
-            struct reading r = {.read = {.topic = t, .partition = s->partition, .offset = at, .bytes_max = 1 << 20,
-                                         .min_one = true, .done = on_read}};
+            struct reading r = {.read = {.topic = t,
+                                         .partition = s->partition,
+                                         .offset = at,
+                                         .bytes_max = 1 << 20,
+                                         .min_one = true,
+                                         .done = on_read}};
             read_result_init(&r.read.result);
             store_read(sim->s, &r.read);
             while (!r.done)
@@ -337,10 +352,12 @@ static void run_by_hand(struct random *random, bool faults)
         if (random_below(random, 2)) store_turn(f.s);
         cx_advance_ms((int64_t)random_below(random, 500));
         if (faults && random_below(random, 8) == 0)
-            kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = (int64_t)random_below(random, 12),
-                                                            .fail_count = (int64_t)random_below(random, 3),
-                                                            .crash = random_below(random, 2),
-                                                            .applied = random_below(random, 2)});
+            kv_mem_set_faults(f.kv,
+                              &(struct kv_mem_faults){.fail_at = (int64_t)random_below(random, 12),
+                                                      .fail_count = (int64_t)random_below(random,
+                                                                                          3),
+                                                      .crash = random_below(random, 2),
+                                                      .applied = random_below(random, 2)});
         if (random_below(random, 3) == 0) {
             struct control c;
             reshard(&f, random, &c);
@@ -428,7 +445,8 @@ static void sweep(struct kv_mem_faults faults)
             faults.fail_at = at;
             faulted = survive(&again, &faults);
         }
-        EXPECT(at > 12);        /* or the sweep swept nothing: five changes and what is sent between them */
+        /* Or the sweep swept nothing: five changes and what is sent between them. */
+        EXPECT(at > 12);
     }
 }
 
@@ -507,12 +525,14 @@ TEST(with_threads_no_batch_is_refused_or_doubled)
     options.topic_defaults.retention_ms = -1;
     sim_init(&sim, &random);
     EXPECT_OK(store_open(&options, &sim.s, NULL));
-    struct control create = {.kind = CONTROL_CREATE_TOPIC, .name = BYTES_LIT("t"), .partitions = PARTITIONS};
+    struct control create = {.kind = CONTROL_CREATE_TOPIC, .name = BYTES_LIT("t"),
+                             .partitions = PARTITIONS};
     EXPECT_OK(wait_control(sim.s, &create));
     enum { WRITERS = 2 };
     struct writer_thread writers[WRITERS];
     for (int i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer_thread){.sim = &sim, .first_line = i * (LINES / WRITERS), .lines = LINES / WRITERS,
+        writers[i] = (struct writer_thread){.sim = &sim, .first_line = i * (LINES / WRITERS),
+                                            .lines = LINES / WRITERS,
                                             .random = {random_next(&random)}};
         EXPECT_EQ(pthread_create(&writers[i].thread, NULL, writer_main, &writers[i]), 0);
     }
@@ -532,6 +552,6 @@ TEST(with_threads_no_batch_is_refused_or_doubled)
     sim_done(&sim);
 }
 
-TESTS(RUN(without_a_fault_no_batch_is_refused_or_doubled), RUN(whatever_fails_or_dies_each_batch_is_stored_once),
-      RUN(a_hand_over_survives_every_fault), RUN(a_hand_over_survives_death_at_any_call),
-      RUN(with_threads_no_batch_is_refused_or_doubled))
+TESTS(RUN(without_a_fault_no_batch_is_refused_or_doubled),
+      RUN(whatever_fails_or_dies_each_batch_is_stored_once), RUN(a_hand_over_survives_every_fault),
+      RUN(a_hand_over_survives_death_at_any_call), RUN(with_threads_no_batch_is_refused_or_doubled))

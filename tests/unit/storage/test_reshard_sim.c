@@ -1,11 +1,10 @@
 /* Random resharding with appends in between: nothing lost, nothing twice, windows meet exactly.
  *
- * Records are written as both doors do: by hash to the open shard, by partition with forwarding. Each
- * holds its serial number. At the end the logs are read back through the shard windows alone: every
- * acknowledged record is in exactly one window, at its offset; one that was routed by hash lies in a
- * window whose range holds it; one sent after another one of its hash was acknowledged comes behind it,
- * from parents to children.
- * DIGLOT_SEED replays a run. */
+ * Records are written as both doors do: by hash to the open shard, by partition with forwarding.
+ * Each holds its serial number. At the end the logs are read back through the shard windows alone:
+ * every acknowledged record is in exactly one window, at its offset; one that was routed by hash
+ * lies in a window whose range holds it; one sent after another one of its hash was acknowledged
+ * comes behind it, from parents to children. DIGLOT_SEED replays a run. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -31,13 +30,13 @@ static uint64_t pick_seed(void)
 struct sent {
     struct append append;
     struct sim *sim;
-    uint64_t serial;            /* its value, big-endian */
-    int32_t hash_number;        /* -1: by partition */
+    uint64_t serial;        /* its value, big-endian */
+    int32_t hash_number;    /* -1: by partition */
     int32_t partition;
     int32_t moves;
     int64_t offset;
-    int32_t landed;             /* partition */
-    int32_t after_shard;        /* where the latest acknowledged one of its hash stood at its sending */
+    int32_t landed;         /* partition */
+    int32_t after_shard;    /* where the latest acknowledged one of its hash stood at its sending */
     int64_t after_offset;
     bool acknowledged;
     bool found;
@@ -110,8 +109,9 @@ static void send(struct sent *r)
     store_be64(value, r->serial);
     struct slab *slab = cx_record(bytes_of(value, sizeof value));
     struct topic *t = store_topic(r->sim->s, BYTES_LIT("t"));
-    const struct shard *shard = r->hash_number < 0 ? NULL
-                                                   : topic_shard_of_hash(t, hash_of(r->hash_number));
+    const struct shard *shard = r->hash_number < 0
+                                    ? NULL
+                                    : topic_shard_of_hash(t, hash_of(r->hash_number));
     int32_t partition = shard ? shard->partition : topic_forward(t, r->partition);
     r->append = (struct append){
         .topic = t,
@@ -153,8 +153,8 @@ static void on_read(struct log_read *r)
     CONTAINER_OF(r, struct reading, read)->done = true;
 }
 
-static void read_window(struct sim *sim, struct topic *t, int32_t partition, int64_t from, bool manual,
-                        struct reading *r)
+static void read_window(struct sim *sim, struct topic *t, int32_t partition, int64_t from,
+                        bool manual, struct reading *r)
 {
     *r = (struct reading){.read = {.topic = t, .partition = partition, .offset = from,
                                    .bytes_max = 1 << 20, .min_one = true, .done = on_read}};
@@ -207,7 +207,8 @@ static void check_windows(struct sim *sim, uint64_t serials, bool manual)
     struct sent **by_serial = NEW_ARRAY(struct sent *, serials);
     for (struct sent *r = sim->acknowledged; r != NULL; r = r->next) by_serial[r->serial] = r;
     EXPECT_EQ(sim->count, serials);
-    for (int32_t i = 0; i < t->shard_count; i++) read_shard(sim, t, &t->shards[i], manual, by_serial);
+    for (int32_t i = 0; i < t->shard_count; i++)
+        read_shard(sim, t, &t->shards[i], manual, by_serial);
     for (uint64_t i = 0; i < serials; i++) EXPECT(by_serial[i]->found);     /* none lost */
     print_message("%llu records, %d partitions, %d shards ever\n", (unsigned long long)serials,
                   t->partition_count, t->shard_index_next);

@@ -334,7 +334,8 @@ TEST(producers_and_consumers_meet_while_shards_split_and_merge)
     }
     int64_t records = 0;
     for (int p = 0; p < PARTITIONS; p++)
-        if (plog_bounds(consumer.topic->partitions[p].log, &b) == ERR_OK) records += b.high_watermark;
+        if (plog_bounds(consumer.topic->partitions[p].log, &b) == ERR_OK)
+            records += b.high_watermark;
     EXPECT_EQ(records, PRODUCERS * BATCHES);
     topic_unref(consumer.topic);
     struct walk_counts counts;
@@ -392,5 +393,5 @@ TEST(a_directory_in_use_is_refused_with_words)
     place_done(&at);
 }
 
-TESTS(RUN(producers_and_consumers_meet_while_shards_split_and_merge), RUN(a_restart_finds_everything),
-      RUN(a_directory_in_use_is_refused_with_words))
+TESTS(RUN(producers_and_consumers_meet_while_shards_split_and_merge),
+      RUN(a_restart_finds_everything), RUN(a_directory_in_use_is_refused_with_words))

@@ -19,10 +19,14 @@ TEST(even_ranges_are_those_of_kinesis)
 {
     struct topic *t = topic_of(3);
     char text[U128_TEXT_BYTES];
-    EXPECT_STR(u128_to_text(t->shards[0].hash_last, text), "113427455640312821154458202477256070484");
-    EXPECT_STR(u128_to_text(t->shards[1].hash_first, text), "113427455640312821154458202477256070485");
-    EXPECT_STR(u128_to_text(t->shards[2].hash_first, text), "226854911280625642308916404954512140970");
-    EXPECT_STR(u128_to_text(t->shards[2].hash_last, text), "340282366920938463463374607431768211455");
+    EXPECT_STR(u128_to_text(t->shards[0].hash_last, text),
+               "113427455640312821154458202477256070484");
+    EXPECT_STR(u128_to_text(t->shards[1].hash_first, text),
+               "113427455640312821154458202477256070485");
+    EXPECT_STR(u128_to_text(t->shards[2].hash_first, text),
+               "226854911280625642308916404954512140970");
+    EXPECT_STR(u128_to_text(t->shards[2].hash_last, text),
+               "340282366920938463463374607431768211455");
     EXPECT_EQ(t->partitions[2].log_id, 102);
     topic_unref(t);
     t = topic_of(1);
@@ -161,7 +165,8 @@ TEST(the_plan_without_ends_touches_what_the_real_one_does)
     struct reshard plan = {.draft = draft, .now_ms = 6000000};
     int32_t routes[4], logs[4];
     struct reshard_parts parts = {.routes = routes, .logs = logs};
-    reshard_split(&plan, draft->partitions[3].open_shard >= 0 ? 3 : 0, s.t->shards[3].hash_first + 9);
+    reshard_split(&plan, draft->partitions[3].open_shard >= 0 ? 3 : 0,
+                  s.t->shards[3].hash_first + 9);
     draft_finish(draft);
     reshard_parts(s.t, draft, &parts);
     EXPECT_EQ(parts.route_count, 1);
@@ -217,7 +222,8 @@ TEST(shards_expire_from_the_oldest_of_a_partition)
     draft_finish(s.t);
     int64_t starts[8] = {15};
     s.t->shards[1].closed_ms = 4000000;
-    EXPECT_EQ(draft_expire_shards(s.t, starts, 4500000), 0);    /* the older one is kept: so is this */
+    /* The older one is kept: so is this. */
+    EXPECT_EQ(draft_expire_shards(s.t, starts, 4500000), 0);
     starts[0] = 12;
     EXPECT_EQ(draft_expire_shards(s.t, starts, 9000000), 1);
     EXPECT_EQ(s.t->shards[0].index, 1);
@@ -311,4 +317,5 @@ TESTS(RUN(even_ranges_are_those_of_kinesis), RUN(every_hash_has_its_shard),
       RUN(the_plan_without_ends_touches_what_the_real_one_does),
       RUN(evening_out_ends_even_and_wastes_no_partition), RUN(the_widest_shards_are_halved_first),
       RUN(shards_expire_from_the_oldest_of_a_partition), RUN(what_breaks_the_invariant_is_named),
-      RUN(windows_that_do_not_meet_break_the_invariant), RUN(lists_of_a_draft_are_sorted_and_replaced))
+      RUN(windows_that_do_not_meet_break_the_invariant),
+      RUN(lists_of_a_draft_are_sorted_and_replaced))

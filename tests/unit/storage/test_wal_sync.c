@@ -40,7 +40,7 @@ TEST(each_file_is_synced_until_a_newer_one_was)
     EXPECT_ERR(wal_sync_now(&w), ERR_DISK);
     EXPECT_EQ(w.newest, 12);
     unlink(path);
-    EXPECT_EQ(symlink("gone", path), 0);                    /* as one that went since it was listed */
+    EXPECT_EQ(symlink("gone", path), 0);                  /* as one that went since it was listed */
     EXPECT_OK(wal_sync_now(&w));
     wal_sync_done(&w);
     char command[128];

@@ -217,7 +217,9 @@ TEST(a_log_has_only_so_many_watches)
     end(&f);
 }
 
-TESTS(RUN(a_sleeper_wakes_once_when_its_offset_is_there), RUN(many_logs_give_one_wake_up_and_the_set_may_be_used_anew),
-      RUN(a_wait_that_ends_is_not_woken), RUN(a_wait_that_ends_while_a_wake_up_flies_is_over_when_it_lands),
-      RUN(a_newer_topic_a_failure_and_a_closed_log_wake), RUN(a_change_between_looking_and_sleeping_wakes_at_once),
-      RUN(a_log_has_only_so_many_watches))
+TESTS(RUN(a_sleeper_wakes_once_when_its_offset_is_there),
+      RUN(many_logs_give_one_wake_up_and_the_set_may_be_used_anew),
+      RUN(a_wait_that_ends_is_not_woken),
+      RUN(a_wait_that_ends_while_a_wake_up_flies_is_over_when_it_lands),
+      RUN(a_newer_topic_a_failure_and_a_closed_log_wake),
+      RUN(a_change_between_looking_and_sleeping_wakes_at_once), RUN(a_log_has_only_so_many_watches))

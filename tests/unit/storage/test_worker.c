@@ -68,7 +68,7 @@ TEST(appends_that_waited_move_with_their_shard)
     fx_publish(&f, t);
     fx_turn(&f);
     EXPECT_ERR(a.err, ERR_MOVED);           /* routed to shard 0, which closed */
-    EXPECT_OK(b.err);                       /* addressed to a retired partition: went on to its home */
+    EXPECT_OK(b.err);                    /* addressed to a retired partition: went on to its home */
     EXPECT_EQ(b.partition, 0);
     EXPECT_EQ(b.partition_addressed, 1);
     EXPECT_EQ(topic_forward(f.topic, 1), 0);
@@ -253,8 +253,8 @@ TEST(a_turn_wakes_a_loop_once)
     fx_done(&f);
 }
 
-/* Of a list, those of one worker are one commit, which fails for all of them; a worker's order is the
- * list's, and none is lost between the workers. */
+/* Of a list, those of one worker are one commit, which fails for all of them; a worker's order is
+ * the list's, and none is lost between the workers. */
 TEST(a_list_of_appends_is_one_commit_a_worker)
 {
     for (int workers = 1; workers <= 2; workers++) {
@@ -267,7 +267,8 @@ TEST(a_list_of_appends_is_one_commit_a_worker)
             for (int i = 7; i >= 0; i--) {
                 struct slab *slab = fx_slab(&(struct fx_batch){0});
                 a[i] = (struct append){.topic = topic_ref(f.topic), .partition = i % 4,
-                                       .partition_addressed = i % 4, .shard = -1, .done = fx_append_done,
+                                       .partition_addressed = i % 4, .shard = -1,
+                                       .done = fx_append_done,
                                        .batch = {.slab = slab, .bytes = slab_bytes(slab)},
                                        .err = ERR_COUNT, .next_in_turn = list};
                 list = &a[i];
@@ -317,7 +318,8 @@ TEST(tails_stay_within_their_memory_and_share_it)
         struct log_bounds b;
         EXPECT_OK(plog_bounds(fx_log(&f, p), &b));
         int64_t first = b.high_watermark;
-        while (first > 0 && plog_read_tail(fx_log(&f, p), first - 1, 0, true, &r) == ERR_OK) first--;
+        while (first > 0 && plog_read_tail(fx_log(&f, p), first - 1, 0, true, &r) == ERR_OK)
+            first--;
         if (p == 0) EXPECT(first > 150 && first < 250);
         else EXPECT_EQ(first, 0);           /* the hot log did not push the quiet ones out */
         read_result_done(&r);
@@ -354,8 +356,11 @@ TEST(a_small_batch_does_not_pin_a_large_request)
     struct slab *request = slab_new(&budget, 1 << 20);
     struct slab *batch = fx_slab(&(struct fx_batch){.value_bytes = 50});
     mem_copy(request->data + 5000, batch->data, batch->len);
-    struct append a = {.topic = topic_ref(f.topic), .shard = -1, .done = fx_append_done,
-                       .batch = {.slab = request, .bytes = bytes_of(request->data + 5000, batch->len)}};
+    struct append a = {.topic = topic_ref(f.topic),
+                       .shard = -1,
+                       .done = fx_append_done,
+                       .batch = {.slab = request,
+                                 .bytes = bytes_of(request->data + 5000, batch->len)}};
     store_append(f.s, &a);
     fx_turn(&f);
     EXPECT_OK(a.err);
@@ -540,7 +545,8 @@ TEST(a_write_shares_the_commit_and_its_fate)
         fx_turn(&f);
         EXPECT_ERR(w.err, fails ? ERR_KAFKA_STORAGE_ERROR : ERR_OK);
         struct slab *value = NULL;
-        EXPECT_ERR(kv_get(f.kv, KV_OFFSETS, BYTES_LIT("k"), &value), fails ? ERR_NOT_FOUND : ERR_OK);
+        EXPECT_ERR(kv_get(f.kv, KV_OFFSETS, BYTES_LIT("k"), &value),
+                   fails ? ERR_NOT_FOUND : ERR_OK);
         slab_unref(value);
     }
     fx_done(&f);
@@ -570,8 +576,10 @@ static void expect_refused(uint32_t version, const char *words)
 
 TEST(another_format_is_refused_with_words)
 {
-    expect_refused(FORMAT_VERSION + 1, "format 3, and this version of diglot reads format 2: use a newer one");
-    expect_refused(FORMAT_VERSION - 1, "format 1, and this version of diglot reads format 2: use an older one");
+    expect_refused(FORMAT_VERSION + 1,
+                   "format 3, and this version of diglot reads format 2: use a newer one");
+    expect_refused(FORMAT_VERSION - 1,
+                   "format 1, and this version of diglot reads format 2: use an older one");
 }
 
 TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
