@@ -137,6 +137,9 @@ TEST(a_client_that_leaves_within_a_frame_is_counted)
     for (size_t len = 1; len < sizeof two - 1; len++) {
         int fd = client_open(s.port);
         client_send(fd, two, len);
+        /* Leaves in order, as an answer that meets a closed socket would be told as a reset. */
+        shutdown(fd, SHUT_WR);
+        for (char byte; recv(fd, &byte, 1, 0) > 0;) continue;
         close(fd);
         enum net_close reason = len == 6 ? NET_CLOSE_PEER : NET_CLOSE_TRUNCATED;
         int64_t before = len > 6 ? (int64_t)len - 2 : (int64_t)len - 1;
