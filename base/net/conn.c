@@ -34,6 +34,7 @@ void conn_open(struct conn_home *home, int fd)
     c->fd = fd;
     c->fresh = true;
     c->protocol = &sniff_protocol;
+    c->out.total = &loop_room(home->loop)->queued;
     c->timer.fire = on_timer;
     c->flush_job.run = on_flush;
     c->free_job.run = on_free;

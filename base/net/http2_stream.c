@@ -16,6 +16,7 @@ struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
     struct http2_stream *s = NEW(struct http2_stream);
     s->h2 = h;
     s->id = id;
+    s->out.total = &loop_room(h->conn->home->loop)->queued;
     s->reading = true;
     s->in_ms = loop_now_ms(h->conn->home->loop);
     s->rq = http_request_new(h->conn, 2);

@@ -38,6 +38,7 @@ struct loop {
     pthread_t thread;
     char name[16];
     uint8_t *scratch;
+    struct room room;
 };
 
 static _Thread_local struct loop *current;
@@ -327,6 +328,11 @@ uint32_t loop_index(const struct loop *loop)
 struct event_base *loop_events(struct loop *loop)
 {
     return loop->base;
+}
+
+struct room *loop_room(struct loop *loop)
+{
+    return &loop->room;
 }
 
 uint8_t *loop_scratch(struct loop *loop)

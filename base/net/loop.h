@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/mailbox.h"
+#include "base/net/room.h"
 
 struct event_base;
 struct loop;
@@ -58,6 +59,8 @@ void loop_index_set(struct loop *loop, uint32_t index);
 uint32_t loop_index(const struct loop *loop);
 
 struct event_base *loop_events(struct loop *loop);
+/* What waits to be sent on all connections of the loop. Thread: the loop's. */
+struct room *loop_room(struct loop *loop);
 /* Scratch for one read, LOOP_READ_BYTES long: whatever must outlive the call is copied out. */
 uint8_t *loop_scratch(struct loop *loop);
 

@@ -23,11 +23,25 @@ static void part_release(struct outq_part *p)
     }
 }
 
+/* All changes of q->bytes. */
+static void grow(struct outq *q, size_t bytes)
+{
+    q->bytes += bytes;
+    if (q->total != NULL) *q->total += bytes;
+}
+
+static void shrink(struct outq *q, size_t bytes)
+{
+    q->bytes -= bytes;
+    if (q->total != NULL) *q->total -= bytes;
+}
+
 void outq_done(struct outq *q)
 {
+    shrink(q, q->bytes);
     for (uint32_t i = 0; i < q->count; i++) part_release(&q->parts[q->first + i]);
     mem_free(q->parts);
-    *q = (struct outq){0};
+    *q = (struct outq){.total = q->total};
 }
 
 static struct outq_part *part_add(struct outq *q)
@@ -64,7 +78,7 @@ static size_t copy_to_last(struct outq *q, struct bytes b)
 
 void outq_copy(struct outq *q, struct bytes b)
 {
-    q->bytes += b.len;
+    grow(q, b.len);
     size_t done = copy_to_last(q, b);
     while (done < b.len) {
         size_t rest = b.len - done;
@@ -86,7 +100,7 @@ void outq_ref(struct outq *q, struct slab_view view)
     }
     *part_add(q) = (struct outq_part){
         .data = view.bytes.data, .len = view.bytes.len, .slab = slab_ref(view.slab)};
-    q->bytes += view.bytes.len;
+    grow(q, view.bytes.len);
 }
 
 static void take_buffer(struct outq *q, struct writer *w)
@@ -94,7 +108,7 @@ static void take_buffer(struct outq *q, struct writer *w)
     struct outq_heap *heap = NEW(struct outq_heap);
     *heap = (struct outq_heap){.refs = 1, .data = w->data};
     *part_add(q) = (struct outq_part){.data = w->data, .len = w->len, .heap = heap};
-    q->bytes += w->len;
+    grow(q, w->len);
     w->data = NULL;
     w->cap = 0;
     w->len = 0;
@@ -136,13 +150,13 @@ void outq_move(struct outq *to, struct outq *from, size_t len)
             outq_drop(from, take);
         } else if (take == p->len) {
             *part_add(to) = *p;
-            to->bytes += take;
-            from->bytes -= take;
+            grow(to, take);
+            shrink(from, take);
             from->first++;
             if (--from->count == 0) outq_drop(from, 0);
         } else {
             *part_add(to) = part_share(p, take);
-            to->bytes += take;
+            grow(to, take);
             outq_drop(from, take);
         }
         len -= take;
@@ -174,7 +188,7 @@ size_t outq_peek(const struct outq *q, uint8_t *to, size_t cap)
 void outq_drop(struct outq *q, size_t len)
 {
     assert(len <= q->bytes);
-    q->bytes -= len;
+    shrink(q, len);
     while (len > 0) {
         struct outq_part *p = &q->parts[q->first];
         if (len < p->len) {

@@ -25,6 +25,7 @@ struct outq {
     uint32_t count;
     uint32_t cap;
     size_t bytes;                /* sum of all parts */
+    size_t *total;               /* where they are counted too (room.h), or NULL; stays for ever */
 };
 
 /* A zeroed outq is empty and owns nothing. */

@@ -23,6 +23,7 @@ struct get_records {
     const struct shard *shard;
     struct iterator_token token;
     int64_t offset;
+    size_t promised;                    /* of the loop's room, during a cold read */
     struct log_read cold;
     struct log_seek seek;
     struct read_result read;
@@ -121,6 +122,7 @@ static void answer(struct get_records *m)
 static void cold_done(struct log_read *r)
 {
     struct get_records *m = CONTAINER_OF(r, struct get_records, cold);
+    room_release(loop_room(m->rq->http->loop), m->promised);
     m->read = r->result;
     if (r->err == ERR_OK) answer(m);
     else fail(m, r->err);
@@ -137,15 +139,19 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
         return;
     }
     struct plog *log = m->topic->partitions[m->shard->partition].log;
-    enum err err = plog_read_tail(log, m->offset, GET_BYTES_MAX, true, &m->read);
+    struct room *room = loop_room(m->rq->http->loop);
+    size_t bytes_max = room_for(room, GET_BYTES_MAX);
+    enum err err = plog_read_tail(log, m->offset, bytes_max, true, &m->read);
     if (err == ERR_OK) answer(m);
     else if (err == ERR_OFFSET_OUT_OF_RANGE) fail(m, ERR_UNKNOWN_SERVER_ERROR);
     else if (err != ERR_COLD) fail(m, err);
     else {
         m->cold = (struct log_read){
             .topic = m->topic, .partition = m->shard->partition, .offset = m->offset,
-            .bytes_max = GET_BYTES_MAX,
+            .bytes_max = bytes_max,
             .min_one = true, .home = m->rq->http->loop, .done = cold_done, .result = m->read};
+        m->promised = bytes_max;
+        room_promise(room, m->promised);
         store_read(rq_store(m->rq), &m->cold);
     }
 }

@@ -6,7 +6,8 @@
  * when one of them has more, until max_wait_ms is over.
  *
  * Whole batches only: the client drops what lies before its offset. The first batch of an answer is
- * sent whatever its size (KIP-74), the rest stays within max_bytes.
+ * sent whatever its size (KIP-74), the rest stays within max_bytes, and within what the loop has
+ * room for while others do not take their answers.
  * Failure modes: an error of a partition is its own field and ends the wait; one of the session is
  * the request's. */
 #include "broker/fetch_session.h"
@@ -29,6 +30,7 @@ struct fetch {
     int32_t at;                     /* the item that is being read */
     int32_t count;                  /* items of the plan when the walk began */
     size_t bytes_left;
+    size_t promised;                /* of the loop's room, from the first cold read on */
     size_t bytes;
     bool any_error;
     bool gone;                      /* the client went away */
@@ -42,8 +44,20 @@ struct fetch {
 
 static void walk(struct fetch *f);
 
+static struct room *room_of(const struct fetch *f)
+{
+    return loop_room(f->rq->frame->loop);
+}
+
+static void promise_end(struct fetch *f)
+{
+    room_release(room_of(f), f->promised);
+    f->promised = 0;
+}
+
 static void answers_drop(struct fetch *f)
 {
+    promise_end(f);
     for (int32_t i = 0; i < f->count; i++) {
         read_result_done(&f->answers[i].read);
         topic_unref(f->answers[i].topic);
@@ -189,6 +203,10 @@ static bool read_one(struct fetch *f)
         .done = cold_done,
         .result = a->read,
     };
+    if (f->promised == 0) {
+        f->promised = f->bytes_left;
+        room_promise(room_of(f), f->promised);
+    }
     store_read(rq_store(f->rq), &f->cold);
     return false;
 }
@@ -196,12 +214,15 @@ static bool read_one(struct fetch *f)
 /* When a log cannot be watched the wait is over at once. */
 static void park(struct fetch *f)
 {
+    promise_end(f);
     bool full = false;
     for (int32_t i = 0; i < f->count && !full; i++) {
         struct fetch_answer *a = &f->answers[i];
         full = watch_set_add(&f->sleep, a->topic, f->plan.items[i].want.partition,
                              a->read.bounds.last_stable) != ERR_OK;
     }
+    /* Waking means reading anew, so nothing is held meanwhile. */
+    for (int32_t i = 0; i < f->count; i++) read_result_done(&f->answers[i].read);
     struct loop *loop = f->rq->frame->loop;
     loop_timer_set(loop, &f->deadline, full ? loop_now_ms(loop) : f->deadline_ms);
 }
@@ -233,7 +254,7 @@ static void on_wake(struct watch_set *sleep)
     }
     f->at = 0;
     f->bytes = 0;
-    f->bytes_left = (size_t)f->in.max_bytes;
+    f->bytes_left = room_for(room_of(f), (size_t)f->in.max_bytes);
     walk(f);
 }
 
@@ -273,7 +294,7 @@ enum err kafka_fetch(struct kafka_request *rq)
     if (f->in.max_bytes < 0) f->in.max_bytes = 0;
     if ((uint32_t)f->in.max_bytes > rq->broker->options.fetch_bytes_max)
         f->in.max_bytes = (int32_t)rq->broker->options.fetch_bytes_max;
-    f->bytes_left = (size_t)f->in.max_bytes;
+    f->bytes_left = room_for(room_of(f), (size_t)f->in.max_bytes);
     f->deadline_ms = loop_now_ms(rq->frame->loop) + (f->in.max_wait_ms > 0 ? f->in.max_wait_ms : 0);
     watch_set_init(&f->sleep, rq->frame->loop, watches, f->count, on_wake);
     f->deadline.fire = on_deadline;

@@ -17,6 +17,7 @@ from lib.lines import Record
 boto3 = KINESIS[0]
 RECORDS, RECORD_BYTES = 60, 500_000
 SLOW = 10                                                   # readers, each of which asks for more than it takes
+ROOM_MIB = 2 * 128                                          # for what waits to be sent: of each loop, see --loops
 IDLE = 10_000
 
 
@@ -24,7 +25,7 @@ IDLE = 10_000
 def full(start_server):
     """A server with 30 MB in one stream and little patience with who does not read."""
     with start_server("--write-timeout-ms", "1000", "--limits", "off", "--tail-memory-mib", "16",
-                      "--request-memory-mib", "32") as running:
+                      "--request-memory-mib", "32", "--loops", "2") as running:
         admin.create_topic(running, "full", 1)
         Confluent().write(running, "full", [Record(b"k", bytes(RECORD_BYTES), partition=0)] * RECORDS)
         yield running
@@ -110,9 +111,14 @@ def h2_request(server, operation, members, streams):
 
 
 def test_slow_readers_of_get_records_over_http2(full, bystanders):
-    """The same for each stream."""
-    ask = h2_request(full, "GetRecords", {"ShardIterator": iterator(full)}, 4)
-    assert slow_readers(full, bystanders, "kinesis", [ask] * 3) < 3 * 4 * 32
+    """1,000 streams, each of which could get 10 MB: the pages become small, since the loops have no room for more."""
+    ask = h2_request(full, "GetRecords", {"ShardIterator": iterator(full)}, 50)
+    assert slow_readers(full, bystanders, "kinesis", [ask] * 20) < 2 * ROOM_MIB
+
+
+def test_many_slow_readers_of_fetch(full, bystanders):
+    """60 answers of 30 MB, together seven times as much as there is room for."""
+    assert slow_readers(full, bystanders, "kafka", [fetch_request(50 << 20) * 50] * 60) < 2 * ROOM_MIB
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -139,5 +139,36 @@ TEST(small_pieces_share_a_block_and_large_ones_are_not_copied)
     outq_done(&q);
 }
 
-TESTS(RUN(a_queue_is_the_bytes_put_in),
+/* What all queues of a loop hold is one sum, whichever way the bytes came and went. */
+TEST(the_total_follows_every_change)
+{
+    size_t total = 0;
+    struct outq a = {.total = &total}, b = {.total = &total};
+    static uint8_t bytes[40000];
+    outq_copy(&a, bytes_of(bytes, 5000));
+    struct slab *slab = slab_copy(bytes_of(bytes, 3000));
+    outq_ref(&a, (struct slab_view){.slab = slab, .bytes = slab_bytes(slab)});
+    struct writer w;
+    writer_init(&w, sizeof bytes);
+    writer_bytes_raw(&w, bytes_of(bytes, 30000));
+    outq_writer(&a, &w);
+    EXPECT_EQ(total, 38000);
+    outq_move(&b, &a, 5010);
+    outq_move(&b, &a, 4000);
+    EXPECT_EQ(total, a.bytes + b.bytes);
+    EXPECT_EQ(total, 38000);
+    outq_drop(&b, 9);
+    EXPECT_EQ(total, 37991);
+    outq_done(&a);
+    EXPECT_EQ(total, b.bytes);
+    outq_copy(&a, bytes_of(bytes, 7));          /* it counts on */
+    EXPECT_EQ(total, b.bytes + 7);
+    outq_done(&a);
+    outq_done(&b);
+    EXPECT_EQ(total, 0);
+    writer_done(&w);
+    slab_unref(slab);
+}
+
+TESTS(RUN(the_total_follows_every_change), RUN(a_queue_is_the_bytes_put_in),
       RUN(small_pieces_share_a_block_and_large_ones_are_not_copied))

@@ -1,0 +1,29 @@
+/* How much output may wait on one loop: what its connections have queued, and what answers that
+ * are being made will add. No door refuses for want of it; answers that may be shorter (a fetch, a
+ * page of records) become shorter, so that many readers who ask for much and take nothing cost a
+ * stated amount.
+ *
+ * Each answer gets at most half of what is left, and ROOM_ANSWER_BYTES_MIN in any case: a loop's
+ * output stays within ROOM_BYTES and that minimum (or one batch, if larger) for each request under
+ * way.
+ * Thread: the loop's. */
+#ifndef BASE_NET_ROOM_H
+#define BASE_NET_ROOM_H
+
+#include <stddef.h>
+
+enum { ROOM_BYTES = 128 << 20, ROOM_ANSWER_BYTES_MIN = 64 << 10 };
+
+/* A zeroed one is empty. */
+struct room {
+    size_t queued;              /* kept by the loop's output queues: outq.total */
+    size_t promised;            /* kept by room_promise() and room_release() */
+};
+
+/* The most that an answer may have which would like to have wanted bytes. */
+size_t room_for(const struct room *r, size_t wanted);
+/* An answer of so many bytes is under way: read from disk, not queued yet. */
+void room_promise(struct room *r, size_t bytes);
+void room_release(struct room *r, size_t bytes);
+
+#endif
