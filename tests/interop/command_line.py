@@ -189,7 +189,8 @@ def stamp(data, version):
     records are a masked CRC, a length, a type and the bytes."""
     log, = data.glob("*.log")
     content = bytearray(log.read_bytes())
-    at = content.index(b"\x06format\x04") + 8
+    key = b"\x07Mformat\x04"                  # with the length before and that of the value behind
+    at = content.index(key) + len(key)
     content[at:at + 4] = version.to_bytes(4, "big")
     at = 0
     while at < len(content):
