@@ -1,4 +1,5 @@
 """Admin clients: topics, partitions, configurations, records, offsets, cluster."""
+import functools
 import re
 
 import pytest
@@ -25,15 +26,22 @@ def configs(client, kind, name):
     return admin.done(client.describe_configs([resource]))[resource]
 
 
+def described(server, topic):
+    """Once all its partitions have a leader."""
+    return admin.soon(server,
+                      lambda: admin.done(admin.client(server).describe_topics(TopicCollection([topic])))[topic],
+                      lambda found: found.partitions and all(p.leader is not None for p in found.partitions))
+
+
 def test_create_describe_delete(client, server, topic):
     admin.done(client.create_topics([NewTopic(topic, 3, 1, config={"retention.ms": "3600000"})]))
-    found = admin.done(client.describe_topics(TopicCollection([topic])))[topic]
+    found = described(server, topic)
     assert (found.name, found.is_internal, len(found.partitions)) == (topic, False, 3)
     assert [p.id for p in found.partitions] == [0, 1, 2]
     assert all(p.leader.id == p.replicas[0].id and len(p.isr) == 1 for p in found.partitions)
     assert configs(client, ResourceType.TOPIC, topic)["retention.ms"].value == "3600000"
     admin.done(client.delete_topics([topic]))
-    assert topic not in client.list_topics(timeout=30).topics
+    assert topic not in admin.soon(server, lambda: client.list_topics(timeout=30).topics, lambda all: topic not in all)
     refused(client.delete_topics([topic]), "UNKNOWN_TOPIC_OR_PART")
 
 
@@ -49,9 +57,9 @@ def test_a_topic_made_again_is_another_one(client, server, topic):
     assert [(r.offset, r.value) for r in Confluent().read(server, topic, 1)] == [(0, b"new")]
 
 
-def test_partitions_and_replicas_left_to_the_broker(client, topic):
+def test_partitions_and_replicas_left_to_the_broker(client, server, topic):
     admin.done(client.create_topics([NewTopic(topic, -1, -1)]))
-    assert len(admin.done(client.describe_topics(TopicCollection([topic])))[topic].partitions) >= 1
+    assert len(described(server, topic).partitions) >= 1
 
 
 @pytest.mark.parametrize("new, error", [
@@ -123,32 +131,35 @@ def test_broker_configs(client):
 LIST = "leader.replication.throttled.replicas"       # the one list among the configs that every server has
 
 
-def change(client, topic, name, value, operation):
+def change(server, topic, name, value, operation, after):
+    """One change of a config, after which it is this."""
+    client = admin.client(server)
     entry = ConfigEntry(name, value, incremental_operation=operation)
     admin.done(client.incremental_alter_configs([ConfigResource(ResourceType.TOPIC, topic,
                                                                 incremental_configs=[entry])]))
-    return configs(client, ResourceType.TOPIC, topic)[name]
+    look = functools.partial(configs, client, ResourceType.TOPIC, topic)
+    assert admin.soon(server, look, lambda found: found[name].value == after)[name].value == after
 
 
 def test_configs_change_one_by_one(client, server, topic):
     admin.create_topic(server, topic, **{"segment.ms": "600000"})
     default = configs(client, ResourceType.TOPIC, topic)["retention.ms"].value
-    assert change(client, topic, "retention.ms", "1000000", AlterConfigOpType.SET).value == "1000000"
+    change(server, topic, "retention.ms", "1000000", AlterConfigOpType.SET, "1000000")
     for value, after in (("0:1", "0:1"), ("0:2", "0:1,0:2")):
-        assert change(client, topic, LIST, value, AlterConfigOpType.APPEND).value == after
-    assert change(client, topic, LIST, "0:1", AlterConfigOpType.SUBTRACT).value == "0:2"
-    assert change(client, topic, "retention.ms", None, AlterConfigOpType.DELETE).value == default
+        change(server, topic, LIST, value, AlterConfigOpType.APPEND, after)
+    change(server, topic, LIST, "0:1", AlterConfigOpType.SUBTRACT, "0:2")
+    change(server, topic, "retention.ms", None, AlterConfigOpType.DELETE, default)
     assert configs(client, ResourceType.TOPIC, topic)["segment.ms"].value == "600000"
     for name, value in (("retention.ms", "soon"), ("no.such.config", "1")):
         with pytest.raises(KafkaException, match="INVALID_CONFIG"):
-            change(client, topic, name, value, AlterConfigOpType.SET)
+            change(server, topic, name, value, AlterConfigOpType.SET, value)
 
 
 def test_compaction_is_set_or_refused(client, server, topic):
     """Apache Kafka sets it; a server that does not compact must say so, not pretend."""
     admin.create_topic(server, topic)
     try:
-        assert change(client, topic, "cleanup.policy", "compact", AlterConfigOpType.SET).value == "compact"
+        change(server, topic, "cleanup.policy", "compact", AlterConfigOpType.SET, "compact")
     except KafkaException as refusal:
         assert "INVALID_CONFIG" in str(refusal) and "compact" in str(refusal)
         assert configs(client, ResourceType.TOPIC, topic)["cleanup.policy"].value == "delete"

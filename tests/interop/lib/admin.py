@@ -1,7 +1,9 @@
 """Short forms of what many tests do with an admin client."""
 import functools
+import time
 
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 TIMEOUT_S = 30
 
@@ -23,4 +25,26 @@ def done(futures):
 
 def create_topic(server, name, partitions=1, **config):
     done(client(server).create_topics([NewTopic(name, partitions, 1, config=config)]))
+    if not server.changes_at_once:
+        wait_for_leaders(server, name, partitions)
     return name
+
+
+def soon(server, look, right):
+    """What look() gives: at once, or on a server that answers before a change is everywhere, once it is right."""
+    deadline = time.monotonic() + (0 if server.changes_at_once else TIMEOUT_S)
+    while True:
+        try:
+            found = look()
+            if right(found) or time.monotonic() >= deadline:
+                return found
+        except KafkaException:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(0.05)
+
+
+def wait_for_leaders(server, name, partitions):
+    """Apache Kafka answers CreateTopics before the leaders have taken up the partitions."""
+    first = {TopicPartition(name, p): OffsetSpec.earliest() for p in range(partitions)}
+    soon(server, lambda: done(client(server).list_offsets(first)), bool)

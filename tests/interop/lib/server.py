@@ -113,6 +113,7 @@ class Diglot(Process):
     kept over restarts, as clients expect of a server that comes back."""
 
     name = "diglot"
+    changes_at_once = True              # what an admin client was answered is so from then on
 
     def __init__(self, options=(), data_dir=None, binary=BINARY, environment=None):
         super().__init__(data_dir)
@@ -159,6 +160,7 @@ class ApacheKafka(Process):
     """One node, KRaft, as small as its own documentation makes it. properties: further settings."""
 
     name = "apache-kafka"
+    changes_at_once = False
 
     def __init__(self, properties=None, heap="1G", data_dir=None):
         super().__init__(data_dir)
