@@ -184,12 +184,4 @@ def test_many_times_over_nothing_piles_up(tough, bystanders, case):
             with wire.Raw(tough.kafka) as raw:
                 raw.send(data)
                 assert raw.receive() if answered else raw.closed_by_server()
-    first = bad.scrape(tough)
-    times(200)
-    bad.wait_for(lambda: all(bad.scrape(tough)[name] - first[name] == value * 200 for name, value in counted.items()),
-                 what="the count of the first ones")
-    before, open_before = bad.rss_mib(tough), bad.descriptors(tough)
-    with unharmed(tough, bystanders, {name: value * 2000 for name, value in counted.items()}):
-        times(2000)
-    assert bad.rss_mib(tough) - before < 8
-    assert bad.descriptors(tough) <= open_before + 2
+    bad.many_times(tough, bystanders, times, counted)

@@ -10,6 +10,7 @@ import tempfile
 import pytest
 from lib import clients
 from lib import server as servers
+from lib.messages import crc32c
 
 FREE = ("--kafka", "127.0.0.1:0", "--kinesis", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 
@@ -173,15 +174,6 @@ def test_a_data_directory_of_somebody_else(fresh_server):
                                   timeout=30, cwd="/", user=65534, stdin=subprocess.DEVNULL)
             assert done.returncode == 1 and f'"{server.data}" cannot be used' in done.stderr
             assert "Permission denied" in done.stderr, done.stderr
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    return crc ^ 0xFFFFFFFF
 
 
 def stamp(data, version):

@@ -16,6 +16,7 @@
 #include "storage/walk.h"
 #include "catalog_fixture.h"
 #include "random_change.h"
+#include "wait_control.h"
 
 enum {
     PARTITIONS = 4, PRODUCERS = 3, LINES = PARTITIONS * PRODUCERS, UNDER_WAY_MAX = 5, FLIGHTS_MAX =
@@ -491,26 +492,6 @@ static void *writer_main(void *arg)
         }
     }
     return NULL;
-}
-
-struct waited {
-    struct control control;
-    atomic_bool done;
-};
-
-static void on_waited(struct control *c)
-{
-    topic_unref(TAKE(c->topic));
-    CONTAINER_OF(c, struct waited, control)->done = true;
-}
-
-static enum err wait_control(struct store *s, struct control *c)
-{
-    struct waited w = {.control = *c};
-    w.control.done = on_waited;
-    store_control(s, &w.control);
-    while (!w.done) sched_yield();
-    return w.control.err;
 }
 
 TEST(with_threads_no_batch_is_refused_or_doubled)

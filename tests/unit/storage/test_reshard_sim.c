@@ -11,6 +11,7 @@
 #include "protocol/batch/batch.h"
 #include "catalog_fixture.h"
 #include "random_change.h"
+#include "wait_control.h"
 
 enum { HASHES = 40, PARTITIONS_NAMED = 4 };
 
@@ -293,26 +294,6 @@ static void *writer_main(void *arg)
         while (w->sim->under_way > 256) sched_yield();
     }
     return NULL;
-}
-
-struct waited {
-    struct control control;
-    atomic_bool done;
-};
-
-static void on_waited(struct control *c)
-{
-    topic_unref(TAKE(c->topic));
-    CONTAINER_OF(c, struct waited, control)->done = true;
-}
-
-static enum err wait_control(struct store *s, struct control *c)
-{
-    struct waited w = {.control = *c};
-    w.control.done = on_waited;
-    store_control(s, &w.control);
-    while (!w.done) sched_yield();
-    return w.control.err;
 }
 
 TEST(with_threads_nothing_is_lost_or_doubled)
