@@ -92,7 +92,7 @@ void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next)
 static void sweep(struct house *h)
 {
     struct log_key from = log_key_first(h->sweep_first), to = log_key_first(h->sweep_next);
-    h->sweep_err = kv_reclaim(h->kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to));
+    h->sweep_err = kv_reclaim(h->kv, KEY_BYTES(from), KEY_BYTES(to));
 }
 
 static void swept_run(struct job *job)

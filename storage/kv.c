@@ -120,9 +120,9 @@ bool kv_writes_stopped(struct kv *kv)
     return kv->engine->writes_stopped(kv);
 }
 
-enum err kv_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to)
+enum err kv_reclaim(struct kv *kv, struct bytes from, struct bytes to)
 {
-    return kv->engine->reclaim(kv, family, from, to);
+    return kv->engine->reclaim(kv, from, to);
 }
 
 void kv_stats(struct kv *kv, struct kv_stats *ret)

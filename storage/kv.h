@@ -108,9 +108,9 @@ enum err kv_sync_now(struct kv *kv);
 enum err kv_resume(struct kv *kv);
 /* The last write was refused by the disk, and none has succeeded since. Thread: any. */
 bool kv_writes_stopped(struct kv *kv);
-/* Gives the space of deleted ranges back to the disk, in the background if the engine can.
- * Errors: ERR_DISK. Thread: housekeeping; blocks. */
-enum err kv_reclaim(struct kv *kv, enum kv_family family, struct bytes from, struct bytes to);
+/* Gives the space of what was deleted from KV_LOG in [from, to) back to the disk, in the background
+ * if the engine can. Errors: ERR_DISK. Thread: housekeeping; blocks. */
+enum err kv_reclaim(struct kv *kv, struct bytes from, struct bytes to);
 
 /* What /metrics and `diglot dump` show. */
 struct kv_stats {

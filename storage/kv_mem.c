@@ -394,10 +394,9 @@ static bool mem_writes_stopped(struct kv *kv)
     return m->stopped;
 }
 
-static enum err mem_reclaim(struct kv *kv, enum kv_family family, struct bytes from,
-                            struct bytes to)
+static enum err mem_reclaim(struct kv *kv, struct bytes from, struct bytes to)
 {
-    (void)family, (void)from, (void)to;
+    (void)from, (void)to;
     CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
     return fault_now(m) ? ERR_DISK : ERR_OK;
 }

@@ -381,11 +381,9 @@ static void set_blob_gc(struct rocks *r, bool on)
  * What lives long keeps a blob file whose other values are gone: once that is GARBAGE_SHARE of all,
  * the live ones are copied together. So a byte is copied at most once for each dead one that goes;
  * RocksDB's own rule, by age, copied live data with every compaction: a third of the CPU. */
-static enum err rocks_reclaim(struct kv *kv, enum kv_family family, struct bytes from,
-                              struct bytes to)
+static enum err rocks_reclaim(struct kv *kv, struct bytes from, struct bytes to)
 {
     struct rocks *r = rocks_of(kv);
-    assert(family == KV_LOG);
     compact(r, &from, &to, false);
     uint64_t garbage = property(r, COLUMN_LOG, "rocksdb.live-blob-file-garbage-size");
     uint64_t all = property(r, COLUMN_LOG, "rocksdb.live-blob-file-size");

@@ -197,7 +197,7 @@ BOTH(removed_ranges_are_reclaimed)
     kv_batch_delete_range(b, KV_LOG, BYTES_LIT("a"), BYTES_LIT("b"));
     EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
     kv_batch_free(b);
-    EXPECT_OK(kv_reclaim(kv, KV_LOG, BYTES_LIT("a"), BYTES_LIT("b")));
+    EXPECT_OK(kv_reclaim(kv, BYTES_LIT("a"), BYTES_LIT("b")));
     EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "b=2 ");
     EXPECT_OK(kv_sync_now(kv));
     EXPECT_OK(kv_resume(kv));
@@ -257,7 +257,7 @@ TEST(both_engines_hold_the_same_after_random_lives_of_logs)
         if (i % 300 == 299) expect_equal(memory.kv, disk.kv);
         if (i % 500 == 499) {
             struct log_key from = log_key_first(0), to = log_key_first(LOGS);
-            EXPECT_OK(kv_reclaim(disk.kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to)));
+            EXPECT_OK(kv_reclaim(disk.kv, KEY_BYTES(from), KEY_BYTES(to)));
         }
     }
     expect_equal(memory.kv, disk.kv);
