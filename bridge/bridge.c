@@ -39,7 +39,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
         fill_random(b->token_key.bytes, TOKEN_KEY_BYTES);
     pthread_mutex_init(&b->deleting.lock, NULL);
     b->subscriptions = subscriptions_new();
-    b->meters = meters_new();
+    b->meters = stream_meters_new();
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct bridge_loop, loop_count);
     for (uint32_t i = 0; i < loop_count; i++) {
@@ -72,7 +72,7 @@ void bridge_free(struct bridge *b)
     for (uint32_t i = 0; i < DELETING_SHOWN_MAX; i++) topic_unref(b->deleting.streams[i].topic);
     pthread_mutex_destroy(&b->deleting.lock);
     subscriptions_free(b->subscriptions);
-    meters_free(b->meters);
+    stream_meters_free(b->meters);
     mem_free(b->loops);
     mem_free(b);
 }

@@ -138,7 +138,7 @@ static void meter_event(struct subscription *sub, const struct get_page *page, i
     d.sums[METER_EVENT_SUCCESS] = 1;
     d.sums[METER_EVENT_BYTES] = (int64_t)page->bytes;
     d.sums[METER_EVENT_RECORDS] = page->count;
-    meter_add(sub->rq->bridge->meters, sub->topic, &d);
+    stream_meter_add(sub->rq->bridge->meters, sub->topic, &d);
 }
 
 static struct limits_key pipe_of(const struct subscription *sub)
@@ -325,7 +325,7 @@ static void begin_stream(struct subscription *sub)
     enum err err = subscriptions_take(rq->bridge->subscriptions, &sub->place);
     struct meter_delta d = {0};
     d.sums[err == ERR_OK ? METER_SUBSCRIBE_SUCCESS : METER_SUBSCRIBE_RATE_EXCEEDED] = 1;
-    meter_add(rq->bridge->meters, sub->topic, &d);
+    stream_meter_add(rq->bridge->meters, sub->topic, &d);
     if (err != ERR_OK) {
         const char *text = err == ERR_RESOURCE_IN_USE ? taken_text(sub)
                                                       : "Rate exceeded: too many subscriptions.";

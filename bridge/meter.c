@@ -71,7 +71,7 @@ static const char *const maximum_names[METER_MAXIMUM_COUNT] = {
     [METER_EVENT_BEHIND] = NAME("subscribe_to_shard_event_millis_behind_latest_maximum"),
 };
 
-struct meters *meters_new(void)
+struct meters *stream_meters_new(void)
 {
     struct meters *m = NEW(struct meters);
     pthread_mutex_init(&m->lock, NULL);
@@ -84,7 +84,7 @@ static void remove_meter(struct meters *m, struct meter *meter)
     mem_free(meter);
 }
 
-void meters_free(struct meters *m)
+void stream_meters_free(struct meters *m)
 {
     if (m == NULL) return;
     for (uint32_t i = 0; i < m->by_id.bucket_count; i++)
@@ -134,7 +134,7 @@ static void turn_minute(struct maximum *max, int64_t minute)
     max->minute = minute;
 }
 
-void meter_add(struct meters *m, const struct topic *t, const struct meter_delta *delta)
+void stream_meter_add(struct meters *m, const struct topic *t, const struct meter_delta *delta)
 {
     int64_t minute = clock_mono_ms() / MINUTE_MS + 1;     /* never 0, which a new meter has */
     pthread_mutex_lock(&m->lock);
@@ -200,7 +200,7 @@ static void write_line(struct writer *out, const char *name, const struct meter 
     writer_printf(out, "} %" PRId64 "\n", value);
 }
 
-void meters_write(struct meters *m, struct store *s, struct writer *out)
+void stream_meters_write(struct meters *m, struct store *s, struct writer *out)
 {
     uint32_t count;
     struct meter *list = copy(m, &count);
@@ -229,5 +229,5 @@ void meters_write(struct meters *m, struct store *s, struct writer *out)
 void bridge_collect(struct writer *out, void *bridge)
 {
     struct bridge *b = bridge;
-    meters_write(b->meters, b->store, out);
+    stream_meters_write(b->meters, b->store, out);
 }

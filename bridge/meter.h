@@ -43,15 +43,15 @@ struct meters;
 struct topic;
 struct store;
 
-struct meters *meters_new(void);            /* never NULL */
-void meters_free(struct meters *m);         /* NULL is a no-op */
+struct meters *stream_meters_new(void);            /* never NULL */
+void stream_meters_free(struct meters *m);         /* NULL is a no-op */
 
 /* Thread: any; a short leaf lock. */
-void meter_add(struct meters *m, const struct topic *t, const struct meter_delta *delta);
+void stream_meter_add(struct meters *m, const struct topic *t, const struct meter_delta *delta);
 
 /* Forgets the streams that the store does not have any more, then writes the others. Thread:
  * any. */
-void meters_write(struct meters *m, struct store *s, struct writer *out);
+void stream_meters_write(struct meters *m, struct store *s, struct writer *out);
 
 /* For metrics_collector(); bridge: a struct bridge. Thread: any, while the bridge lives. */
 void bridge_collect(struct writer *out, void *bridge);

@@ -105,7 +105,7 @@ static void count(const struct put *p)
         d.sums[METER_PUT_RECORDS_THROTTLED] = throttled;
         d.sums[METER_PUT_RECORDS_FAILED] = p->count - stored - throttled;
     }
-    meter_add(p->rq->bridge->meters, p->topic, &d);
+    stream_meter_add(p->rq->bridge->meters, p->topic, &d);
 }
 
 static void finish(struct put *p)

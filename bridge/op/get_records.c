@@ -41,7 +41,7 @@ static void count_call(struct kinesis_request *rq, const struct topic *t, bool s
     d->sums[METER_GET_RECORDS_CALLS] = 1;
     d->sums[METER_GET_RECORDS_SUCCESS] = success;
     d->sums[METER_GET_RECORDS_LATENCY_MS] = kinesis_latency_ms(rq);
-    meter_add(rq->bridge->meters, t, d);
+    stream_meter_add(rq->bridge->meters, t, d);
 }
 
 static void fail(struct get_records *m, enum err err)
