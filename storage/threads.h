@@ -17,32 +17,28 @@ bool worker_turn(struct worker *w);             /* manual: false when nothing wa
 void worker_stop(struct worker *w);             /* runs what waits, ends the thread */
 /* The logs it owned were given up; NULL is a no-op. */
 void worker_free(struct worker *w);
-/* Closes the logs of a topic without a trace on disk: the store is being closed. */
-void store_logs_stop(struct store *s, struct topic *topic);
 /* The worker that owns what has this number. */
 struct worker *store_worker(struct store *s, uint64_t number);
 
-/* Runs fn for each of these logs on the worker that owns it, one after the other. at: its place in
- * logs[].
- * Thread: the controller; blocks. */
-typedef void log_call_fn(struct plog *log, int32_t at, void *context);
-void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, log_call_fn *fn,
-                     void *context);
-/* Where a thread of its own would do so by itself (not manual: a no-op), has the workers take what
- * other workers sent them, so that it comes before the next call. Thread: the controller. */
-void store_logs_settle(struct store *s);
-/* For a log_call_fn. Errors: ERR_CLOSED; ERR_KAFKA_STORAGE_ERROR. Thread: the log's worker;
- * blocks. */
+/* Runs fn on the worker, with a commit before it and one behind it, and then returns. Where the
+ * worker has no thread (manual, before start, after stop) the calling one is it. Thread: the
+ * controller; blocks. */
+typedef void worker_call_fn(struct worker *w, void *context);
+void worker_call(struct worker *w, worker_call_fn *fn, void *context);
+/* These are for such an fn, with logs of its worker. The first opens the log if it is not.
+ * Errors: ERR_CLOSED; ERR_KAFKA_STORAGE_ERROR. Thread: the log's worker; blocks. */
 enum err worker_open_log(struct plog *log);
+/* Ends a freeze: what was held back is staged or refused. Thread: the log's worker. */
+void worker_thaw_log(struct plog *log);
+/* Takes the log out of use: its topic is gone, or the store closes. Thread: the log's worker. */
+void worker_close_log(struct plog *log);
+/* Errors: those of store_log_raise_start(). Thread: the log's worker; blocks. */
+enum err worker_raise_start(struct plog *log, int64_t offset);
 
 /* Opens the log if it is not, for a reader; both post the job on to the readers.
  * Errors come in the job. Thread: any. */
 void worker_open_for_read(struct log_read *r);
 void worker_open_for_seek(struct log_seek *q);
-
-/* Calls fn for each range of log ids, [first, next), that the topic's partitions have. */
-void topic_each_log_range(const struct topic *topic, void *context,
-                          void (*fn)(void *context, uint64_t first, uint64_t next));
 
 /* One topic's retention on one worker, a few partitions a turn; then posts the job to the house. */
 struct retain {
@@ -54,6 +50,23 @@ struct retain {
     uint64_t bytes_removed;
 };
 void worker_retain(struct retain *r);
+
+/* ---- worker_calls.c, beside what worker.h names */
+/* Closes the logs of a topic without a trace on disk: the store is being closed. */
+void store_logs_stop(struct store *s, struct topic *topic);
+/* Runs fn for each of these logs on the worker that owns it, one after the other. at: its place in
+ * logs[].
+ * Thread: the controller; blocks. */
+typedef void log_call_fn(struct plog *log, int32_t at, void *context);
+void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, log_call_fn *fn,
+                     void *context);
+/* Where a thread of its own would do so by itself (not manual: a no-op), has the workers take what
+ * other workers sent them, so that it comes before the next call. Thread: the controller. */
+void store_logs_settle(struct store *s);
+
+/* Calls fn for each range of log ids, [first, next), that the topic's partitions have. */
+void topic_each_log_range(const struct topic *topic, void *context,
+                          void (*fn)(void *context, uint64_t first, uint64_t next));
 
 /* ---- Readers */
 struct readers *readers_new(struct store *s, int count);

@@ -8,7 +8,8 @@
  * Failure: when a commit fails, every log of the turn fails loudly, its writer is dropped and read
  * anew from disk, and all appends of the turn that touched it are answered KAFKA_STORAGE_ERROR.
  * From then on appends are refused without trying until the engine says that it takes writes again;
- * reads go on all the while. Catalog changes arrive as calls that end the turn first. */
+ * reads go on all the while. Catalog changes arrive as calls that end the turn first
+ * (worker_calls.c). */
 #include "storage/worker.h"
 
 #include <assert.h>
@@ -429,61 +430,47 @@ void store_write(struct store *s, struct store_write *write)
     mailbox_post(&write->worker->inbox, &write->job);
 }
 
-/* ---- Calls: the controller waits for a function that runs on a worker */
+/* ---- Calls, and what they do to a log inside a turn (worker_calls.c) */
 
 struct call {
     struct job job;
     struct worker *worker;
-    void (*fn)(struct worker *w, struct call *c);
+    worker_call_fn *fn;
+    void *context;
     sem_t done;
     bool waits;
-    union {
-        struct {
-            struct log_freeze *logs;
-            int32_t count;
-        } freeze;
-        struct topic *topic;
-        struct {
-            struct plog *const *logs;
-            int32_t count;
-            log_call_fn *fn;
-            void *context;
-        } each;
-        struct {
-            struct plog *log;
-            int64_t offset;
-            int64_t log_start;
-            enum err err;
-        } raise;
-    };
 };
 
 static void call_run(struct job *job)
 {
     struct call *c = CONTAINER_OF(job, struct call, job);
     turn_commit(c->worker);
-    c->fn(c->worker, c);
+    c->fn(c->worker, c->context);
     turn_commit(c->worker);
     if (c->waits) sem_post(&c->done);
 }
 
-static void call(struct worker *w, struct call *c)
+void worker_call(struct worker *w, worker_call_fn *fn, void *context)
 {
-    c->job.run = call_run;
-    c->worker = w;
-    c->waits = w->started;
-    if (!c->waits) {                /* manual, or before start and after stop: this thread is it */
+    struct call c = {.job.run = call_run, .worker = w, .fn = fn, .context = context,
+                     .waits = w->started};
+    if (!c.waits) {                 /* manual, or before start and after stop: this thread is it */
         w->now_ms = clock_wall_ms();
-        call_run(&c->job);
+        call_run(&c.job);
         return;
     }
-    sem_init(&c->done, 0, 0);
-    mailbox_post(&w->inbox, &c->job);
-    while (sem_wait(&c->done) != 0) {}
-    sem_destroy(&c->done);
+    sem_init(&c.done, 0, 0);
+    mailbox_post(&w->inbox, &c.job);
+    while (sem_wait(&c.done) != 0) {}
+    sem_destroy(&c.done);
 }
 
-static void release_held(struct worker *w, struct plog *log)
+enum err worker_open_log(struct plog *log)
+{
+    return ensure_open(log->worker, log);
+}
+
+void worker_thaw_log(struct plog *log)
 {
     log->frozen = false;
     struct append *a = log->held_first;
@@ -493,119 +480,16 @@ static void release_held(struct worker *w, struct plog *log)
     log->held_count = 0;
     while (a != NULL) {
         struct append *next = a->next_in_turn;
-        stage_append(w, log, a);
+        stage_append(log->worker, log, a);
         a = next;
     }
 }
 
-static void call_freeze(struct worker *w, struct call *c)
+void worker_close_log(struct plog *log)
 {
-    for (int32_t i = 0; i < c->freeze.count; i++) {
-        struct log_freeze *f = &c->freeze.logs[i];
-        if (f->log->worker != w) continue;
-        f->err = ensure_open(w, f->log);
-        if (f->err != ERR_OK) continue;
-        f->log->frozen = true;
-        f->end_offset = f->log->writer->offset_next;
-        f->log_start = f->log->writer->log_start;
-    }
-}
-
-static void call_thaw(struct worker *w, struct call *c)
-{
-    for (int32_t i = 0; i < c->freeze.count; i++)
-        if (c->freeze.logs[i].log->worker == w) release_held(w, c->freeze.logs[i].log);
-}
-
-static bool owns_one(struct worker *w, const struct log_freeze *logs, int32_t count)
-{
-    for (int32_t i = 0; i < count; i++)
-        if (logs[i].log->worker == w) return true;
-    return false;
-}
-
-static void call_owners(struct store *s, struct log_freeze *logs, int32_t count,
-                        void (*fn)(struct worker *w, struct call *c))
-{
-    for (int i = 0; i < store_options(s)->worker_count; i++) {
-        struct worker *w = store_worker(s, (uint64_t)i);
-        if (!owns_one(w, logs, count)) continue;
-        struct call c = {.fn = fn, .freeze = {.logs = logs, .count = count}};
-        call(w, &c);
-    }
-}
-
-enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t count)
-{
-    call_owners(s, logs, count, call_freeze);
-    enum err err = ERR_OK;
-    for (int32_t i = 0; i < count && err == ERR_OK; i++) err = logs[i].err;
-    if (err != ERR_OK) call_owners(s, logs, count, call_thaw);
-    return err;
-}
-
-static void call_each(struct worker *w, struct call *c)
-{
-    for (int32_t i = 0; i < c->each.count; i++)
-        if (c->each.logs[i]->worker == w) c->each.fn(c->each.logs[i], i, c->each.context);
-}
-
-void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, log_call_fn *fn,
-                     void *context)
-{
-    for (int i = 0; i < store_options(s)->worker_count; i++) {
-        struct call c = {.fn = call_each,
-                         .each = {.logs = logs, .count = count, .fn = fn, .context = context}};
-        call(store_worker(s, (uint64_t)i), &c);
-    }
-}
-
-void store_logs_settle(struct store *s)
-{
-    const struct store_options *o = store_options(s);
-    for (int i = 0; o->manual && i < o->worker_count; i++)
-        while (worker_turn(store_worker(s, (uint64_t)i))) {}
-}
-
-enum err worker_open_log(struct plog *log)
-{
-    return ensure_open(log->worker, log);
-}
-
-static void call_topic(struct store *s, struct topic *topic,
-                       void (*fn)(struct worker *w, struct call *c))
-{
-    for (int i = 0; i < store_options(s)->worker_count; i++) {
-        struct call c = {.fn = fn, .topic = topic};
-        call(store_worker(s, (uint64_t)i), &c);
-    }
-}
-
-static void call_publish(struct worker *w, struct call *c)
-{
-    for (int32_t i = 0; i < c->topic->partition_count; i++) {
-        struct plog *log = c->topic->partitions[i].log;
-        if (log->worker != w || log->state == PLOG_CLOSED) continue;
-        struct topic *before = log->topic;
-        handover_end(log, before != c->topic);
-        log->topic = topic_ref(c->topic);
-        log->partition = i;
-        topic_unref(before);
-        release_held(w, log);
-        plog_wake_all(log);
-    }
-}
-
-void store_logs_publish(struct store *s, struct topic *topic)
-{
-    call_topic(s, topic, call_publish);
-}
-
-/* Takes a log out of use: its topic is gone, or the store closes. */
-static void close_log(struct worker *w, struct plog *log)
-{
+    struct worker *w = log->worker;
     plog_set_state(log, PLOG_CLOSED);
-    release_held(w, log);
+    worker_thaw_log(log);
     handover_end(log, /* took_place= */ false);
     plog_writer_free(TAKE(log->writer));
     w->tail_bytes -= plog_shrink_tail(log, 0, SIZE_MAX);
@@ -613,31 +497,9 @@ static void close_log(struct worker *w, struct plog *log)
     topic_unref(TAKE(log->topic));
 }
 
-static void call_close(struct worker *w, struct call *c)
+enum err worker_raise_start(struct plog *log, int64_t offset)
 {
-    for (int32_t i = 0; i < c->topic->partition_count; i++)
-        if (c->topic->partitions[i].log->worker == w) close_log(w, c->topic->partitions[i].log);
-}
-
-static void reclaim_range(void *house, uint64_t first, uint64_t next)
-{
-    house_reclaim(house, first, next);
-}
-
-void store_logs_close(struct store *s, struct topic *topic)
-{
-    call_topic(s, topic, call_close);
-    if (store_house(s) != NULL) topic_each_log_range(topic, store_house(s), reclaim_range);
-}
-
-void store_logs_stop(struct store *s, struct topic *topic)
-{
-    call_topic(s, topic, call_close);
-}
-
-/* Errors: those of store_log_raise_start(). Thread: the worker. */
-static enum err raise_start(struct worker *w, struct plog *log, int64_t offset)
-{
+    struct worker *w = log->worker;
     TRY(ensure_open(w, log));
     struct plog_writer *writer = log->writer;
     if (offset < 0) offset = writer->offset_next;
@@ -651,28 +513,6 @@ static enum err raise_start(struct worker *w, struct plog *log, int64_t offset)
     turn_log(w, log);
     turn_commit(w);
     return w->writes_stopped ? ERR_KAFKA_STORAGE_ERROR : ERR_OK;
-}
-
-static void call_raise(struct worker *w, struct call *c)
-{
-    c->raise.err = raise_start(w, c->raise.log, c->raise.offset);
-    if (c->raise.err == ERR_OK) c->raise.log_start = c->raise.log->writer->log_start;
-}
-
-enum err store_log_raise_start(struct store *s, struct plog *log, int64_t offset,
-                               int64_t *ret_log_start)
-{
-    struct call c = {.fn = call_raise, .raise = {.log = log, .offset = offset}};
-    call(log->worker, &c);
-    TRY(c.raise.err);
-    if (store_house(s) != NULL) house_reclaim(store_house(s), log->id, log->id + 1);
-    *ret_log_start = c.raise.log_start;
-    return ERR_OK;
-}
-
-struct plog *store_log_new(struct store *s, uint64_t log_id)
-{
-    return plog_new(store_worker(s, log_id), log_id);
 }
 
 /* ---- Opening for readers */

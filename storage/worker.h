@@ -2,7 +2,8 @@
  *
  * A worker owns the logs whose id falls to it (log id modulo workers): it alone changes them. Its
  * turn is: take all that waits, stage every append and write into one batch, commit once, publish,
- * answer (worker.c). Catalog changes meet the logs here: freeze, change the catalog, publish.
+ * answer (worker.c). Catalog changes meet the logs here (worker_calls.c): freeze, change the
+ * catalog, publish.
  *
  *   TRY(store_logs_freeze(s, frozen, 2));        appends wait, end offsets are final
  *   kv_commit(...)                               the new windows
