@@ -1,6 +1,7 @@
 #include "broker/broker.h"
 
 #include "base/mem.h"
+#include "broker/arrivals.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/group/groups_loop.h"
@@ -27,6 +28,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
     struct broker *b = NEW(struct broker);
     b->options = *options;
     b->store = store;
+    b->arrivals = arrivals_new();
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct broker_loop, loop_count);
     for (uint32_t i = 0; i < loop_count; i++) {
@@ -53,6 +55,7 @@ void broker_free(struct broker *b)
     }
     for (uint32_t i = 0; i < b->door_count; i++) mem_free(b->doors[i]);
     mem_free(b->doors);
+    arrivals_free(b->arrivals);
     mem_free(b->loops);
     mem_free(b);
 }

@@ -1,126 +1,13 @@
-/* The text format wants all series of a name together, so what is shown is gathered first - topics
- * and bounds, groups and their offsets - and written name by name. Each look takes one short lock;
- * numbers of different partitions may be some microseconds apart, as a scrape's always are. */
+/* The rows of a page (collection.h), written name by name. */
 #include "broker/collect.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-#include "base/mem.h"
 #include "base/metrics.h"
+#include "broker/collection.h"
 #include "broker/group/groups.h"
 #include "broker/state.h"
-#include "storage/offsets.h"
-#include "storage/store.h"
+#include "storage/topic.h"
 #include "base/check.h"
-
-enum { STEP = 256, ARENA_BYTES_MAX = 32 << 20 };
-
-struct partition_row {
-    const struct topic *topic;
-    int32_t partition;
-    bool known;                     /* bounds are */
-    struct log_bounds bounds;
-};
-
-struct offset_row {
-    struct bytes group;
-    struct topic *topic;            /* reference */
-    int32_t partition;
-    int64_t offset;
-    int64_t lag;                    /* -1: the log was not used since the start */
-};
-
-struct collection {
-    struct store *store;
-    struct arena arena;             /* names of groups, entries */
-    struct topic **topics;          /* references, ordered by name */
-    int32_t topic_count, topic_cap;
-    struct partition_row *partitions;
-    int32_t partition_count;
-    struct offset_row *offsets;
-    int32_t offset_count;
-    int64_t partitions_hidden, offsets_hidden;
-};
-
-/* ---- Gathering */
-
-static void gather_topics(struct collection *c)
-{
-    struct bytes after = BYTES_NULL;
-    int32_t got;
-    do {
-        if (c->topic_count + STEP > c->topic_cap) {
-            c->topic_cap = c->topic_cap ? 2 * c->topic_cap : STEP;
-            c->topics = mem_grow(c->topics, (size_t)c->topic_cap * sizeof(struct topic *));
-        }
-        got = store_topics(c->store, after, STEP, c->topics + c->topic_count);
-        c->topic_count += got;
-        if (got > 0) after = topic_name(c->topics[c->topic_count - 1]);
-    } while (got == STEP);
-}
-
-static void gather_partitions(struct collection *c)
-{
-    for (int32_t t = 0; t < c->topic_count; t++) {
-        const struct topic *topic = c->topics[t];
-        for (int32_t p = 0; p < topic->partition_count; p++) {
-            if (c->partition_count == COLLECT_PARTITIONS_MAX) {
-                c->partitions_hidden += topic->partition_count - p;
-                break;
-            }
-            struct partition_row *row = &c->partitions[c->partition_count++];
-            *row = (struct partition_row){.topic = topic, .partition = p};
-            row->known = plog_bounds(topic->partitions[p].log, &row->bounds) == ERR_OK;
-        }
-    }
-}
-
-static void gather_offset(struct collection *c, struct bytes group,
-                          const struct offset_entry *entry)
-{
-    if (c->offset_count == COLLECT_OFFSETS_MAX) {
-        c->offsets_hidden++;
-        return;
-    }
-    CLEANUP(topic_unrefp) struct topic *topic = store_topic_by_id(c->store, &entry->topic_id);
-    if (topic == NULL || entry->partition >= topic->partition_count) return;
-    struct plog *log = topic->partitions[entry->partition].log;
-    struct offset_row *row = &c->offsets[c->offset_count++];
-    struct log_bounds bounds;
-    *row = (struct offset_row){
-        .group = group, .topic = TAKE(topic), .partition = entry->partition,
-        .offset = entry->offset, .lag = -1};
-    if (plog_bounds(log, &bounds) != ERR_OK) return;
-    row->lag = bounds.high_watermark > entry->offset ? bounds.high_watermark - entry->offset : 0;
-}
-
-static int by_topic(const void *a, const void *b)
-{
-    const struct offset_row *x = a, *y = b;
-    int by_name = bytes_compare(topic_name(x->topic), topic_name(y->topic));
-    return by_name != 0 ? by_name : (x->partition > y->partition) - (x->partition < y->partition);
-}
-
-static void gather_group(struct collection *c, struct bytes group)
-{
-    struct offset_entry *entries;
-    int32_t first = c->offset_count;
-    int32_t count = store_offsets_of_group(c->store, group, &c->arena, &entries);
-    for (int32_t i = 0; i < count; i++) gather_offset(c, group, &entries[i]);
-    if (count > 0)
-        qsort(c->offsets + first, (size_t)(c->offset_count - first), sizeof *c->offsets, by_topic);
-}
-
-static void gather_offsets(struct collection *c)
-{
-    struct bytes groups[STEP], after = BYTES_NULL;
-    int32_t got;
-    do {
-        got = store_offset_groups(c->store, after, STEP, &c->arena, groups);
-        for (int32_t i = 0; i < got; i++) gather_group(c, groups[i]);
-        if (got > 0) after = groups[got - 1];
-    } while (got == STEP && c->offsets_hidden == 0);
-}
 
 /* ---- Writing */
 
@@ -153,18 +40,19 @@ static const struct {
                           "1: a replica is missing."},
 };
 
-static int64_t partition_value(const struct broker *b, const struct partition_row *row, int series)
+static int64_t partition_value(const struct collection *c, const struct partition_row *row,
+                               int series)
 {
     switch (series) {
     case CURRENT_OFFSET: return row->bounds.high_watermark;
     case OLDEST_OFFSET: return row->bounds.log_start;
-    case LEADER: return b->options.node_id;
+    case LEADER: return c->broker->options.node_id;
     case UNDER_REPLICATED: return 0;
     default: return 1;
     }
 }
 
-static void write_partitions(struct writer *out, const struct broker *b, const struct collection *c)
+static void write_partitions(struct writer *out, const struct collection *c)
 {
     for (int series = 0; series < SERIES_COUNT; series++) {
         const char *name = partition_series[series].name;
@@ -175,7 +63,7 @@ static void write_partitions(struct writer *out, const struct broker *b, const s
             writer_printf(out, "%s{topic=", name);
             metrics_label(out, topic_name(row->topic));
             writer_printf(out, ",partition=\"%" PRId32 "\"} %" PRId64 "\n", row->partition,
-                          partition_value(b, row, series));
+                          partition_value(c, row, series));
         }
     }
 }
@@ -236,23 +124,29 @@ static void write_hidden(struct writer *out, const struct collection *c)
     writer_printf(out, "diglot_collect_hidden{what=\"offsets\"} %" PRId64 "\n", c->offsets_hidden);
 }
 
+static void write_lag_seconds(struct writer *out, const struct collection *c)
+{
+    static const char name[] = "kafka_consumergroup_lag_seconds";
+    metrics_head(out, name, "gauge",
+                 "How long ago the first record arrived that a group has not committed yet; 0 "
+                 "without a lag.");
+    for (int32_t i = 0; i < c->offset_count; i++) {
+        const struct offset_row *row = &c->offsets[i];
+        if (row->lag_ms < 0) continue;
+        write_offset_name(out, name, row);
+        writer_printf(out, ",partition=\"%" PRId32 "\"} %" PRId64 ".%03d\n", row->partition,
+                      row->lag_ms / 1000, (int)(row->lag_ms % 1000));
+    }
+}
+
 void broker_collect(struct writer *out, void *broker)
 {
-    struct broker *b = broker;
-    struct collection c = {
-        .store = b->store,
-        .partitions = NEW_ARRAY(struct partition_row, COLLECT_PARTITIONS_MAX),
-        .offsets = NEW_ARRAY(struct offset_row, COLLECT_OFFSETS_MAX),
-    };
-    arena_init(&c.arena, ARENA_BYTES_MAX);
-    gather_topics(&c);
-    gather_partitions(&c);
-    gather_offsets(&c);
-
+    struct collection c;
+    collection_init(&c, broker);
     metrics_head(out, "kafka_brokers", "gauge", "Number of brokers in the cluster.");
     writer_text(out, "kafka_brokers 1\n");
     write_topics(out, &c);
-    write_partitions(out, b, &c);
+    write_partitions(out, &c);
     write_offsets(out, &c, "kafka_consumergroup_current_offset", "Committed offset of a group.",
                   false);
     write_sums(out, &c, "kafka_consumergroup_current_offset_sum",
@@ -261,14 +155,9 @@ void broker_collect(struct writer *out, void *broker)
                   true);
     write_sums(out, &c, "kafka_consumergroup_lag_sum", "The same over all partitions of a topic.",
                true);
+    write_lag_seconds(out, &c);
     write_hidden(out, &c);
-
-    for (int32_t t = 0; t < c.topic_count; t++) topic_unref(c.topics[t]);
-    for (int32_t i = 0; i < c.offset_count; i++) topic_unref(c.offsets[i].topic);
-    mem_free(c.topics);
-    mem_free(c.partitions);
-    mem_free(c.offsets);
-    arena_done(&c.arena);
+    collection_done(&c);
 }
 
 void collect_members(struct bytes group_id, int64_t count)

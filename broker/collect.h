@@ -1,17 +1,13 @@
 /* What kafka_exporter would show of this broker, under its names, so that existing boards work:
  * topics, partitions, committed offsets and lag.
  *
- * Everything comes from memory at the moment of asking: a log that nobody used since the start has
- * no offsets to show, only its partition. Bounded: COLLECT_PARTITIONS_MAX partitions and
- * COLLECT_OFFSETS_MAX committed offsets are shown, and how many more there are is a series of its
- * own. */
+ * Everything comes from memory at the moment of asking; broker_look_up() (look_up.h) brings there
+ * beforehand what only the disk knows. What stays unknown has no series. */
 #ifndef BROKER_COLLECT_H
 #define BROKER_COLLECT_H
 
 #include "base/bytes.h"
 #include "base/writer.h"
-
-enum { COLLECT_PARTITIONS_MAX = 8192, COLLECT_OFFSETS_MAX = 16384 };
 
 /* For metrics_collector(); broker: a struct broker. Thread: any, while the broker lives. */
 void broker_collect(struct writer *out, void *broker);

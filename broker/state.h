@@ -8,6 +8,7 @@
 #include "protocol/batch/deflate.h"
 #include "protocol/batch/inflate.h"
 
+struct arrivals;
 struct groups_loop;
 struct fetch_sessions;
 
@@ -23,6 +24,7 @@ struct broker_loop {
 struct broker {
     struct broker_options options;
     struct store *store;
+    struct arrivals *arrivals;              /* for /metrics: what was looked up on disk */
     uint32_t loop_count;
     struct broker_loop *loops;              /* by loop_index() */
     uint32_t door_count;

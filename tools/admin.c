@@ -1,8 +1,10 @@
 /* Plain GETs of fixed paths. Everything is answered on the connection's loop: /metrics writes what
- * the registry and its collectors hold in memory. */
+ * the registry and its collectors hold in memory, after what only the disk knows was looked up. */
 #include "tools/admin.h"
 
+#include "base/mailbox.h"
 #include "base/metrics.h"
+#include "broker/look_up.h"
 #include "storage/store.h"
 #include "base/check.h"
 
@@ -32,6 +34,41 @@ static void readyz(struct http_request *rq, struct admin *a)
     else answer_text(rq, 200, "ok\n");
 }
 
+struct metrics_page {
+    struct look_up_wait wait;
+    struct http_request *rq;
+};
+
+static void metrics_ready(struct look_up_wait *w)
+{
+    struct http_request *rq = CONTAINER_OF(w, struct metrics_page, wait)->rq;
+    if (w->gone) {
+        http_abort(rq);
+        return;
+    }
+    metrics_write(&rq->reply);
+    answer(rq, 200, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+static void metrics_gone(struct http_request *rq)
+{
+    struct metrics_page *page = rq->context;
+    page->wait.gone = true;
+}
+
+static void metrics(struct http_request *rq, struct admin *a)
+{
+    struct metrics_page *page = ARENA_NEW(&rq->arena, struct metrics_page);
+    if (page == NULL) {
+        http_abort(rq);
+        return;
+    }
+    *page = (struct metrics_page){.wait.done = metrics_ready, .rq = rq};
+    rq->context = page;
+    rq->on_closed = metrics_gone;
+    broker_look_up(a->broker, rq->loop, &page->wait);
+}
+
 static void on_request(struct http_request *rq)
 {
     struct admin *a = rq->door->context;
@@ -40,15 +77,11 @@ static void on_request(struct http_request *rq)
         answer_text(rq, 405, "only GET\n");
     else if (bytes_equal_str(rq->path, "/livez")) answer_text(rq, 200, "ok\n");
     else if (bytes_equal_str(rq->path, "/readyz")) readyz(rq, a);
-    else if (bytes_equal_str(rq->path, "/metrics")) {
-        metrics_write(&rq->reply);
-        answer(rq, 200, "text/plain; version=0.0.4; charset=utf-8");
-    } else {
-        answer_text(rq, 404, "not here; try /livez, /readyz or /metrics\n");
-    }
+    else if (bytes_equal_str(rq->path, "/metrics")) metrics(rq, a);
+    else answer_text(rq, 404, "not here; try /livez, /readyz or /metrics\n");
 }
 
-void admin_init(struct admin *a, struct store *store)
+void admin_init(struct admin *a, struct store *store, struct broker *broker)
 {
     *a = (struct admin){
         .door = {.body_bytes_max = 4096,
@@ -57,5 +90,6 @@ void admin_init(struct admin *a, struct store *store)
                  .context = a,
                  .on_request = on_request},
         .store = store,
+        .broker = broker,
     };
 }

@@ -5,15 +5,17 @@
 #include <stdatomic.h>
 #include "base/net/http.h"
 
+struct broker;
 struct store;
 
 struct admin {
     struct http_door door;
     struct store *store;
+    struct broker *broker;
     atomic_bool ready;          /* both doors are open and none is closing */
 };
 
 /* Fills a; it lives as long as its listener. Thread: main. */
-void admin_init(struct admin *a, struct store *store);
+void admin_init(struct admin *a, struct store *store, struct broker *broker);
 
 #endif

@@ -174,7 +174,7 @@ static void make_doors(struct server *s)
     s->bridge = bridge_new(&bridge, s->store, s->limits, s->loops, s->loop_count);
     metrics_collector(broker_collect, s->broker);
     metrics_collector(bridge_collect, s->bridge);
-    admin_init(&s->admin, s->store);
+    admin_init(&s->admin, s->store, s->broker);
 }
 
 static void set_limits(struct server *s, struct door *door)

@@ -18,7 +18,7 @@ LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"')
 KAFKA_EXPORTER = {"kafka_brokers", "kafka_topic_partitions", *(f"kafka_topic_partition_{name}" for name in (
     "current_offset", "oldest_offset", "leader", "leader_is_preferred", "replicas", "in_sync_replica",
     "under_replicated_partition")), *(f"kafka_consumergroup_{name}" for name in (
-        "current_offset", "current_offset_sum", "lag", "lag_sum", "members"))}
+        "current_offset", "current_offset_sum", "lag", "lag_sum", "lag_seconds", "members"))}
 CLOUDWATCH = {f"aws_kinesis_{name}" for name in (
     "incoming_bytes_sum", "incoming_records_sum", "put_record_bytes_sum", "put_record_latency_sum",
     "put_record_success_sum", "put_record_success_sample_count", "put_records_bytes_sum", "put_records_latency_sum",
@@ -99,6 +99,7 @@ def test_kafka_exporter_names(server, topic):
     assert get(series, "kafka_consumergroup_current_offset", **group, partition="0") == 4
     assert get(series, "kafka_consumergroup_lag", **group, partition="0") == 6
     assert get(series, "kafka_consumergroup_lag_sum", **group) == 6
+    assert get(series, "kafka_consumergroup_lag_seconds", **group, partition="0") > 0
     assert get(series, "kafka_consumergroup_members", consumergroup=topic) == 1
     Confluent().write(server, topic, [Record(b"k", b"v", partition=0)] * 5)
     consumer.close()

@@ -1,69 +1,15 @@
 /* /metrics of the Kafka door: names of kafka_exporter, values that move, limits, names that must
  * not break the page. */
-#include "unit/broker/broker_fixture.h"
 #include "base/metrics.h"
-#include "broker/collect.h"
 #include "broker/group/groups.h"
-#include "unit/storage/catalog_fixture.h"
-
-static struct cx cx;
-static char page[4 << 20];
-
-static const char *scrape(struct broker *b)
-{
-    struct writer out;
-    writer_init(&out, sizeof page - 1);
-    broker_collect(&out, b);
-    EXPECT_OK(out.err);
-    bytes_to_text(bytes_of(out.data, out.len), page, sizeof page);
-    writer_done(&out);
-    return page;
-}
-
-static bool has_line(const char *text, const char *line)
-{
-    size_t len = strlen(line);
-    for (const char *at = text; (at = strstr(at, line)) != NULL; at++)
-        if ((at == text || at[-1] == '\n') && at[len] == '\n') return true;
-    return false;
-}
-
-static int count_of(const char *text, const char *word)
-{
-    int count = 0;
-    for (const char *at = text; (at = strstr(at, word)) != NULL; at += strlen(word)) count++;
-    return count;
-}
-
-struct fake {
-    struct broker broker;
-};
-
-static void start(struct fake *f)
-{
-    cx_init(&cx);
-    EXPECT_OK(cx_start(&cx));
-    f->broker = (struct broker){.store = cx.s, .options.node_id = 7};
-}
-
-static void commit(const char *group, const char *topic, int32_t partition, int64_t offset)
-{
-    struct topic *t = store_topic(cx.s, bytes_str(topic));
-    struct offset_entry entry = {
-        .topic_id = t->id, .partition = partition, .offset = offset, .metadata = BYTES_LIT(""),
-        .expire_ms = -1};
-    EXPECT_OK(cx_commit(&cx, group, &entry, 1));
-    topic_unref(t);
-}
+#include "unit/broker/collect_fixture.h"
 
 TEST(a_log_not_used_yet_shows_its_partition_and_no_offsets)
 {
-    struct fake f;
-    start(&f);
+    begin();
     EXPECT_OK(cx_create(&cx, "t", 2));
-    cx_restart(&cx);                /* logs open at first use */
-    f.broker.store = cx.s;
-    const char *text = scrape(&f.broker);
+    restart();                      /* logs open at first use */
+    const char *text = scrape();
     EXPECT(has_line(text, "kafka_brokers 1"));
     EXPECT(has_line(text, "kafka_topic_partitions{topic=\"t\"} 2"));
     EXPECT(has_line(text, "kafka_topic_partition_leader{topic=\"t\",partition=\"1\"} 7"));
@@ -76,19 +22,19 @@ TEST(a_log_not_used_yet_shows_its_partition_and_no_offsets)
     EXPECT_EQ(count_of(text, "kafka_topic_partition_current_offset{"), 0);
     EXPECT_EQ(count_of(text, "kafka_topic_partition_oldest_offset{"), 0);
     commit("g", "t", 0, 5);
-    text = scrape(&f.broker);
+    text = scrape();
     EXPECT(has_line(
         text,
         "kafka_consumergroup_current_offset{consumergroup=\"g\",topic=\"t\",partition=\"0\"} 5"));
     EXPECT_EQ(count_of(text, "kafka_consumergroup_lag{"), 0);       /* not known: nothing is told */
     EXPECT_EQ(count_of(text, "kafka_consumergroup_lag_sum{"), 0);
-    cx_done(&cx);
+    EXPECT_EQ(count_of(text, "kafka_consumergroup_lag_seconds{"), 0);
+    end();
 }
 
 TEST(offsets_and_lag_follow_appends_and_commits)
 {
-    struct fake f;
-    start(&f);
+    begin();
     EXPECT_OK(cx_create(&cx, "a", 2));
     EXPECT_OK(cx_create(&cx, "b", 1));
     for (int i = 0; i < 10; i++) EXPECT_OK(cx_append(&cx, "a", 0, NULL));
@@ -98,7 +44,7 @@ TEST(offsets_and_lag_follow_appends_and_commits)
     commit("g", "b", 0, 1);
     commit("g", "a", 1, 1);
     commit("h", "a", 0, 99);        /* beyond the end: no lag, not a negative one */
-    const char *text = scrape(&f.broker);
+    const char *text = scrape();
     EXPECT(has_line(text, "kafka_topic_partition_current_offset{topic=\"a\",partition=\"0\"} 10"));
     EXPECT(has_line(text, "kafka_topic_partition_oldest_offset{topic=\"a\",partition=\"0\"} 0"));
     EXPECT(has_line(text,
@@ -112,26 +58,51 @@ TEST(offsets_and_lag_follow_appends_and_commits)
     EXPECT(has_line(text,
                     "kafka_consumergroup_lag{consumergroup=\"h\",topic=\"a\",partition=\"0\"} 0"));
     commit("g", "a", 0, 10);
-    EXPECT(has_line(scrape(&f.broker),
+    EXPECT(has_line(scrape(),
                     "kafka_consumergroup_lag_sum{consumergroup=\"g\",topic=\"a\"} 2"));
     EXPECT_OK(cx_delete(&cx, "a"));
-    EXPECT_EQ(count_of(scrape(&f.broker), "\"a\""), 0);
-    cx_done(&cx);
+    EXPECT_EQ(count_of(scrape(), "\"a\""), 0);
+    end();
+}
+
+#define SECONDS(group, value)                                                                      \
+    "kafka_consumergroup_lag_seconds{consumergroup=\"" group                                       \
+    "\",topic=\"t\",partition=\"0\"} " value
+
+TEST(lag_seconds_is_the_age_of_the_first_record_that_waits)
+{
+    begin();
+    EXPECT_OK(cx_create(&cx, "t", 1));
+    for (int i = 0; i < 3; i++) {
+        EXPECT_OK(cx_append(&cx, "t", 0, NULL));
+        cx_advance_ms(1500);
+    }
+    commit("first", "t", 0, 0);
+    commit("second", "t", 0, 1);
+    commit("done", "t", 0, 3);
+    commit("beyond", "t", 0, 9);
+    const char *text = scrape();
+    EXPECT(has_line(text, SECONDS("first", "4.500")));
+    EXPECT(has_line(text, SECONDS("second", "3.000")));
+    EXPECT(has_line(text, SECONDS("done", "0.000")));
+    EXPECT(has_line(text, SECONDS("beyond", "0.000")));
+    cx_now_us -= 10 * 1000 * 1000;          /* a clock that was set back: never below 0 */
+    EXPECT(has_line(scrape(), SECONDS("first", "0.000")));
+    end();
 }
 
 TEST(each_name_has_one_head_and_odd_names_do_not_break_the_page)
 {
-    struct fake f;
-    start(&f);
+    begin();
     EXPECT_OK(cx_create(&cx, "t", 1));
     commit("a\"b\\c\nd", "t", 0, 1);
     commit("\xff\xfe", "t", 0, 1);
-    const char *text = scrape(&f.broker);
+    const char *text = scrape();
     EXPECT(strstr(text, "{consumergroup=\"a\\\"b\\\\c\\nd\",") != NULL);
     EXPECT(strstr(text, "{consumergroup=\"??\",") != NULL);
     EXPECT_EQ(count_of(text, "# TYPE kafka_consumergroup_current_offset gauge"), 1);
     EXPECT_EQ(count_of(text, "# TYPE kafka_topic_partition_current_offset gauge"), 1);
-    cx_done(&cx);
+    end();
 }
 
 TEST(what_is_beyond_the_limit_is_counted)
@@ -139,16 +110,15 @@ TEST(what_is_beyond_the_limit_is_counted)
 #ifdef DIGLOT_SANITIZED
     skip();        /* takes it a minute and shows nothing that a topic of few partitions does not */
 #endif
-    struct fake f;
-    start(&f);
+    begin();
     EXPECT_OK(cx_create(&cx, "a", COLLECT_PARTITIONS_MAX - 1));
     EXPECT_OK(cx_create(&cx, "b", 5));
-    const char *text = scrape(&f.broker);
+    const char *text = scrape();
     EXPECT_EQ(count_of(text, "kafka_topic_partition_leader{"), COLLECT_PARTITIONS_MAX);
     EXPECT(has_line(text, "diglot_collect_hidden{what=\"partitions\"} 4"));
     EXPECT(has_line(text, "diglot_collect_hidden{what=\"offsets\"} 0"));
     EXPECT(has_line(text, "kafka_topic_partitions{topic=\"b\"} 5"));
-    cx_done(&cx);
+    end();
 }
 
 TEST(members_of_a_group_are_a_gauge_that_goes_with_it)
@@ -170,6 +140,7 @@ TEST(members_of_a_group_are_a_gauge_that_goes_with_it)
 
 TESTS(RUN(a_log_not_used_yet_shows_its_partition_and_no_offsets),
       RUN(offsets_and_lag_follow_appends_and_commits),
+      RUN(lag_seconds_is_the_age_of_the_first_record_that_waits),
       RUN(each_name_has_one_head_and_odd_names_do_not_break_the_page),
       RUN(what_is_beyond_the_limit_is_counted),
       RUN(members_of_a_group_are_a_gauge_that_goes_with_it))
