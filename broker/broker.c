@@ -1,10 +1,12 @@
 #include "broker/broker.h"
 
 #include "base/mem.h"
+#include "base/meter.h"
 #include "broker/arrivals.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/group/groups_loop.h"
+#include "broker/msk.h"
 #include "broker/state.h"
 #include "protocol/batch/inflate.h"
 #include "base/check.h"
@@ -29,6 +31,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
     b->options = *options;
     b->store = store;
     b->arrivals = arrivals_new();
+    b->traffic = msk_traffic_new(b);
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct broker_loop, loop_count);
     for (uint32_t i = 0; i < loop_count; i++) {
@@ -56,6 +59,7 @@ void broker_free(struct broker *b)
     for (uint32_t i = 0; i < b->door_count; i++) mem_free(b->doors[i]);
     mem_free(b->doors);
     arrivals_free(b->arrivals);
+    meters_free(b->traffic);
     mem_free(b->loops);
     mem_free(b);
 }

@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "broker/collection.h"
 #include "broker/group/groups.h"
+#include "broker/msk.h"
 #include "broker/state.h"
 #include "storage/topic.h"
 #include "base/check.h"
@@ -157,6 +158,7 @@ void broker_collect(struct writer *out, void *broker)
                true);
     write_lag_seconds(out, &c);
     write_hidden(out, &c);
+    msk_write(out, &c);
     collection_done(&c);
 }
 

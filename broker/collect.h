@@ -1,5 +1,5 @@
 /* What kafka_exporter would show of this broker, under its names, so that existing boards work:
- * topics, partitions, committed offsets and lag.
+ * topics, partitions, committed offsets and lag; and what CloudWatch would show of it (msk.h).
  *
  * Everything comes from memory at the moment of asking; broker_look_up() (look_up.h) brings there
  * beforehand what only the disk knows. What stays unknown has no series. */

@@ -10,6 +10,7 @@
 
 struct arrivals;
 struct groups_loop;
+struct meters;
 struct fetch_sessions;
 
 struct broker_loop {
@@ -25,6 +26,7 @@ struct broker {
     struct broker_options options;
     struct store *store;
     struct arrivals *arrivals;              /* for /metrics: what was looked up on disk */
+    struct meters *traffic;                 /* for /metrics: msk.h */
     uint32_t loop_count;
     struct broker_loop *loops;              /* by loop_index() */
     uint32_t door_count;

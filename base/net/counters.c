@@ -19,6 +19,18 @@ static struct metric *counter(const char *name, const char *help, const char *la
     return metric_get(METRIC_COUNTER, name, help, labels);
 }
 
+static struct metric *open_gauge(const char *door)
+{
+    char labels[128];
+    snprintf(labels, sizeof labels, "door=\"%s\"", door);
+    return metric_get(METRIC_GAUGE, "diglot_net_connections", "Connections open now.", labels);
+}
+
+int64_t net_connections_open(const char *door)
+{
+    return metric_value(open_gauge(door));
+}
+
 void net_counters_init(struct net_counters *c, const char *door)
 {
     char labels[128];
@@ -28,8 +40,8 @@ void net_counters_init(struct net_counters *c, const char *door)
                                "Connections closed, by reason.", labels);
     }
     snprintf(labels, sizeof labels, "door=\"%s\"", door);
+    c->open = open_gauge(door);
     c->opened = counter("diglot_net_connections_opened_total", "Connections accepted.", labels);
-    c->open = metric_get(METRIC_GAUGE, "diglot_net_connections", "Connections open now.", labels);
     c->bytes_in = counter("diglot_net_bytes_in_total", "Bytes received, inside TLS.", labels);
     c->bytes_out = counter("diglot_net_bytes_out_total", "Bytes sent, inside TLS.", labels);
     c->requests = counter("diglot_net_requests_total", "Requests handed to the door.", labels);

@@ -11,6 +11,7 @@
  * Failure modes: an error of a partition is its own field and ends the wait; one of the session is
  * the request's. */
 #include "broker/fetch_session.h"
+#include "broker/msk.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/fetch.h"
@@ -128,6 +129,7 @@ static void assemble(struct fetch *f)
             topics[out.responses_count].topic_id = item->topic_id;
             topics[out.responses_count++].partitions = &partitions[used];
         }
+        if (a->read.bytes > 0) msk_count_out(f->rq->broker, a->topic, a->read.bytes);
         partitions[used++] = a->out;
         topics[out.responses_count - 1].partitions_count++;
         before = item;

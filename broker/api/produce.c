@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "base/clock.h"
+#include "broker/msk.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/batch/batch.h"
@@ -29,6 +30,7 @@ struct produce_item {
     struct produce_response_partition *out;
     struct slab *repacked;      /* the batch in the topic's codec; NULL: the request's bytes are
                                    stored */
+    int32_t records;
     int32_t tries;
 };
 
@@ -113,6 +115,7 @@ static void append_done(struct append *a)
         item->out->base_offset = a->base_offset;
         item->out->log_append_time_ms = a->append_time_ms;
         item->out->log_start_offset = a->log_start;
+        msk_count_in(p->rq->broker, a->topic, a->batch.bytes.len, item->records);
     } else {
         set_error(item, a->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : a->err, NULL);
     }
@@ -187,6 +190,7 @@ static enum err check(struct produce_item *item, const struct topic *t, struct b
         list_faults(item, &faults);
         return err;
     }
+    item->records = verdict.info.count;
     err = prepare(item, t, records, &verdict);
     inflater_trim(&rq->home->inflater);
     return err;

@@ -3,9 +3,11 @@
 #ifndef TESTS_COLLECT_FIXTURE_H
 #define TESTS_COLLECT_FIXTURE_H
 
+#include "base/meter.h"
 #include "broker/arrivals.h"
 #include "broker/collect.h"
 #include "broker/collection.h"
+#include "broker/msk.h"
 #include "broker/state.h"
 #include "unit/storage/catalog_fixture.h"
 
@@ -17,7 +19,8 @@ static inline void begin(void)
 {
     cx_init(&cx);
     EXPECT_OK(cx_start(&cx));
-    broker = (struct broker){.store = cx.s, .options.node_id = 7, .arrivals = arrivals_new()};
+    broker = (struct broker){.store = cx.s, .options.node_id = 7, .arrivals = arrivals_new(),
+                             .traffic = msk_traffic_new(&broker)};
 }
 
 static inline void restart(void)
@@ -31,6 +34,7 @@ static inline void restart(void)
 static inline void end(void)
 {
     arrivals_free(broker.arrivals);
+    meters_free(broker.traffic);
     cx_done(&cx);
 }
 
