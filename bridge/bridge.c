@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "bridge/dispatch.h"
 #include "bridge/get.h"
-#include "bridge/meter.h"
 #include "bridge/state.h"
 #include "bridge/subscriptions.h"
 #include "protocol/kinesis/codec.h"
@@ -39,7 +38,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
         fill_random(b->token_key.bytes, TOKEN_KEY_BYTES);
     pthread_mutex_init(&b->deleting.lock, NULL);
     b->subscriptions = subscriptions_new();
-    b->meters = stream_meters_new();
+    bridge_meters_init(&b->meters, store);
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct bridge_loop, loop_count);
     for (uint32_t i = 0; i < loop_count; i++) {
@@ -72,7 +71,7 @@ void bridge_free(struct bridge *b)
     for (uint32_t i = 0; i < DELETING_SHOWN_MAX; i++) topic_unref(b->deleting.streams[i].topic);
     pthread_mutex_destroy(&b->deleting.lock);
     subscriptions_free(b->subscriptions);
-    stream_meters_free(b->meters);
+    bridge_meters_done(&b->meters);
     mem_free(b->loops);
     mem_free(b);
 }

@@ -39,6 +39,7 @@ struct subscription {
     int32_t partition;              /* of the shard, for good */
     struct loop *loop;
     struct subscription_place place;
+    int64_t consumer_created_ms;
     bool place_lost;                /* news of it is under way */
     int64_t offset;
     struct shard_position from;
@@ -131,14 +132,23 @@ static void on_life(struct loop_timer *timer)
 
 /* ---- Pushing */
 
-static void meter_event(struct subscription *sub, const struct get_page *page, int64_t behind_ms)
+static void count(struct subscription *sub, const struct meter_delta *of_consumer)
 {
-    struct meter_delta d = {.maxima[METER_EVENT_BEHIND] = behind_ms,
-                            .seen[METER_EVENT_BEHIND] = true};
-    d.sums[METER_EVENT_SUCCESS] = 1;
-    d.sums[METER_EVENT_BYTES] = (int64_t)page->bytes;
-    d.sums[METER_EVENT_RECORDS] = page->count;
-    stream_meter_add(sub->rq->bridge->meters, sub->topic, &d);
+    meter_consumer(&sub->rq->bridge->meters, sub->topic, sub->place.consumer,
+                   sub->consumer_created_ms, of_consumer);
+}
+
+static void count_event(struct subscription *sub, const struct get_page *page, int64_t behind_ms)
+{
+    struct meter_delta of_consumer = {.seen = 1 << METER_EVENT_BEHIND_MS}, of_shard = {0};
+    of_consumer.by[METER_EVENT_BEHIND_MS] = behind_ms;
+    of_consumer.by[METER_EVENT_SUCCESS] = 1;
+    of_consumer.by[METER_EVENT_BYTES] = (int64_t)page->bytes;
+    of_consumer.by[METER_EVENT_RECORDS] = page->count;
+    count(sub, &of_consumer);
+    of_shard.by[METER_SHARD_OUTGOING_BYTES] = (int64_t)page->bytes;
+    of_shard.by[METER_SHARD_OUTGOING_RECORDS] = page->count;
+    meter_shard(&sub->rq->bridge->meters, sub->topic, sub->place.shard, &of_shard);
 }
 
 static struct limits_key pipe_of(const struct subscription *sub)
@@ -162,7 +172,7 @@ static void send_event(struct subscription *sub, const struct shard *shard,
     struct limits_key pipe = pipe_of(sub);
     limits_charge_push(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer), page->bytes,
                        clock_mono_ms());
-    meter_event(sub, page, event.millis_behind_latest);
+    count_event(sub, page, event.millis_behind_latest);
     sub->sent_ms = loop_now_ms(sub->loop);
     beat_at(sub, sub->sent_ms + HEARTBEAT_MS);
     if (shard_ends_by(shard, sub->offset)) end(sub, ERR_OK, NULL);
@@ -324,8 +334,8 @@ static void begin_stream(struct subscription *sub)
     struct kinesis_request *rq = sub->rq;
     enum err err = subscriptions_take(rq->bridge->subscriptions, &sub->place);
     struct meter_delta d = {0};
-    d.sums[err == ERR_OK ? METER_SUBSCRIBE_SUCCESS : METER_SUBSCRIBE_RATE_EXCEEDED] = 1;
-    stream_meter_add(rq->bridge->meters, sub->topic, &d);
+    d.by[err == ERR_OK ? METER_SUBSCRIBE_SUCCESS : METER_SUBSCRIBE_RATE_EXCEEDED] = 1;
+    count(sub, &d);
     if (err != ERR_OK) {
         const char *text = err == ERR_RESOURCE_IN_USE ? taken_text(sub)
                                                       : "Rate exceeded: too many subscriptions.";
@@ -392,6 +402,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
             .loop = rq->http->loop,
             .lost = on_lost,
         },
+        .consumer_created_ms = consumer->consumer->created_ms,
         .from = *from,
         .heartbeat.fire = on_heartbeat,
         .life.fire = on_life,

@@ -1,233 +1,211 @@
-/* One table under one leaf lock, which a request takes once, when it ends: all its numbers go in
- * together, so no atomics are needed and a scrape never sees half of a request. A scrape copies the
- * table under the lock and writes from the copy. */
 #include "bridge/meter.h"
 
-#include <inttypes.h>
-#include <pthread.h>
-#include <stdlib.h>
-#include "base/clock.h"
-#include "base/map.h"
-#include "base/mailbox.h"
-#include "base/mem.h"
 #include "base/metrics.h"
 #include "bridge/state.h"
+#include "protocol/kinesis/arn.h"
 #include "storage/store.h"
 #include "base/check.h"
 
-enum { MINUTE_MS = 60 * 1000 };
+#define SUM(name) {METER_SUM, "aws_kinesis_" name "_sum",                                          \
+                   "As CloudWatch's metric of this name; since the start."}
+/* How often it was told, whatever it was. */
+#define CALLS(name) {METER_SUM, "aws_kinesis_" name "_sample_count",                               \
+                     "As CloudWatch's metric of this name; since the start."}
+#define MAXIMUM(name) {METER_MAXIMUM, "aws_kinesis_" name "_maximum",                              \
+                       "As CloudWatch's metric of this name; of this minute and the last."}
 
-struct maximum {
-    int64_t minute;                 /* `now` belongs to it */
-    int64_t now, before;            /* -1: nothing was seen */
+static const struct meter_series stream_series[METER_STREAM_COUNT] = {
+    [METER_INCOMING_BYTES] = SUM("incoming_bytes"),
+    [METER_INCOMING_RECORDS] = SUM("incoming_records"),
+    [METER_PUT_RECORD_BYTES] = SUM("put_record_bytes"),
+    [METER_PUT_RECORD_LATENCY_MS] = SUM("put_record_latency"),
+    [METER_PUT_RECORD_SUCCESS] = SUM("put_record_success"),
+    [METER_PUT_RECORD_CALLS] = CALLS("put_record_success"),
+    [METER_PUT_RECORDS_BYTES] = SUM("put_records_bytes"),
+    [METER_PUT_RECORDS_LATENCY_MS] = SUM("put_records_latency"),
+    [METER_PUT_RECORDS_SUCCESS] = SUM("put_records_success"),
+    [METER_PUT_RECORDS_CALLS] = CALLS("put_records_success"),
+    [METER_PUT_RECORDS_TOTAL] = SUM("put_records_total_records"),
+    [METER_PUT_RECORDS_SUCCESSFUL] = SUM("put_records_successful_records"),
+    [METER_PUT_RECORDS_FAILED] = SUM("put_records_failed_records"),
+    [METER_PUT_RECORDS_THROTTLED] = SUM("put_records_throttled_records"),
+    [METER_GET_RECORDS_BYTES] = SUM("get_records_bytes"),
+    [METER_GET_RECORDS_RECORDS] = SUM("get_records_records"),
+    [METER_GET_RECORDS_LATENCY_MS] = SUM("get_records_latency"),
+    [METER_GET_RECORDS_SUCCESS] = SUM("get_records_success"),
+    [METER_GET_RECORDS_CALLS] = CALLS("get_records_success"),
+    [METER_GET_RECORDS_ITERATOR_AGE_MS] = MAXIMUM("get_records_iterator_age_milliseconds"),
+    [METER_READ_EXCEEDED] = SUM("read_provisioned_throughput_exceeded"),
+    [METER_WRITE_EXCEEDED] = SUM("write_provisioned_throughput_exceeded"),
 };
 
-struct meter {
-    struct map_node by_id;
-    struct uuid id;
-    char name[STREAM_NAME_BYTES_MAX + 1];
-    int64_t sums[METER_SUM_COUNT];
-    struct maximum maxima[METER_MAXIMUM_COUNT];
+static const struct meter_series shard_series[METER_SHARD_COUNT] = {
+    [METER_SHARD_INCOMING_BYTES] = SUM("incoming_bytes"),
+    [METER_SHARD_INCOMING_RECORDS] = SUM("incoming_records"),
+    [METER_SHARD_OUTGOING_BYTES] = SUM("outgoing_bytes"),
+    [METER_SHARD_OUTGOING_RECORDS] = SUM("outgoing_records"),
+    [METER_SHARD_ITERATOR_AGE_MS] = MAXIMUM("iterator_age_milliseconds"),
+    [METER_SHARD_READ_EXCEEDED] = SUM("read_provisioned_throughput_exceeded"),
+    [METER_SHARD_WRITE_EXCEEDED] = SUM("write_provisioned_throughput_exceeded"),
 };
 
-struct meters {
-    pthread_mutex_t lock;
-    struct map by_id;
-    struct meter others;            /* of the streams beyond METERS_MAX */
-    bool others_used;
+static const struct meter_series consumer_series[METER_CONSUMER_COUNT] = {
+    [METER_SUBSCRIBE_SUCCESS] = SUM("subscribe_to_shard_success"),
+    [METER_SUBSCRIBE_RATE_EXCEEDED] = SUM("subscribe_to_shard_rate_exceeded"),
+    [METER_EVENT_BYTES] = SUM("subscribe_to_shard_event_bytes"),
+    [METER_EVENT_RECORDS] = SUM("subscribe_to_shard_event_records"),
+    [METER_EVENT_SUCCESS] = SUM("subscribe_to_shard_event_success"),
+    [METER_EVENT_BEHIND_MS] = MAXIMUM("subscribe_to_shard_event_millis_behind_latest"),
 };
 
-#define NAME(metric) "aws_kinesis_" metric
-static const char *const sum_names[METER_SUM_COUNT] = {
-    [METER_INCOMING_BYTES] = NAME("incoming_bytes_sum"),
-    [METER_INCOMING_RECORDS] = NAME("incoming_records_sum"),
-    [METER_PUT_RECORD_BYTES] = NAME("put_record_bytes_sum"),
-    [METER_PUT_RECORD_LATENCY_MS] = NAME("put_record_latency_sum"),
-    [METER_PUT_RECORD_SUCCESS] = NAME("put_record_success_sum"),
-    [METER_PUT_RECORD_CALLS] = NAME("put_record_success_sample_count"),
-    [METER_PUT_RECORDS_BYTES] = NAME("put_records_bytes_sum"),
-    [METER_PUT_RECORDS_LATENCY_MS] = NAME("put_records_latency_sum"),
-    [METER_PUT_RECORDS_SUCCESS] = NAME("put_records_success_sum"),
-    [METER_PUT_RECORDS_CALLS] = NAME("put_records_success_sample_count"),
-    [METER_PUT_RECORDS_TOTAL] = NAME("put_records_total_records_sum"),
-    [METER_PUT_RECORDS_SUCCESSFUL] = NAME("put_records_successful_records_sum"),
-    [METER_PUT_RECORDS_FAILED] = NAME("put_records_failed_records_sum"),
-    [METER_PUT_RECORDS_THROTTLED] = NAME("put_records_throttled_records_sum"),
-    [METER_GET_RECORDS_BYTES] = NAME("get_records_bytes_sum"),
-    [METER_GET_RECORDS_RECORDS] = NAME("get_records_records_sum"),
-    [METER_GET_RECORDS_LATENCY_MS] = NAME("get_records_latency_sum"),
-    [METER_GET_RECORDS_SUCCESS] = NAME("get_records_success_sum"),
-    [METER_GET_RECORDS_CALLS] = NAME("get_records_success_sample_count"),
-    [METER_READ_EXCEEDED] = NAME("read_provisioned_throughput_exceeded_sum"),
-    [METER_WRITE_EXCEEDED] = NAME("write_provisioned_throughput_exceeded_sum"),
-    [METER_SUBSCRIBE_SUCCESS] = NAME("subscribe_to_shard_success_sum"),
-    [METER_SUBSCRIBE_RATE_EXCEEDED] = NAME("subscribe_to_shard_rate_exceeded_sum"),
-    [METER_EVENT_BYTES] = NAME("subscribe_to_shard_event_bytes_sum"),
-    [METER_EVENT_RECORDS] = NAME("subscribe_to_shard_event_records_sum"),
-    [METER_EVENT_SUCCESS] = NAME("subscribe_to_shard_event_success_sum"),
-};
-static const char *const maximum_names[METER_MAXIMUM_COUNT] = {
-    [METER_ITERATOR_AGE] = NAME("get_records_iterator_age_milliseconds_maximum"),
-    [METER_EVENT_BEHIND] = NAME("subscribe_to_shard_event_millis_behind_latest_maximum"),
+/* ---- Streams */
+
+static void write_stream(struct writer *out, const void *who)
+{
+    const struct topic *t = who;
+    writer_text(out, "stream_name=");
+    metrics_label(out, topic_name(t));
+}
+
+static bool stream_is_alive(void *store, const struct meter_key *key)
+{
+    struct topic *t = store_topic_by_id(store, &key->id);
+    topic_unref(t);
+    return t != NULL;
+}
+
+static const struct meter_plan stream_plan = {
+    .series = stream_series,
+    .series_count = METER_STREAM_COUNT,
+    .keys_max = METER_STREAMS_MAX,
+    .labels_beyond = "stream_name=\"\"",
+    .write_labels = write_stream,
+    .is_alive = stream_is_alive,
 };
 
-struct meters *stream_meters_new(void)
+void meter_stream(const struct bridge_meters *m, const struct topic *t,
+                  const struct meter_delta *delta)
 {
-    struct meters *m = NEW(struct meters);
-    pthread_mutex_init(&m->lock, NULL);
-    return m;
+    struct meter_key key = {.id = t->id};
+    meter_add(m->streams, &key, t, delta);
 }
 
-static void remove_meter(struct meters *m, struct meter *meter)
+/* ---- Shards */
+
+struct shard_who {
+    const struct topic *topic;
+    int32_t shard;
+};
+
+static void write_shard(struct writer *out, const void *who)
 {
-    map_remove(&m->by_id, &meter->by_id);
-    mem_free(meter);
+    const struct shard_who *w = who;
+    char id[SHARD_ID_TEXT_BYTES];
+    write_stream(out, w->topic);
+    writer_text(out, ",shard_id=");
+    metrics_label(out, shard_id_format(w->shard, id));
 }
 
-void stream_meters_free(struct meters *m)
+static bool shard_is_alive(void *store, const struct meter_key *key)
 {
-    if (m == NULL) return;
-    for (uint32_t i = 0; i < m->by_id.bucket_count; i++)
-        while (m->by_id.buckets[i] != NULL)
-            remove_meter(m, CONTAINER_OF(m->by_id.buckets[i], struct meter, by_id));
-    map_done(&m->by_id);
-    pthread_mutex_destroy(&m->lock);
-    mem_free(m);
+    struct topic *t = store_topic_by_id(store, &key->id);
+    bool alive = t != NULL && topic_shard(t, (int32_t)key->part) != NULL;
+    topic_unref(t);
+    return alive;
 }
 
-static uint64_t hash_of(const struct uuid *id)
+/* An empty label is as good as none, so these would else be the series of the streams beyond. */
+static const struct meter_plan shard_plan = {
+    .series = shard_series,
+    .series_count = METER_SHARD_COUNT,
+    .keys_max = METER_SHARDS_MAX,
+    .labels_beyond = "stream_name=\"\",shard_id=\"other\"",
+    .write_labels = write_shard,
+    .is_alive = shard_is_alive,
+};
+
+void meter_shard(const struct bridge_meters *m, const struct topic *t, int32_t shard,
+                 const struct meter_delta *delta)
 {
-    return bytes_hash(bytes_of(id->bytes, sizeof id->bytes));
+    struct meter_key key = {.id = t->id, .part = (uint64_t)shard};
+    meter_add(m->shards, &key, &(struct shard_who){t, shard}, delta);
 }
 
-/* NULL: none. The lock is held. */
-static struct meter *find(const struct meters *m, const struct uuid *id)
+/* ---- Consumers */
+
+struct consumer_who {
+    const struct topic *topic;
+    struct bytes name;
+};
+
+static void write_consumer(struct writer *out, const void *who)
 {
-    for (struct map_node *n = map_first(&m->by_id, hash_of(id)); n != NULL; n = map_next(n)) {
-        struct meter *meter = CONTAINER_OF(n, struct meter, by_id);
-        if (uuid_equal(&meter->id, id)) return meter;
+    const struct consumer_who *w = who;
+    write_stream(out, w->topic);
+    writer_text(out, ",consumer_name=");
+    metrics_label(out, w->name);
+}
+
+/* A consumer has no id but its name and the time at which it was made. */
+static uint64_t consumer_part(struct bytes name, int64_t created_ms)
+{
+    return bytes_hash(name) * 31 + (uint64_t)created_ms;
+}
+
+static bool consumer_is_alive(void *store, const struct meter_key *key)
+{
+    struct topic *t = store_topic_by_id(store, &key->id);
+    bool alive = false;
+    for (int32_t i = 0; t != NULL && i < t->consumer_count && !alive; i++) {
+        const struct stream_consumer *c = &t->consumers[i];
+        alive = consumer_part(bytes_str(c->name), c->created_ms) == key->part;
     }
-    return NULL;
+    topic_unref(t);
+    return alive;
 }
 
-/* The lock is held. */
-static struct meter *meter_of(struct meters *m, const struct topic *t)
+static const struct meter_plan consumer_plan = {
+    .series = consumer_series,
+    .series_count = METER_CONSUMER_COUNT,
+    .keys_max = METER_CONSUMERS_MAX,
+    .labels_beyond = "stream_name=\"\",consumer_name=\"\"",
+    .write_labels = write_consumer,
+    .is_alive = consumer_is_alive,
+};
+
+void meter_consumer(const struct bridge_meters *m, const struct topic *t, struct bytes name,
+                    int64_t created_ms, const struct meter_delta *delta)
 {
-    struct meter *meter = find(m, &t->id);
-    if (meter != NULL) return meter;
-    if (m->by_id.count == METERS_MAX) {
-        m->others_used = true;
-        return &m->others;
-    }
-    meter = NEW(struct meter);
-    meter->id = t->id;
-    bytes_to_text(topic_name(t), meter->name, sizeof meter->name);
-    map_put(&m->by_id, &meter->by_id, hash_of(&meter->id));
-    return meter;
+    struct meter_key key = {.id = t->id, .part = consumer_part(name, created_ms)};
+    meter_add(m->consumers, &key, &(struct consumer_who){t, name}, delta);
 }
 
-static void turn_minute(struct maximum *max, int64_t minute)
+/* ---- All of them */
+
+void bridge_meters_init(struct bridge_meters *m, struct store *s)
 {
-    if (max->minute == minute) return;
-    max->before = max->minute == minute - 1 ? max->now : -1;
-    max->now = -1;
-    max->minute = minute;
+    *m = (struct bridge_meters){
+        .streams = meters_new(&stream_plan, s),
+        .shards = meters_new(&shard_plan, s),
+        .consumers = meters_new(&consumer_plan, s),
+    };
 }
 
-void stream_meter_add(struct meters *m, const struct topic *t, const struct meter_delta *delta)
+void bridge_meters_done(struct bridge_meters *m)
 {
-    int64_t minute = clock_mono_ms() / MINUTE_MS + 1;     /* never 0, which a new meter has */
-    pthread_mutex_lock(&m->lock);
-    struct meter *meter = meter_of(m, t);
-    for (int i = 0; i < METER_SUM_COUNT; i++) meter->sums[i] += delta->sums[i];
-    for (int i = 0; i < METER_MAXIMUM_COUNT; i++) {
-        struct maximum *max = &meter->maxima[i];
-        if (!delta->seen[i]) continue;
-        turn_minute(max, minute);
-        if (delta->maxima[i] > max->now) max->now = delta->maxima[i];
-    }
-    pthread_mutex_unlock(&m->lock);
+    meters_free(m->streams);
+    meters_free(m->shards);
+    meters_free(m->consumers);
 }
 
-/* ---- Showing */
-
-static int by_name(const void *a, const void *b)
+void bridge_meters_write(const struct bridge_meters *m, struct writer *out)
 {
-    return strcmp(((const struct meter *)a)->name, ((const struct meter *)b)->name);
-}
-
-/* All meters, ordered by name; the caller frees them. */
-static struct meter *copy(struct meters *m, uint32_t *ret_count)
-{
-    uint32_t count = 0;
-    pthread_mutex_lock(&m->lock);
-    struct meter *list = NEW_ARRAY(struct meter, m->by_id.count + 1);
-    for (uint32_t i = 0; i < m->by_id.bucket_count; i++)
-        for (struct map_node *n = m->by_id.buckets[i]; n != NULL; n = n->next)
-            list[count++] = *CONTAINER_OF(n, struct meter, by_id);
-    if (m->others_used) list[count++] = m->others;
-    pthread_mutex_unlock(&m->lock);
-    qsort(list, count, sizeof *list, by_name);
-    *ret_count = count;
-    return list;
-}
-
-/* The list without the streams that are gone, which are forgotten. One lock at a time. */
-static uint32_t prune(struct meters *m, struct store *s, struct meter *list, uint32_t count)
-{
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct topic *t = list[i].name[0] != '\0' ? store_topic_by_id(s, &list[i].id) : NULL;
-        bool gone = t == NULL && list[i].name[0] != '\0';
-        topic_unref(t);
-        if (!gone) {
-            list[kept++] = list[i];
-            continue;
-        }
-        pthread_mutex_lock(&m->lock);
-        struct meter *meter = find(m, &list[i].id);
-        if (meter != NULL) remove_meter(m, meter);
-        pthread_mutex_unlock(&m->lock);
-    }
-    return kept;
-}
-
-static void write_line(struct writer *out, const char *name, const struct meter *meter,
-                       int64_t value)
-{
-    writer_printf(out, "%s{stream_name=", name);
-    metrics_label(out, bytes_str(meter->name));
-    writer_printf(out, "} %" PRId64 "\n", value);
-}
-
-void stream_meters_write(struct meters *m, struct store *s, struct writer *out)
-{
-    uint32_t count;
-    struct meter *list = copy(m, &count);
-    count = prune(m, s, list, count);
-    for (int i = 0; i < METER_SUM_COUNT && count > 0; i++) {
-        metrics_head(out, sum_names[i], "counter",
-                     "As CloudWatch's metric of this name; since the start.");
-        for (uint32_t k = 0; k < count; k++)
-            write_line(out, sum_names[i], &list[k], list[k].sums[i]);
-    }
-    int64_t minute = clock_mono_ms() / MINUTE_MS + 1;
-    for (int i = 0; i < METER_MAXIMUM_COUNT && count > 0; i++) {
-        metrics_head(out, maximum_names[i], "gauge",
-                     "As CloudWatch's metric of this name; of this minute and the last.");
-        for (uint32_t k = 0; k < count; k++) {
-            struct maximum *max = &list[k].maxima[i];
-            if (max->minute == 0) continue;
-            turn_minute(max, minute);
-            int64_t value = max->now > max->before ? max->now : max->before;
-            if (value >= 0) write_line(out, maximum_names[i], &list[k], value);
-        }
-    }
-    mem_free(list);
+    struct meters *tables[] = {m->streams, m->shards, m->consumers};
+    meters_write(tables, sizeof tables / sizeof *tables, out);
 }
 
 void bridge_collect(struct writer *out, void *bridge)
 {
     struct bridge *b = bridge;
-    stream_meters_write(b->meters, b->store, out);
+    bridge_meters_write(&b->meters, out);
 }

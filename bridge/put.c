@@ -79,6 +79,25 @@ static uint32_t header_of(const struct put_record *r, struct record_header *to)
     return 1;
 }
 
+/* What the shards took no more, gathered where neighbours are of one shard. */
+static void count_throttled(const struct put *p)
+{
+    struct meter_delta d = {0};
+    int64_t *throttled = &d.by[METER_SHARD_WRITE_EXCEEDED];
+    int32_t shard = -1;
+    for (uint32_t i = 0; i < p->count; i++) {
+        const struct put_record *r = &p->records[i];
+        if (r->err != ERR_PROVISIONED_THROUGHPUT_EXCEEDED) continue;
+        if (r->shard != shard && *throttled > 0) {
+            meter_shard(&p->rq->bridge->meters, p->topic, shard, &d);
+            *throttled = 0;
+        }
+        shard = r->shard;
+        ++*throttled;
+    }
+    if (*throttled > 0) meter_shard(&p->rq->bridge->meters, p->topic, shard, &d);
+}
+
 static void count(const struct put *p)
 {
     bool one = p->rq->op == KINESIS_OP_PUT_RECORD;
@@ -91,21 +110,22 @@ static void count(const struct put *p)
         bytes += (int64_t)(r->data.len + r->partition_key.len);
     }
     struct meter_delta d = {0};
-    d.sums[METER_INCOMING_BYTES] = bytes;
-    d.sums[METER_INCOMING_RECORDS] = stored;
-    d.sums[METER_WRITE_EXCEEDED] = throttled;
-    d.sums[one ? METER_PUT_RECORD_BYTES : METER_PUT_RECORDS_BYTES] = bytes;
-    d.sums[one ? METER_PUT_RECORD_LATENCY_MS : METER_PUT_RECORDS_LATENCY_MS] = kinesis_latency_ms(
+    d.by[METER_INCOMING_BYTES] = bytes;
+    d.by[METER_INCOMING_RECORDS] = stored;
+    d.by[METER_WRITE_EXCEEDED] = throttled;
+    d.by[one ? METER_PUT_RECORD_BYTES : METER_PUT_RECORDS_BYTES] = bytes;
+    d.by[one ? METER_PUT_RECORD_LATENCY_MS : METER_PUT_RECORDS_LATENCY_MS] = kinesis_latency_ms(
         p->rq);
-    d.sums[one ? METER_PUT_RECORD_SUCCESS : METER_PUT_RECORDS_SUCCESS] = stored > 0;
-    d.sums[one ? METER_PUT_RECORD_CALLS : METER_PUT_RECORDS_CALLS] = 1;
+    d.by[one ? METER_PUT_RECORD_SUCCESS : METER_PUT_RECORDS_SUCCESS] = stored > 0;
+    d.by[one ? METER_PUT_RECORD_CALLS : METER_PUT_RECORDS_CALLS] = 1;
     if (!one) {
-        d.sums[METER_PUT_RECORDS_TOTAL] = p->count;
-        d.sums[METER_PUT_RECORDS_SUCCESSFUL] = stored;
-        d.sums[METER_PUT_RECORDS_THROTTLED] = throttled;
-        d.sums[METER_PUT_RECORDS_FAILED] = p->count - stored - throttled;
+        d.by[METER_PUT_RECORDS_TOTAL] = p->count;
+        d.by[METER_PUT_RECORDS_SUCCESSFUL] = stored;
+        d.by[METER_PUT_RECORDS_THROTTLED] = throttled;
+        d.by[METER_PUT_RECORDS_FAILED] = p->count - stored - throttled;
     }
-    stream_meter_add(p->rq->bridge->meters, p->topic, &d);
+    meter_stream(&p->rq->bridge->meters, p->topic, &d);
+    if (throttled > 0) count_throttled(p);
 }
 
 static void finish(struct put *p)
@@ -130,6 +150,7 @@ static bool admit(struct put *p, struct put_record *r, int32_t shard, int64_t no
     uint32_t bytes = (uint32_t)(r->data.len + r->partition_key.len);
     if (limits_take_write(p->rq->bridge->limits, &key, bytes, now_ms)) return true;
     fail_record(r, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, shard_rate_text(p->rq, p->topic, shard));
+    r->shard = shard;
     return false;
 }
 
@@ -265,21 +286,33 @@ static void route_again(struct put *p, struct put_batch *moved)
     send_batches(p, batches, moved->tries + 1, now_ms);
 }
 
+/* The records learn where they are. */
+static void settle(const struct put_batch *b)
+{
+    struct put *p = b->owner;
+    const struct append *a = &b->append;
+    const struct shard *shard = topic_shard(a->topic, b->shard);
+    int64_t offset = a->base_offset;
+    struct meter_delta d = {0};
+    for (int32_t i = b->first; i >= 0; i = p->records[i].next) {
+        struct put_record *r = &p->records[i];
+        r->shard = b->shard;
+        r->shard_created_ms = shard->created_ms;
+        r->offset = offset++;
+        r->arrival_ms = a->arrival_ms;
+        d.by[METER_SHARD_INCOMING_BYTES] += (int64_t)(r->data.len + r->partition_key.len);
+    }
+    d.by[METER_SHARD_INCOMING_RECORDS] = offset - a->base_offset;
+    meter_shard(&p->rq->bridge->meters, a->topic, b->shard, &d);
+}
+
 static void append_done(struct append *a)
 {
     struct put_batch *b = CONTAINER_OF(a, struct put_batch, append);
     struct put *p = b->owner;
     slab_unref(a->batch.slab);
     if (a->err == ERR_OK) {
-        const struct shard *shard = topic_shard(a->topic, b->shard);
-        int64_t offset = a->base_offset;
-        for (int32_t i = b->first; i >= 0; i = p->records[i].next) {
-            struct put_record *r = &p->records[i];
-            r->shard = b->shard;
-            r->shard_created_ms = shard->created_ms;
-            r->offset = offset++;
-            r->arrival_ms = a->arrival_ms;
-        }
+        settle(b);
     } else if (a->err == ERR_MOVED) {
         route_again(p, b);
     } else {

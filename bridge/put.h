@@ -16,9 +16,9 @@ struct put_record {
     u128 hash;
     int32_t next;                       /* put.c's: in the same batch, -1: last */
 
-    enum err err;                       /* ERR_OK: shard and the rest are set */
+    enum err err;                       /* ERR_OK: what follows is set */
     const char *text;                   /* with an error; in the arena */
-    int32_t shard;
+    int32_t shard;                      /* with ERR_PROVISIONED_THROUGHPUT_EXCEEDED too */
     int64_t shard_created_ms;
     int64_t offset;
     int64_t arrival_ms;

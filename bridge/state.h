@@ -6,11 +6,11 @@
 #include <pthread.h>
 #include "base/bytes.h"
 #include "bridge/bridge.h"
+#include "bridge/meter.h"
 #include "protocol/batch/deflate.h"
 #include "protocol/batch/inflate.h"
 #include "protocol/kinesis/token.h"
 
-struct meters;
 struct subscriptions;
 struct topic;
 
@@ -42,7 +42,7 @@ struct bridge {
     struct token_key token_key;         /* of iterators and NextTokens */
     struct deleting deleting;
     struct subscriptions *subscriptions;    /* which consumer holds which shard, over all loops */
-    struct meters *meters;              /* per stream, for /metrics */
+    struct bridge_meters meters;        /* for /metrics */
     uint32_t loop_count;
     struct bridge_loop *loops;          /* by loop_index() */
     struct http_door door;

@@ -38,10 +38,32 @@ static void finish(struct get_records *m)
 static void count_call(struct kinesis_request *rq, const struct topic *t, bool success,
                        struct meter_delta *d)
 {
-    d->sums[METER_GET_RECORDS_CALLS] = 1;
-    d->sums[METER_GET_RECORDS_SUCCESS] = success;
-    d->sums[METER_GET_RECORDS_LATENCY_MS] = kinesis_latency_ms(rq);
-    stream_meter_add(rq->bridge->meters, t, d);
+    d->by[METER_GET_RECORDS_CALLS] = 1;
+    d->by[METER_GET_RECORDS_SUCCESS] = success;
+    d->by[METER_GET_RECORDS_LATENCY_MS] = kinesis_latency_ms(rq);
+    meter_stream(&rq->bridge->meters, t, d);
+}
+
+static void count_page(const struct get_records *m, const struct get_page *page, int64_t age_ms)
+{
+    struct meter_delta of_shard = {.seen = 1 << METER_SHARD_ITERATOR_AGE_MS},
+                       of_stream = {.seen = 1 << METER_GET_RECORDS_ITERATOR_AGE_MS};
+    of_shard.by[METER_SHARD_ITERATOR_AGE_MS] = age_ms;
+    of_shard.by[METER_SHARD_OUTGOING_BYTES] = (int64_t)page->bytes;
+    of_shard.by[METER_SHARD_OUTGOING_RECORDS] = page->count;
+    meter_shard(&m->rq->bridge->meters, m->topic, m->shard->index, &of_shard);
+    of_stream.by[METER_GET_RECORDS_ITERATOR_AGE_MS] = age_ms;
+    of_stream.by[METER_GET_RECORDS_BYTES] = (int64_t)page->bytes;
+    of_stream.by[METER_GET_RECORDS_RECORDS] = page->count;
+    count_call(m->rq, m->topic, true, &of_stream);
+}
+
+static void count_throttled(struct kinesis_request *rq, const struct topic *t, int32_t shard)
+{
+    struct meter_delta of_shard = {.by[METER_SHARD_READ_EXCEEDED] = 1},
+                       of_stream = {.by[METER_READ_EXCEEDED] = 1};
+    meter_shard(&rq->bridge->meters, t, shard, &of_shard);
+    count_call(rq, t, false, &of_stream);
 }
 
 static void fail(struct get_records *m, enum err err)
@@ -105,11 +127,7 @@ static void answer(struct get_records *m)
         .records_count = page.count,
         .millis_behind_latest = get_millis_behind(m->shard, &m->read.bounds, &page),
     };
-    struct meter_delta d = {.maxima[METER_ITERATOR_AGE] = out.millis_behind_latest,
-                            .seen[METER_ITERATOR_AGE] = true};
-    d.sums[METER_GET_RECORDS_BYTES] = (int64_t)page.bytes;
-    d.sums[METER_GET_RECORDS_RECORDS] = page.count;
-    count_call(m->rq, m->topic, true, &d);
+    count_page(m, &page, out.millis_behind_latest);
     if (shard_ends_by(m->shard, page.offset_next))
         out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
     else
@@ -244,8 +262,7 @@ void kinesis_get_records(struct kinesis_request *rq)
     if (t == NULL) return;
     struct limits_key key = {.topic_id = t->id, .shard = (int32_t)m->token.shard_index};
     if (!limits_take_read(rq->bridge->limits, &key, clock_mono_ms())) {
-        struct meter_delta d = {.sums[METER_READ_EXCEEDED] = 1};
-        count_call(rq, t, false, &d);
+        count_throttled(rq, t, key.shard);
         kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s",
                      shard_rate_text(rq, t, key.shard));
         topic_unref(t);

@@ -265,7 +265,8 @@ TEST(adding_and_showing_at_once)
     meters_free(m);
 }
 
-TESTS(RUN(a_page_is_in_order_of_names_and_labels), RUN(a_zeroed_delta_makes_series_and_adds_nothing),
+TESTS(RUN(a_page_is_in_order_of_names_and_labels),
+      RUN(a_zeroed_delta_makes_series_and_adds_nothing),
       RUN(a_rate_is_of_this_minute_and_the_one_before), RUN(a_maximum_fades),
       RUN(keys_beyond_the_limit_share_one_line), RUN(labels_beyond_the_limit_share_that_line),
       RUN(gone_keys_are_forgotten), RUN(a_name_of_two_tables_has_one_head),

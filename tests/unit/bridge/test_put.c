@@ -1,6 +1,6 @@
 /* PutRecord and PutRecords: routing by hash, a reshard under way at every moment of a put, limits a
  * record, sizes. */
-#include "unit/bridge/bridge_fixture.h"
+#include "unit/bridge/meter_fixture.h"
 
 static struct bx f;
 static struct bx_client *c;
@@ -98,6 +98,13 @@ TEST(a_put_at_any_moment_of_a_split_lands_in_one_window)
             EXPECT_EQ(bx_read(&f, c, bx_iterator(&f, c, "s", i, "TRIM_HORIZON")), 200);
             EXPECT_EQ(bx_count(c->body, "\"new\""), i == shard);
         }
+        /* The first record is the parent's, and each is counted once. */
+        char child[64];
+        snprintf(child, sizeof child, "stream_name=\"s\",shard_id=\"shardId-%012d\"", 2);
+#define INCOMING(labels) meter_shown(f.bridge, "incoming_records_sum", labels)
+        EXPECT_STR(INCOMING("stream_name=\"s\",shard_id=\"shardId-000000000000\""),
+                   shard == 0 ? "2" : "1");
+        EXPECT_STR(INCOMING(child), shard == 2 ? "1" : "0");
         bx_done(&f);
     }
     EXPECT(moved > 0);                  /* sent to the parent, routed again */
