@@ -1,4 +1,5 @@
 """/metrics under the names that people have boards for: kafka_exporter's and CloudWatch's."""
+import pathlib
 import re
 import urllib.error
 import urllib.request
@@ -26,10 +27,15 @@ CLOUDWATCH = {f"aws_kinesis_{name}" for name in (
     "put_records_successful_records_sum", "put_records_failed_records_sum", "put_records_throttled_records_sum",
     "get_records_bytes_sum", "get_records_records_sum", "get_records_latency_sum", "get_records_success_sum",
     "get_records_success_sample_count", "get_records_iterator_age_milliseconds_maximum",
-    "read_provisioned_throughput_exceeded_sum", "write_provisioned_throughput_exceeded_sum",
-    "subscribe_to_shard_success_sum", "subscribe_to_shard_rate_exceeded_sum", "subscribe_to_shard_event_bytes_sum",
-    "subscribe_to_shard_event_records_sum", "subscribe_to_shard_event_success_sum",
-    "subscribe_to_shard_event_millis_behind_latest_maximum")}
+    "read_provisioned_throughput_exceeded_sum", "write_provisioned_throughput_exceeded_sum")}
+OF_SHARD = {f"aws_kinesis_{name}" for name in (
+    "incoming_bytes_sum", "incoming_records_sum", "outgoing_bytes_sum", "outgoing_records_sum",
+    "iterator_age_milliseconds_maximum", "read_provisioned_throughput_exceeded_sum",
+    "write_provisioned_throughput_exceeded_sum")}
+OF_CONSUMER = {f"aws_kinesis_subscribe_to_shard_{name}" for name in (
+    "success_sum", "rate_exceeded_sum", "event_bytes_sum", "event_records_sum", "event_success_sum",
+    "event_millis_behind_latest_maximum")}
+HASH_MAX = 2 ** 128 - 1
 
 
 def scrape(server):
@@ -59,13 +65,74 @@ def get(series, name, **labels):
 
 
 def names_of(series, **labels):
+    """Names of the series that have these labels and no other."""
+    return {name for name, have in series if frozenset(labels.items()) == have}
+
+
+def names_within(series, **labels):
     return {name for name, have in series if frozenset(labels.items()) <= have}
+
+
+def of_shard(series, topic, shard):
+    """{name without what all have in common: value} of a shard."""
+    labels = {"stream_name": topic, "shard_id": shard_id(shard)}
+    return {name.removeprefix("aws_kinesis_"): get(series, name, **labels) for name in names_of(series, **labels)}
+
+
+def shard_id(index):
+    return f"shardId-{index:012}"
 
 
 def kinesis(server):
     return boto3.client("kinesis", endpoint_url=f"http://{server.kinesis}", region_name="us-east-1",
                         aws_access_key_id="x", aws_secret_access_key="x",
                         config=Config(retries={"max_attempts": 0}))     # a refusal is to be seen here
+
+
+def put(client, stream, *keys_and_hashes, data=b"12345"):
+    """Records to shards by hash. How many were refused."""
+    return client.put_records(StreamName=stream, Records=[
+        {"Data": data, "PartitionKey": key, "ExplicitHashKey": str(hash_key)} for key, hash_key in keys_and_hashes
+    ])["FailedRecordCount"]
+
+
+def read(client, stream, shard):
+    iterator = client.get_shard_iterator(StreamName=stream, ShardId=shard_id(shard),
+                                         ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    return client.get_records(ShardIterator=iterator)["Records"], iterator
+
+
+def is_refused(client, iterator):
+    try:
+        client.get_records(ShardIterator=iterator)
+    except client.exceptions.ProvisionedThroughputExceededException:
+        return True
+    return False
+
+
+def subscribe(client, consumer, shard):
+    """The first event's records."""
+    events = client.subscribe_to_shard(ConsumerARN=consumer, ShardId=shard_id(shard),
+                                       StartingPosition={"Type": "TRIM_HORIZON"})["EventStream"]
+    first = next(iter(events))["SubscribeToShardEvent"]
+    events.close()
+    return first["Records"]
+
+
+def new_stream(client, name, shards):
+    client.create_stream(StreamName=name, ShardCount=shards)
+    client.get_waiter("stream_exists").wait(StreamName=name)
+
+
+def new_consumer(client, stream, name):
+    arn = client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]["StreamARN"]
+    return client.register_stream_consumer(StreamARN=arn, ConsumerName=name)["Consumer"]["ConsumerARN"]
+
+
+def test_the_page_of_metrics_names_every_series():
+    page = (pathlib.Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
+    for name in CLOUDWATCH | OF_SHARD | OF_CONSUMER:
+        assert f"`{re.sub('^aws_kinesis_(subscribe_to_shard_)?', '', name)}`" in page, name
 
 
 def test_health(fresh_server):
@@ -111,23 +178,13 @@ def test_kafka_exporter_names(server, topic):
 
 def test_cloudwatch_names(server, topic):
     client = kinesis(server)
-    client.create_stream(StreamName=topic, ShardCount=1)
-    client.get_waiter("stream_exists").wait(StreamName=topic)
-    assert not names_of(scrape(server), stream_name=topic), "nothing was done with it yet"
+    new_stream(client, topic, 1)
+    assert not names_within(scrape(server), stream_name=topic), "nothing was done with it yet"
 
     client.put_record(StreamName=topic, Data=b"12345", PartitionKey="abc")
     client.put_records(StreamName=topic, Records=[{"Data": b"1" * 10, "PartitionKey": "ab"}] * 3)
-    iterator = client.get_shard_iterator(StreamName=topic, ShardId="shardId-000000000000",
-                                         ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
-    assert len(client.get_records(ShardIterator=iterator)["Records"]) == 4
-
-    arn = client.describe_stream_summary(StreamName=topic)["StreamDescriptionSummary"]["StreamARN"]
-    consumer = client.register_stream_consumer(StreamARN=arn, ConsumerName="c")["Consumer"]["ConsumerARN"]
-    events = client.subscribe_to_shard(ConsumerARN=consumer, ShardId="shardId-000000000000",
-                                       StartingPosition={"Type": "TRIM_HORIZON"})["EventStream"]
-    first = next(iter(events))["SubscribeToShardEvent"]
-    assert len(first["Records"]) == 4
-    events.close()
+    records, iterator = read(client, topic, 0)
+    assert len(records) == 4
 
     series = scrape(server)
     assert names_of(series, stream_name=topic) == CLOUDWATCH
@@ -139,21 +196,97 @@ def test_cloudwatch_names(server, topic):
         "put_records_throttled_records_sum": 0, "write_provisioned_throughput_exceeded_sum": 0,
         "get_records_bytes_sum": 44, "get_records_records_sum": 4, "get_records_success_sum": 1,
         "get_records_iterator_age_milliseconds_maximum": 0, "read_provisioned_throughput_exceeded_sum": 0,
-        "subscribe_to_shard_success_sum": 1, "subscribe_to_shard_event_records_sum": 4,
-        "subscribe_to_shard_event_bytes_sum": 44,
     }
     got = {name: get(series, f"aws_kinesis_{name}", stream_name=topic) for name in values}
     assert got == values
 
-    for _ in range(20):                         # a shard gives five reads a second
-        try:
-            client.get_records(ShardIterator=iterator)
-        except client.exceptions.ProvisionedThroughputExceededException:
-            break
-    else:
-        raise AssertionError("never throttled")
-    assert get(scrape(server), "aws_kinesis_read_provisioned_throughput_exceeded_sum", stream_name=topic) >= 1
+    refused = sum(is_refused(client, iterator) for _ in range(20))      # a shard gives five reads a second
+    assert refused >= 1
+    assert get(scrape(server), "aws_kinesis_read_provisioned_throughput_exceeded_sum", stream_name=topic) == refused
 
+    client.delete_stream(StreamName=topic)
+    client.get_waiter("stream_not_exists").wait(StreamName=topic)
+    assert not names_within(scrape(server), stream_name=topic)
+
+
+def test_cloudwatch_names_of_consumers(server, topic):
+    client = kinesis(server)
+    new_stream(client, topic, 2)
+    assert put(client, topic, ("a", 0), ("a", 0), ("b", HASH_MAX)) == 0
+    first, second = (new_consumer(client, topic, name) for name in ("first", "second"))
+    assert [len(subscribe(client, first, shard)) for shard in (0, 1)] == [2, 1]
+    assert len(subscribe(client, second, 1)) == 1
+
+    series = scrape(server)
+    for consumer, subscriptions, records in (("first", 2, 3), ("second", 1, 1)):
+        labels = {"stream_name": topic, "consumer_name": consumer}
+        assert names_of(series, **labels) == OF_CONSUMER
+        values = {"success_sum": subscriptions, "rate_exceeded_sum": 0, "event_records_sum": records,
+                  "event_bytes_sum": 6 * records, "event_success_sum": subscriptions,
+                  "event_millis_behind_latest_maximum": 0}
+        assert {name: get(series, f"aws_kinesis_subscribe_to_shard_{name}", **labels) for name in values} == values
+    assert [of_shard(series, topic, shard)["outgoing_records_sum"] for shard in (0, 1)] == [2, 2]
+
+    client.deregister_stream_consumer(ConsumerARN=first)
+    series = scrape(server)
+    assert not names_within(series, stream_name=topic, consumer_name="first")
+    assert names_within(series, stream_name=topic, consumer_name="second") == OF_CONSUMER
     client.delete_stream(StreamName=topic, EnforceConsumerDeletion=True)
     client.get_waiter("stream_not_exists").wait(StreamName=topic)
-    assert not names_of(scrape(server), stream_name=topic)
+    assert not names_within(scrape(server), stream_name=topic)
+
+
+def test_cloudwatch_names_of_shards(server, topic):
+    client = kinesis(server)
+    new_stream(client, topic, 2)
+    assert put(client, topic, ("a", 0), ("abc", 0), ("b", HASH_MAX)) == 0
+    records, iterator = read(client, topic, 0)
+    assert len(records) == 2
+    nothing = {"incoming_bytes_sum": 0, "incoming_records_sum": 0, "outgoing_bytes_sum": 0, "outgoing_records_sum": 0,
+               "read_provisioned_throughput_exceeded_sum": 0, "write_provisioned_throughput_exceeded_sum": 0}
+    one = {**nothing, "incoming_bytes_sum": 6, "incoming_records_sum": 1}
+    series = scrape(server)
+    assert names_of(series, stream_name=topic, shard_id=shard_id(0)) == OF_SHARD
+    assert of_shard(series, topic, 0) == {**nothing, "incoming_bytes_sum": 14, "incoming_records_sum": 2,
+                                          "outgoing_bytes_sum": 14, "outgoing_records_sum": 2,
+                                          "iterator_age_milliseconds_maximum": 0}
+    assert of_shard(series, topic, 1) == one, "nobody read it"
+
+    refused_reads = sum(is_refused(client, iterator) for _ in range(20))
+    refused_puts = put(client, topic, *[("c", 0)] * 10, ("d", HASH_MAX), data=bytes(500_000))   # 1 MiB a second
+    series = scrape(server)
+    assert refused_reads >= 1 and 1 <= refused_puts < 10
+    assert of_shard(series, topic, 0)["read_provisioned_throughput_exceeded_sum"] == refused_reads
+    assert of_shard(series, topic, 0)["write_provisioned_throughput_exceeded_sum"] == refused_puts
+    assert of_shard(series, topic, 0)["incoming_records_sum"] == 2 + 10 - refused_puts
+    assert of_shard(series, topic, 1) == {**one, "incoming_bytes_sum": 6 + 500_001, "incoming_records_sum": 2}
+    for name in ("incoming_bytes_sum", "incoming_records_sum", "read_provisioned_throughput_exceeded_sum",
+                 "write_provisioned_throughput_exceeded_sum"):
+        assert get(series, f"aws_kinesis_{name}", stream_name=topic) == sum(
+            of_shard(series, topic, shard)[name] for shard in (0, 1)), name
+
+
+def test_children_of_a_split_have_series_of_their_own(server, topic):
+    """What either door wrote is read from them; only what came through Kinesis is incoming at AWS's names."""
+    client = kinesis(server)
+    new_stream(client, topic, 1)
+    assert put(client, topic, ("a", 0), ("b", HASH_MAX)) == 0
+    parent = of_shard(scrape(server), topic, 0)
+    assert parent["incoming_records_sum"] == 2
+
+    client.split_shard(StreamName=topic, ShardToSplit=shard_id(0), NewStartingHashKey=str(2 ** 127))
+    client.get_waiter("stream_exists").wait(StreamName=topic)
+    assert put(client, topic, ("a", 0), ("b", HASH_MAX), ("c", HASH_MAX)) == 0
+    series = scrape(server)
+    assert of_shard(series, topic, 0) == parent
+    assert [of_shard(series, topic, child)["incoming_records_sum"] for child in (1, 2)] == [1, 2]
+    assert get(series, "aws_kinesis_incoming_records_sum", stream_name=topic) == 5
+
+    Confluent().write(server, topic, [Record(b"k", b"v", partition=partition) for partition in (0, 1)] * 2)
+    assert [len(read(client, topic, shard)[0]) for shard in (0, 1, 2)] == [2, 3, 4]
+    series = scrape(server)
+    assert [of_shard(series, topic, shard)["outgoing_records_sum"] for shard in (0, 1, 2)] == [2, 3, 4]
+    assert [of_shard(series, topic, shard)["incoming_records_sum"] for shard in (0, 1, 2)] == [2, 1, 2]
+    ends = [get(series, "kafka_topic_partition_current_offset", topic=topic, partition=str(partition))
+            for partition in (0, 1)]
+    assert sum(ends) == 2 + 3 + 4

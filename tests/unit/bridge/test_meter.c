@@ -141,8 +141,8 @@ TEST(what_is_beyond_a_limit_shares_labels_that_no_name_has)
     "{\"Data\":\"AAAA\",\"PartitionKey\":\"k\",\"ExplicitHashKey\":\"" hash "\"}"
 #define LOW RECORD("0")
 #define HIGH RECORD("340282366920938463463374607431768211455")
-#define PUT(...)                                                                                   \
-    EXPECT_EQ(bx_call(&f, c, "PutRecords", "{\"StreamName\":\"s\",\"Records\":[" __VA_ARGS__ "]}"), \
+#define PUT(records)                                                                               \
+    EXPECT_EQ(bx_call(&f, c, "PutRecords", "{\"StreamName\":\"s\",\"Records\":[" records "]}"),    \
               200)
 
 TEST(what_is_put_counts_for_the_shard_that_took_it)
