@@ -9,6 +9,7 @@ from rows import Row, load, with_cpu
 
 KIB = 1024
 PARTITIONS = 4
+FULL_PARTITIONS = 10_000
 
 
 def _topic(server, name, partitions=PARTITIONS):
@@ -92,21 +93,26 @@ def create(partitions, count):
     return measure
 
 
-def start(kind, _run):
+def start(topics, fill_seconds):
     """From the start of the process to the first answer to Metadata, on data that is already there."""
-    server = kind()
-    try:
-        server.start()
-        server.stop()
-        begun = time.monotonic()
-        server.spawn()
-        while not wire.metadata_ready(server.kafka):
-            time.sleep(0.0005)
-        ready_ms = (time.monotonic() - begun) * 1e3
-        time.sleep(2)
-        return {"ms": ready_ms, "mib": server.rss_bytes() / 2**20}
-    finally:
-        server.close()
+    def measure(kind, _run):
+        server = kind()
+        try:
+            server.start()
+            if topics > 0:
+                load("produce", server.kafka, _topic(server, "start"), fill_seconds, KIB, 0)
+                load("create", server.kafka, "start-", topics, FULL_PARTITIONS // topics)
+            server.stop()
+            begun = time.monotonic()
+            server.spawn()
+            while not wire.metadata_ready(server.kafka):
+                time.sleep(0.0005)
+            ready_ms = (time.monotonic() - begun) * 1e3
+            time.sleep(2)
+            return {"ms": ready_ms, "mib": server.rss_bytes() / 2**20}
+        finally:
+            server.close()
+    return measure
 
 
 _rate = {"rate": ("records/s", 0, False), "cpu_us": ("broker CPU us/record", 2, True)}
@@ -117,7 +123,9 @@ _java_few, _java_many = java_latency(4), java_latency(500)
 
 ROWS = [
     Row("start", "start to first Metadata answer; memory idle", {"ms": ("ms", 0, True), "mib": ("MiB RSS", 0, True)},
-        start, "<= 50 ms; <= 25 MB", fresh=True),
+        start(0, 0), "<= 50 ms; <= 25 MB", fresh=True),
+    Row("start-full", "the same with 10,000 partitions and a log of 5 s of 1 KiB records",
+        {"ms": ("ms", 0, True), "mib": ("MiB RSS", 0, True)}, start(20, 5), "<= 300 ms", fresh=True),
     Row("create-4", "create a topic, 4 partitions", {"p50": ("ms", 1, True)}, create(4, 20), "<= 5 ms"),
     Row("create-500", "create a topic, 500 partitions", {"p50": ("ms", 1, True)}, create(500, 3), "<= 30 ms"),
     Row("produce-1", "produce 100 B, one record per request, acks all", _rate, produce(100, 1, 2),
