@@ -1,4 +1,5 @@
-"""/metrics under the names that people have boards for: kafka_exporter's and CloudWatch's."""
+"""/metrics under the names that people have boards for: kafka_exporter's, and CloudWatch's for Kinesis
+and for Amazon MSK."""
 import pathlib
 import re
 import urllib.error
@@ -35,6 +36,10 @@ OF_SHARD = {f"aws_kinesis_{name}" for name in (
 OF_CONSUMER = {f"aws_kinesis_subscribe_to_shard_{name}" for name in (
     "success_sum", "rate_exceeded_sum", "event_bytes_sum", "event_records_sum", "event_success_sum",
     "event_millis_behind_latest_maximum")}
+MSK = {f"aws_kafka_{name}" for name in (
+    "bytes_in_per_sec_average", "bytes_out_per_sec_average", "messages_in_per_sec_average",
+    "max_offset_lag_maximum", "sum_offset_lag_maximum", "estimated_max_time_lag_maximum", "partition_count_average",
+    "connection_count_average", "produce_throttle_time_average", "fetch_throttle_time_average")}
 HASH_MAX = 2 ** 128 - 1
 
 
@@ -129,10 +134,14 @@ def new_consumer(client, stream, name):
     return client.register_stream_consumer(StreamARN=arn, ConsumerName=name)["Consumer"]["ConsumerARN"]
 
 
-def test_the_page_of_metrics_names_every_series():
+def test_the_page_of_metrics_names_every_series(server):
     page = (pathlib.Path(__file__).parents[2] / "docs/metrics.md").read_text(encoding="utf-8")
-    for name in CLOUDWATCH | OF_SHARD | OF_CONSUMER:
-        assert f"`{re.sub('^aws_kinesis_(subscribe_to_shard_)?', '', name)}`" in page, name
+    names = CLOUDWATCH | OF_SHARD | OF_CONSUMER | KAFKA_EXPORTER | MSK
+    names |= {re.sub("_(bucket|sum|count)$", "", name) for name, _ in scrape(server) if name.startswith("diglot_")}
+    for name in names:
+        short = re.sub("^aws_kinesis_(subscribe_to_shard_)?|^aws_kafka_", "", name)
+        tail = re.sub("^kafka_(topic_partition|consumergroup)_", "..._", name)
+        assert any(f"`{text}`" in page for text in (short, tail)), name
 
 
 def test_health(fresh_server):
@@ -174,6 +183,54 @@ def test_kafka_exporter_names(server, topic):
     assert get(series, "kafka_topic_partition_current_offset", topic=topic, partition="0") == 15
     assert get(series, "kafka_consumergroup_lag", **group, partition="0") == 11
     assert get(series, "kafka_consumergroup_members", consumergroup=topic) == 0
+
+
+def test_amazon_msk_names(server, topic):
+    admin.create_topic(server, topic, 2)
+    Confluent().write(server, topic, [Record(b"k", b"v" * 100, partition=p)
+                                      for p, count in ((0, 30), (1, 10)) for _ in range(count)])
+    consumer = Consumer({"bootstrap.servers": server.kafka, "group.id": topic, "auto.offset.reset": "earliest",
+                         "enable.auto.commit": False})
+    consumer.subscribe([topic])
+    while consumer.poll(1.0) is None:
+        pass
+    consumer.commit(offsets=[TopicPartition(topic, 0, 5), TopicPartition(topic, 1, 10)], asynchronous=False)
+    series = scrape(server)
+    consumer.close()
+    assert {name for name, _ in series if name.startswith("aws_kafka_")} == MSK
+    of_broker = {"cluster_name": "diglot", "broker_id": "1"}
+    of_topic, of_group = of_broker | {"topic": topic}, {"cluster_name": "diglot", "consumer_group": topic, "topic": topic}
+    messages = get(series, "aws_kafka_messages_in_per_sec_average", **of_topic)
+    assert 40 / 120 <= messages <= 40 / 60
+    assert get(series, "aws_kafka_bytes_in_per_sec_average", **of_topic) > 100 * messages
+    assert get(series, "aws_kafka_bytes_out_per_sec_average", **of_topic) > 0
+    for name in ("bytes_in", "bytes_out", "messages_in"):
+        assert get(series, f"aws_kafka_{name}_per_sec_average", **of_broker) >= \
+               get(series, f"aws_kafka_{name}_per_sec_average", **of_topic)
+    assert get(series, "aws_kafka_max_offset_lag_maximum", **of_group) == 25
+    assert get(series, "aws_kafka_sum_offset_lag_maximum", **of_group) == 25
+    assert get(series, "aws_kafka_estimated_max_time_lag_maximum", **of_group) > 0
+    assert get(series, "aws_kafka_partition_count_average", **of_broker) >= 2
+    assert get(series, "aws_kafka_connection_count_average", **of_broker) >= 1
+    assert get(series, "aws_kafka_produce_throttle_time_average", **of_broker) == 0
+
+
+def test_a_page_after_a_restart_knows_what_only_the_disk_does(fresh_server):
+    server, topic = fresh_server, "cold"
+    admin.create_topic(server, topic, 3)
+    Confluent().write(server, topic, [Record(b"k", b"v", partition=0)] * 10)
+    consumer = Consumer({"bootstrap.servers": server.kafka, "group.id": "late"})
+    consumer.commit(offsets=[TopicPartition(topic, 0, 4)], asynchronous=False)
+    consumer.close()
+    before = scrape(server)
+    server.restart()
+    after = scrape(server)                      # the very first page
+    group = {"consumergroup": "late", "topic": topic, "partition": "0"}
+    assert get(after, "kafka_topic_partition_current_offset", topic=topic, partition="0") == 10
+    assert get(after, "kafka_topic_partition_current_offset", topic=topic, partition="2") == 0
+    assert get(after, "kafka_consumergroup_lag", **group) == 6
+    assert get(after, "kafka_consumergroup_lag_seconds", **group) > \
+           get(before, "kafka_consumergroup_lag_seconds", **group)
 
 
 def test_cloudwatch_names(server, topic):
