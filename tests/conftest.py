@@ -17,7 +17,7 @@ from lib import server as servers  # noqa: E402
 
 _names = itertools.count(1)
 DIGLOT_ALONE = ("kinesis_", "cross_", "crash_", "differential_", "reshard_", "command_", "tour", "kcl", "bad_",
-                "full_disk", "graceful_stop")
+                "full_disk", "graceful_stop", "metrics")
 
 
 def pytest_addoption(parser):

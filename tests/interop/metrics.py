@@ -199,7 +199,8 @@ def test_amazon_msk_names(server, topic):
     consumer.close()
     assert {name for name, _ in series if name.startswith("aws_kafka_")} == MSK
     of_broker = {"cluster_name": "diglot", "broker_id": "1"}
-    of_topic, of_group = of_broker | {"topic": topic}, {"cluster_name": "diglot", "consumer_group": topic, "topic": topic}
+    of_topic = of_broker | {"topic": topic}
+    of_group = {"cluster_name": "diglot", "consumer_group": topic, "topic": topic}
     messages = get(series, "aws_kafka_messages_in_per_sec_average", **of_topic)
     assert 40 / 120 <= messages <= 40 / 60
     assert get(series, "aws_kafka_bytes_in_per_sec_average", **of_topic) > 100 * messages
