@@ -237,37 +237,57 @@ static void send_one(struct connection *c, const char *stream)
     send_call(c, "PutRecord", body, (size_t)n);
 }
 
-/* A reader that asks again as soon as it was answered, while the record is on its way. */
-static void poll_reader(char **args)
+/* Times records one by one, from PutRecord until arrive() has seen it at the reader; hangs up. */
+static void time_records(char **args, struct connection *reader, char *iterator,
+                         void (*arrive)(struct connection *reader, char *iterator))
 {
     int64_t count = number(args[2]), *latency_ns = NEW_ARRAY(int64_t, (size_t)count);
-    struct connection writer = dial(args[0]), reader = dial(args[0]);
-    char at[HEAD_MAX], body[2 * HEAD_MAX];
-    iterator(&reader, args[1], 0, "LATEST", at, sizeof at);
+    struct connection writer = dial(args[0]);
     for (int64_t i = 0; i < count; i++) {
-        int64_t start_ns = now_ns(), found = 0;
+        int64_t start_ns = now_ns();
         send_one(&writer, args[1]);
-        while (found == 0) {
-            snprintf(body, sizeof body, "{\"ShardIterator\":\"%s\"}", at);
-            const char *answer = call(&reader, "GetRecords", body);
-            found = count_of(answer, "\"PartitionKey\":");
-            if (!member(answer, "NextShardIterator", at, sizeof at)) fail("the shard ended");
-        }
+        arrive(reader, iterator);
         latency_ns[i] = now_ns() - start_ns;
         while (answer_body(&writer) == NULL) receive(&writer);
     }
     print_latency(latency_ns, (size_t)count);
     mem_free(latency_ns);
     hang_up(&writer);
-    hang_up(&reader);
+    hang_up(reader);
+}
+
+/* Asks again as soon as it was answered, while the record is on its way. */
+static void arrive_polled(struct connection *reader, char *iterator)
+{
+    char body[2 * HEAD_MAX];
+    for (int64_t found = 0; found == 0;) {
+        snprintf(body, sizeof body, "{\"ShardIterator\":\"%s\"}", iterator);
+        const char *answer = call(reader, "GetRecords", body);
+        found = count_of(answer, "\"PartitionKey\":");
+        if (!member(answer, "NextShardIterator", iterator, HEAD_MAX)) fail("the shard ended");
+    }
+}
+
+static void poll_reader(char **args)
+{
+    struct connection reader = dial(args[0]);
+    char at[HEAD_MAX];
+    iterator(&reader, args[1], 0, "LATEST", at, sizeof at);
+    time_records(args, &reader, at, arrive_polled);
 }
 
 /* The bytes of the stream are searched, not parsed: a record's key ends each of its events. */
+static void arrive_pushed(struct connection *reader, char *iterator)
+{
+    static const char KEY[] = "\"PartitionKey\":";
+    (void)iterator;
+    reader->len = 0;
+    while (memmem(reader->in, reader->len, KEY, sizeof KEY - 1) == NULL) receive(reader);
+}
+
 static void push_reader(char **args)
 {
-    int64_t count = number(args[2]), *latency_ns = NEW_ARRAY(int64_t, (size_t)count);
-    struct connection writer = dial(args[0]), reader = dial(args[0]);
-    static const char KEY[] = "\"PartitionKey\":";
+    struct connection reader = dial(args[0]);
     char body[2 * HEAD_MAX];
     int n = snprintf(body, sizeof body,
                      "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\","
@@ -279,18 +299,7 @@ static void push_reader(char **args)
         if (strncmp(reader.in, "HTTP/1.1 200", reader.len < 12 ? reader.len : 12) != 0)
             fail("refused: %.300s", reader.in);
     }
-    for (int64_t i = 0; i < count; i++) {
-        int64_t start_ns = now_ns();
-        reader.len = 0;
-        send_one(&writer, args[1]);
-        while (memmem(reader.in, reader.len, KEY, sizeof KEY - 1) == NULL) receive(&reader);
-        latency_ns[i] = now_ns() - start_ns;
-        while (answer_body(&writer) == NULL) receive(&writer);
-    }
-    print_latency(latency_ns, (size_t)count);
-    mem_free(latency_ns);
-    hang_up(&writer);
-    hang_up(&reader);
+    time_records(args, &reader, NULL, arrive_pushed);
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/clock.h"
-#include "base/net/conn.h"
+#include "tests/conn_pair.h"
 
 enum { FUZZ_BODY_MAX = 64 * 1024, FUZZ_HELD_MAX = 64, FUZZ_TURN_US = 7000 };
 
@@ -16,11 +16,6 @@ static struct door fuzz_door;
 static struct budget fuzz_budget;
 static struct net_counters fuzz_counters;
 static int fuzz_held_count;
-
-static inline void fuzz_on_close(struct conn_home *home)
-{
-    (void)home;
-}
 
 static inline void fuzz_door_init(const char *name)
 {
@@ -40,18 +35,6 @@ static inline void fuzz_drain(int fd)
 {
     static char sink[65536];
     while (recv(fd, sink, sizeof sink, MSG_DONTWAIT) > 0) continue;
-}
-
-struct fuzz_open {
-    struct job job;
-    struct conn_home *home;
-    int fd;
-};
-
-static inline void fuzz_open_run(struct job *job)
-{
-    struct fuzz_open *open = CONTAINER_OF(job, struct fuzz_open, job);
-    conn_open(open->home, open->fd);
 }
 
 static void (*fuzz_each_turn)(void);
@@ -77,27 +60,22 @@ static inline void fuzz_feed(struct bytes lead, const uint8_t *data, size_t len,
                              void (*each_turn)(void))
 {
     budget_init(&fuzz_budget, FUZZ_BODY_MAX);
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
     struct loop *loop = loop_new("fuzz");
-    struct conn_home home = {.loop = loop, .door = &fuzz_door, .counters = &fuzz_counters,
-                             .on_close = fuzz_on_close};
-    struct fuzz_open open = {.job.run = fuzz_open_run, .home = &home, .fd = fds[1]};
+    struct conn_home home = conn_pair_home(loop, &fuzz_door, &fuzz_counters);
+    int fd = conn_pair_open(&home);
     fuzz_each_turn = each_turn;
-    loop_post(loop, &open.job);
-    fuzz_turn(loop);
-    if (lead.len > 0 && send(fds[0], lead.data, lead.len, MSG_NOSIGNAL) < 0) abort();
+    if (lead.len > 0 && send(fd, lead.data, lead.len, MSG_NOSIGNAL) < 0) abort();
     for (size_t at = 0; at < len && home.count > 0; at += piece) {
         size_t n = len - at < piece ? len - at : piece;
-        if (send(fds[0], data + at, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
+        if (send(fd, data + at, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
         fuzz_turn(loop);
-        fuzz_drain(fds[0]);
+        fuzz_drain(fd);
     }
     for (int i = 0; i < 20; i++) {
         fuzz_turn(loop);
-        fuzz_drain(fds[0]);
+        fuzz_drain(fd);
     }
-    close(fds[0]);
+    close(fd);
     for (int i = 0; i < 400 && (home.count > 0 || fuzz_held_count > 0); i++) fuzz_turn(loop);
     if (home.count > 0 || fuzz_held_count > 0) abort();
     fuzz_turn(loop);

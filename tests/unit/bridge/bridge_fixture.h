@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "base/net/conn.h"
 #include "bridge/bridge.h"
 #include "bridge/state.h"
 #include "policy/limits.h"
 #include "protocol/kinesis/sequence.h"
+#include "conn_pair.h"
 #include "unit/storage/catalog_fixture.h"
 
 enum { BX_CLIENTS_MAX = 8, BX_BYTES_MAX = 24 << 20 };
@@ -36,11 +36,6 @@ struct bx {
     int client_count;
 };
 
-static inline void bx_on_close(struct conn_home *home)
-{
-    (void)home;
-}
-
 /* Opens the store of f->cx again, with a bridge on it. */
 static inline void bx_open(struct bx *f, enum limits_profile profile, int64_t stream_create_ms)
 {
@@ -56,8 +51,7 @@ static inline void bx_open(struct bx *f, enum limits_profile profile, int64_t st
                             .http = bridge_door(f->bridge)};
     net_limits_init(&f->door.limits);
     net_counters_init(&f->counters, "kinesis");
-    f->home = (struct conn_home){
-        .loop = f->loop, .door = &f->door, .counters = &f->counters, .on_close = bx_on_close};
+    f->home = conn_pair_home(f->loop, &f->door, &f->counters);
     f->client_count = 0;
 }
 
@@ -105,28 +99,12 @@ static inline void bx_advance(struct bx *f, int64_t ms)
     bx_turn(f);
 }
 
-struct bx_opening {
-    struct job job;
-    struct bx *f;
-    int fd;
-};
-
-static inline void bx_opening_run(struct job *job)
-{
-    struct bx_opening *o = CONTAINER_OF(job, struct bx_opening, job);
-    conn_open(&o->f->home, o->fd);
-}
-
 static inline struct bx_client *bx_connect(struct bx *f)
 {
-    int fds[2];
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     EXPECT(f->client_count < BX_CLIENTS_MAX);
     struct bx_client *c = &f->clients[f->client_count++];
-    *c = (struct bx_client){.fd = fds[0], .bytes = NEW_ARRAY(char, BX_BYTES_MAX)};
-    struct bx_opening o = {.job.run = bx_opening_run, .f = f, .fd = fds[1]};
-    loop_post(f->loop, &o.job);
-    loop_turn(f->loop, 0);
+    *c = (struct bx_client){.fd = conn_pair_open(&f->home),
+                            .bytes = NEW_ARRAY(char, BX_BYTES_MAX)};
     return c;
 }
 
