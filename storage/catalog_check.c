@@ -158,7 +158,7 @@ static enum err check_ids(struct check *k)
         bool known = k->log_count > 0 &&
                      bsearch(&id, k->log_ids, k->log_count, sizeof id, by_number) != NULL;
         if (!known) complain_log(k, id, "belongs to no topic");
-        if (id == UINT64_MAX) return ERR_OK;
+        if (id == LOG_ID_MAX) return ERR_OK;
     }
 }
 

@@ -150,11 +150,13 @@ static void expire_all(struct controller *k)
     struct topic *page[EXPIRE_PAGE];
     CLEANUP(topic_unrefp) struct topic *last = NULL;
     int32_t count = EXPIRE_PAGE;
-    while (count == EXPIRE_PAGE) {
+    /* Settled before a page is read and never within one: a doubt that turns out true makes another
+     * value of its topic than the page has, and expiry from the old one would undo it. */
+    while (count == EXPIRE_PAGE && settle(k)) {
         struct bytes after = last ? topic_name(last) : BYTES_NULL;
         count = store_topics(k->store, after, EXPIRE_PAGE, page);
         for (int32_t i = 0; i < count; i++) {
-            if (settle(k)) (void)!control_expire_shards(k, page[i], clock_wall_ms());
+            if (k->doubt == NULL) (void)!control_expire_shards(k, page[i], clock_wall_ms());
             topic_unref(last);
             last = page[i];
         }

@@ -35,6 +35,7 @@ enum err format_read(struct bytes value, uint32_t *ret_version);
  *        12  4  bytes of the batch
  *        16     the batch, base offset and leader epoch filled in */
 enum { LOG_KEY_BYTES = 16, LOG_ENTRY_HEADER_BYTES = 16, RUN_BYTES = 64 << 10, RUN_BATCHES = 256 };
+#define LOG_ID_MAX (UINT64_MAX / 2)
 static_assert(LOG_KEY_BYTES == 8 + 8 && LOG_ENTRY_HEADER_BYTES == 8 + 4 + 4, "on-disk format");
 
 struct log_key {

@@ -100,11 +100,12 @@ void kv_batch_delete_range(struct kv_batch *b, enum kv_family family, struct byt
  * reads it anew.
  * Errors: ERR_DISK - also a full disk. Thread: any but a network loop; blocks. */
 enum err kv_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync);
-/* Makes every commit so far survive a power cut. Errors: ERR_DISK. Thread: housekeeping; blocks. */
+/* Makes every commit so far survive a power cut. Errors: ERR_DISK. Thread: any but a network loop;
+ * blocks, also while another thread syncs. */
 enum err kv_sync_now(struct kv *kv);
 /* True once the engine accepts writes again after ERR_DISK (RocksDB stops all writes at the first
  * background error; this resumes it when the cause is gone). Errors: ERR_DISK - not yet.
- * Thread: housekeeping or a worker; blocks. */
+ * Thread: any but a network loop; blocks. */
 enum err kv_resume(struct kv *kv);
 /* The last write was refused by the disk, and none has succeeded since. Thread: any. */
 bool kv_writes_stopped(struct kv *kv);

@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -72,7 +73,8 @@ struct rocks {
     atomic_bool stopped;                           /* the last write failed */
     atomic_bool unsynced;                          /* written since the last sync began */
     atomic_bool sync_failed;                       /* for good: see above */
-    struct wal_sync wal_sync;                      /* housekeeping's, and the closer's afterwards */
+    pthread_mutex_t sync_lock;                     /* one sync at a time; guards wal_sync */
+    struct wal_sync wal_sync;
 };
 
 struct rocks_batch {
@@ -326,9 +328,18 @@ static enum err rocks_commit(struct kv *kv, struct kv_batch *b, enum kv_sync syn
     return write_batch(rocks_of(kv), batch_of(b)->batch, sync);
 }
 
+static void unlockp(pthread_mutex_t **lock)
+{
+    pthread_mutex_unlock(*lock);
+}
+
+/* Whoever finds a sync under way waits for it: only then is it known whether nothing is left to
+ * do. */
 static enum err rocks_sync_now(struct kv *kv)
 {
     struct rocks *r = rocks_of(kv);
+    CLEANUP(unlockp) pthread_mutex_t *lock = &r->sync_lock;
+    pthread_mutex_lock(lock);
     if (atomic_load(&r->sync_failed)) return ERR_DISK;
     if (!atomic_exchange(&r->unsynced, false)) return ERR_OK;
     enum err err = wal_sync_now(&r->wal_sync);
@@ -443,6 +454,7 @@ static void rocks_close(struct kv *kv)
     rocksdb_block_based_options_destroy(r->table);
     rocksdb_cache_destroy(r->cache);
     wal_sync_done(&r->wal_sync);
+    pthread_mutex_destroy(&r->sync_lock);
     mem_free(r);
 }
 
@@ -572,6 +584,7 @@ enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, stru
     }
     CLEANUP(rocks_closep) struct rocks *r = NEW(struct rocks);
     r->base.engine = &rocks_engine;
+    pthread_mutex_init(&r->sync_lock, NULL);
     wal_sync_init(&r->wal_sync, dir);
     set_options(r, options);
     const rocksdb_options_t *of[COLUMN_COUNT] = {

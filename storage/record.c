@@ -104,10 +104,8 @@ static void read_lists(struct cursor *c, struct topic *t)
         int32_t p = draft_add_partition(t, (uint64_t)cursor_i64(c));
         t->partitions[p].forward_hash = read_u128(c);
     }
-    int32_t shard_index_next = t->shard_index_next;
     for (int32_t n = cursor_count(c, false, TOPIC_SHARD_BYTES); n > 0 && c->err == ERR_OK; n--)
         read_shard(c, t);
-    t->shard_index_next = shard_index_next;
     for (int32_t n = cursor_count(c, false, 2 * 4); n > 0 && c->err == ERR_OK; n--) {
         struct bytes name = read_text(c);
         draft_set_setting(t, name, read_text(c));
@@ -138,10 +136,10 @@ enum err topic_record_read(struct bytes value, struct topic **ret)
     CLEANUP(topic_unrefp) struct topic *t = draft_new(&id, name);
     t->version = (uint64_t)topic_version;
     t->created_ms = created_ms;
-    t->shard_index_next = shard_index_next;
     t->on_demand = flags & FLAG_ON_DEMAND;
     t->internal = flags & FLAG_INTERNAL;
     read_lists(&c, t);
+    t->shard_index_next = shard_index_next;     /* adding the shards counted it up */
     if (c.err != ERR_OK || c.left != 0) return ERR_FORMAT;
     *ret = TAKE(t);
     return ERR_OK;

@@ -502,6 +502,9 @@ TEST(a_directory_that_was_tampered_with_is_refused_and_told_by_check)
     put(&f, KV_LOG, KEY_BYTES(stray), BYTES_LIT("x"));
     EXPECT_EQ(wrong_in(&f, "belongs to no topic"), 1);
     put(&f, KV_LOG, KEY_BYTES(stray), BYTES_NULL);
+    put(&f, KV_LOG, BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xff" "12345678"), BYTES_LIT("x"));
+    EXPECT_EQ(wrong_in(&f, "log 9223372036854775807 belongs to no topic"), 1);
+    put(&f, KV_LOG, BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xff" "12345678"), BYTES_NULL);
     struct log_key last = log_key(log_id, 1);
     put(&f, KV_LOG, KEY_BYTES(last), BYTES_NULL);
     EXPECT_EQ(wrong_in(&f, "a shard's window ends beyond its log"), 2);

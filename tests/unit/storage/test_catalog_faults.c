@@ -239,6 +239,37 @@ TEST(shards_expire_whole_under_every_fault)
     }
 }
 
+/* The disk answers again in the middle of the look for closed shards: by then the change that was
+ * in doubt is true, and the value that the look began with is not. */
+TEST(what_a_settled_doubt_made_true_is_not_undone_by_expiry)
+{
+    struct cx f;
+    cx_init(&f);
+    f.options.retention_check_ms = 1000;
+    EXPECT_OK(cx_start(&f));
+    EXPECT_OK(cx_create(&f, "t", 1));
+    EXPECT_OK(cx_append(&f, "t", 0, NULL));
+    EXPECT_OK(cx_config(&f, "t", CONFIG_SET, "retention.ms", "5000"));
+    EXPECT_OK(cx_split(&f, "t", 0, (u128)1 << 127));
+    cx_advance_ms(10000);
+    cx_turn(&f);                    /* the records go; their shard does so at the next look */
+    EXPECT_EQ(shards_listed(&f), 3);
+    cx_advance_ms(1000);
+    /* The commit fails and took place; two questions after it get no answer, the third one does. */
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_count = 2, .applied = true});
+    EXPECT_ERR(cx_tag(&f, "t", "k", "v"), ERR_KAFKA_STORAGE_ERROR);
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+    for (int i = 0; i < 2; i++) {
+        struct topic *t = cx_topic(&f, "t");
+        EXPECT_EQ(t->tag_count, 1);
+        topic_unref(t);
+        cx_advance_ms(1000);
+        cx_turn(&f);
+    }
+    EXPECT_EQ(shards_listed(&f), 2);
+    cx_done(&f);
+}
+
 TEST(starting_under_every_fault_fails_cleanly_or_works)
 {
     struct cx f;
@@ -283,5 +314,6 @@ TESTS(RUN(one_fault_leaves_the_old_or_the_new_catalog),
       RUN(a_crash_at_any_call_leaves_the_old_or_the_new_catalog),
       RUN(while_a_change_is_in_doubt_nothing_else_is_changed),
       RUN(shards_expire_whole_under_every_fault),
+      RUN(what_a_settled_doubt_made_true_is_not_undone_by_expiry),
       RUN(starting_under_every_fault_fails_cleanly_or_works),
       RUN(producer_ids_stay_unique_under_faults))

@@ -116,6 +116,18 @@ TEST(a_newer_record_or_an_unknown_flag_is_refused)
     writer_done(&w);
 }
 
+TEST(the_last_shard_index_of_all_is_read)
+{
+    struct writer w;
+    write_sample(&w);
+    struct topic *t = NULL;
+    store_be32(w.data + 34, INT32_MAX);         /* the next one */
+    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), &t));
+    EXPECT_EQ(t->shard_index_next, INT32_MAX);
+    topic_unref(t);
+    writer_done(&w);
+}
+
 TEST(no_byte_turned_over_crashes_the_reader)
 {
     struct writer w;
@@ -176,5 +188,5 @@ TEST(offset_values_are_as_documented)
 TESTS(RUN(the_record_is_the_golden_one), RUN(a_record_reads_back_as_it_was),
       RUN(a_record_cut_anywhere_or_with_more_behind_it_is_refused),
       RUN(a_newer_record_or_an_unknown_flag_is_refused),
-      RUN(no_byte_turned_over_crashes_the_reader), RUN(offset_keys_keep_groups_together),
+      RUN(the_last_shard_index_of_all_is_read), RUN(no_byte_turned_over_crashes_the_reader), RUN(offset_keys_keep_groups_together),
       RUN(offset_values_are_as_documented))

@@ -1,6 +1,7 @@
 /* One contract, two engines: every test here runs on both. And what only one of them has. */
 #include "storage/kv.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -380,6 +381,41 @@ TEST(a_sync_that_failed_stops_the_writes)
     engine_done(&e);
 }
 
+enum { SYNCS = 50 };
+
+struct syncing {
+    struct kv *kv;
+    enum err err;               /* the first one */
+};
+
+static void *sync_often(void *context)
+{
+    struct syncing *s = context;
+    struct kv_batch *b = kv_batch_new(s->kv);
+    kv_batch_put(b, KV_META, BYTES_LIT("a"), BYTES_LIT("1"));
+    for (int i = 0; i < SYNCS && s->err == ERR_OK; i++) {
+        s->err = kv_commit(s->kv, b, KV_NO_SYNC);
+        if (s->err == ERR_OK) s->err = kv_sync_now(s->kv);
+    }
+    kv_batch_free(b);
+    return NULL;
+}
+
+/* Housekeeping syncs each second, the controller when it settles a change that was in doubt: seen
+ * by the thread sanitizer. */
+TEST(two_threads_may_sync_at_the_same_time)
+{
+    struct engine e = engine_new(false);
+    struct syncing one = {.kv = e.kv}, two = one;
+    pthread_t other;
+    EXPECT_EQ(pthread_create(&other, NULL, sync_often, &one), 0);
+    sync_often(&two);
+    pthread_join(other, NULL);
+    EXPECT_OK(one.err);
+    EXPECT_OK(two.err);
+    engine_done(&e);
+}
+
 TEST(a_full_disk_is_known_until_a_write_succeeds)
 {
     struct kv *kv = kv_mem_new();
@@ -420,5 +456,6 @@ TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
       RUN(after_a_crash_all_fails_and_what_was_committed_stays),
       RUN(a_directory_has_one_user_and_keeps_its_data),
       RUN(a_write_that_the_disk_refused_harms_no_sync_and_no_read),
-      RUN(a_sync_that_failed_stops_the_writes), RUN(a_full_disk_is_known_until_a_write_succeeds),
+      RUN(a_sync_that_failed_stops_the_writes), RUN(two_threads_may_sync_at_the_same_time),
+       RUN(a_full_disk_is_known_until_a_write_succeeds),
       RUN(a_place_that_is_no_directory_is_refused_with_words))
