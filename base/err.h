@@ -129,6 +129,7 @@ enum err_class { ERR_CLASS_NONE, ERR_CLASS_CLIENT, ERR_CLASS_TRANSIENT, ERR_CLAS
       "rate exceeded")                                                                             \
     E(EXPIRED_ITERATOR, CLIENT, 1, "ExpiredIteratorException", "the iterator expired")             \
     E(EXPIRED_NEXT_TOKEN, CLIENT, 1, "ExpiredNextTokenException", "the token expired")             \
+    E(DRY_RUN, CLIENT, 42, "DryRunOperationException", "it was only a dry run")                    \
     /* of our own making; no door shows these names */                                             \
     E(COLD, TRANSIENT, 78, "InternalFailure", "not in memory; ask a reader thread")                \
     E(MOVED, TRANSIENT, 6, "InternalFailure", "the shard map changed; route again")                \

@@ -1,5 +1,7 @@
 #include "bridge/consumer.h"
 
+#include <inttypes.h>
+#include "base/clock.h"
 #include "bridge/stream.h"
 #include "protocol/kinesis/arn.h"
 #include "base/check.h"
@@ -29,6 +31,26 @@ struct kinesis_consumer consumer_show(struct kinesis_request *rq, const struct t
     };
 }
 
+enum kinesis_consumer_status consumer_status(const struct bridge *b,
+                                             const struct stream_consumer *c)
+{
+    return clock_wall_ms() - c->created_ms < b->options.stream_create_ms
+               ? KINESIS_CONSUMER_STATUS_CREATING
+               : KINESIS_CONSUMER_STATUS_ACTIVE;
+}
+
+bool consumer_is_active(struct kinesis_request *rq, const struct consumer_ref *consumer)
+{
+    if (consumer_status(rq->bridge, consumer->consumer) == KINESIS_CONSUMER_STATUS_ACTIVE)
+        return true;
+    kinesis_fail(rq, ERR_RESOURCE_IN_USE,
+                 "Consumer %s with creation timestamp %" PRId64 " under stream: %s , account %.*s "
+                 "is not in ACTIVE status.",
+                 consumer->consumer->name, consumer->consumer->created_ms / 1000,
+                 consumer->topic->name, BYTES_ARGS(rq->bridge->account));
+    return false;
+}
+
 static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct bytes stream)
 {
     kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
@@ -51,10 +73,20 @@ bool consumer_find(struct kinesis_request *rq, struct bytes stream_arn, struct b
                      "Either ConsumerARN, or StreamARN and ConsumerName, must be provided.");
         return false;
     }
-    CLEANUP(topic_unrefp) struct topic *t =
-        by_arn ? stream_find(rq, arn.stream, BYTES_NULL) : stream_find(rq, BYTES_NULL, stream_arn);
-    if (t == NULL) return false;
+    /* The stream's part of the ARN is looked up as one: it names an account and a region too. */
+    struct bytes of_consumer = by_arn ? arn_stream(rq->arena, arn.region, arn.account, arn.stream)
+                                      : stream_arn;
     struct bytes wanted = by_arn ? arn.consumer : name;
+    bool agree = (bytes_is_null(stream_arn) || bytes_equal(stream_arn, of_consumer)) &&
+                 (bytes_is_null(name) || bytes_equal(name, wanted));
+    if (!agree) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "ConsumerARN %.*s is not that of the given StreamARN and ConsumerName.",
+                     BYTES_ARGS(consumer_arn));
+        return false;
+    }
+    CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, of_consumer);
+    if (t == NULL) return false;
     const struct stream_consumer *c = consumer_named(t, wanted);
     if (c == NULL || (by_arn && c->created_ms / 1000 != arn.consumer_created_s)) {
         fail_not_found(rq, wanted, topic_name(t));

@@ -9,14 +9,18 @@ struct consumer_ref {
     struct topic *topic;                    /* reference */
     const struct stream_consumer *consumer; /* inside topic */
 };
-/* The consumer named by its ARN, or by the stream's ARN and its name. False: answered. On success
- * the caller drops ret->topic. */
+/* The consumer named by its ARN, or by the stream's ARN and its name; what is given of these has to
+ * agree. False: answered. On success the caller drops ret->topic. */
 bool consumer_find(struct kinesis_request *rq, struct bytes stream_arn, struct bytes name,
                    struct bytes consumer_arn, struct consumer_ref *ret);
 /* In the arena. */
 struct bytes consumer_arn(struct kinesis_request *rq, const struct topic *t,
                           const struct stream_consumer *c);
-/* Consumers are usable at once: ACTIVE. */
+/* ACTIVE, or CREATING for stream_create_ms after it was registered. */
+enum kinesis_consumer_status consumer_status(const struct bridge *b,
+                                             const struct stream_consumer *c);
+/* False and answered (ResourceInUseException) unless the consumer is ACTIVE. */
+bool consumer_is_active(struct kinesis_request *rq, const struct consumer_ref *consumer);
 struct kinesis_consumer consumer_show(struct kinesis_request *rq, const struct topic *t,
                                       const struct stream_consumer *c,
                                       enum kinesis_consumer_status status);

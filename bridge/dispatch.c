@@ -154,6 +154,14 @@ void kinesis_fail_plain(struct kinesis_request *rq, enum err err)
     fail_text(rq, err, ours ? BYTES_NULL : bytes_str(err_text(err)), false);
 }
 
+bool kinesis_is_dry_run(struct kinesis_request *rq, bool asked)
+{
+    if (asked)
+        kinesis_fail(rq, ERR_DRY_RUN,
+                     "The request was rejected because the `DryRun` parameter was specified.");
+    return asked;
+}
+
 /* ---- Before the operation is known */
 
 static void fail_xml(struct kinesis_request *rq, uint16_t status, const char *body)

@@ -13,7 +13,6 @@
 #include "base/check.h"
 
 enum {
-    RECORD_BYTES_MAX = 1 << 20,         /* MaxRecordSizeInKiB, AWS's default: data alone */
     BATCH_BYTES_MAX = 512 << 10,        /* a batch grows to this; one larger record has its own */
     ROUTE_TRIES_MAX = 16,
     HASH_STEP = 64,                     /* keys hashed at a time: they share the vector unit */
@@ -56,12 +55,13 @@ enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32
     return ERR_OK;
 }
 
-enum err put_check_size(struct kinesis_request *rq, const struct put_record *r)
+enum err put_check_size(struct kinesis_request *rq, const struct topic *t,
+                        const struct put_record *r)
 {
-    if (r->data.len <= RECORD_BYTES_MAX) return ERR_OK;
+    if (r->data.len <= (size_t)t->config.max_record_kib << 10) return ERR_OK;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
                  "Record size of %zu bytes is larger than the stream's MaxRecordSizeInKiB of %d",
-                 r->data.len, RECORD_BYTES_MAX >> 10);
+                 r->data.len, t->config.max_record_kib);
     return ERR_INVALID_ARGUMENT;
 }
 

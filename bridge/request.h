@@ -37,6 +37,10 @@ void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, 
 /* What a failed control or append means at this door, with err's own text. */
 void kinesis_fail_plain(struct kinesis_request *rq, enum err err);
 
+/* DryRun: what was found so far is all that there was to check. True: answered, and the caller ends
+ * without doing anything. */
+bool kinesis_is_dry_run(struct kinesis_request *rq, bool asked);
+
 /* The response headers of every answer; to: room for KINESIS_HEADERS_MAX. Texts live in the
  * arena. */
 enum { KINESIS_HEADERS_MAX = 6 };

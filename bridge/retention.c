@@ -45,7 +45,7 @@ void retention_change(struct kinesis_request *rq, struct bytes name, struct byte
                       int32_t hours, bool increase)
 {
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, name, arn);
-    if (t == NULL || !check(rq, t, hours, increase)) return;
+    if (t == NULL || !stream_is_active(rq, t) || !check(rq, t, hours, increase)) return;
     struct config_change *config = ARENA_NEW(rq->arena, struct config_change);
     char *value = arena_printf(rq->arena, "%" PRId64, (int64_t)hours * 3600 * 1000);
     if (config == NULL || value == NULL) {

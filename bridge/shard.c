@@ -161,6 +161,27 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
 
 /* ---- Listings */
 
+/* When the shard began. Sequence numbers date a child up to a second ahead, but there is no moment
+ * without a shard: it began when its parents ended. */
+static int64_t began_ms(const struct topic *t, const struct shard *shard)
+{
+    const struct shard *parent = shard->parent >= 0 ? topic_shard(t, shard->parent) : NULL;
+    return parent != NULL && parent->closed_ms < shard->created_ms ? parent->closed_ms
+                                                                   : shard->created_ms;
+}
+
+/* The oldest moment that a filter may name: AWS moves what lies before it to the trim horizon. */
+static int64_t horizon_ms(const struct topic *t)
+{
+    int64_t oldest = INT64_MAX, retention = t->config.retention_ms;
+    for (int32_t i = 0; i < t->shard_count; i++) {
+        int64_t began = began_ms(t, &t->shards[i]);
+        if (began < oldest) oldest = began;
+    }
+    int64_t trimmed = retention < 0 ? INT64_MIN : clock_wall_ms() - retention;
+    return trimmed > oldest ? trimmed : oldest;
+}
+
 /* While a stream is shown as UPDATING its shards are shown as they were: what happened after
  * page->settled_ms is not told yet. */
 static bool is_settled(const struct topic *t, const struct shard *shard,
@@ -178,7 +199,7 @@ static bool is_listed(const struct topic *t, const struct shard *shard,
     switch (page->filter) {
     case KINESIS_SHARD_FILTER_TYPE_AT_LATEST: return open;
     case KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP:
-        return shard->created_ms <= page->filter_ms &&
+        return began_ms(t, shard) <= page->filter_ms &&
                (open || shard->closed_ms >= page->filter_ms);
     case KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP:
         return open || shard->closed_ms >= page->filter_ms;
@@ -201,6 +222,12 @@ void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_
     /* A shard that is closed within its first second has its closing dated ahead of the clock. */
     int64_t shown_ms = rq->bridge->options.stream_create_ms;
     page->settled_ms = shown_ms > 0 ? clock_wall_ms() - shown_ms : INT64_MAX;
+    if (page->filter_ms < horizon_ms(t)) {
+        if (page->filter == KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP)
+            page->filter = KINESIS_SHARD_FILTER_TYPE_AT_TRIM_HORIZON;
+        if (page->filter == KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP)
+            page->filter = KINESIS_SHARD_FILTER_TYPE_FROM_TRIM_HORIZON;
+    }
     page->shards = ARENA_ARRAY(arena, struct kinesis_shard, (size_t)page->count_max);
     for (int32_t i = 0; page->shards != NULL && i < t->shard_count; i++) {
         const struct shard *shard = &t->shards[i];

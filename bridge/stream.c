@@ -1,5 +1,6 @@
 #include "bridge/stream.h"
 
+#include <inttypes.h>
 #include "base/clock.h"
 #include "protocol/kinesis/arn.h"
 #include "base/check.h"
@@ -68,7 +69,9 @@ struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct 
         kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Either StreamName or StreamARN must be provided.");
         return NULL;
     }
-    if (!bytes_is_null(arn) && arn_parse(arn, &parsed) != ERR_OK) {
+    bool legal = bytes_is_null(arn) ||
+                 (arn_parse(arn, &parsed) == ERR_OK && bytes_is_null(parsed.consumer));
+    if (!legal) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ARN: %.*s", BYTES_ARGS(arn));
         return NULL;
     }
@@ -98,6 +101,16 @@ struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name
     return NULL;
 }
 
+bool stream_is_of(struct kinesis_request *rq, const struct topic *t, bool has_created_ms,
+                  int64_t created_ms)
+{
+    if (!has_created_ms || created_ms / 1000 == t->created_ms / 1000) return true;
+    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                 "Stream %s under account %.*s with creation timestamp %" PRId64 " not found.",
+                 t->name, BYTES_ARGS(rq->bridge->account), created_ms / 1000);
+    return false;
+}
+
 bool stream_is_active(struct kinesis_request *rq, const struct topic *t)
 {
     enum kinesis_stream_status status = stream_status(rq->bridge, t);
@@ -106,6 +119,15 @@ bool stream_is_active(struct kinesis_request *rq, const struct topic *t)
                  "Stream %s under account %.*s not ACTIVE, instead in state %.*s", t->name,
                  BYTES_ARGS(rq->bridge->account), BYTES_ARGS(kinesis_stream_status_text(status)));
     return false;
+}
+
+bool stream_is_provisioned(struct kinesis_request *rq, const struct topic *t)
+{
+    if (t->on_demand)
+        kinesis_fail(rq, ERR_VALIDATION,
+                     "Request is invalid. Stream %s under AccountId %.*s is in On-Demand mode.",
+                     t->name, BYTES_ARGS(rq->bridge->account));
+    return !t->on_demand;
 }
 
 struct kinesis_stream_mode_details *stream_mode(const struct topic *t,
@@ -122,6 +144,12 @@ int32_t stream_retention_hours(const struct topic *t)
     int64_t ms = t->config.retention_ms;
     if (ms < 0 || ms > (int64_t)HOURS_MAX * HOUR_MS) return HOURS_MAX;
     return (int32_t)((ms + HOUR_MS - 1) / HOUR_MS);
+}
+
+struct config_change stream_max_record(struct kinesis_request *rq, int32_t kib)
+{
+    char *value = arena_printf(rq->arena, "%" PRId32, kib);
+    return (struct config_change){CONFIG_SET, BYTES_LIT("diglot.max.record.kib"), bytes_str(value)};
 }
 
 struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t)

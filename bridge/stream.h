@@ -3,6 +3,7 @@
 #define BRIDGE_STREAM_H
 
 #include "bridge/request.h"
+#include "storage/control.h"
 #include "storage/topic.h"
 
 /* ACTIVE, or for stream_create_ms after a change CREATING, UPDATING or DELETING. */
@@ -16,8 +17,16 @@ void stream_show_deleting(struct bridge *b, const struct topic *t);
 struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn);
 /* The same for records: a stream that is still CREATING does not exist for them. */
 struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name, struct bytes arn);
+/* StreamCreationTimestamp, which tells namesakes apart. False and answered
+ * (ResourceNotFoundException): the stream was made at another second. */
+bool stream_is_of(struct kinesis_request *rq, const struct topic *t, bool has_created_ms,
+                  int64_t created_ms);
 /* The same for changes: false and answered (ResourceInUseException) unless the stream is ACTIVE. */
 bool stream_is_active(struct kinesis_request *rq, const struct topic *t);
+
+/* Who has the say over its shards? False and answered (ValidationException): AWS, for a stream in
+ * mode ON_DEMAND. */
+bool stream_is_provisioned(struct kinesis_request *rq, const struct topic *t);
 
 /* PROVISIONED or ON_DEMAND, in *to; returns to. */
 struct kinesis_stream_mode_details *stream_mode(const struct topic *t,
@@ -38,6 +47,9 @@ struct stream_parts {
     .retention_period_hours = stream_retention_hours(t),                                           \
     .stream_creation_timestamp_ms = (t)->created_ms, .enhanced_monitoring = &(parts)->metrics,     \
     .enhanced_monitoring_count = 1, .encryption_type = BYTES_LIT("NONE")
+
+/* The topic config that keeps MaxRecordSizeInKiB. */
+struct config_change stream_max_record(struct kinesis_request *rq, int32_t kib);
 
 /* Texts in the request's arena. */
 struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t);

@@ -35,7 +35,7 @@ static bool has_percent(struct bytes text)
 /* AWS looks twice: for characters that no tag may have, and then for '%', which it has just
  * allowed.
  * False: answered. verb: "add tags to" or "remove tags from". */
-static bool check_texts(struct kinesis_request *rq, const struct topic *t,
+static bool check_texts(struct kinesis_request *rq, struct bytes stream,
                         const struct bytes *texts, uint32_t count, const char *verb)
 {
     bool legal = true, percent = false;
@@ -49,16 +49,17 @@ static bool check_texts(struct kinesis_request *rq, const struct topic *t,
                      "digits, white space, _ . / = + - %% @.");
     else if (percent)
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Failed to %s stream %s under account %.*s because some tags contained "
+                     "Failed to %s stream %.*s under account %.*s because some tags contained "
                      "illegal characters. The allowed characters are Unicode letters, "
                      "white-spaces, '_',',','/','=','+','-','@'.",
-                     verb, t->name, BYTES_ARGS(rq->bridge->account));
+                     verb, BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
     return legal && !percent;
 }
 
-/* How many tags the stream would have. */
+/* How many tags the stream would have; t NULL: a new one. */
 static int32_t count_after(const struct topic *t, const struct kinesis_pair *tags, uint32_t count)
 {
+    if (t == NULL) return (int32_t)count;
     int32_t total = t->tag_count;
     for (uint32_t i = 0; i < count; i++) {
         bool known = false;
@@ -69,30 +70,47 @@ static int32_t count_after(const struct topic *t, const struct kinesis_pair *tag
     return total;
 }
 
-void tags_add(struct kinesis_request *rq, const struct topic *t, const struct kinesis_pair *tags,
-              uint32_t count)
+/* t: the stream as it is, or NULL when it is to be made. False: answered. */
+static bool check_added(struct kinesis_request *rq, struct bytes stream, const struct topic *t,
+                        const struct kinesis_pair *tags, uint32_t count)
 {
-    struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
     struct bytes *texts = ARENA_ARRAY(rq->arena, struct bytes, 2 * (size_t)count);
-    if (list == NULL || texts == NULL) {
+    if (texts == NULL) {
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
-        return;
+        return false;
     }
     for (uint32_t i = 0; i < count; i++) {
         texts[2 * i] = tags[i].key;
         texts[2 * i + 1] = tags[i].value;
-        list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, tags[i].key).data,
-                                     (char *)arena_copy(rq->arena, tags[i].value).data};
     }
-    if (!check_texts(rq, t, texts, 2 * count, "add tags to")) return;
-    if (count_after(t, tags, count) > TOPIC_TAGS_MAX) {
-        /* The limit is 50; AWS's text says 10. */
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Failed to add tags to stream %s under account %.*s because a given stream "
-                     "cannot have more than 10 tags associated with it.",
-                     t->name, BYTES_ARGS(rq->bridge->account));
+    if (!check_texts(rq, stream, texts, 2 * count, "add tags to")) return false;
+    if (count_after(t, tags, count) <= TOPIC_TAGS_MAX) return true;
+    /* The limit is 50; AWS's text says 10. */
+    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                 "Failed to add tags to stream %.*s under account %.*s because a given stream "
+                 "cannot have more than 10 tags associated with it.",
+                 BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
+    return false;
+}
+
+bool tags_check_new(struct kinesis_request *rq, struct bytes stream,
+                    const struct kinesis_pair *tags, uint32_t count)
+{
+    return check_added(rq, stream, NULL, tags, count);
+}
+
+void tags_add(struct kinesis_request *rq, const struct topic *t, const struct kinesis_pair *tags,
+              uint32_t count)
+{
+    struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
+    if (list == NULL) {
+        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
+    if (!check_added(rq, topic_name(t), t, tags, count)) return;
+    for (uint32_t i = 0; i < count; i++)
+        list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, tags[i].key).data,
+                                     (char *)arena_copy(rq->arena, tags[i].value).data};
     struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list,
                              .tag_count = (int32_t)count};
     change_start(rq, &change, change_reply_empty);
@@ -106,7 +124,7 @@ void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
-    if (!check_texts(rq, t, keys, count, "remove tags from")) return;
+    if (!check_texts(rq, topic_name(t), keys, count, "remove tags from")) return;
     for (uint32_t i = 0; i < count; i++)
         list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, keys[i]).data, NULL};
     struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list,

@@ -11,6 +11,10 @@ void tags_add(struct kinesis_request *rq, const struct topic *t, const struct ki
               uint32_t count);
 void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct bytes *keys,
                  uint32_t count);
+/* Tags that a new stream of this name comes with. False: answered. */
+bool tags_check_new(struct kinesis_request *rq, struct bytes stream,
+                    const struct kinesis_pair *tags, uint32_t count);
+
 /* Tags ordered by key, those after `after` (null: all), in the arena; NULL when it is full. */
 struct kinesis_tag *tags_list(struct arena *arena, const struct topic *t, struct bytes after,
                               uint32_t *ret_count);

@@ -33,6 +33,7 @@ enum field {
     FIELD_FLUSH_MESSAGES,
     FIELD_FLUSH_MS,
     FIELD_MAX_MESSAGE_BYTES,
+    FIELD_MAX_RECORD_KIB,
     FIELD_TIMESTAMP_AFTER,
     FIELD_TIMESTAMP_BEFORE,
     FIELD_TIMESTAMP_TYPE,
@@ -84,6 +85,8 @@ static const struct row rows[] = {
            "Level of zstd, where compression.type=zstd makes the server compress."),
     LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0, NONE,
          "How long tombstones stay in a compacted topic." NO_EFFECT "there is no compaction."),
+    NUMBER("diglot.max.record.kib", INT, "1024", NULL, 1024, 10240, MAX_RECORD_KIB,
+           "Largest record in KiB that the Kinesis door takes: MaxRecordSizeInKiB of the stream."),
     WORDS("diglot.retired.partition", STRING, "forward", NULL, "forward, reject", RETIRED,
           "What a produce to a partition gets whose shard was merged into another one: forward "
           "appends to the log that took its range over, reject answers POLICY_VIOLATION."),
@@ -485,6 +488,7 @@ static void resolve_one(struct topic_config *c, const struct row *row, struct by
     if (level != NULL) *level = (int32_t)n;
     if (row->field == FIELD_RETENTION_BYTES && n < 0) c->retention_bytes = -1;
     if (row->field == FIELD_MAX_MESSAGE_BYTES) c->max_message_bytes = (int32_t)n;
+    if (row->field == FIELD_MAX_RECORD_KIB) c->max_record_kib = (int32_t)n;
     if (row->field == FIELD_MIN_INSYNC) c->min_insync_replicas = (int32_t)n;
     if (row->field == FIELD_COMPRESSION) c->compression_type = codec_of(value);
     if (row->field == FIELD_TIMESTAMP_TYPE)
@@ -522,6 +526,7 @@ static void default_text(const struct topic_config *c, const struct row *row, ch
     }
     switch (row->field) {
     case FIELD_MAX_MESSAGE_BYTES: snprintf(to, cap, "%d", c->max_message_bytes); return;
+    case FIELD_MAX_RECORD_KIB: snprintf(to, cap, "%d", c->max_record_kib); return;
     case FIELD_MIN_INSYNC: snprintf(to, cap, "%d", c->min_insync_replicas); return;
     case FIELD_COMPRESSION:
         word = c->compression_type < 0 ? "producer" : codecs[c->compression_type];

@@ -49,14 +49,21 @@ static enum err check_count(struct controller *k, struct control *c, int32_t cou
     if (count <= 0)
         return control_fail(c, ERR_INVALID_PARTITIONS,
                             "Number of partitions was set to an invalid non-positive value.");
-    if (count > TOPIC_PARTITIONS_MAX)
-        return control_fail(c, ERR_POLICY_VIOLATION,
-                            "Excessively large number of partitions per request.");
     catalog_totals(k->catalog, &have);
     if (c->account_limits && have.open_shards + count > store_options(k->store)->shard_limit)
         return ERR_LIMIT_EXCEEDED;
-    if (have.topics >= CATALOG_TOPICS_MAX || have.partitions + count > CATALOG_PARTITIONS_MAX)
+    if (c->account_limits && c->on_demand && have.on_demand_streams >= STREAMS_ON_DEMAND_MAX)
+        return control_fail(c, ERR_LIMIT_EXCEEDED,
+                            "An account has at most %d streams in mode ON_DEMAND.",
+                            STREAMS_ON_DEMAND_MAX);
+    if (count > TOPIC_PARTITIONS_MAX && c->account_limits)
+        return control_fail(c, ERR_LIMIT_EXCEEDED, "A stream has at most %d shards.",
+                            TOPIC_PARTITIONS_MAX);
+    if (count > TOPIC_PARTITIONS_MAX)
         return control_fail(c, ERR_POLICY_VIOLATION,
+                            "Excessively large number of partitions per request.");
+    if (have.topics >= CATALOG_TOPICS_MAX || have.partitions + count > CATALOG_PARTITIONS_MAX)
+        return control_fail(c, c->account_limits ? ERR_LIMIT_EXCEEDED : ERR_POLICY_VIOLATION,
                             "This server keeps at most %d topics with %d partitions in all.",
                             CATALOG_TOPICS_MAX, CATALOG_PARTITIONS_MAX);
     return ERR_OK;

@@ -40,6 +40,7 @@ void store_options_default(struct store_options *ret)
                 .timestamp_after_max_ms = 3600000,
                 .flush_messages = INT64_MAX,
                 .flush_ms = INT64_MAX,
+                .max_record_kib = 1024,
                 .retired_forward = true,
                 .compression_type = -1,
                 .compression_level = {[CODEC_GZIP] = GZIP_LEVEL_DEFAULT,

@@ -23,6 +23,7 @@ enum {
     TOPIC_PARTITIONS_MAX = 10000,
     TOPIC_TAGS_MAX = 50,
     TOPIC_CONSUMERS_MAX = 20,
+    STREAMS_ON_DEMAND_MAX = 50,      /* of an account, counted at the Kinesis door */
 };
 
 /* A window of one partition's log that is one shard of the stream (design: shards are windows).
@@ -62,6 +63,7 @@ struct topic_config {           /* every value is effective: set here or the bro
     int64_t timestamp_after_max_ms;
     int64_t flush_messages;     /* INT64_MAX: never by count */
     int64_t flush_ms;
+    int32_t max_record_kib;     /* diglot.max.record.kib: MaxRecordSizeInKiB of the stream */
     bool retired_forward;       /* diglot.retired.partition = forward | reject */
     int8_t compression_type;    /* enum batch_codec, or -1: the producer's */
     int32_t compression_level[CODEC_COUNT];     /* of gzip, lz4 and zstd, whatever the type is */

@@ -2,8 +2,6 @@
 #include "storage/store.h"
 #include "base/check.h"
 
-enum { ON_DEMAND_STREAMS_MAX = 50 };
-
 void kinesis_describe_limits(struct kinesis_request *rq)
 {
     struct catalog_totals totals;
@@ -12,7 +10,7 @@ void kinesis_describe_limits(struct kinesis_request *rq)
         .shard_limit = rq->bridge->options.shard_limit,
         .open_shard_count = (int32_t)totals.open_shards,
         .on_demand_stream_count = totals.on_demand_streams,
-        .on_demand_stream_count_limit = ON_DEMAND_STREAMS_MAX,
+        .on_demand_stream_count_limit = STREAMS_ON_DEMAND_MAX,
     };
     kinesis_reply(rq, &out);
 }

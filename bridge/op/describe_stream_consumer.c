@@ -8,7 +8,7 @@ void kinesis_describe_stream_consumer(struct kinesis_request *rq)
     struct consumer_ref found;
     if (!consumer_find(rq, in->stream_arn, in->consumer_name, in->consumer_arn, &found)) return;
     struct kinesis_consumer shown = consumer_show(rq, found.topic, found.consumer,
-                                                  KINESIS_CONSUMER_STATUS_ACTIVE);
+                                                  consumer_status(rq->bridge, found.consumer));
     struct describe_stream_consumer_output out = {
         .consumer_description = {.consumer_name = shown.consumer_name,
                                  .consumer_arn = shown.consumer_arn,

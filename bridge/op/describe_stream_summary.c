@@ -13,6 +13,10 @@ void kinesis_describe_stream_summary(struct kinesis_request *rq)
             .open_shard_count = topic_open_shards(t),
             .consumer_count = t->consumer_count,
             .has_consumer_count = true,
+            .max_record_size_in_kib = t->config.max_record_kib,
+            .has_max_record_size_in_kib = true,
+            .record_distribution_strategy = t->on_demand ? BYTES_LIT("USER_PARTITION_KEY")
+                                                         : BYTES_NULL,
         }};
     kinesis_reply(rq, &out);
 }

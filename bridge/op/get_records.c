@@ -240,6 +240,19 @@ static struct topic *topic_of(struct kinesis_request *rq, const struct iterator_
     return NULL;
 }
 
+/* A StreamARN says nothing new: it has to be that of the iterator. */
+static bool is_of_stream(struct kinesis_request *rq, const struct topic *t, struct bytes arn)
+{
+    if (bytes_is_null(arn)) return true;
+    CLEANUP(topic_unrefp) struct topic *named = stream_find(rq, BYTES_NULL, arn);
+    if (named == NULL) return false;
+    if (uuid_equal(&named->id, &t->id)) return true;
+    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                 "The ShardIterator was made for stream %s, not for StreamARN %.*s.", t->name,
+                 BYTES_ARGS(arn));
+    return false;
+}
+
 void kinesis_get_records(struct kinesis_request *rq)
 {
     const struct get_records_input *in = &rq->input->get_records;
@@ -260,6 +273,10 @@ void kinesis_get_records(struct kinesis_request *rq)
     }
     struct topic *t = topic_of(rq, &m->token);
     if (t == NULL) return;
+    if (!is_of_stream(rq, t, in->stream_arn) || kinesis_is_dry_run(rq, in->dry_run)) {
+        topic_unref(t);
+        return;
+    }
     struct limits_key key = {.topic_id = t->id, .shard = (int32_t)m->token.shard_index};
     if (!limits_take_read(rq->bridge->limits, &key, clock_mono_ms())) {
         count_throttled(rq, t, key.shard);

@@ -33,6 +33,7 @@ static void answer(struct iterator_request *m, const struct shard_position *at)
     struct get_shard_iterator_output out = {
         .shard_iterator = iterator_format(&rq->bridge->token_key, &token, text)};
     topic_unref(m->topic);
+    if (kinesis_is_dry_run(rq, rq->input->get_shard_iterator.dry_run)) return;
     kinesis_reply(rq, &out);
 }
 

@@ -1,4 +1,3 @@
-#include <inttypes.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bridge/page.h"
@@ -58,14 +57,9 @@ static bool from_request(struct kinesis_request *rq, const struct list_shards_in
 {
     ask->topic = stream_find(rq, in->stream_name, in->stream_arn);
     if (ask->topic == NULL) return false;
-    if (in->has_stream_creation_timestamp &&
-        in->stream_creation_timestamp_ms / 1000 != ask->topic->created_ms / 1000) {
-        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
-                     "Stream %s under account %.*s with creation timestamp %" PRId64 " not found.",
-                     ask->topic->name, BYTES_ARGS(rq->bridge->account),
-                     in->stream_creation_timestamp_ms / 1000);
+    if (!stream_is_of(rq, ask->topic, in->has_stream_creation_timestamp,
+                      in->stream_creation_timestamp_ms))
         return false;
-    }
     if (!check_filter(rq, in->shard_filter, ask)) return false;
     return bytes_is_null(in->exclusive_start_shard_id) ||
            shard_page_after(rq, ask->topic, in->exclusive_start_shard_id, &ask->page);

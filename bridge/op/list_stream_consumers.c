@@ -9,12 +9,23 @@
 enum { CONSUMERS_MAX = 100 };
 
 static bool start_after(struct kinesis_request *rq, const struct list_stream_consumers_input *in,
-                        struct bytes *ret_after)
+                        const struct topic *t, struct bytes *ret_after)
 {
     struct page_token token;
     *ret_after = BYTES_NULL;
-    if (bytes_is_null(in->next_token)) return true;
+    if (bytes_is_null(in->next_token))
+        return stream_is_of(rq, t, in->has_stream_creation_timestamp,
+                            in->stream_creation_timestamp_ms);
+    if (in->has_stream_creation_timestamp) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
+                     "NextToken and StreamCreationTimestamp cannot be provided together.");
+        return false;
+    }
     if (!page_read(rq, PAGE_LIST_STREAM_CONSUMERS, in->next_token, &token)) return false;
+    if (memcmp(token.topic_id, t->id.bytes, sizeof token.topic_id) != 0) {
+        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "NextToken is invalid.");
+        return false;
+    }
     *ret_after = token.after;
     return true;
 }
@@ -37,7 +48,7 @@ void kinesis_list_stream_consumers(struct kinesis_request *rq)
     const struct list_stream_consumers_input *in = &rq->input->list_stream_consumers;
     struct bytes after;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
-    if (t == NULL || !start_after(rq, in, &after)) return;
+    if (t == NULL || !start_after(rq, in, t, &after)) return;
     uint32_t limit = in->has_max_results && in->max_results < CONSUMERS_MAX
                          ? (uint32_t)in->max_results
                          : CONSUMERS_MAX;
@@ -47,7 +58,7 @@ void kinesis_list_stream_consumers(struct kinesis_request *rq)
     for (; c != NULL && out.consumers != NULL && out.consumers_count < limit;
          c = next_after(t, after)) {
         out.consumers[out.consumers_count++] = consumer_show(rq, t, c,
-                                                             KINESIS_CONSUMER_STATUS_ACTIVE);
+                                                             consumer_status(rq->bridge, c));
         after = bytes_str(c->name);
     }
     char text[PAGE_TEXT_BYTES];

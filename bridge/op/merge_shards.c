@@ -11,7 +11,7 @@ void kinesis_merge_shards(struct kinesis_request *rq)
     if (!shard_name(rq, in->stream_name, in->stream_arn, in->adjacent_shard_to_merge, &upper_index))
         return;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
-    if (t == NULL || !stream_is_active(rq, t)) return;
+    if (t == NULL || !stream_is_provisioned(rq, t) || !stream_is_active(rq, t)) return;
     const struct shard *lower = shard_to_change(rq, t, lower_index);
     const struct shard *upper = lower ? shard_to_change(rq, t, upper_index) : NULL;
     if (upper == NULL) return;

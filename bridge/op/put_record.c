@@ -48,10 +48,12 @@ void kinesis_put_record(struct kinesis_request *rq)
     m->record = (struct put_record){
         .partition_key = in->partition_key, .explicit_hash_key = in->explicit_hash_key,
         .data = in->data};
-    if (put_hash(rq, &m->record, 1) != ERR_OK || put_check_size(rq, &m->record) != ERR_OK) return;
+    if (put_hash(rq, &m->record, 1) != ERR_OK) return;
     struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
-    if (!check_ordering(rq, t, in->sequence_number_for_ordering)) {
+    if (put_check_size(rq, t, &m->record) != ERR_OK ||
+        !check_ordering(rq, t, in->sequence_number_for_ordering) ||
+        kinesis_is_dry_run(rq, in->dry_run)) {
         topic_unref(t);
         return;
     }

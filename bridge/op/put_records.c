@@ -46,7 +46,6 @@ void kinesis_put_records(struct kinesis_request *rq)
                                          .explicit_hash_key = in->records[i].explicit_hash_key,
                                          .data = in->records[i].data};
         bytes += records[i].data.len + records[i].partition_key.len;
-        if (put_check_size(rq, &records[i]) != ERR_OK) return;
     }
     if (put_hash(rq, records, in->records_count) != ERR_OK) return;
     if (bytes > REQUEST_BYTES_MAX) {
@@ -55,6 +54,13 @@ void kinesis_put_records(struct kinesis_request *rq)
     }
     struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
+    enum err err = ERR_OK;
+    for (uint32_t i = 0; i < in->records_count && err == ERR_OK; i++)
+        err = put_check_size(rq, t, &records[i]);
+    if (err != ERR_OK || kinesis_is_dry_run(rq, in->dry_run)) {
+        topic_unref(t);
+        return;
+    }
     *p = (struct put){.rq = rq, .topic = t, .records = records, .count = in->records_count,
                       .done = done};
     put_start(p);

@@ -24,11 +24,26 @@ static void done(struct kinesis_request *rq, struct control *c)
     }
 }
 
+/* As many as that may be CREATING at once. False: answered. */
+static bool may_create(struct kinesis_request *rq, const struct topic *t)
+{
+    enum { CREATING_MAX = 5 };
+    int creating = 0;
+    for (int32_t i = 0; i < t->consumer_count; i++)
+        creating += consumer_status(rq->bridge, &t->consumers[i]) ==
+                    KINESIS_CONSUMER_STATUS_CREATING;
+    if (creating < CREATING_MAX) return true;
+    kinesis_fail(rq, ERR_LIMIT_EXCEEDED,
+                 "At most %d consumers of stream %s under account %.*s can be CREATING at once.",
+                 CREATING_MAX, t->name, BYTES_ARGS(rq->bridge->account));
+    return false;
+}
+
 void kinesis_register_stream_consumer(struct kinesis_request *rq)
 {
     const struct register_stream_consumer_input *in = &rq->input->register_stream_consumer;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
-    if (t == NULL) return;
+    if (t == NULL || !stream_is_active(rq, t) || !may_create(rq, t)) return;
     struct control change = {.kind = CONTROL_ADD_CONSUMER, .id = t->id,
                              .consumer = in->consumer_name};
     change_start(rq, &change, done);

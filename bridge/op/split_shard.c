@@ -16,7 +16,7 @@ void kinesis_split_shard(struct kinesis_request *rq)
     int32_t index;
     if (!shard_name(rq, in->stream_name, in->stream_arn, in->shard_to_split, &index)) return;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
-    if (t == NULL || !stream_is_active(rq, t)) return;
+    if (t == NULL || !stream_is_provisioned(rq, t) || !stream_is_active(rq, t)) return;
     const struct shard *shard = shard_to_change(rq, t, index);
     if (shard == NULL || !shard_is_open(rq, t, shard)) return;
     u128 at;

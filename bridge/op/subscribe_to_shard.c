@@ -12,6 +12,10 @@ void kinesis_subscribe_to_shard(struct kinesis_request *rq)
     struct shard_position from;
     int32_t index;
     if (!consumer_find(rq, BYTES_NULL, BYTES_NULL, in->consumer_arn, &consumer)) return;
+    if (!consumer_is_active(rq, &consumer)) {
+        topic_unref(consumer.topic);
+        return;
+    }
     const struct shard *shard = NULL;
     if (shard_name(rq, topic_name(consumer.topic), BYTES_NULL, in->shard_id, &index))
         shard = shard_to_read(rq, consumer.topic, index);
@@ -25,7 +29,8 @@ void kinesis_subscribe_to_shard(struct kinesis_request *rq)
         from = (struct shard_position){SHARD_AT_OFFSET, INT64_MAX};
         err = ERR_OK;
     }
-    if (err == ERR_OK) fanout_start(rq, &consumer, shard, &from);
+    if (err == ERR_OK && !kinesis_is_dry_run(rq, in->dry_run))
+        fanout_start(rq, &consumer, shard, &from);
     else topic_unref(consumer.topic);
     if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) kinesis_fail_plain(rq, err);
 }

@@ -39,7 +39,7 @@ void kinesis_update_shard_count(struct kinesis_request *rq)
 {
     const struct update_shard_count_input *in = &rq->input->update_shard_count;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
-    if (t == NULL || !stream_is_active(rq, t)) return;
+    if (t == NULL || !stream_is_provisioned(rq, t) || !stream_is_active(rq, t)) return;
     int32_t open = topic_open_shards(t), target = in->target_shard_count;
     if (target > SHARDS_MAX || target > 2 * (int64_t)open) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,

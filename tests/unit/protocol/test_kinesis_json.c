@@ -450,6 +450,7 @@ static const struct { const char *name, *body; bool empty;
     {"MergeShards", "{" STREAM ",\"ShardToMerge\":\"0\",\"AdjacentShardToMerge\":\"1\"}", false},
     {"UpdateShardCount", "{" STREAM ",\"TargetShardCount\":2,\"ScalingType\":\"UNIFORM_SCALING\"}",
      false},
+    {"UpdateMaxRecordSize", "{\"StreamARN\":" ARN ",\"MaxRecordSizeInKiB\":1024}", false},
     {"IncreaseStreamRetentionPeriod", "{" STREAM ",\"RetentionPeriodHours\":8760}", false},
     {"DecreaseStreamRetentionPeriod", "{" STREAM ",\"RetentionPeriodHours\":24}", false},
     {"AddTagsToStream", "{" STREAM ",\"Tags\":{\"a\":\"\"}}", false},

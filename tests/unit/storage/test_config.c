@@ -162,6 +162,11 @@ TEST(values_have_effect_and_go_back_to_the_default)
     EXPECT_OK(apply(t, CONFIG_SET, "message.timestamp.type", "LogAppendTime"));
     EXPECT_OK(apply(t, CONFIG_SET, "compression.type", "lz4"));
     EXPECT_OK(apply(t, CONFIG_SET, "diglot.retired.partition", "reject"));
+    EXPECT_EQ(t->config.max_record_kib, 1024);
+    EXPECT_OK(apply(t, CONFIG_SET, "diglot.max.record.kib", "10240"));
+    EXPECT_EQ(t->config.max_record_kib, 10240);
+    EXPECT_ERR(apply(t, CONFIG_SET, "diglot.max.record.kib", "10241"), ERR_INVALID_CONFIG);
+    EXPECT_ERR(apply(t, CONFIG_SET, "diglot.max.record.kib", "1023"), ERR_INVALID_CONFIG);
     EXPECT_OK(apply(t, CONFIG_SET, "min.insync.replicas", "2"));
     EXPECT_EQ(t->config.retention_ms, 5);
     EXPECT_EQ(t->config.retention_bytes, -1);
@@ -210,7 +215,7 @@ TEST(every_config_is_described_with_its_default)
         EXPECT_STR(shown, spec->default_value);
         EXPECT_OK(apply(t, CONFIG_DELETE, spec->name, NULL));
     }
-    EXPECT_EQ(topic_config_spec_count(), 34);
+    EXPECT_EQ(topic_config_spec_count(), 35);
     topic_unref(t);
 }
 

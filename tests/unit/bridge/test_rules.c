@@ -1,0 +1,322 @@
+/* What members say about each other and about the state of a stream: refusals that no shape can
+ * express, and what DryRun, MaxRecordSizeInKiB and the filters of ListShards do. */
+#include "unit/bridge/bridge_fixture.h"
+
+static struct bx f;
+static struct bx_client *c;
+
+static void begin(int64_t stream_create_ms)
+{
+    bx_init(&f);
+    bx_close(&f);
+    kv_mem_reopen(f.cx.kv, false);
+    bx_open(&f, LIMITS_OFF, stream_create_ms);
+    c = bx_connect(&f);
+}
+
+/* says: a part of the answer, which is an error unless status is 200. */
+static void call(const char *operation, const char *body, int status, const char *says)
+{
+    int got = bx_call(&f, c, operation, body);
+    if (got != status || strstr(c->body, says) == NULL)
+        print_error("%s %s: %d %s\n", operation, body, got, c->body);
+    EXPECT_EQ(got, status);
+    EXPECT_HAS(c->body, says);
+}
+
+#define ARN "arn:aws:kinesis:us-east-1:000000000000:stream/"
+#define SHARD(n) "shardId-00000000000" #n
+
+TEST(a_new_stream_is_refused_for_what_does_not_go_together)
+{
+    begin(0);
+#define PROVISIONED "\"StreamName\":\"s\",\"StreamModeDetails\":{\"StreamMode\":\"PROVISIONED\"}"
+#define ON_DEMAND "\"StreamName\":\"s\",\"StreamModeDetails\":{\"StreamMode\":\"ON_DEMAND\"}"
+    call("CreateStream", "{" PROVISIONED "}", 400,
+         "\"ValidationException\",\"message\":\"1 validation error detected: Value null at "
+         "'shardCount' failed to satisfy constraint: Member must not be null\"");
+    call("CreateStream", "{" ON_DEMAND ",\"ShardCount\":1}", 400, "InvalidArgumentException");
+    call("CreateStream", "{" PROVISIONED ",\"ShardCount\":1,\"RecordDistributionStrategy\":"
+                         "\"AUTO\"}", 400, "InvalidArgumentException");
+    call("CreateStream", "{" ON_DEMAND ",\"RecordDistributionStrategy\":\"AUTO\"}", 400,
+         "InvalidArgumentException");
+    call("CreateStream", "{" ON_DEMAND ",\"WarmThroughputMiBps\":10}", 400, "ValidationException");
+    call("CreateStream", "{" PROVISIONED ",\"ShardCount\":1,\"Tags\":{\"a;b\":\"c\"}}", 400,
+         "Some tags contain invalid characters.");
+    char tags[4096] = "{" PROVISIONED ",\"ShardCount\":1,\"Tags\":{\"k\":\"v\"";
+    for (int i = 0; i < 50; i++)
+        snprintf(tags + strlen(tags), 32, ",\"k%d\":\"v\"", i);
+    strcat(tags, "}}");
+    call("CreateStream", tags, 400, "Failed to add tags to stream s under account 000000000000");
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":501}", 400,
+         "LimitExceededException\",\"message\":\"This request would exceed the shard limit");
+    call("ListStreams", "{}", 200, "\"StreamNames\":[]");
+    call("CreateStream", "{" PROVISIONED ",\"ShardCount\":1,\"Tags\":{\"a\":\"b\"}}", 200, "");
+    call("DescribeStreamSummary", "{\"StreamName\":\"s\"}", 200, "\"MaxRecordSizeInKiB\":1024");
+    EXPECT_LACKS(c->body, "RecordDistributionStrategy");
+    bx_done(&f);
+}
+
+TEST(the_shards_of_an_on_demand_stream_are_its_own)
+{
+    begin(0);
+    call("CreateStream", "{\"StreamName\":\"s\"}", 200, "");
+    static const char text[] = "\"ValidationException\",\"message\":\"Request is invalid. Stream s "
+                               "under AccountId 000000000000 is in On-Demand mode.\"";
+    call("SplitShard", "{\"StreamName\":\"s\",\"ShardToSplit\":\"" SHARD(0) "\","
+                       "\"NewStartingHashKey\":\"99\"}", 400, text);
+    call("MergeShards", "{\"StreamName\":\"s\",\"ShardToMerge\":\"" SHARD(0) "\","
+                        "\"AdjacentShardToMerge\":\"" SHARD(1) "\"}", 400, text);
+    call("UpdateShardCount", "{\"StreamName\":\"s\",\"TargetShardCount\":8,"
+                             "\"ScalingType\":\"UNIFORM_SCALING\"}", 400, text);
+    call("DescribeStreamSummary", "{\"StreamName\":\"s\"}", 200,
+         "\"RecordDistributionStrategy\":\"USER_PARTITION_KEY\"");
+    EXPECT_HAS(c->body, "\"OpenShardCount\":4");
+    bx_done(&f);
+}
+
+TEST(an_account_has_fifty_on_demand_streams)
+{
+    begin(0);
+    char body[64];
+    for (int i = 0; i < STREAMS_ON_DEMAND_MAX; i++) {
+        snprintf(body, sizeof body, "{\"StreamName\":\"s%d\"}", i);
+        call("CreateStream", body, 200, "");
+    }
+    call("CreateStream", "{\"StreamName\":\"one-more\"}", 400, "LimitExceededException");
+    call("CreateStream", "{\"StreamName\":\"provisioned\",\"ShardCount\":1}", 200, "");
+    bx_done(&f);
+}
+
+/* Whatever else is wrong is told first; nothing is done. */
+TEST(a_dry_run_finds_out_and_does_nothing)
+{
+    begin(0);
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    static const char text[] =
+        "{\"__type\":\"DryRunOperationException\",\"message\":\"The request was rejected because "
+        "the `DryRun` parameter was specified.\"}";
+#define RECORD "\"Data\":\"AAAA\",\"PartitionKey\":\"k\""
+    call("PutRecord", "{\"StreamName\":\"s\"," RECORD ",\"DryRun\":true}", 400, text);
+    call("PutRecord", "{\"StreamName\":\"none\"," RECORD ",\"DryRun\":true}", 400,
+         "ResourceNotFoundException");
+    call("PutRecord", "{\"StreamName\":\"s\"," RECORD ",\"SequenceNumberForOrdering\":\"3\","
+                      "\"DryRun\":true}", 400, "DryRunOperationException");
+    call("PutRecords", "{\"StreamName\":\"s\",\"Records\":[{" RECORD "}],\"DryRun\":true}", 400,
+         text);
+    call("PutRecords", "{\"StreamName\":\"s\",\"Records\":[],\"DryRun\":true}", 400,
+         "ValidationException");
+    call("GetShardIterator", "{\"StreamName\":\"s\",\"ShardId\":\"" SHARD(0) "\","
+                             "\"ShardIteratorType\":\"LATEST\",\"DryRun\":true}", 400, text);
+    call("GetShardIterator", "{\"StreamName\":\"s\",\"ShardId\":\"" SHARD(0) "\","
+                             "\"ShardIteratorType\":\"AT_TIMESTAMP\",\"DryRun\":true}", 400,
+         "Must specify timestampInMillis");
+    const char *at = bx_iterator(&f, c, "s", 0, "TRIM_HORIZON");
+    EXPECT_EQ(BX_CALL(&f, c, "GetRecords", "{\"ShardIterator\":\"%s\",\"DryRun\":true}", at), 400);
+    EXPECT_HAS(c->body, text);
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 200, "");
+    const char *consumer = bx_text(c->body, "\"ConsumerARN\":\"");
+    EXPECT_EQ(BX_CALL(&f, c, "SubscribeToShard",
+                      "{\"ConsumerARN\":\"%s\",\"ShardId\":\"" SHARD(0) "\",\"StartingPosition\":"
+                      "{\"Type\":\"LATEST\"},\"DryRun\":true}", consumer),
+              400);
+    EXPECT_HAS(c->body, text);
+    EXPECT_EQ(bx_read(&f, c, at), 200);
+    EXPECT_HAS(c->body, "\"Records\":[]");
+    call("PutRecord", "{\"StreamName\":\"s\"," RECORD ",\"DryRun\":false}", 200, "");
+    bx_done(&f);
+}
+
+TEST(the_size_of_a_record_is_the_streams_own)
+{
+    enum { RECORD_BYTES = 3 << 20, LEN = RECORD_BYTES / 3 * 4 };
+    begin(0);
+    char *body = NEW_ARRAY(char, LEN + 128);
+    int at = snprintf(body, 128, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
+    memset(body + at, 'A', LEN);
+    snprintf(body + at + LEN, 8, "\"}");
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1,\"MaxRecordSizeInKiB\":3072}", 200,
+         "");
+    call("PutRecord", body, 200, "");
+    EXPECT_EQ(bx_read(&f, c, bx_iterator(&f, c, "s", 0, "TRIM_HORIZON")), 200);
+    EXPECT(strlen(c->body) > LEN);
+    call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "s\",\"MaxRecordSizeInKiB\":3071}", 200,
+         "");
+    call("DescribeStreamSummary", "{\"StreamName\":\"s\"}", 200, "\"MaxRecordSizeInKiB\":3071");
+    call("PutRecord", body, 400,
+         "Record size of 3145728 bytes is larger than the stream's MaxRecordSizeInKiB of 3071");
+    call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "s\",\"MaxRecordSizeInKiB\":1023}", 400,
+         "Value '1023' at 'maxRecordSizeInKiB' failed to satisfy constraint: Member must have "
+         "value greater than or equal to 1024");
+    call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "s\",\"MaxRecordSizeInKiB\":10241}", 400,
+         "Member must have value less than or equal to 10240");
+    call("UpdateMaxRecordSize", "{\"MaxRecordSizeInKiB\":2048}", 400,
+         "Value null at 'streamARN' failed to satisfy constraint: Member must not be null");
+    call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "t\",\"MaxRecordSizeInKiB\":2048}", 400,
+         "Stream t under account 000000000000 not found.");
+    mem_free(body);
+    bx_done(&f);
+}
+
+TEST(a_consumers_names_have_to_agree)
+{
+    begin(0);
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    EXPECT_OK(cx_create(&f.cx, "t", 1));
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 200, "");
+    const char *arn = bx_text(c->body, "\"ConsumerARN\":\"");
+    const char *second = strrchr(arn, ':') + 1;
+    static const struct {
+        const char *account, *more;
+        const char *says;
+    } cases[] = {
+        {"us-east-1:000000000000", "", "\"ConsumerStatus\":\"ACTIVE\""},
+        {"us-east-1:000000000000", ",\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"",
+         "\"ConsumerStatus\":\"ACTIVE\""},
+        {"us-east-1:000000000000", ",\"StreamARN\":\"" ARN "t\"", "InvalidArgumentException"},
+        {"us-east-1:000000000000", ",\"ConsumerName\":\"d\"", "InvalidArgumentException"},
+        {"us-east-1:111111111111", "", "Stream s under account 111111111111 not found."},
+        {"eu-west-1:000000000000", "", "ResourceNotFoundException"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char body[512];
+        snprintf(body, sizeof body, "{\"ConsumerARN\":\"arn:aws:kinesis:%s:stream/s/consumer/c:%s\""
+                 "%s}", cases[i].account, second, cases[i].more);
+        call("DescribeStreamConsumer", body, i < 2 ? 200 : 400, cases[i].says);
+    }
+    call("DescribeStreamSummary", "{\"StreamARN\":\"" ARN "s/consumer/c:1\"}", 400,
+         "InvalidArgumentException");
+    bx_done(&f);
+}
+
+TEST(a_page_of_consumers_goes_on_in_its_own_stream_alone)
+{
+    begin(0);
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    EXPECT_OK(cx_create(&f.cx, "t", 1));
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"a\"}", 200, "");
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"b\"}", 200, "");
+    call("ListStreamConsumers", "{\"StreamARN\":\"" ARN "s\",\"MaxResults\":1}", 200,
+         "\"ConsumerName\":\"a\"");
+    char token[512], body[1024];
+    snprintf(token, sizeof token, "%s", bx_text(c->body, "\"NextToken\":\""));
+    snprintf(body, sizeof body, "{\"StreamARN\":\"" ARN "s\",\"NextToken\":\"%s\"}", token);
+    call("ListStreamConsumers", body, 200, "\"ConsumerName\":\"b\"");
+    EXPECT_LACKS(c->body, "\"ConsumerName\":\"a\"");
+    snprintf(body, sizeof body, "{\"StreamARN\":\"" ARN "t\",\"NextToken\":\"%s\"}", token);
+    call("ListStreamConsumers", body, 400, "NextToken is invalid.");
+    snprintf(body, sizeof body, "{\"StreamARN\":\"" ARN "s\",\"NextToken\":\"%s\","
+             "\"StreamCreationTimestamp\":1}", token);
+    call("ListStreamConsumers", body, 400, "InvalidArgumentException");
+    call("ListStreamConsumers", "{\"StreamARN\":\"" ARN "s\",\"StreamCreationTimestamp\":1}", 400,
+         "Stream s under account 000000000000 with creation timestamp 1 not found.");
+    cx_advance_ms(301 * 1000);
+    snprintf(body, sizeof body, "{\"StreamARN\":\"" ARN "s\",\"NextToken\":\"%s\"}", token);
+    call("ListStreamConsumers", body, 400, "ExpiredNextTokenException");
+    bx_done(&f);
+}
+
+TEST(what_is_on_its_way_has_to_be_waited_for)
+{
+    enum { SHOWN_MS = 500 };
+    begin(SHOWN_MS);
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1}", 200, "");
+    static const char text[] = "Stream s under account 000000000000 not ACTIVE, instead in state "
+                               "CREATING";
+    call("IncreaseStreamRetentionPeriod", "{\"StreamName\":\"s\",\"RetentionPeriodHours\":48}", 400,
+         text);
+    call("DecreaseStreamRetentionPeriod", "{\"StreamName\":\"s\",\"RetentionPeriodHours\":24}", 400,
+         text);
+    call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "s\",\"MaxRecordSizeInKiB\":2048}", 400,
+         text);
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 400,
+         text);
+    cx_advance_ms(SHOWN_MS);
+    char body[512];
+    for (int i = 0; i < 5; i++) {
+        snprintf(body, sizeof body, "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c%d\"}", i);
+        call("RegisterStreamConsumer", body, 200, "\"ConsumerStatus\":\"CREATING\"");
+    }
+    const char *arn = bx_text(c->body, "\"ConsumerARN\":\"");
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c5\"}", 400,
+         "LimitExceededException");
+    snprintf(body, sizeof body, "{\"ConsumerARN\":\"%s\"}", arn);
+    call("DescribeStreamConsumer", body, 200, "\"ConsumerStatus\":\"CREATING\"");
+    call("ListStreamConsumers", "{\"StreamARN\":\"" ARN "s\"}", 200,
+         "\"ConsumerStatus\":\"CREATING\"");
+    snprintf(body, sizeof body, "{\"ConsumerARN\":\"%s\",\"ShardId\":\"" SHARD(0) "\","
+             "\"StartingPosition\":{\"Type\":\"LATEST\"}}", arn);
+    call("SubscribeToShard", body, 400, "is not in ACTIVE status.");
+    EXPECT_HAS(c->body, "ResourceInUseException");
+    cx_advance_ms(SHOWN_MS);
+    call("ListStreamConsumers", "{\"StreamARN\":\"" ARN "s\"}", 200,
+         "\"ConsumerStatus\":\"ACTIVE\"");
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c5\"}", 200, "");
+    bx_done(&f);
+}
+
+/* The indices of the shards that a filter lists, as digits. */
+static const char *listed(const char *type, int64_t at_ms)
+{
+    static char indices[16];
+    EXPECT_EQ(BX_CALL(&f, c, "ListShards",
+                      "{\"StreamName\":\"s\",\"ShardFilter\":{\"Type\":\"%s\",\"Timestamp\":"
+                      "%lld.%03d}}", type, (long long)at_ms / 1000, (int)(at_ms % 1000)),
+              200);
+    size_t count = 0;
+    for (const char *at = c->body; (at = strstr(at, "{\"ShardId\":\"shardId-")) != NULL; at++)
+        indices[count++] = at[strlen("{\"ShardId\":\"shardId-") + 11];
+    indices[count] = '\0';
+    return indices;
+}
+
+/* KCL starts from such a list and insists on one that covers every hash key. */
+TEST(every_moment_has_shards_for_all_hash_keys)
+{
+    begin(0);
+    int64_t born_ms = clock_wall_ms();
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    cx_advance_ms(60 * 1000);
+    int64_t split_ms = clock_wall_ms();
+    EXPECT_OK(cx_split(&f.cx, "s", 0, bx_half()));
+    cx_advance_ms(60 * 1000);
+    EXPECT_STR(listed("AT_TIMESTAMP", born_ms - 3600 * 1000), "0");     /* older than the stream */
+    EXPECT_STR(listed("FROM_TIMESTAMP", born_ms - 3600 * 1000), "012");
+    EXPECT_STR(listed("AT_TIMESTAMP", born_ms), "0");
+    EXPECT_STR(listed("AT_TIMESTAMP", split_ms - 1), "0");
+    for (int64_t at = split_ms; at < split_ms + 3000; at += 100) {
+        const char *shards = listed("AT_TIMESTAMP", at);
+        EXPECT(strcmp(shards, "0") == 0 || strcmp(shards, "12") == 0 || strcmp(shards, "012") == 0);
+    }
+    EXPECT_STR(listed("AT_TIMESTAMP", split_ms + 3000), "12");
+    EXPECT_STR(listed("AT_TIMESTAMP", clock_wall_ms() + 3600 * 1000), "12");
+    EXPECT_STR(listed("FROM_TIMESTAMP", split_ms - 1), "012");
+    EXPECT_STR(listed("FROM_TIMESTAMP", split_ms + 3000), "12");
+    bx_done(&f);
+}
+
+TEST(an_iterator_is_of_the_stream_that_is_named_with_it)
+{
+    begin(0);
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    EXPECT_OK(cx_create(&f.cx, "t", 1));
+    const char *at = bx_iterator(&f, c, "s", 0, "TRIM_HORIZON");
+    static const char *const says[][2] = {{"s", "\"Records\":[]"}, {"t", "InvalidArgument"},
+                                          {"u", "Stream u under account 000000000000 not found."}};
+    for (int i = 0; i < 3; i++) {
+        char body[1024];
+        snprintf(body, sizeof body, "{\"ShardIterator\":\"%s\",\"StreamARN\":\"" ARN "%s\"}", at,
+                 says[i][0]);
+        call("GetRecords", body, i == 0 ? 200 : 400, says[i][1]);
+    }
+    bx_done(&f);
+}
+
+TESTS(RUN(a_new_stream_is_refused_for_what_does_not_go_together),
+      RUN(the_shards_of_an_on_demand_stream_are_its_own),
+      RUN(an_account_has_fifty_on_demand_streams), RUN(a_dry_run_finds_out_and_does_nothing),
+      RUN(the_size_of_a_record_is_the_streams_own), RUN(a_consumers_names_have_to_agree),
+      RUN(a_page_of_consumers_goes_on_in_its_own_stream_alone),
+      RUN(what_is_on_its_way_has_to_be_waited_for),
+      RUN(every_moment_has_shards_for_all_hash_keys),
+      RUN(an_iterator_is_of_the_stream_that_is_named_with_it))
