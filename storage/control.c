@@ -232,15 +232,22 @@ enum err controller_open(struct store *s, struct controller **ret)
     return ERR_OK;
 }
 
-void controller_close(struct controller *k)
+void controller_stop(struct controller *k)
 {
     if (k == NULL) return;
     if (k->started) {
         struct stop stop = {.job.run = stop_run, .controller = k};
         mailbox_post(&k->inbox, &stop.job);
         pthread_join(k->thread, NULL);
+        k->started = false;
     }
     controller_turn(k);
+}
+
+void controller_close(struct controller *k)
+{
+    if (k == NULL) return;
+    assert(!k->started);
     topic_unref(k->doubt);
     topic_unref(k->doubt_before);
     mailbox_done(&k->inbox);

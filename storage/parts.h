@@ -17,7 +17,8 @@ enum err offsets_open(struct store *s, struct offsets **ret);
  * Errors: ERR_DISK. Thread: main; blocks. */
 enum err controller_open(struct store *s, struct controller **ret);
 bool controller_turn(struct controller *c);     /* manual: runs what waits; false: nothing did */
-void controller_close(struct controller *c);    /* NULL is a no-op; ends the thread */
+void controller_stop(struct controller *c);     /* ends the thread, runs what waits; NULL: no-op */
+void controller_close(struct controller *c);    /* was stopped; NULL is a no-op */
 void offsets_close(struct offsets *o);          /* NULL is a no-op */
 void catalog_close(struct catalog *c);          /* NULL is a no-op */
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include "base/mem.h"
+#include "base/net/loop.h"
 #include "protocol/batch/deflate.h"
 #include "storage/keys.h"
 #include "storage/parts.h"
@@ -203,13 +204,48 @@ static void close_logs(struct store *s)
     }
 }
 
-void store_close(struct store *s)
+/* In this order nothing is asked of a thread that has ended. What is left in their mailboxes waits
+ * for turn(). */
+static void stop_threads(struct store *s)
 {
     if (s->house != NULL) house_stop(s->house);
-    controller_close(s->controller);
+    controller_stop(s->controller);
     if (s->readers != NULL) readers_stop(s->readers);
     for (int i = 0; i < s->options.worker_count; i++)
         if (s->workers[i] != NULL) worker_stop(s->workers[i]);
+}
+
+/* Runs everything that waits, once, where no thread does so. */
+static bool turn(struct store *s)
+{
+    bool any = controller_turn(s->controller);
+    for (int i = 0; i < s->options.worker_count; i++) any |= worker_turn(s->workers[i]);
+    any |= readers_turn(s->readers);
+    any |= house_turn(s->house);
+    return any;
+}
+
+static void run_all(struct store *s, struct loop *const *loops, uint32_t loop_count)
+{
+    bool any = true;
+    while (any) {
+        any = turn(s);
+        for (uint32_t i = 0; i < loop_count; i++) any |= loop_run_posted(loops[i]);
+    }
+}
+
+void store_finish(struct store *s, struct loop *const *loops, uint32_t loop_count)
+{
+    stop_threads(s);
+    run_all(s, loops, loop_count);
+    close_logs(s);      /* appends that a frozen log holds back go home now */
+    run_all(s, loops, loop_count);
+}
+
+void store_close(struct store *s)
+{
+    stop_threads(s);
+    controller_close(s->controller);
     house_free(s->house);
     s->house = NULL;
     if (s->catalog != NULL) close_logs(s);
@@ -224,9 +260,5 @@ void store_close(struct store *s)
 bool store_turn(struct store *s)
 {
     assert(s->options.manual);
-    bool any = controller_turn(s->controller);
-    for (int i = 0; i < s->options.worker_count; i++) any |= worker_turn(s->workers[i]);
-    any |= readers_turn(s->readers);
-    any |= house_turn(s->house);
-    return any;
+    return turn(s);
 }

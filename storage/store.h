@@ -43,6 +43,11 @@ enum err store_open(const struct store_options *options, struct store **ret, cha
  * Errors: ERR_FORMAT - another one; ERR_NOT_FOUND - no data of ours; ERR_DISK. Thread: main.
  * Blocks. */
 enum err store_format_check(struct kv *kv, char **ret_text);
+/* The end of a server whose loops were stopped: ends the threads of storage, and runs on this one
+ * what storage and these loops still have in hand, until nothing is left. What the doors ask
+ * meanwhile is answered as before; what waits for a log that will not go on gets ERR_CLOSED.
+ * Thread: main. Blocks. */
+void store_finish(struct store *s, struct loop *const *loops, uint32_t loop_count);
 /* All jobs must have come back. Syncs. Thread: main. */
 void store_close(struct store *s);
 /* Simulation: runs everything that waits in storage, once; false when there was nothing. */

@@ -13,7 +13,8 @@ struct house;
 struct worker *worker_new(struct store *s, int index);
 void worker_start(struct worker *w);            /* not with store_options.manual */
 struct store *worker_store(struct worker *w);
-bool worker_turn(struct worker *w);             /* manual: false when nothing waited */
+bool worker_has_thread(const struct worker *w); /* false: whoever calls it is its thread */
+bool worker_turn(struct worker *w);             /* without one: false when nothing waited */
 void worker_stop(struct worker *w);             /* runs what waits, ends the thread */
 /* The logs it owned were given up; NULL is a no-op. */
 void worker_free(struct worker *w);
@@ -60,8 +61,8 @@ void store_logs_stop(struct store *s, struct topic *topic);
 typedef void log_call_fn(struct plog *log, int32_t at, void *context);
 void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, log_call_fn *fn,
                      void *context);
-/* Where a thread of its own would do so by itself (not manual: a no-op), has the workers take what
- * other workers sent them, so that it comes before the next call. Thread: the controller. */
+/* Has the workers take what other workers sent them, so that it comes before the next call; those
+ * that have a thread do so by themselves. Thread: the controller. */
 void store_logs_settle(struct store *s);
 
 /* Calls fn for each range of log ids, [first, next), that the topic's partitions have. */

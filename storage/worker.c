@@ -690,6 +690,11 @@ void worker_start(struct worker *w)
     pthread_setname_np(w->thread, name);
 }
 
+bool worker_has_thread(const struct worker *w)
+{
+    return w->started;
+}
+
 bool worker_turn(struct worker *w)
 {
     struct job *job = mailbox_take(&w->inbox);

@@ -99,9 +99,10 @@ void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, l
 
 void store_logs_settle(struct store *s)
 {
-    const struct store_options *o = store_options(s);
-    for (int i = 0; o->manual && i < o->worker_count; i++)
-        while (worker_turn(store_worker(s, (uint64_t)i))) {}
+    for (int i = 0; i < store_options(s)->worker_count; i++) {
+        struct worker *w = store_worker(s, (uint64_t)i);
+        while (!worker_has_thread(w) && worker_turn(w)) {}
+    }
 }
 
 /* ---- Publish and close */

@@ -1,8 +1,9 @@
 /* `diglot serve`: the composition root. Opens the data directory, makes the loops, the broker, the
  * bridge and the admin door, prints where they listen, and waits for a signal.
  *
- * Stop: SIGTERM or SIGINT closes the doors, which finish what they accepted; then loops,
- * storage and the doors end in that order, so that nothing outlives what it uses. A second signal
+ * Stop: SIGTERM or SIGINT closes the doors, which finish what they accepted; then the threads of
+ * the loops and of storage end, what is still in their mailboxes runs to its end on the main one,
+ * and all is freed in the opposite order, so that nothing outlives what it uses. A second signal
  * ends the process at once: by then only what was never acknowledged is lost. */
 #include <errno.h>
 #include <pthread.h>
@@ -301,13 +302,12 @@ static void close_all(struct server *s)
     atomic_store(&s->admin.ready, false);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_close(s->listeners[i], STOP_GRACE_MS);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
-    /* What storage still had in hand when the grace was over is posted by its end, and belongs to
-     * the
-     * doors: it runs before they go. */
-    store_close(s->store);
-    for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
+    /* Requests of clients that left may be on their way between loops and storage: they come to
+     * their end before either goes. */
+    store_finish(s->store, s->loops, s->loop_count);
     bridge_free(s->bridge);
     broker_free(s->broker);
+    store_close(s->store);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_free(s->listeners[i]);
     limits_free(s->limits);

@@ -245,17 +245,20 @@ void loop_start(struct loop *loop)
     if (pthread_create(&loop->thread, NULL, loop_main, loop) != 0) abort();
 }
 
-/* What was posted, and what that deferred. */
-static void finish_jobs(struct loop *loop)
+bool loop_run_posted(struct loop *loop)
 {
+    assert(!loop->started);
     struct loop *outer = current;
     current = loop;
-    do {
-        inbox_run(loop);
+    struct job *posted = mailbox_take(&loop->inbox);
+    bool any = posted != NULL || loop->deferred.first != NULL || loop->flushes.first != NULL;
+    run_all(posted);
+    while (loop->deferred.first != NULL || loop->flushes.first != NULL) {
         list_run(&loop->deferred);
         list_run(&loop->flushes);
-    } while (loop->deferred.first != NULL || loop->flushes.first != NULL);
+    }
     current = outer;
+    return any;
 }
 
 void loop_stop(struct loop *loop)
@@ -265,14 +268,13 @@ void loop_stop(struct loop *loop)
         pthread_join(loop->thread, NULL);
         loop->started = false;
     }
-    finish_jobs(loop);
+    loop_run_posted(loop);
 }
 
 void loop_free(struct loop *loop)
 {
     if (loop == NULL) return;
-    assert(!loop->started);
-    finish_jobs(loop);
+    while (loop_run_posted(loop)) {}
     event_free(loop->inbox_event);
     event_free(loop->timer_event);
     event_base_free(loop->base);

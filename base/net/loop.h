@@ -29,6 +29,10 @@ void loop_start(struct loop *loop);
  * runs what was posted. The connections must be closed already (listener_close). Thread: the one
  * that made it. */
 void loop_stop(struct loop *loop);
+/* Runs what was posted so far, and what that deferred, on the calling thread, as the loop's; no
+ * socket and no timer is looked at. False: nothing was posted. The loop has no thread, any more or
+ * yet. Thread: the one that made it. */
+bool loop_run_posted(struct loop *loop);
 /* The thread must have been stopped, or never started. Jobs that still wait are run first. NULL is
  * a no-op. */
 void loop_free(struct loop *loop);

@@ -65,6 +65,11 @@ bool controller_turn(struct controller *c)
     return false;
 }
 
+void controller_stop(struct controller *c)
+{
+    (void)c;
+}
+
 void controller_close(struct controller *c)
 {
     (void)c;
@@ -82,14 +87,16 @@ void loop_post(struct loop *loop, struct job *job)
     mailbox_post(&loop->inbox, job);
 }
 
-static inline void fx_loop_run(struct loop *loop)
+bool loop_run_posted(struct loop *loop)
 {
     struct job *job = mailbox_take(&loop->inbox);
+    bool any = job != NULL;
     while (job != NULL) {
         struct job *next = job->next;
         job->run(job);
         job = next;
     }
+    return any;
 }
 
 /* ---- The store */

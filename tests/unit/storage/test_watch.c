@@ -34,7 +34,7 @@ static void begin(struct fx *f, int partitions)
 
 static void end(struct fx *f)
 {
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     mailbox_done(&home.inbox);
     fx_done(f);
 }
@@ -63,15 +63,15 @@ TEST(a_sleeper_wakes_once_when_its_offset_is_there)
     EXPECT_OK(watch_set_add(&far.set, f.topic, 0, 3));
     append(&f, 0, 3);
     EXPECT_EQ(near.woken, 0);               /* on its loop */
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(near.woken, 1);
     EXPECT_EQ(far.woken, 0);
     EXPECT_OK(watch_set_add(&late.set, f.topic, 0, 1));
     EXPECT_EQ(late.woken, 0);               /* never from inside the call */
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(late.woken, 1);
     append(&f, 0, 1);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(near.woken, 1);
     EXPECT_EQ(far.woken, 1);
     end(&f);
@@ -86,16 +86,16 @@ TEST(many_logs_give_one_wake_up_and_the_set_may_be_used_anew)
     for (int round = 1; round <= 3; round++) {
         for (int p = 0; p < 3; p++) EXPECT_OK(watch_set_add(&s.set, f.topic, p, round - 1));
         for (int p = 0; p < 3; p++) append(&f, p, 1);
-        fx_loop_run(&home);
+        loop_run_posted(&home);
         EXPECT_EQ(s.woken, round);
     }
     /* The logs forgot the watches that did not fire. */
     for (int p = 0; p < 3; p++) EXPECT_OK(watch_set_add(&s.set, f.topic, p, 3));
     append(&f, 1, 1);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     append(&f, 0, 1);
     append(&f, 2, 1);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 4);
     end(&f);
 }
@@ -115,7 +115,7 @@ TEST(a_wait_that_ends_is_not_woken)
     append(&f, 0, 1);
     append(&f, 1, 1);
     publish_next(&f);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 0);
     end(&f);
 }
@@ -133,7 +133,7 @@ TEST(a_wait_that_ends_while_a_wake_up_flies_is_over_when_it_lands)
         EXPECT(!watch_set_end(&s.set));
         EXPECT(watch_set_sleeps(&s.set));
         append(&f, 2, 1);                   /* not watched any more */
-        fx_loop_run(&home);
+        loop_run_posted(&home);
         EXPECT_EQ(s.woken, 1);
         EXPECT(watch_set_end(&s.set));
         end(&f);
@@ -149,20 +149,20 @@ TEST(a_newer_topic_a_failure_and_a_closed_log_wake)
     sleeper_init(&s);
     EXPECT_OK(watch_set_add(&s.set, f.topic, 0, 100));
     publish_next(&f);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 1);
     EXPECT_OK(watch_set_add(&s.set, f.topic, 0, 100));
     kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0});
     EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 2);
     append(&f, 0, 1);                       /* opens it again */
     EXPECT_OK(watch_set_add(&s.set, f.topic, 0, 100));
     store_logs_close(f.s, f.topic);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 3);
     EXPECT_OK(watch_set_add(&s.set, f.topic, 0, 100));
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 4);                  /* at once on a closed log */
     end(&f);
 }
@@ -177,21 +177,21 @@ TEST(a_change_between_looking_and_sleeping_wakes_at_once)
     struct topic *looked = topic_ref(f.topic);
     publish_next(&f);
     EXPECT_OK(watch_set_add(&s.set, looked, 0, 0));
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 1);
     topic_unref(looked);
     /* Who has seen what is there sleeps, even when the log learns of it only later. */
     EXPECT_OK(watch_set_add(&s.set, f.topic, 0, 0));
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 1);
     EXPECT(watch_set_end(&s.set));
     struct topic *ahead = fx_draft(&f);
     ahead->version++;
     EXPECT_OK(watch_set_add(&s.set, ahead, 0, 0));
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 1);
     fx_publish(&f, ahead);
-    fx_loop_run(&home);
+    loop_run_posted(&home);
     EXPECT_EQ(s.woken, 2);
     end(&f);
 }

@@ -247,7 +247,7 @@ TEST(a_turn_wakes_a_loop_once)
     fx_turn(&f);
     EXPECT_EQ(loop.posts, 1);
     EXPECT_EQ(answered, 0);
-    fx_loop_run(&loop);
+    loop_run_posted(&loop);
     EXPECT_EQ(answered, 10);
     mailbox_done(&loop.inbox);
     fx_done(&f);
