@@ -2,6 +2,7 @@
 
 #include "bridge/change.h"
 #include "bridge/stream.h"
+#include "protocol/kinesis/arn.h"
 #include "base/check.h"
 
 /* One character at text[*at], moved past; text is well-formed UTF-8 (the codec saw to that). */
@@ -56,35 +57,31 @@ static bool check_texts(struct kinesis_request *rq, struct bytes stream,
     return legal && !percent;
 }
 
-/* How many tags the stream would have; t NULL: a new one. */
-static int32_t count_after(const struct topic *t, const struct kinesis_pair *tags, uint32_t count)
+/* What is tagged by now. */
+static int32_t tagged(const struct consumer_ref *of, const struct topic_tag **ret_tags)
 {
-    if (t == NULL) return (int32_t)count;
-    int32_t total = t->tag_count;
+    *ret_tags = of->consumer ? of->consumer->tags : of->topic->tags;
+    return of->consumer ? of->consumer->tag_count : of->topic->tag_count;
+}
+
+/* How many tags there would be. */
+static int32_t count_after(const struct consumer_ref *of, const struct kinesis_pair *tags,
+                           uint32_t count)
+{
+    const struct topic_tag *now;
+    int32_t now_count = tagged(of, &now), total = now_count;
     for (uint32_t i = 0; i < count; i++) {
         bool known = false;
-        for (int32_t k = 0; k < t->tag_count && !known; k++)
-            known = bytes_equal_str(tags[i].key, t->tags[k].key);
+        for (int32_t k = 0; k < now_count && !known; k++)
+            known = bytes_equal_str(tags[i].key, now[k].key);
         total += !known;
     }
     return total;
 }
 
-/* t: the stream as it is, or NULL when it is to be made. False: answered. */
-static bool check_added(struct kinesis_request *rq, struct bytes stream, const struct topic *t,
-                        const struct kinesis_pair *tags, uint32_t count)
+static bool check_count(struct kinesis_request *rq, struct bytes stream, int32_t count)
 {
-    struct bytes *texts = ARENA_ARRAY(rq->arena, struct bytes, 2 * (size_t)count);
-    if (texts == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
-        return false;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        texts[2 * i] = tags[i].key;
-        texts[2 * i + 1] = tags[i].value;
-    }
-    if (!check_texts(rq, stream, texts, 2 * count, "add tags to")) return false;
-    if (count_after(t, tags, count) <= TOPIC_TAGS_MAX) return true;
+    if (count <= TOPIC_TAGS_MAX) return true;
     /* The limit is 50; AWS's text says 10. */
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
                  "Failed to add tags to stream %.*s under account %.*s because a given stream "
@@ -93,52 +90,83 @@ static bool check_added(struct kinesis_request *rq, struct bytes stream, const s
     return false;
 }
 
-bool tags_check_new(struct kinesis_request *rq, struct bytes stream,
-                    const struct kinesis_pair *tags, uint32_t count)
-{
-    return check_added(rq, stream, NULL, tags, count);
-}
-
-void tags_add(struct kinesis_request *rq, const struct topic *t, const struct kinesis_pair *tags,
-              uint32_t count)
+/* The list for a change, its texts checked. NULL: answered. */
+static struct topic_tag *added(struct kinesis_request *rq, struct bytes stream,
+                               const struct kinesis_pair *tags, uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
-    if (list == NULL) {
+    struct bytes *texts = ARENA_ARRAY(rq->arena, struct bytes, 2 * (size_t)count);
+    if (list == NULL || texts == NULL) {
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
-        return;
+        return NULL;
     }
-    if (!check_added(rq, topic_name(t), t, tags, count)) return;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        texts[2 * i] = tags[i].key;
+        texts[2 * i + 1] = tags[i].value;
         list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, tags[i].key).data,
                                      (char *)arena_copy(rq->arena, tags[i].value).data};
-    struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list,
+    }
+    return check_texts(rq, stream, texts, 2 * count, "add tags to") ? list : NULL;
+}
+
+struct topic_tag *tags_of_new(struct kinesis_request *rq, struct bytes stream,
+                              const struct kinesis_pair *tags, uint32_t count)
+{
+    struct topic_tag *list = added(rq, stream, tags, count);
+    return list != NULL && check_count(rq, stream, (int32_t)count) ? list : NULL;
+}
+
+bool tags_find(struct kinesis_request *rq, struct bytes resource_arn, struct consumer_ref *ret)
+{
+    struct arn arn;
+    if (arn_parse(resource_arn, &arn) == ERR_OK && !bytes_is_null(arn.consumer))
+        return consumer_find(rq, BYTES_NULL, BYTES_NULL, resource_arn, ret);
+    *ret = (struct consumer_ref){.topic = stream_find(rq, BYTES_NULL, resource_arn)};
+    return ret->topic != NULL;
+}
+
+static void start(struct kinesis_request *rq, const struct consumer_ref *of,
+                  const struct topic_tag *list, uint32_t count)
+{
+    struct control change = {.kind = CONTROL_TAGS, .id = of->topic->id, .tags = list,
                              .tag_count = (int32_t)count};
+    if (of->consumer != NULL)
+        change.consumer = arena_copy(rq->arena, bytes_str(of->consumer->name));
     change_start(rq, &change, change_reply_empty);
 }
 
-void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct bytes *keys,
-                 uint32_t count)
+void tags_add(struct kinesis_request *rq, const struct consumer_ref *of,
+              const struct kinesis_pair *tags, uint32_t count)
+{
+    struct bytes stream = topic_name(of->topic);
+    struct topic_tag *list = added(rq, stream, tags, count);
+    if (list != NULL && check_count(rq, stream, count_after(of, tags, count)))
+        start(rq, of, list, count);
+}
+
+void tags_remove(struct kinesis_request *rq, const struct consumer_ref *of,
+                 const struct bytes *keys, uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
     if (list == NULL) {
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
-    if (!check_texts(rq, topic_name(t), keys, count, "remove tags from")) return;
+    if (!check_texts(rq, topic_name(of->topic), keys, count, "remove tags from")) return;
     for (uint32_t i = 0; i < count; i++)
         list[i] = (struct topic_tag){(char *)arena_copy(rq->arena, keys[i]).data, NULL};
-    struct control change = {.kind = CONTROL_TAGS, .id = t->id, .tags = list,
-                             .tag_count = (int32_t)count};
-    change_start(rq, &change, change_reply_empty);
+    start(rq, of, list, count);
 }
 
-struct kinesis_tag *tags_list(struct arena *arena, const struct topic *t, struct bytes after,
-                              uint32_t *ret_count)
+struct kinesis_tag *tags_list(struct arena *arena, const struct consumer_ref *of,
+                              struct bytes after, uint32_t *ret_count)
 {
-    struct kinesis_tag *list = ARENA_ARRAY(arena, struct kinesis_tag, (size_t)t->tag_count);
+    const struct topic_tag *tags;
+    int32_t tag_count = tagged(of, &tags);
+    struct kinesis_tag *list = ARENA_ARRAY(arena, struct kinesis_tag, (size_t)tag_count);
     uint32_t count = 0;
-    for (int32_t i = 0; list != NULL && i < t->tag_count; i++) {
-        struct kinesis_tag tag = {bytes_str(t->tags[i].key), bytes_str(t->tags[i].value)};
+    for (int32_t i = 0; list != NULL && i < tag_count; i++) {
+        struct kinesis_tag tag = {bytes_str(tags[i].key), bytes_str(tags[i].value)};
         if (!bytes_is_null(after) && bytes_compare(tag.key, after) <= 0) continue;
         uint32_t at = count++;
         for (; at > 0 && bytes_compare(tag.key, list[at - 1].key) < 0; at--)

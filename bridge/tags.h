@@ -1,22 +1,26 @@
-/* Tags of a stream: AddTagsToStream / TagResource and their kin are the same change with another
- * way to name the stream. */
+/* Tags of a stream or of one of its consumers: AddTagsToStream / TagResource and their kin are the
+ * same change with another way to name what is tagged. */
 #ifndef BRIDGE_TAGS_H
 #define BRIDGE_TAGS_H
 
-#include "bridge/request.h"
-#include "storage/topic.h"
+#include "bridge/consumer.h"
 
-/* Each answers the request. t: borrowed. */
-void tags_add(struct kinesis_request *rq, const struct topic *t, const struct kinesis_pair *tags,
-              uint32_t count);
-void tags_remove(struct kinesis_request *rq, const struct topic *t, const struct bytes *keys,
-                 uint32_t count);
-/* Tags that a new stream of this name comes with. False: answered. */
-bool tags_check_new(struct kinesis_request *rq, struct bytes stream,
-                    const struct kinesis_pair *tags, uint32_t count);
+/* What a ResourceARN names: a consumer, or with ret->consumer NULL the stream itself. False:
+ * answered. On success the caller drops ret->topic. */
+bool tags_find(struct kinesis_request *rq, struct bytes resource_arn, struct consumer_ref *ret);
+
+/* Each answers the request. of: borrowed. */
+void tags_add(struct kinesis_request *rq, const struct consumer_ref *of,
+              const struct kinesis_pair *tags, uint32_t count);
+void tags_remove(struct kinesis_request *rq, const struct consumer_ref *of,
+                 const struct bytes *keys, uint32_t count);
+/* Tags that a new stream, or a new consumer of this stream, comes with; a list for the change in
+ * the arena. NULL: answered. */
+struct topic_tag *tags_of_new(struct kinesis_request *rq, struct bytes stream,
+                              const struct kinesis_pair *tags, uint32_t count);
 
 /* Tags ordered by key, those after `after` (null: all), in the arena; NULL when it is full. */
-struct kinesis_tag *tags_list(struct arena *arena, const struct topic *t, struct bytes after,
-                              uint32_t *ret_count);
+struct kinesis_tag *tags_list(struct arena *arena, const struct consumer_ref *of,
+                              struct bytes after, uint32_t *ret_count);
 
 #endif

@@ -46,12 +46,14 @@ struct control {
     bool account_limits;        /* the Kinesis door asks: shard_limit of the store holds */
     const struct config_change *configs;    /* CREATE_TOPIC, ALTER_CONFIG */
     int32_t config_count;
-    const struct topic_tag *tags;           /* TAGS, CREATE_TOPIC; value NULL: remove */
+    const struct topic_tag *tags;           /* TAGS, CREATE_TOPIC, ADD_CONSUMER; value NULL:
+                                               remove */
     int32_t tag_count;
     int32_t shard;              /* SPLIT, MERGE: the shard to split, or the lower one */
     int32_t adjacent_shard;     /* MERGE */
     u128 hash_first;            /* SPLIT: NewStartingHashKey */
-    struct bytes consumer;      /* ADD_CONSUMER, REMOVE_CONSUMER */
+    struct bytes consumer;      /* ADD_CONSUMER, REMOVE_CONSUMER; TAGS: of this one, null: the
+                                   stream's */
     int64_t offset;             /* DELETE_RECORDS: new log start; -1: the high watermark */
     struct loop *home;          /* NULL: done() runs on the controller (tests) */
     void (*done)(struct control *c);

@@ -3,28 +3,40 @@
 #include "storage/controller.h"
 #include "base/check.h"
 
+static struct stream_consumer *find_consumer(const struct topic *t, struct bytes name)
+{
+    for (int32_t i = 0; i < t->consumer_count; i++)
+        if (bytes_equal_str(name, t->consumers[i].name)) return &t->consumers[i];
+    return NULL;
+}
+
+/* consumer NULL: the stream's own tags. */
+static enum err set_tags(struct control *c, struct topic *draft, struct stream_consumer *consumer)
+{
+    for (int32_t i = 0; i < c->tag_count; i++) {
+        struct bytes key = bytes_str(c->tags[i].key), value = bytes_str(c->tags[i].value);
+        if (consumer != NULL) draft_set_consumer_tag(consumer, key, value);
+        else draft_set_tag(draft, key, value);
+        if ((consumer != NULL ? consumer->tag_count : draft->tag_count) > TOPIC_TAGS_MAX)
+            return control_fail(c, ERR_INVALID_ARGUMENT, "A %s has at most %d tags.",
+                                consumer != NULL ? "consumer" : "stream", TOPIC_TAGS_MAX);
+    }
+    return ERR_OK;
+}
+
 enum err control_tags(struct controller *k, struct control *c)
 {
     CLEANUP(topic_unrefp) struct topic *old = NULL;
     TRY(control_topic(k, c, &old));
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
-    for (int32_t i = 0; i < c->tag_count; i++) {
-        draft_set_tag(draft, bytes_str(c->tags[i].key), bytes_str(c->tags[i].value));
-        if (draft->tag_count > TOPIC_TAGS_MAX)
-            return control_fail(c, ERR_INVALID_ARGUMENT, "A stream has at most %d tags.",
-                                TOPIC_TAGS_MAX);
-    }
+    bool of_consumer = !bytes_is_null(c->consumer);
+    struct stream_consumer *consumer = of_consumer ? find_consumer(draft, c->consumer) : NULL;
+    if (of_consumer && consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
+    TRY(set_tags(c, draft, consumer));
     draft_finish(draft);
     TRY(control_commit(k, old, draft, NULL));
     c->topic = TAKE(draft);
     return ERR_OK;
-}
-
-static const struct stream_consumer *find_consumer(const struct topic *t, struct bytes name)
-{
-    for (int32_t i = 0; i < t->consumer_count; i++)
-        if (bytes_equal_str(name, t->consumers[i].name)) return &t->consumers[i];
-    return NULL;
 }
 
 enum err control_add_consumer(struct controller *k, struct control *c)
@@ -37,7 +49,7 @@ enum err control_add_consumer(struct controller *k, struct control *c)
                             TOPIC_CONSUMERS_MAX);
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
     int64_t created_ms = clock_wall_ms();
-    draft_add_consumer(draft, c->consumer, created_ms);
+    TRY(set_tags(c, draft, draft_add_consumer(draft, c->consumer, created_ms)));
     draft_finish(draft);
     TRY(control_commit(k, old, draft, NULL));
     c->result = created_ms;

@@ -38,6 +38,13 @@ struct topic *draft_new(const struct uuid *id, struct bytes name)
     return t;
 }
 
+static void copy_consumer(struct topic *t, const struct stream_consumer *from)
+{
+    struct stream_consumer *c = draft_add_consumer(t, bytes_str(from->name), from->created_ms);
+    for (int32_t i = 0; i < from->tag_count; i++)
+        draft_set_consumer_tag(c, bytes_str(from->tags[i].key), bytes_str(from->tags[i].value));
+}
+
 struct topic *draft_copy(const struct topic *from)
 {
     struct topic *t = draft_new(&from->id, topic_name(from));
@@ -58,8 +65,7 @@ struct topic *draft_copy(const struct topic *from)
         draft_set_setting(t, bytes_str(from->settings[i].name), bytes_str(from->settings[i].value));
     for (int32_t i = 0; i < from->tag_count; i++)
         draft_set_tag(t, bytes_str(from->tags[i].key), bytes_str(from->tags[i].value));
-    for (int32_t i = 0; i < from->consumer_count; i++)
-        draft_add_consumer(t, bytes_str(from->consumers[i].name), from->consumers[i].created_ms);
+    for (int32_t i = 0; i < from->consumer_count; i++) copy_consumer(t, &from->consumers[i]);
     return t;
 }
 
@@ -158,18 +164,24 @@ void draft_set_tag(struct topic *t, struct bytes key, struct bytes value)
     t->tags = (void *)set_pair((void *)t->tags, &t->tag_count, key, value);
 }
 
-void draft_add_consumer(struct topic *t, struct bytes name, int64_t created_ms)
+struct stream_consumer *draft_add_consumer(struct topic *t, struct bytes name, int64_t created_ms)
 {
     t->consumers = mem_grow(t->consumers, (size_t)(t->consumer_count + 1) * sizeof *t->consumers);
-    t->consumers[t->consumer_count++] =
-        (struct stream_consumer){.name = text(name), .created_ms = created_ms};
+    struct stream_consumer *c = &t->consumers[t->consumer_count++];
+    *c = (struct stream_consumer){.name = text(name), .created_ms = created_ms};
+    return c;
+}
+
+void draft_set_consumer_tag(struct stream_consumer *c, struct bytes key, struct bytes value)
+{
+    c->tags = (void *)set_pair((void *)c->tags, &c->tag_count, key, value);
 }
 
 bool draft_remove_consumer(struct topic *t, struct bytes name)
 {
     for (int32_t i = 0; i < t->consumer_count; i++) {
         if (!bytes_equal_str(name, t->consumers[i].name)) continue;
-        mem_free(t->consumers[i].name);
+        stream_consumer_done(&t->consumers[i]);
         t->consumers[i] = t->consumers[--t->consumer_count];
         return true;
     }

@@ -28,9 +28,10 @@ int32_t draft_expire_shards(struct topic *t, const int64_t *log_starts, int64_t 
 /* Sets, replaces or (value null) removes. */
 void draft_set_setting(struct topic *t, struct bytes name, struct bytes value);
 void draft_set_tag(struct topic *t, struct bytes key, struct bytes value);
-void draft_add_consumer(struct topic *t, struct bytes name, int64_t created_ms);
+/* Returns it, up to the next change of the list. */
+struct stream_consumer *draft_add_consumer(struct topic *t, struct bytes name, int64_t created_ms);
+void draft_set_consumer_tag(struct stream_consumer *c, struct bytes key, struct bytes value);
 bool draft_remove_consumer(struct topic *t, struct bytes name);    /* false: there is none */
-
 /* Works out what the look-ups need. To be called again after later changes of the draft. */
 void draft_finish(struct topic *t);
 

@@ -176,7 +176,7 @@ enum err producer_read(struct bytes *rest, struct producer_entry *ret);
  *
  * key:      0 16  topic id
  * value:    0  1  TOPIC_RECORD_VERSION
- *           1  1  1: on demand, 2: internal
+ *           1  1  1: on demand, 2: internal, 4: consumers come with tags
  *           2 16  topic id
  *          18  8  version: the catalog version that made this value
  *          26  8  created, ms since 1970
@@ -197,7 +197,7 @@ enum err producer_read(struct bytes *rest, struct producer_entry *ret);
  *                72  8  closed, ms, 0 while open
  *   setting       name, value
  *   tag           key, value
- *   consumer      name, then 8: created, ms
+ *   consumer      name, then 8: created, ms; with flag 4 a list of its tags, as above
  *
  * KV_META "cluster_id"   22  text, made at first start
  *         "catalog"       0  8  catalog version: of the latest change

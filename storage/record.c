@@ -6,7 +6,12 @@
 #include "storage/keys.h"
 #include "base/check.h"
 
-enum { FLAG_ON_DEMAND = 1, FLAG_INTERNAL = 2, FLAGS_KNOWN = 3 };
+enum {
+    FLAG_ON_DEMAND = 1,
+    FLAG_INTERNAL = 2,
+    FLAG_CONSUMER_TAGS = 4,     /* only when there are some, so that other records stay as they were */
+    FLAGS_KNOWN = 7
+};
 
 static void write_u128(struct writer *w, u128 v)
 {
@@ -40,10 +45,28 @@ static void write_text(struct writer *w, const char *text)
     writer_bytes_raw(w, bytes_str(text));
 }
 
+static void write_tags(const struct topic_tag *tags, int32_t count, struct writer *w)
+{
+    writer_i32(w, count);
+    for (int32_t i = 0; i < count; i++) {
+        write_text(w, tags[i].key);
+        write_text(w, tags[i].value);
+    }
+}
+
+static int flags_of(const struct topic *t)
+{
+    int flags = (t->on_demand ? FLAG_ON_DEMAND : 0) | (t->internal ? FLAG_INTERNAL : 0);
+    for (int32_t i = 0; i < t->consumer_count; i++)
+        if (t->consumers[i].tag_count > 0) flags |= FLAG_CONSUMER_TAGS;
+    return flags;
+}
+
 void topic_record_write(const struct topic *t, struct writer *w)
 {
+    int flags = flags_of(t);
     writer_i8(w, TOPIC_RECORD_VERSION);
-    writer_i8(w, (int8_t)((t->on_demand ? FLAG_ON_DEMAND : 0) | (t->internal ? FLAG_INTERNAL : 0)));
+    writer_i8(w, (int8_t)flags);
     writer_raw(w, &t->id, sizeof t->id);
     writer_i64(w, (int64_t)t->version);
     writer_i64(w, t->created_ms);
@@ -61,15 +84,13 @@ void topic_record_write(const struct topic *t, struct writer *w)
         write_text(w, t->settings[i].name);
         write_text(w, t->settings[i].value);
     }
-    writer_i32(w, t->tag_count);
-    for (int32_t i = 0; i < t->tag_count; i++) {
-        write_text(w, t->tags[i].key);
-        write_text(w, t->tags[i].value);
-    }
+    write_tags(t->tags, t->tag_count, w);
     writer_i32(w, t->consumer_count);
     for (int32_t i = 0; i < t->consumer_count; i++) {
-        write_text(w, t->consumers[i].name);
-        writer_i64(w, t->consumers[i].created_ms);
+        const struct stream_consumer *c = &t->consumers[i];
+        write_text(w, c->name);
+        writer_i64(w, c->created_ms);
+        if (flags & FLAG_CONSUMER_TAGS) write_tags(c->tags, c->tag_count, w);
     }
 }
 
@@ -98,7 +119,17 @@ static void read_shard(struct cursor *c, struct topic *t)
     if (c->err == ERR_OK) *draft_add_shard(t) = s;
 }
 
-static void read_lists(struct cursor *c, struct topic *t)
+static void read_consumer(struct cursor *c, struct topic *t, bool tags)
+{
+    struct bytes name = read_text(c);
+    struct stream_consumer *consumer = draft_add_consumer(t, name, cursor_i64(c));
+    for (int32_t n = tags ? cursor_count(c, false, 2 * 4) : 0; n > 0 && c->err == ERR_OK; n--) {
+        struct bytes key = read_text(c);
+        draft_set_consumer_tag(consumer, key, read_text(c));
+    }
+}
+
+static void read_lists(struct cursor *c, struct topic *t, bool consumer_tags)
 {
     for (int32_t n = cursor_count(c, false, TOPIC_PARTITION_BYTES); n > 0; n--) {
         int32_t p = draft_add_partition(t, (uint64_t)cursor_i64(c));
@@ -114,10 +145,8 @@ static void read_lists(struct cursor *c, struct topic *t)
         struct bytes key = read_text(c);
         draft_set_tag(t, key, read_text(c));
     }
-    for (int32_t n = cursor_count(c, false, 4 + 8); n > 0 && c->err == ERR_OK; n--) {
-        struct bytes name = read_text(c);
-        draft_add_consumer(t, name, cursor_i64(c));
-    }
+    for (int32_t n = cursor_count(c, false, 4 + 8); n > 0 && c->err == ERR_OK; n--)
+        read_consumer(c, t, consumer_tags);
 }
 
 enum err topic_record_read(struct bytes value, struct topic **ret)
@@ -138,7 +167,7 @@ enum err topic_record_read(struct bytes value, struct topic **ret)
     t->created_ms = created_ms;
     t->on_demand = flags & FLAG_ON_DEMAND;
     t->internal = flags & FLAG_INTERNAL;
-    read_lists(&c, t);
+    read_lists(&c, t, flags & FLAG_CONSUMER_TAGS);
     t->shard_index_next = shard_index_next;     /* adding the shards counted it up */
     if (c.err != ERR_OK || c.left != 0) return ERR_FORMAT;
     *ret = TAKE(t);

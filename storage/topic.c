@@ -13,6 +13,21 @@ struct topic *topic_ref(struct topic *t)
     return t;
 }
 
+static void tags_free(struct topic_tag *tags, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        mem_free(tags[i].key);
+        mem_free(tags[i].value);
+    }
+    mem_free(tags);
+}
+
+void stream_consumer_done(struct stream_consumer *c)
+{
+    mem_free(c->name);
+    tags_free(c->tags, c->tag_count);
+}
+
 static void topic_free(struct topic *t)
 {
     for (int32_t i = 0; i < t->partition_count; i++) plog_unref(t->partitions[i].log);
@@ -20,16 +35,12 @@ static void topic_free(struct topic *t)
         mem_free(t->settings[i].name);
         mem_free(t->settings[i].value);
     }
-    for (int32_t i = 0; i < t->tag_count; i++) {
-        mem_free(t->tags[i].key);
-        mem_free(t->tags[i].value);
-    }
-    for (int32_t i = 0; i < t->consumer_count; i++) mem_free(t->consumers[i].name);
+    tags_free(t->tags, t->tag_count);
+    for (int32_t i = 0; i < t->consumer_count; i++) stream_consumer_done(&t->consumers[i]);
     mem_free(t->partitions);
     mem_free(t->shards);
     mem_free(t->open);
     mem_free(t->settings);
-    mem_free(t->tags);
     mem_free(t->consumers);
     mem_free(t->name);
     mem_free(t);

@@ -21,7 +21,7 @@ enum {
     TOPIC_NAME_BYTES_MAX = 249,      /* Kafka; a stream's is at most STREAM_NAME_BYTES_MAX */
     STREAM_NAME_BYTES_MAX = 128,
     TOPIC_PARTITIONS_MAX = 10000,
-    TOPIC_TAGS_MAX = 50,
+    TOPIC_TAGS_MAX = 50,             /* of a stream, and of each of its consumers */
     TOPIC_CONSUMERS_MAX = 20,
     STREAMS_ON_DEMAND_MAX = 50,      /* of an account, counted at the Kinesis door */
 };
@@ -83,7 +83,10 @@ struct topic_tag {
 struct stream_consumer {
     char *name;
     int64_t created_ms;         /* its second count is part of the consumer's ARN */
+    int32_t tag_count;
+    struct topic_tag *tags;
 };
+void stream_consumer_done(struct stream_consumer *c);   /* gives back what it owns */
 
 struct topic {
     atomic_uint refs;

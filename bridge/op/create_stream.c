@@ -44,18 +44,6 @@ static const char *what_is_wrong(const struct create_stream_input *in, bool on_d
     return NULL;
 }
 
-static bool copy_tags(struct kinesis_request *rq, struct control *change)
-{
-    const struct create_stream_input *in = &rq->input->create_stream;
-    struct topic_tag *tags = ARENA_ARRAY(rq->arena, struct topic_tag, in->tags_count);
-    for (uint32_t i = 0; tags != NULL && i < in->tags_count; i++)
-        tags[i] = (struct topic_tag){(char *)arena_copy(rq->arena, in->tags[i].key).data,
-                                     (char *)arena_copy(rq->arena, in->tags[i].value).data};
-    change->tags = tags;
-    change->tag_count = (int32_t)in->tags_count;
-    return tags != NULL;
-}
-
 /* What a new stream has and a new topic has not. False: the arena is full. */
 static bool set_configs(struct kinesis_request *rq, struct control *change)
 {
@@ -83,14 +71,17 @@ void kinesis_create_stream(struct kinesis_request *rq)
         kinesis_fail(rq, err, "%s", wrong);
         return;
     }
-    if (!tags_check_new(rq, in->stream_name, in->tags, in->tags_count)) return;
+    struct topic_tag *tags = tags_of_new(rq, in->stream_name, in->tags, in->tags_count);
+    if (tags == NULL) return;
     struct control change = {
         .kind = CONTROL_CREATE_TOPIC,
         .name = in->stream_name,
         .partitions = on_demand ? ON_DEMAND_SHARDS : in->shard_count,
         .on_demand = on_demand,
         .account_limits = true,
+        .tags = tags,
+        .tag_count = (int32_t)in->tags_count,
     };
-    if (copy_tags(rq, &change) && set_configs(rq, &change)) change_start(rq, &change, done);
+    if (set_configs(rq, &change)) change_start(rq, &change, done);
     else kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
 }

@@ -1,13 +1,14 @@
-#include "bridge/stream.h"
 #include "bridge/tags.h"
 #include "base/check.h"
 
 void kinesis_list_tags_for_resource(struct kinesis_request *rq)
 {
     const struct list_tags_for_resource_input *in = &rq->input->list_tags_for_resource;
-    CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->resource_arn);
-    if (t == NULL) return;
+    struct consumer_ref of;
+    if (!tags_find(rq, in->resource_arn, &of)) return;
     struct list_tags_for_resource_output out = {0};
-    out.tags = tags_list(rq->arena, t, BYTES_NULL, &out.tags_count);
-    kinesis_reply(rq, &out);
+    out.tags = tags_list(rq->arena, &of, BYTES_NULL, &out.tags_count);
+    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
+    topic_unref(of.topic);
+    kinesis_reply_encoded(rq);
 }

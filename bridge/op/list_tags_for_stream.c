@@ -8,7 +8,8 @@ void kinesis_list_tags_for_stream(struct kinesis_request *rq)
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
     struct list_tags_for_stream_output out = {0};
-    out.tags = tags_list(rq->arena, t, in->exclusive_start_tag_key, &out.tags_count);
+    out.tags = tags_list(rq->arena, &(struct consumer_ref){.topic = t},
+                         in->exclusive_start_tag_key, &out.tags_count);
     if (in->has_limit && (uint32_t)in->limit < out.tags_count) {
         out.tags_count = (uint32_t)in->limit;
         out.has_more_tags = true;

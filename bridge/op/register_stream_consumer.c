@@ -1,6 +1,7 @@
 #include "bridge/change.h"
 #include "bridge/consumer.h"
 #include "bridge/stream.h"
+#include "bridge/tags.h"
 #include "base/check.h"
 
 static void done(struct kinesis_request *rq, struct control *c)
@@ -44,7 +45,10 @@ void kinesis_register_stream_consumer(struct kinesis_request *rq)
     const struct register_stream_consumer_input *in = &rq->input->register_stream_consumer;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
     if (t == NULL || !stream_is_active(rq, t) || !may_create(rq, t)) return;
+    struct topic_tag *tags = tags_of_new(rq, topic_name(t), in->tags, in->tags_count);
+    if (tags == NULL) return;
     struct control change = {.kind = CONTROL_ADD_CONSUMER, .id = t->id,
-                             .consumer = in->consumer_name};
+                             .consumer = in->consumer_name, .tags = tags,
+                             .tag_count = (int32_t)in->tags_count};
     change_start(rq, &change, done);
 }

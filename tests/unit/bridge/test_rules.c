@@ -189,6 +189,40 @@ TEST(a_consumers_names_have_to_agree)
     bx_done(&f);
 }
 
+TEST(a_consumer_has_tags_of_its_own)
+{
+    begin(0);
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"bad\",\"Tags\":"
+                                   "{\"a;b\":\"c\"}}", 400, "Some tags contain invalid");
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\",\"Tags\":"
+                                   "{\"team\":\"blue\"}}", 200, "");
+    char arn[256], body[512];
+    snprintf(arn, sizeof arn, "%s", bx_text(c->body, "\"ConsumerARN\":\""));
+#define TAGS(operation, of, more, status, says)                                                    \
+    do {                                                                                           \
+        snprintf(body, sizeof body, "{\"ResourceARN\":\"%s\"" more "}", of);                       \
+        call(operation, body, status, says);                                                       \
+    } while (0)
+    TAGS("ListTagsForResource", arn, "", 200, "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"blue\"}]}");
+    TAGS("TagResource", arn, ",\"Tags\":{\"cost\":\"1\",\"team\":\"red\"}", 200, "");
+    TAGS("UntagResource", arn, ",\"TagKeys\":[\"cost\",\"none\"]", 200, "");
+    TAGS("ListTagsForResource", ARN "s", "", 200, "{\"Tags\":[]}");
+    char many[2048] = "{\"k0\":\"\"";
+    for (int i = 1; i < TOPIC_TAGS_MAX; i++)
+        snprintf(many + strlen(many), 16, ",\"k%d\":\"\"", i);
+    char request[4096];
+    snprintf(request, sizeof request, "{\"ResourceARN\":\"%s\",\"Tags\":%s}}", arn, many);
+    call("TagResource", request, 400, "cannot have more than 10 tags");
+    bx_restart(&f);
+    c = bx_connect(&f);
+    TAGS("ListTagsForResource", arn, "", 200, "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"red\"}]}");
+    TAGS("ListTagsForResource", ARN "s/consumer/c:1", "", 400, "ResourceNotFoundException");
+    call("DeregisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 200, "");
+    TAGS("TagResource", arn, ",\"Tags\":{\"a\":\"b\"}", 400, "ResourceNotFoundException");
+    bx_done(&f);
+}
+
 TEST(a_page_of_consumers_goes_on_in_its_own_stream_alone)
 {
     begin(0);
@@ -316,6 +350,7 @@ TESTS(RUN(a_new_stream_is_refused_for_what_does_not_go_together),
       RUN(the_shards_of_an_on_demand_stream_are_its_own),
       RUN(an_account_has_fifty_on_demand_streams), RUN(a_dry_run_finds_out_and_does_nothing),
       RUN(the_size_of_a_record_is_the_streams_own), RUN(a_consumers_names_have_to_agree),
+      RUN(a_consumer_has_tags_of_its_own),
       RUN(a_page_of_consumers_goes_on_in_its_own_stream_alone),
       RUN(what_is_on_its_way_has_to_be_waited_for),
       RUN(every_moment_has_shards_for_all_hash_keys),

@@ -86,6 +86,37 @@ TEST(a_record_reads_back_as_it_was)
     writer_done(&w);
 }
 
+TEST(tags_of_consumers_read_back_and_cost_nothing_without)
+{
+    struct writer plain, w;
+    write_sample(&plain);
+    struct topic *t = sample(), *read = NULL;
+    draft_set_consumer_tag(draft_add_consumer(t, BYTES_LIT("tagged"), 1700000002000),
+                           BYTES_LIT("team"), BYTES_LIT("blue"));
+    writer_init(&w, 1 << 16);
+    topic_record_write(t, &w);
+    EXPECT_EQ(plain.data[1] & 4, 0);
+    EXPECT_EQ(w.data[1] & 4, 4);
+    /* Two counts and the consumer: name, time, key, value. */
+    EXPECT_EQ(w.len, plain.len + 4 + 4 + 4 + 6 + 8 + 4 + 4 + 4 + 4);
+    for (size_t len = 0; len < w.len; len++)
+        EXPECT_ERR(topic_record_read(bytes_of(w.data, len), &read), ERR_FORMAT);
+    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), &read));
+    EXPECT_EQ(read->consumer_count, 2);
+    EXPECT_EQ(read->consumers[0].tag_count, 0);
+    EXPECT_EQ(read->consumers[1].tag_count, 1);
+    EXPECT_STR(read->consumers[1].tags[0].key, "team");
+    EXPECT_STR(read->consumers[1].tags[0].value, "blue");
+    struct topic *copy = draft_copy(read);
+    EXPECT_STR(copy->consumers[1].tags[0].value, "blue");
+    EXPECT(draft_remove_consumer(copy, BYTES_LIT("tagged")));
+    topic_unref(copy);
+    topic_unref(read);
+    topic_unref(t);
+    writer_done(&w);
+    writer_done(&plain);
+}
+
 TEST(a_record_cut_anywhere_or_with_more_behind_it_is_refused)
 {
     struct writer w;
@@ -107,9 +138,9 @@ TEST(a_newer_record_or_an_unknown_flag_is_refused)
     w.data[0] = TOPIC_RECORD_VERSION + 1;
     EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), &t), ERR_FORMAT);
     w.data[0] = TOPIC_RECORD_VERSION;
-    w.data[1] |= 4;
+    w.data[1] |= 8;
     EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), &t), ERR_FORMAT);
-    w.data[1] &= 3;
+    w.data[1] &= 7;
     w.data[38] = '\0';          /* a NUL inside the name */
     w.data[42] = '\0';
     EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), &t), ERR_FORMAT);
@@ -186,6 +217,7 @@ TEST(offset_values_are_as_documented)
 }
 
 TESTS(RUN(the_record_is_the_golden_one), RUN(a_record_reads_back_as_it_was),
+      RUN(tags_of_consumers_read_back_and_cost_nothing_without),
       RUN(a_record_cut_anywhere_or_with_more_behind_it_is_refused),
       RUN(a_newer_record_or_an_unknown_flag_is_refused),
       RUN(the_last_shard_index_of_all_is_read), RUN(no_byte_turned_over_crashes_the_reader), RUN(offset_keys_keep_groups_together),
