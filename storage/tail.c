@@ -6,6 +6,7 @@
 
 enum {
     TAIL_CAP_MIN = 8,
+    TAIL_CAP_SPARE = 4,         /* a ring with fewer entries than 1 / this of its room shrinks */
     TAIL_PART_MIN = 4,          /* smaller parts of a slab than 1 / this are copied out */
 };
 
@@ -43,17 +44,30 @@ void tail_done(struct tail *t)
     tail_init(t);
 }
 
-static void grow(struct tail *t, uint32_t count)
+/* Moves the ring into one of cap entries, which has room for it. */
+static void resize(struct tail *t, uint32_t cap)
 {
-    uint32_t cap = t->cap ? t->cap : TAIL_CAP_MIN;
-    while (cap < t->count + count) cap *= 2;
-    if (cap == t->cap) return;
     struct tail_entry *entries = NEW_ARRAY(struct tail_entry, cap);
     for (uint32_t i = 0; i < t->count; i++) entries[i] = *entry_at(t, i);
     mem_free(t->entries);
     t->entries = entries;
     t->cap = cap;
     t->first = 0;
+}
+
+static void grow(struct tail *t, uint32_t count)
+{
+    uint32_t cap = t->cap ? t->cap : TAIL_CAP_MIN;
+    while (cap < t->count + count) cap *= 2;
+    if (cap != t->cap) resize(t, cap);
+}
+
+/* A ring is mostly in use, or short: entries are charged for, the room between them is not. */
+static void give_back(struct tail *t)
+{
+    uint32_t cap = t->cap;
+    while (cap > TAIL_CAP_MIN && t->count <= cap / TAIL_CAP_SPARE) cap /= 2;
+    if (cap != t->cap) resize(t, cap);
 }
 
 void tail_push(struct tail *t, const struct batch_view *views, uint32_t count)
@@ -78,6 +92,7 @@ size_t tail_shrink(struct tail *t, size_t keep_bytes, size_t want_bytes)
     size_t bytes = 0;
     while (t->count > 0 && t->pinned_bytes > keep_bytes && bytes < want_bytes)
         bytes += drop_oldest(t);
+    give_back(t);
     return bytes;
 }
 
@@ -85,6 +100,7 @@ size_t tail_trim(struct tail *t, int64_t log_start)
 {
     size_t bytes = 0;
     while (t->count > 0 && tail_at(t, 0)->last_offset < log_start) bytes += drop_oldest(t);
+    give_back(t);
     return bytes;
 }
 
