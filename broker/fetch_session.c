@@ -109,7 +109,7 @@ static uint64_t key_hash(const struct fetch_item *item)
 
 static bool same_key(const struct fetch_item *a, const struct fetch_item *b)
 {
-    return a->want.partition == b->want.partition && bytes_equal(a->topic, b->topic) &&
+    return !a->forgotten && a->want.partition == b->want.partition && bytes_equal(a->topic, b->topic) &&
            uuid_equal(&a->topic_id, &b->topic_id);
 }
 
@@ -156,21 +156,21 @@ static bool session_want(struct fetch_session *f, const struct fetch_item *item)
     return true;
 }
 
-/* Marks only: partition -1 matches no key, so the table stays whole until session_pack(). */
+/* Marks only: what is forgotten matches no key, so the table stays whole until session_pack(). */
 static void session_forget(struct fetch_session *f, const struct fetch_item *key)
 {
-    int32_t index = f->slots && key->want.partition >= 0 ? *slot_of(f, key) - 1 : -1;
+    int32_t index = f->slots ? *slot_of(f, key) - 1 : -1;
     if (index < 0) return;
     mem_free((void *)f->items[index].topic.data);
     f->items[index].topic = BYTES_NULL;
-    f->items[index].want.partition = -1;
+    f->items[index].forgotten = true;
 }
 
 static void session_pack(struct fetch_session *f)
 {
     int32_t kept = 0;
     for (int32_t i = 0; i < f->count; i++)
-        if (f->items[i].want.partition >= 0) f->items[kept++] = f->items[i];
+        if (!f->items[i].forgotten) f->items[kept++] = f->items[i];
     f->count = kept;
     index_all(f);
 }
@@ -211,6 +211,13 @@ static enum err plan_full(int16_t version, const struct fetch_request *request,
 static bool session_update(struct fetch_session *f, int16_t version,
                            const struct fetch_request *request)
 {
+    for (int32_t t = 0; t < request->topics_count; t++) {
+        const struct fetch_request_topic *topic = &request->topics[t];
+        for (int32_t p = 0; p < topic->partitions_count; p++) {
+            struct fetch_item item = item_of(version, topic, &topic->partitions[p]);
+            if (!session_want(f, &item)) return false;
+        }
+    }
     for (int32_t t = 0; t < request->forgotten_topics_data_count; t++) {
         const struct fetch_request_forgotten_topic *gone = &request->forgotten_topics_data[t];
         for (int32_t p = 0; p < gone->partitions_count; p++) {
@@ -221,13 +228,6 @@ static bool session_update(struct fetch_session *f, int16_t version,
         }
     }
     if (request->forgotten_topics_data_count > 0) session_pack(f);
-    for (int32_t t = 0; t < request->topics_count; t++) {
-        const struct fetch_request_topic *topic = &request->topics[t];
-        for (int32_t p = 0; p < topic->partitions_count; p++) {
-            struct fetch_item item = item_of(version, topic, &topic->partitions[p]);
-            if (item.want.partition >= 0 && !session_want(f, &item)) return false;
-        }
-    }
     return true;
 }
 
@@ -247,6 +247,11 @@ static enum err plan_incremental(struct fetch_sessions *s, int16_t version,
         session_free(s, f);
         return ERR_FETCH_SESSION_ID_NOT_FOUND;      /* outgrown: the client starts a full fetch */
     }
+    if (f->count == 0) {
+        session_free(s, f);
+        *ret = (struct fetch_plan){.session_id = FETCH_SESSION_NONE};
+        return ERR_OK;
+    }
     f->epoch = epoch_after(f->epoch);
     unlink_session(s, f);
     link_newest(s, f);
@@ -260,17 +265,20 @@ enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
                              const struct fetch_request *request, struct arena *arena,
                              struct fetch_plan *ret)
 {
-    if (request->session_epoch > FETCH_EPOCH_INITIAL)
+    int32_t epoch = request->session_epoch;
+    if (epoch != FETCH_EPOCH_INITIAL && epoch != FETCH_EPOCH_FINAL)
         return plan_incremental(s, version, request, ret);
     /* A full fetch; whatever session it names ends. */
     struct fetch_session *old = request->session_id ? find(s, request->session_id) : NULL;
     if (old != NULL) session_free(s, old);
     TRY(plan_full(version, request, arena, ret));
-    bool wanted = request->session_epoch == FETCH_EPOCH_INITIAL && version >= 7 && s->max > 0 &&
-                  ret->item_count > 0 && ret->item_count <= FETCH_SESSION_PARTITIONS_MAX;
+    bool wanted = epoch == FETCH_EPOCH_INITIAL && version >= 7 && s->max > 0 &&
+                  ret->item_count <= FETCH_SESSION_PARTITIONS_MAX;
     if (!wanted) return ERR_OK;
     struct fetch_session *f = session_new(s, version >= 13);
-    session_update(f, version, request);
+    struct fetch_request all = *request;
+    all.forgotten_topics_data_count = 0;    /* means nothing in a full fetch */
+    session_update(f, version, &all);
     f->epoch = 1;
     *ret = (struct fetch_plan){
         .items = f->items, .item_count = f->count, .session_id = f->id, .session_epoch = f->epoch};

@@ -30,6 +30,7 @@ struct fetch_item {
     int64_t told_high_watermark;
     int64_t told_log_start;
     bool told_once;
+    bool forgotten;                 /* while a request is being applied */
 };
 
 struct fetch_session;
@@ -47,7 +48,8 @@ struct fetch_plan {
     int32_t session_epoch;          /* what the client's next request will carry */
     bool incremental;               /* answer only what fetch_item_is_news() */
 };
-/* Applies a request's session part. A session's items are valid until the next
+/* Applies a request's session part: what it adds, then what it forgets. A session of which nothing
+ * is left ends. A session's items are valid until the next
  * call; fetch_sessions_refresh() makes them valid again.
  * Errors: ERR_FETCH_SESSION_ID_NOT_FOUND; ERR_INVALID_FETCH_SESSION_EPOCH;
  * ERR_FETCH_SESSION_TOPIC_ID_ERROR; ERR_TOO_LARGE - the arena is too small. The request is answered

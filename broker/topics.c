@@ -14,7 +14,7 @@ enum err topic_find(struct store *s, struct bytes name, const struct uuid *id, s
 enum err topic_check_partition(const struct topic *t, int32_t partition, int32_t epoch)
 {
     if (partition < 0 || partition >= t->partition_count) return ERR_UNKNOWN_TOPIC_OR_PARTITION;
-    if (epoch < 0) return ERR_OK;
+    if (epoch == -1) return ERR_OK;
     if (epoch > LEADER_EPOCH) return ERR_UNKNOWN_LEADER_EPOCH;
     if (epoch < LEADER_EPOCH) return ERR_FENCED_LEADER_EPOCH;
     return ERR_OK;

@@ -53,7 +53,10 @@ struct row {
 /* clang-format off: one row a config */
 #define NO_EFFECT " Kept and shown; without effect here: "
 #define NUMBER(name, type, def, broker, low, high, field, doc)                                     \
-    {{name, TYPE_##type, def, broker, doc}, FIELD_##field, low, high, NULL}
+    {{name, TYPE_##type, def, broker, doc, false}, FIELD_##field, low, high, NULL}
+/* Its broker config is derived from another one (log.roll.ms from log.roll.hours). */
+#define DERIVED(name, def, broker, low, field, doc)                                                \
+    {{name, TYPE_LONG, def, broker, doc, true}, FIELD_##field, low, INT64_MAX, NULL}
 #define LONG(name, def, broker, low, field, doc)                                                   \
     NUMBER(name, LONG, def, broker, low, INT64_MAX, field, doc)
 #define INT(name, def, broker, low, field, doc)                                                    \
@@ -61,7 +64,7 @@ struct row {
 #define RATIO(name, def, broker, doc)            NUMBER(name, DOUBLE, def, broker, 0, 1, NONE, doc)
 #define BOOLEAN(name, def, broker, doc)          NUMBER(name, BOOLEAN, def, broker, 0, 0, NONE, doc)
 #define WORDS(name, type, def, broker, values, field, doc)                                         \
-    {{name, TYPE_##type, def, broker, doc}, FIELD_##field, 0, 0, values}
+    {{name, TYPE_##type, def, broker, doc, false}, FIELD_##field, 0, 0, values}
 
 static const struct row rows[] = {
     WORDS("cleanup.policy", LIST, "delete", "log.cleanup.policy", "compact, delete", CLEANUP,
@@ -96,7 +99,7 @@ static const struct row rows[] = {
     LONG("flush.messages", "9223372036854775807", "log.flush.interval.messages", 1, FLUSH_MESSAGES,
          "A power cut loses fewer acknowledged records than this; 1 syncs before each "
          "acknowledgement."),
-    LONG("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0, FLUSH_MS,
+    DERIVED("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0, FLUSH_MS,
          "Longest time in ms that an acknowledged record waits for its sync to disk."),
     WORDS("follower.replication.throttled.replicas", LIST, "", NULL, NULL, NONE,
           "Replicas whose catching up is throttled." NO_EFFECT "there is one replica."),
@@ -138,15 +141,15 @@ static const struct row rows[] = {
             "Tiered storage; true is refused: there is none."),
     LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN, RETENTION_BYTES,
          "Bytes that a partition keeps; negative: no limit by size."),
-    LONG("retention.ms", "604800000", "log.retention.ms", -1, RETENTION_MS,
+    DERIVED("retention.ms", "604800000", "log.retention.ms", -1, RETENTION_MS,
          "How long records are kept, by their timestamps; -1: for ever."),
     INT("segment.bytes", "1073741824", "log.segment.bytes", 1048576, NONE,
         "Size of a segment file." NO_EFFECT "retention cuts the log in smaller pieces of its own."),
     INT("segment.index.bytes", "10485760", "log.index.size.max.bytes", 4, NONE,
         "Size of a segment's index." NO_EFFECT "there are no segments."),
-    LONG("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NONE,
+    DERIVED("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NONE,
          "Random delay of a segment's end." NO_EFFECT "there are no segments."),
-    LONG("segment.ms", "604800000", "log.roll.ms", 1, NONE,
+    DERIVED("segment.ms", "604800000", "log.roll.ms", 1, NONE,
          "Age at which a segment ends." NO_EFFECT
          "retention cuts the log in smaller pieces of its own."),
     BOOLEAN("unclean.leader.election.enable", "false", "unclean.leader.election.enable",
@@ -376,6 +379,7 @@ static bool apply_one(struct topic *draft, const struct config_change *change, s
                  change->op == CONFIG_APPEND ? "APPEND" : "SUBTRACT", BYTES_ARGS(change->name));
         return false;
     }
+    if (row == NULL && change->op == CONFIG_DELETE) return true;    /* as unset as can be */
     if (row == NULL) {
         snprintf(r->text, r->cap, "Unknown topic config name: %.*s", BYTES_ARGS(change->name));
         return false;

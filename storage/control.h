@@ -84,6 +84,7 @@ struct config_spec {
     const char *broker_name;    /* the broker config that overrides the default
                                    ("log.retention.ms") */
     const char *documentation;
+    bool broker_unset;          /* it has no default of its own: Kafka derives it */
 };
 int32_t topic_config_spec_count(void);
 const struct config_spec *topic_config_spec(int32_t index);

@@ -1,13 +1,22 @@
-/* CreateTopics. Duplicates inside one request are refused by name, as ControllerApis does. */
-#include <inttypes.h>
+/* CreateTopics. A name that comes twice in one request is refused once, as ControllerApis does.
+ * What is wrong with a topic is looked for in Kafka's order: name, existence, configs, counts; so
+ * when the counts are wrong the controller still has a look at the rest. */
 #include "broker/changes.h"
 #include "broker/config_text.h"
+#include "broker/mentions.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/create_topics.h"
 #include "base/check.h"
 
+/* What is wrong with a topic's counts; ERR_OK: nothing. */
+struct fault {
+    enum err err;
+    const char *text;
+};
+
 struct create_topics {
     struct changes changes;
+    struct fault *faults;       /* one an answer */
     struct create_topics_request in;
     struct create_topics_response out;
 };
@@ -30,14 +39,22 @@ static void add_configs(struct changes *ch, const struct topic *t,
     out->configs_count = count;
 }
 
+static void set_error(struct create_topics_response_topic *out, enum err err, const char *text)
+{
+    if (err == ERR_OK) return;
+    out->error_code = err_kafka(err);
+    out->error_message = bytes_str(text);
+}
+
 static void answered(struct changes *ch, int32_t at, struct control *c)
 {
     struct create_topics *m = CONTAINER_OF(ch, struct create_topics, changes);
     struct create_topics_response_topic *out = &m->out.topics[at];
     out->error_code = err_kafka(c->err);
     out->error_message = changes_text(ch, c);
-    if (c->err != ERR_OK || c->topic == NULL) return;
-    if (!m->in.validate_only) out->topic_id = c->topic->id;
+    if (c->err == ERR_OK) set_error(out, m->faults[at].err, m->faults[at].text);
+    if (out->error_code != 0 || c->topic == NULL) return;
+    out->topic_id = c->topic->id;       /* of a trial too, as Kafka */
     out->num_partitions = c->topic->partition_count;
     out->replication_factor = 1;
     add_configs(ch, c->topic, out);
@@ -100,35 +117,59 @@ static enum err check(struct kafka_request *rq, const struct create_topics_reque
     return ERR_OK;
 }
 
-static bool is_repeated(const struct create_topics_request *in, int32_t at)
+/* Of a config that is given twice the last one counts.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err take_configs(struct create_topics *m,
+                             const struct create_topics_request_topic *in, struct control *change)
 {
-    for (int32_t i = 0; i < in->topics_count; i++)
-        if (i != at && bytes_equal(in->topics[i].name, in->topics[at].name)) return true;
-    return false;
+    struct arena *arena = m->changes.rq->arena;
+    struct config_change *configs =
+        ARENA_ARRAY(arena, struct config_change, (size_t)in->configs_count);
+    struct bytes *names = ARENA_ARRAY(arena, struct bytes, (size_t)in->configs_count);
+    if (configs == NULL || names == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < in->configs_count; i++) names[i] = in->configs[i].name;
+    struct mention *mentions;
+    TRY(mentions_find(arena, names, in->configs_count, &mentions));
+    for (int32_t i = 0; i < in->configs_count; i++)
+        configs[mentions[i].first] =
+            (struct config_change){CONFIG_SET, in->configs[i].name, in->configs[i].value};
+    for (int32_t i = 0; i < in->configs_count; i++)
+        if (mentions[i].first == i) configs[change->config_count++] = configs[i];
+    change->configs = configs;
+    return ERR_OK;
 }
 
-static enum err ask(struct create_topics *m, int32_t at)
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err ask(struct create_topics *m, const struct create_topics_request_topic *in,
+                    int32_t slot)
 {
-    const struct create_topics_request_topic *in = &m->in.topics[at];
-    struct create_topics_response_topic *out = &m->out.topics[at];
-    struct control change = {
-        .kind = CONTROL_CREATE_TOPIC, .name = in->name, .validate_only = m->in.validate_only,
-        .config_count = in->configs_count};
-    const char *text = "Duplicate topic name.";
-    enum err err = is_repeated(&m->in, at) ? ERR_INVALID_REQUEST
-                                           : check(m->changes.rq, in, &text, &change.partitions);
-    if (err != ERR_OK) {
-        out->error_code = err_kafka(err);
-        out->error_message = bytes_str(text);
-        return ERR_OK;
+    struct fault *fault = &m->faults[slot];
+    struct control change = {.kind = CONTROL_CREATE_TOPIC, .name = in->name,
+                             .validate_only = m->in.validate_only};
+    fault->err = check(m->changes.rq, in, &fault->text, &change.partitions);
+    if (fault->err != ERR_OK) {
+        change.partitions = 1;
+        change.validate_only = true;
     }
-    struct config_change *configs =
-        ARENA_ARRAY(m->changes.rq->arena, struct config_change, (size_t)in->configs_count);
-    if (configs == NULL) return ERR_TOO_LARGE;
-    for (int32_t i = 0; i < in->configs_count; i++)
-        configs[i] = (struct config_change){CONFIG_SET, in->configs[i].name, in->configs[i].value};
-    change.configs = configs;
-    return changes_ask(&m->changes, at, &change);
+    TRY(take_configs(m, in, &change));
+    return changes_ask(&m->changes, slot, &change);
+}
+
+static void one_topic(struct create_topics *m, const struct create_topics_request_topic *in,
+                      bool repeated)
+{
+    int32_t slot = m->out.topics_count++;
+    struct create_topics_response_topic *out = &m->out.topics[slot];
+    *out = CREATE_TOPICS_RESPONSE_TOPIC_INIT;
+    out->name = in->name;
+    m->faults[slot] = (struct fault){0};
+    if (repeated)
+        set_error(out, ERR_INVALID_REQUEST, "Duplicate topic name.");
+    else if (bytes_equal_str(in->name, "__cluster_metadata"))
+        set_error(out, ERR_INVALID_REQUEST,
+                  "Creation of internal topic __cluster_metadata is prohibited.");
+    else if (ask(m, in, slot) != ERR_OK)
+        set_error(out, ERR_INVALID_REQUEST, err_text(ERR_TOO_LARGE));
 }
 
 enum err kafka_create_topics(struct kafka_request *rq)
@@ -136,17 +177,18 @@ enum err kafka_create_topics(struct kafka_request *rq)
     struct create_topics *m = ARENA_NEW(rq->arena, struct create_topics);
     if (m == NULL) return ERR_TOO_LARGE;
     TRY(create_topics_request_decode(&rq->body, rq->version, &m->in));
+    int32_t count = m->in.topics_count;
     m->out = CREATE_TOPICS_RESPONSE_INIT;
-    m->out.topics = ARENA_ARRAY(rq->arena, struct create_topics_response_topic,
-                                (size_t)m->in.topics_count);
-    if (m->out.topics == NULL) return ERR_TOO_LARGE;
-    m->out.topics_count = m->in.topics_count;
+    m->out.topics = ARENA_ARRAY(rq->arena, struct create_topics_response_topic, (size_t)count);
+    m->faults = ARENA_ARRAY(rq->arena, struct fault, (size_t)count);
+    struct bytes *names = ARENA_ARRAY(rq->arena, struct bytes, (size_t)count);
+    if (m->out.topics == NULL || m->faults == NULL || names == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++) names[i] = m->in.topics[i].name;
+    struct mention *mentions;
+    TRY(mentions_find(rq->arena, names, count, &mentions));
     changes_begin(&m->changes, rq, answered, finished);
-    for (int32_t i = 0; i < m->in.topics_count; i++) {
-        m->out.topics[i] = CREATE_TOPICS_RESPONSE_TOPIC_INIT;
-        m->out.topics[i].name = m->in.topics[i].name;
-        if (ask(m, i) != ERR_OK) m->out.topics[i].error_code = err_kafka(ERR_INVALID_REQUEST);
-    }
+    for (int32_t i = 0; i < count; i++)
+        if (mentions[i].first == i) one_topic(m, &m->in.topics[i], mentions[i].repeated);
     changes_end(&m->changes);
     return ERR_OK;
 }

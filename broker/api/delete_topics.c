@@ -1,4 +1,7 @@
+/* DeleteTopics. A topic that one request names twice, by name, by id or by both, is refused once
+ * and stays, as ControllerApis does. */
 #include "broker/changes.h"
+#include "broker/mentions.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/delete_topics.h"
 #include "base/check.h"
@@ -37,45 +40,82 @@ static enum err one_list(struct delete_topics *m, struct arena *arena)
     return ERR_OK;
 }
 
-static bool is_repeated(const struct delete_topics_request *in, int32_t at)
+static void set_error(struct delete_topics_response_topic *out, enum err err, const char *text)
 {
-    const struct delete_topics_request_topic *a = &in->topics[at];
-    for (int32_t i = 0; i < in->topics_count; i++) {
-        const struct delete_topics_request_topic *b = &in->topics[i];
-        if (i == at) continue;
-        if (bytes_equal(a->name, b->name) &&
-            (!bytes_is_null(a->name) || uuid_equal(&a->topic_id, &b->topic_id)))
-            return true;
-    }
-    return false;
+    out->error_code = err_kafka(err);
+    out->error_message = bytes_str(text);
 }
 
-static enum err ask(struct delete_topics *m, int32_t at)
+/* NULL: names one topic in one way. */
+static const char *what_is_wrong(const struct delete_topics_request_topic *in)
 {
-    const struct delete_topics_request_topic *in = &m->in.topics[at];
-    struct delete_topics_response_topic *out = &m->out.responses[at];
-    bool by_id = bytes_is_null(in->name);
     bool has_id = !uuid_is_zero(&in->topic_id);
-    const char *wrong = NULL;
-    if (is_repeated(&m->in, at)) wrong = "Duplicate topic name or id.";
-    else if (!by_id && has_id) wrong = "You may not specify both topic name and topic id.";
-    else if (by_id && !has_id) wrong = "Neither topic name nor id were specified.";
+    if (!bytes_is_null(in->name) && has_id)
+        return "You may not specify both topic name and topic id.";
+    if (bytes_is_null(in->name) && !has_id) return "Neither topic name nor id were specified.";
+    return NULL;
+}
+
+/* A name or an id as bytes; null where what_is_wrong(). Whoever sends an id's 16 bytes as a name
+ * too is told that they are the same. */
+static struct bytes key_of(const struct delete_topics_request_topic *in)
+{
+    if (what_is_wrong(in) != NULL) return BYTES_NULL;
+    return bytes_is_null(in->name) ? bytes_of(in->topic_id.bytes, sizeof in->topic_id.bytes)
+                                   : in->name;
+}
+
+/* One entry of the answer, before anything is deleted. */
+static void look_up(struct delete_topics *m, const struct delete_topics_request_topic *in,
+                    bool repeated)
+{
+    struct delete_topics_response_topic *out = &m->out.responses[m->out.responses_count++];
+    *out = DELETE_TOPICS_RESPONSE_TOPIC_INIT;
+    out->name = in->name;
+    out->topic_id = in->topic_id;
+    const char *wrong = what_is_wrong(in);
+    if (repeated) wrong = bytes_is_null(in->name) ? "Duplicate topic id." : "Duplicate topic name.";
     if (wrong != NULL) {
-        out->error_code = err_kafka(ERR_INVALID_REQUEST);
-        out->error_message = bytes_str(wrong);
-        return ERR_OK;
+        set_error(out, ERR_INVALID_REQUEST, wrong);
+        return;
     }
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     enum err err = topic_find(rq_store(m->changes.rq), in->name, &in->topic_id, &t);
     if (err != ERR_OK) {
-        out->error_code = err_kafka(err);
-        out->error_message = bytes_str(err_text(err));
-        return ERR_OK;
+        set_error(out, err, err_text(err));
+        return;
     }
     out->name = arena_copy(m->changes.rq->arena, topic_name(t));
     out->topic_id = t->id;
-    struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = t->id};
-    return changes_ask(&m->changes, at, &change);
+}
+
+/* Deletes what was found, unless a name and an id found the same.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err delete(struct delete_topics *m)
+{
+    struct arena *arena = m->changes.rq->arena;
+    int32_t count = m->out.responses_count;
+    struct bytes *ids = ARENA_ARRAY(arena, struct bytes, (size_t)count);
+    if (ids == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++)
+        ids[i] = m->out.responses[i].error_code != 0
+                     ? BYTES_NULL
+                     : bytes_of(m->out.responses[i].topic_id.bytes, sizeof(struct uuid));
+    struct mention *mentions;
+    TRY(mentions_find(arena, ids, count, &mentions));
+    m->out.responses_count = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (mentions[i].first != i) continue;
+        int32_t slot = m->out.responses_count++;
+        struct delete_topics_response_topic *out = &m->out.responses[slot];
+        *out = m->out.responses[i];
+        struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = out->topic_id};
+        if (mentions[i].repeated)
+            set_error(out, ERR_INVALID_REQUEST, "The topic is named by its name and by its id.");
+        else if (out->error_code == 0 && changes_ask(&m->changes, slot, &change) != ERR_OK)
+            set_error(out, ERR_INVALID_REQUEST, err_text(ERR_TOO_LARGE));
+    }
+    return ERR_OK;
 }
 
 enum err kafka_delete_topics(struct kafka_request *rq)
@@ -84,19 +124,18 @@ enum err kafka_delete_topics(struct kafka_request *rq)
     if (m == NULL) return ERR_TOO_LARGE;
     TRY(delete_topics_request_decode(&rq->body, rq->version, &m->in));
     TRY(one_list(m, rq->arena));
+    int32_t count = m->in.topics_count;
     m->out = DELETE_TOPICS_RESPONSE_INIT;
-    m->out.responses = ARENA_ARRAY(rq->arena, struct delete_topics_response_topic,
-                                   (size_t)m->in.topics_count);
-    if (m->out.responses == NULL) return ERR_TOO_LARGE;
-    m->out.responses_count = m->in.topics_count;
+    m->out.responses = ARENA_ARRAY(rq->arena, struct delete_topics_response_topic, (size_t)count);
+    struct bytes *keys = ARENA_ARRAY(rq->arena, struct bytes, (size_t)count);
+    if (m->out.responses == NULL || keys == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++) keys[i] = key_of(&m->in.topics[i]);
+    struct mention *mentions;
+    TRY(mentions_find(rq->arena, keys, count, &mentions));
     changes_begin(&m->changes, rq, answered, finished);
-    for (int32_t i = 0; i < m->in.topics_count; i++) {
-        struct delete_topics_response_topic *out = &m->out.responses[i];
-        *out = DELETE_TOPICS_RESPONSE_TOPIC_INIT;
-        out->name = m->in.topics[i].name;
-        out->topic_id = m->in.topics[i].topic_id;
-        if (ask(m, i) != ERR_OK) out->error_code = err_kafka(ERR_INVALID_REQUEST);
-    }
+    for (int32_t i = 0; i < count; i++)
+        if (mentions[i].first == i) look_up(m, &m->in.topics[i], mentions[i].repeated);
+    TRY(delete(m));
     changes_end(&m->changes);
     return ERR_OK;
 }

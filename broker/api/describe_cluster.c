@@ -16,7 +16,6 @@ enum err kafka_describe_cluster(struct kafka_request *rq)
     broker.host = bytes_str(advertised.host);
     broker.port = advertised.port;
     struct describe_cluster_response out = DESCRIBE_CLUSTER_RESPONSE_INIT;
-    out.endpoint_type = in.endpoint_type;
     if (in.endpoint_type == ENDPOINT_BROKERS) {
         out.cluster_id = store_cluster_id(rq_store(rq));
         out.controller_id = broker.broker_id;

@@ -24,6 +24,11 @@ static bool is_asked(const struct answer *a, struct bytes name)
     return false;
 }
 
+static struct bytes documentation(const struct answer *a, struct bytes text)
+{
+    return a->in->include_documentation ? text : BYTES_NULL;
+}
+
 static void add_synonym(struct describe_configs_response_config *c, struct bytes name,
                         struct bytes value, enum config_source source)
 {
@@ -47,7 +52,7 @@ static void add_synonyms(const struct answer *a, struct describe_configs_respons
     if (c->config_source == CONFIG_OF_TOPIC) add_synonym(c, c->name, c->value, CONFIG_OF_TOPIC);
     if (broker.source == CONFIG_OF_STATIC_BROKER)
         add_synonym(c, broker_name, broker.value, CONFIG_OF_STATIC_BROKER);
-    if (spec->broker_name != NULL)
+    if (spec->broker_name != NULL && !spec->broker_unset)
         add_synonym(c, broker_name, bytes_str(spec->default_value), CONFIG_OF_DEFAULT);
 }
 
@@ -71,7 +76,7 @@ static enum err describe_topic(const struct answer *a)
         c->value = text.value;
         c->config_source = (int8_t)text.source;
         c->config_type = spec->type;
-        if (a->in->include_documentation) c->documentation = bytes_str(spec->documentation);
+        c->documentation = documentation(a, bytes_str(spec->documentation));
         if (a->in->include_synonyms) add_synonyms(a, c, spec);
     }
     return ERR_OK;
@@ -100,7 +105,7 @@ static enum err describe_broker(const struct answer *a)
         c->read_only = true;
         c->config_source = (int8_t)all[i].source;
         c->config_type = all[i].type;
-        if (a->in->include_documentation) c->documentation = all[i].documentation;
+        c->documentation = documentation(a, all[i].documentation);
     }
     return ERR_OK;
 }

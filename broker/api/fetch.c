@@ -18,6 +18,8 @@
 #include "storage/watch.h"
 #include "base/check.h"
 
+enum { LEADERS_SINCE = 16 };        /* the answer names the leader that the client should ask */
+
 struct fetch_answer {
     struct topic *topic;            /* reference, or NULL */
     struct fetch_response_partition out;
@@ -36,6 +38,7 @@ struct fetch {
     bool any_error;
     bool gone;                      /* the client went away */
     bool ready;                     /* answer after this walk, however small */
+    bool as_replica;                /* by whom claims to follow: nobody can, here */
     int64_t deadline_ms;
     struct fetch_answer *answers;   /* one an item */
     struct watch_set sleep;         /* until a log has more */
@@ -145,6 +148,9 @@ static void settle(struct fetch *f, enum err err)
     a->out.error_code = err_kafka(err);
     if (err != ERR_OK) {
         kafka_count_error(f->rq, err);
+        /* An empty list where there was nothing to read, null where reading failed: as Kafka. */
+        bool missing = err == ERR_UNKNOWN_TOPIC_OR_PARTITION || err == ERR_UNKNOWN_TOPIC_ID;
+        a->out.aborted_transactions_count = missing ? 0 : -1;
         a->out.high_watermark = -1;
         f->any_error = true;
     } else {
@@ -169,6 +175,24 @@ static void cold_done(struct log_read *r)
     walk(f);
 }
 
+/* Whether the partition is there to be read by this client.
+ * Errors: ERR_UNKNOWN_TOPIC_OR_PARTITION; ERR_UNKNOWN_TOPIC_ID; ERR_FENCED_LEADER_EPOCH;
+ * ERR_UNKNOWN_LEADER_EPOCH; ERR_NOT_LEADER_OR_FOLLOWER; ERR_OFFSET_OUT_OF_RANGE. Thread: any. */
+static enum err check(const struct fetch *f, const struct fetch_request_partition *want,
+                      struct fetch_answer *a)
+{
+    int32_t epoch = want->current_leader_epoch < 0 ? -1 : want->current_leader_epoch;
+    TRY(topic_check_partition(a->topic, want->partition, epoch));
+    if (f->as_replica) {
+        if (f->rq->version >= LEADERS_SINCE) {
+            a->out.current_leader.leader_id = f->rq->broker->options.node_id;
+            a->out.current_leader.leader_epoch = LEADER_EPOCH;
+        }
+        return ERR_NOT_LEADER_OR_FOLLOWER;
+    }
+    return want->last_fetched_epoch > LEADER_EPOCH ? ERR_OFFSET_OUT_OF_RANGE : ERR_OK;
+}
+
 /* False when the answer comes later. */
 static bool read_one(struct fetch *f)
 {
@@ -179,9 +203,7 @@ static bool read_one(struct fetch *f)
     a->out.aborted_transactions_count = f->in.isolation_level == 1 ? 0 : -1;
     read_result_init(&a->read);
     enum err err = topic_find(rq_store(f->rq), item->topic, &item->topic_id, &a->topic);
-    if (err == ERR_OK)
-        err = topic_check_partition(a->topic, item->want.partition,
-                                    item->want.current_leader_epoch);
+    if (err == ERR_OK) err = check(f, &item->want, a);
     if (err != ERR_OK) {
         settle(f, err);
         return true;
@@ -282,6 +304,7 @@ enum err kafka_fetch(struct kafka_request *rq)
     if (f == NULL) return ERR_TOO_LARGE;
     TRY(fetch_request_decode(&rq->body, rq->version, &f->in));
     f->rq = rq;
+    f->as_replica = (rq->version <= 14 ? f->in.replica_id : f->in.replica_state.replica_id) >= 0;
     enum err err = fetch_sessions_plan(rq->home->sessions, rq->version, &f->in, rq->arena,
                                        &f->plan);
     if (err == ERR_TOO_LARGE) return err;

@@ -37,7 +37,9 @@ static struct find_coordinator_response_coordinator coordinator(const struct kaf
             .error_message = bytes_str(key_type == KEY_TRANSACTION ? no_transactions
                                                                    : err_text(err)),
         };
+    /* Kafka's words for no error. */
     return (struct find_coordinator_response_coordinator){
+        .error_message = rq->version < LISTS_SINCE ? BYTES_LIT("NONE") : BYTES_LIT(""),
         .node_id = rq->broker->options.node_id,
         .host = bytes_str(address->host),
         .port = address->port,

@@ -44,6 +44,7 @@ static const char *what_is_wrong(const struct alter_configs *m, int32_t at)
         return "Broker configs are settings of the server process; `diglot serve --help` lists "
                "them.";
     if (in->resource_type != RESOURCE_TOPIC) return "Only topics have configs that can be changed.";
+    if (in->resource_name.len == 0) return "Default topic resources are not allowed.";
     for (int32_t i = 0; i < in->configs_count; i++) {
         if (in->configs[i].config_operation < CONFIG_SET ||
             in->configs[i].config_operation > CONFIG_SUBTRACT)
@@ -57,9 +58,12 @@ static const char *what_is_wrong(const struct alter_configs *m, int32_t at)
     return NULL;
 }
 
+/* Errors: ERR_INVALID_TOPIC_EXCEPTION; ERR_TOO_LARGE - the arena is full. Thread: the request's
+ * loop. */
 static enum err ask(struct alter_configs *m, int32_t at)
 {
     const struct incremental_alter_configs_request_resource *in = &m->in.resources[at];
+    if (!topic_name_is_legal(in->resource_name)) return ERR_INVALID_TOPIC_EXCEPTION;
     struct config_change *configs =
         ARENA_ARRAY(m->changes.rq->arena, struct config_change, (size_t)in->configs_count);
     if (configs == NULL) return ERR_TOO_LARGE;
@@ -92,7 +96,7 @@ enum err kafka_incremental_alter_configs(struct kafka_request *rq)
         const char *wrong = what_is_wrong(m, i);
         enum err err = wrong ? ERR_INVALID_REQUEST : ask(m, i);
         if (err == ERR_OK) continue;
-        out->error_code = err_kafka(ERR_INVALID_REQUEST);
+        out->error_code = err_kafka(err == ERR_TOO_LARGE ? ERR_INVALID_REQUEST : err);
         out->error_message = bytes_str(wrong ? wrong : err_text(err));
     }
     changes_end(&m->changes);

@@ -27,6 +27,13 @@ static void finished(struct changes *ch)
     kafka_reply(ch->rq);
 }
 
+/* An id is null or has bytes; what the producer was before comes whole or not at all. */
+static bool is_malformed(const struct init_producer_id_request *in)
+{
+    bool empty = !bytes_is_null(in->transactional_id) && in->transactional_id.len == 0;
+    return empty || (in->producer_id == -1) != (in->producer_epoch == -1);
+}
+
 enum err kafka_init_producer_id(struct kafka_request *rq)
 {
     struct init_producer_id_request in;
@@ -37,7 +44,9 @@ enum err kafka_init_producer_id(struct kafka_request *rq)
     m->out.producer_id = -1;
     m->out.producer_epoch = -1;
     changes_begin(&m->changes, rq, answered, finished);
-    if (!bytes_is_null(in.transactional_id)) {
+    if (is_malformed(&in)) {
+        m->out.error_code = err_kafka(ERR_INVALID_REQUEST);
+    } else if (!bytes_is_null(in.transactional_id)) {
         m->out.error_code = err_kafka(ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
     } else {
         /* As Kafka does, whatever id the producer had before. */

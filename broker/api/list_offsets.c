@@ -82,10 +82,10 @@ static enum err ask(struct list_offsets *m, struct bytes name,
                     const struct list_offsets_request_partition *in,
                     struct list_offsets_response_partition *out)
 {
+    if (m->rq->version < version_of(in->timestamp)) return ERR_UNSUPPORTED_VERSION;
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     TRY(topic_find(rq_store(m->rq), name, NULL, &t));
     TRY(topic_check_partition(t, in->partition_index, in->current_leader_epoch));
-    if (m->rq->version < version_of(in->timestamp)) return ERR_UNSUPPORTED_VERSION;
     if (in->timestamp == TIME_LATEST_TIERED || in->timestamp == TIME_EARLIEST_PENDING_UPLOAD)
         return ERR_OK;
     struct offset_seek *s = ARENA_NEW(m->rq->arena, struct offset_seek);
@@ -117,8 +117,9 @@ static enum err ask(struct list_offsets *m, struct bytes name,
 /* A partition named twice in one request is refused (ListOffsetsRequest.duplicatePartitions). */
 static bool is_repeated(const struct list_offsets_request_topic *topic, int32_t at)
 {
-    for (int32_t i = 0; i < at; i++)
-        if (topic->partitions[i].partition_index == topic->partitions[at].partition_index)
+    for (int32_t i = 0; i < topic->partitions_count; i++)
+        if (i != at &&
+            topic->partitions[i].partition_index == topic->partitions[at].partition_index)
             return true;
     return false;
 }

@@ -1,13 +1,15 @@
 /* Metadata: this one broker leads everything. A topic that does not exist is made first when both
  * the request and the broker allow it; the answer waits for that, so the client can use it at
- * once. */
+ * once. What is asked for twice is answered once, and names are not looked at beside ids, as in
+ * Kafka. */
 #include "broker/changes.h"
+#include "broker/mentions.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/metadata.h"
 #include "base/check.h"
 
-enum { TOPICS_A_STEP = 256 };
+enum { TOPICS_A_STEP = 256, TOPIC_IDS_SINCE = 12 };
 
 struct metadata {
     struct changes creations;
@@ -63,9 +65,10 @@ static void created(struct changes *ch, int32_t at, struct control *c)
     else m->out.topics[at].error_code = err_kafka(c->err);
 }
 
-static void one_topic(struct metadata *m, const struct metadata_request_topic *asked, int32_t at)
+static void one_topic(struct metadata *m, const struct metadata_request_topic *asked)
 {
     struct store *s = rq_store(m->rq);
+    int32_t at = m->out.topics_count++;
     struct metadata_response_topic *out = &m->out.topics[at];
     *out = METADATA_RESPONSE_TOPIC_INIT;
     /* An id decides: who asks by id leaves the name null or, as Java's admin client, empty. */
@@ -86,6 +89,57 @@ static void one_topic(struct metadata *m, const struct metadata_request_topic *a
     struct control change = {.kind = CONTROL_CREATE_TOPIC, .name = asked->name, .partitions = -1};
     if (may_create && changes_ask(&m->creations, at, &change) != ERR_OK)
         out->error_code = err_kafka(ERR_LEADER_NOT_AVAILABLE);
+}
+
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err named_topics(struct metadata *m)
+{
+    struct arena *arena = m->rq->arena;
+    const struct metadata_request_topic *asked = m->in.topics;
+    int32_t count = m->in.topics_count;
+    struct bytes *keys = ARENA_ARRAY(arena, struct bytes, (size_t)count);
+    m->out.topics = ARENA_ARRAY(arena, struct metadata_response_topic, (size_t)count);
+    if (keys == NULL || m->out.topics == NULL) return ERR_TOO_LARGE;
+    bool by_id = false;
+    for (int32_t i = 0; i < count; i++) by_id |= !uuid_is_zero(&asked[i].topic_id);
+    for (int32_t i = 0; i < count; i++)
+        keys[i] = by_id ? bytes_of(asked[i].topic_id.bytes, sizeof(struct uuid)) : asked[i].name;
+    struct mention *mentions;
+    TRY(mentions_find(arena, keys, count, &mentions));
+    for (int32_t i = 0; i < count; i++)
+        if (mentions[i].first == i && !(by_id && uuid_is_zero(&asked[i].topic_id)))
+            one_topic(m, &asked[i]);
+    return ERR_OK;
+}
+
+/* Versions 10 and 11 have ids in the request that Kafka does not serve yet. */
+static bool is_refused(const struct metadata *m)
+{
+    if (m->rq->version >= TOPIC_IDS_SINCE) return false;
+    for (int32_t i = 0; i < m->in.topics_count; i++)
+        if (bytes_is_null(m->in.topics[i].name) || !uuid_is_zero(&m->in.topics[i].topic_id))
+            return true;
+    return false;
+}
+
+/* One error for all that was asked, and no broker.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err refuse(struct metadata *m)
+{
+    int32_t count = m->in.topics_count;
+    m->out.topics = ARENA_ARRAY(m->rq->arena, struct metadata_response_topic, (size_t)count);
+    if (m->out.topics == NULL) return ERR_TOO_LARGE;
+    m->out.topics_count = count;
+    for (int32_t i = 0; i < count; i++) {
+        struct bytes name = m->in.topics[i].name;
+        m->out.topics[i] = METADATA_RESPONSE_TOPIC_INIT;
+        m->out.topics[i].error_code = err_kafka(ERR_INVALID_REQUEST);
+        m->out.topics[i].name = bytes_is_null(name) ? BYTES_LIT("") : name;
+        m->out.topics[i].topic_id = m->in.topics[i].topic_id;
+    }
+    metadata_response_encode(m->rq->reply, m->rq->version, &m->out);
+    kafka_reply(m->rq);
+    return ERR_OK;
 }
 
 /* Steps through the catalog by name, so that no lock is held for long. */
@@ -127,6 +181,7 @@ enum err kafka_metadata(struct kafka_request *rq)
     TRY(metadata_request_decode(&rq->body, rq->version, &m->in));
     m->rq = rq;
     m->out = METADATA_RESPONSE_INIT;
+    if (is_refused(m)) return refuse(m);
     changes_begin(&m->creations, rq, created, finished);
     kafka_advertised(rq, advertised);
     *broker = METADATA_RESPONSE_BROKER_INIT;
@@ -140,15 +195,7 @@ enum err kafka_metadata(struct kafka_request *rq)
     if (m->in.include_cluster_authorized_operations)
         m->out.cluster_authorized_operations = OPERATIONS_CLUSTER;
     bool all = m->in.topics_count < 0 || (rq->version == 0 && m->in.topics_count == 0);
-    if (all) {
-        TRY(all_topics(m));
-    } else {
-        m->out.topics = ARENA_ARRAY(rq->arena, struct metadata_response_topic,
-                                    (size_t)m->in.topics_count);
-        if (m->out.topics == NULL) return ERR_TOO_LARGE;
-        m->out.topics_count = m->in.topics_count;
-        for (int32_t i = 0; i < m->in.topics_count; i++) one_topic(m, &m->in.topics[i], i);
-    }
+    TRY(all ? all_topics(m) : named_topics(m));
     changes_end(&m->creations);
     return ERR_OK;
 }

@@ -1,5 +1,5 @@
-/* OffsetForLeaderEpoch: where an epoch ended. There is one epoch, so its end is the end of the
- * log. */
+/* OffsetForLeaderEpoch: where an epoch ended. There is one epoch, so its end is the end of the log;
+ * one before it, if such a thing is asked for, ended where the log starts. */
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/offset_for_leader_epoch.h"
@@ -14,6 +14,7 @@ struct epochs {
 struct epoch_seek {
     struct log_seek seek;
     struct epochs *owner;
+    int32_t epoch;
     struct offset_for_leader_epoch_response_partition *out;
 };
 
@@ -29,8 +30,9 @@ static void done(struct log_seek *q)
     struct epoch_seek *mine = CONTAINER_OF(q, struct epoch_seek, seek);
     mine->out->error_code = err_kafka(q->err);
     if (q->err == ERR_OK) {
-        mine->out->leader_epoch = LEADER_EPOCH;
-        mine->out->end_offset = q->bounds.high_watermark;
+        mine->out->leader_epoch = mine->epoch;
+        mine->out->end_offset = mine->epoch < LEADER_EPOCH ? q->bounds.log_start
+                                                           : q->bounds.high_watermark;
     }
     topic_unref(q->topic);
     finish(mine->owner);
@@ -43,11 +45,14 @@ static enum err ask(struct epochs *m, struct bytes name,
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     TRY(topic_find(rq_store(m->rq), name, NULL, &t));
     TRY(topic_check_partition(t, in->partition, in->current_leader_epoch));
-    if (in->leader_epoch != LEADER_EPOCH) return ERR_OK;    /* never was: epoch -1, offset -1 */
+    enum { NO_EPOCH = -1 };
+    if (in->leader_epoch > LEADER_EPOCH || in->leader_epoch == NO_EPOCH)
+        return ERR_OK;      /* never was: epoch -1, offset -1 */
     struct epoch_seek *s = ARENA_NEW(m->rq->arena, struct epoch_seek);
     if (s == NULL) return ERR_UNKNOWN_SERVER_ERROR;
     *s = (struct epoch_seek){
         .owner = m,
+        .epoch = in->leader_epoch,
         .out = out,
         .seek = {.topic = TAKE(t), .partition = in->partition, .kind = LOG_SEEK_BOUNDS,
                  .home = m->rq->frame->loop, .done = done},

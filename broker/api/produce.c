@@ -38,6 +38,7 @@ struct produce {
     struct kafka_request *rq;
     struct produce_response out;
     int16_t acks;
+    enum err refused;           /* what every partition gets; ERR_OK: each its own */
     int32_t pending;            /* appends under way, and one while they are being handed over */
     bool failed;
 };
@@ -62,6 +63,22 @@ static void set_error(struct produce_item *item, enum err err, const char *text)
     item->out->base_offset = -1;
     if (text != NULL) item->out->error_message = bytes_str(text);
     item->owner->failed = true;
+}
+
+/* With some errors of a log Kafka tells where it starts. */
+static bool tells_log_start(enum err err)
+{
+    return err == ERR_INVALID_RECORD || err == ERR_INVALID_TIMESTAMP ||
+           err == ERR_UNSUPPORTED_COMPRESSION_TYPE || err == ERR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+           err == ERR_INVALID_PRODUCER_EPOCH;
+}
+
+static void set_log_error(struct produce_item *item, const struct topic *t, enum err err)
+{
+    struct log_bounds bounds;
+    set_error(item, err, NULL);
+    if (tells_log_start(err) && plog_bounds(t->partitions[item->out->index].log, &bounds) == ERR_OK)
+        item->out->log_start_offset = bounds.log_start;
 }
 
 /* Not under way any more, or it never was. */
@@ -117,7 +134,8 @@ static void append_done(struct append *a)
         item->out->log_start_offset = a->log_start;
         msk_count_in(p->rq->broker, a->topic, a->batch.bytes.len, item->records);
     } else {
-        set_error(item, a->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : a->err, NULL);
+        set_log_error(item, a->topic,
+                      a->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : a->err);
     }
     drop(item);
     finish(p);
@@ -155,7 +173,7 @@ static void list_faults(struct produce_item *item, const struct batch_faults *fa
 static enum err prepare(struct produce_item *item, const struct topic *t, struct bytes records,
                         const struct batch_verdict *verdict)
 {
-    if (verdict->info.is_transactional) return ERR_INVALID_TXN_STATE;  /* none can be open */
+    if (verdict->info.is_transactional) return ERR_INVALID_PRODUCER_ID_MAPPING;   /* none is */
     if (topic_repacks(t, verdict->info.codec)) {
         struct kafka_request *rq = item->owner->rq;
         struct batch_packing packing = topic_packing(t);
@@ -170,10 +188,14 @@ static enum err prepare(struct produce_item *item, const struct topic *t, struct
     return ERR_OK;
 }
 
-static enum err check(struct produce_item *item, const struct topic *t, struct bytes records)
+/* ret_in_log: an error is the log's. */
+static enum err check(struct produce_item *item, const struct topic *t, struct bytes records,
+                      bool *ret_in_log)
 {
     struct kafka_request *rq = item->owner->rq;
+    const struct produce *p = item->owner;
     TRY(topic_check_partition(t, item->out->index, -1));
+    if (p->acks < -1 || p->acks > 1) return ERR_INVALID_REQUIRED_ACKS;
     struct batch_rules rules = {
         .produce_version = rq->version,
         .is_compacted = t->config.cleanup_compact,
@@ -188,6 +210,7 @@ static enum err check(struct produce_item *item, const struct topic *t, struct b
     enum err err = batch_validate(records, &rules, &rq->home->inflater, &faults, &verdict);
     if (err != ERR_OK) {
         list_faults(item, &faults);
+        *ret_in_log = faults.in_log;
         return err;
     }
     item->records = verdict.info.count;
@@ -199,7 +222,8 @@ static enum err check(struct produce_item *item, const struct topic *t, struct b
 static void take(struct produce_item *item, struct topic *t, enum err found, struct bytes records)
 {
     struct kafka_request *rq = item->owner->rq;
-    enum err err = found == ERR_OK ? check(item, t, records) : found;
+    bool in_log = false;
+    enum err err = found == ERR_OK ? check(item, t, records, &in_log) : found;
     if (err == ERR_OK) {
         item->append = (struct append){
             .topic = topic_ref(t),
@@ -214,7 +238,8 @@ static void take(struct produce_item *item, struct topic *t, enum err found, str
         if (!route(item)) drop(item);
         return;
     }
-    set_error(item, err, NULL);
+    if (in_log) set_log_error(item, t, err);
+    else set_error(item, err, NULL);
 }
 
 static enum err take_topic(struct produce *p, const struct produce_request_topic *in,
@@ -232,7 +257,7 @@ static enum err take_topic(struct produce *p, const struct produce_request_topic
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     enum err found = topic_find(rq_store(rq), rq->version >= 13 ? BYTES_NULL : in->name,
                                 &in->topic_id, &t);
-    if (p->acks < -1 || p->acks > 1) found = ERR_INVALID_REQUIRED_ACKS;
+    if (p->refused != ERR_OK) found = p->refused;
     for (int32_t i = 0; i < count; i++) {
         items[i].owner = p;
         items[i].repacked = NULL;
@@ -240,6 +265,23 @@ static enum err take_topic(struct produce *p, const struct produce_request_topic
         *items[i].out = PRODUCE_RESPONSE_PARTITION_INIT;
         items[i].out->index = in->partition_data[i].index;
         take(&items[i], t, found, in->partition_data[i].records);
+    }
+    return ERR_OK;
+}
+
+/* Records of a transaction want an id that says whose it is; without one all of the request is
+ * refused. */
+static enum err check_transactional(const struct produce_request *in)
+{
+    if (!bytes_is_null(in->transactional_id)) return ERR_OK;
+    for (int32_t i = 0; i < in->topic_data_count; i++) {
+        const struct produce_request_topic *topic = &in->topic_data[i];
+        for (int32_t p = 0; p < topic->partition_data_count; p++) {
+            struct batch_info info;
+            if (batch_peek(topic->partition_data[p].records, &info) == ERR_OK &&
+                info.is_transactional)
+                return ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        }
     }
     return ERR_OK;
 }
@@ -253,6 +295,7 @@ enum err kafka_produce(struct kafka_request *rq)
         ARENA_ARRAY(rq->arena, struct produce_response_topic, (size_t)in.topic_data_count);
     if (p == NULL || topics == NULL) return ERR_TOO_LARGE;
     *p = (struct produce){.rq = rq, .out = PRODUCE_RESPONSE_INIT, .acks = in.acks, .pending = 1};
+    p->refused = check_transactional(&in);
     p->out.responses = topics;
     p->out.responses_count = in.topic_data_count;
     for (int32_t i = 0; i < in.topic_data_count; i++) {

@@ -10,7 +10,7 @@
 
 enum { AT_MAGIC = 16, MESSAGE_BYTES_MIN = 14 };
 
-/* The first batch of the field, whatever it is, and that nothing follows it. */
+/* The first batch of the field, whatever it is. */
 static enum err one_batch(struct bytes records, struct batch_info *ret)
 {
     if (records.len < BATCH_LENGTH_END) return ERR_INVALID_RECORD;
@@ -26,14 +26,27 @@ static enum err one_batch(struct bytes records, struct batch_info *ret)
     return ERR_OK;
 }
 
+/* What the request alone tells: one batch, which this version may carry. What follows it may also
+ * be its own rest behind a length that got too short: then the CRC tells, and the client tries
+ * again. */
+static enum err check_request(struct bytes records, const struct batch_rules *rules,
+                              struct batch_info *ret)
+{
+    TRY(one_batch(records, ret));
+    if (ret->codec == CODEC_ZSTD && rules->produce_version < 7)
+        return ERR_UNSUPPORTED_COMPRESSION_TYPE;
+    struct batch_info next;
+    enum err err = one_batch(bytes_slice(records, ret->bytes, records.len - ret->bytes), &next);
+    return err == ERR_INVALID_RECORD ? ERR_OK : err == ERR_OK ? ERR_INVALID_RECORD : err;
+}
+
 static enum err check_header(struct bytes records, const struct batch_rules *rules,
                              const struct batch_info *info)
 {
-    if (info->codec == CODEC_ZSTD && rules->produce_version < 7)
-        return ERR_UNSUPPORTED_COMPRESSION_TYPE;
-    if (info->bytes != records.len || info->base_offset != 0) return ERR_INVALID_RECORD;
+    if (info->base_offset != 0) return ERR_INVALID_RECORD;
     if (info->bytes > rules->batch_bytes_max) return ERR_MESSAGE_TOO_LARGE;
-    if (!batch_crc_is_right(records)) return ERR_CORRUPT_MESSAGE;
+    if (!batch_crc_is_right(bytes_slice(records, 0, info->bytes))) return ERR_CORRUPT_MESSAGE;
+    if (info->bytes != records.len) return ERR_INVALID_RECORD;
     if (info->codec >= CODEC_COUNT) return ERR_UNSUPPORTED_COMPRESSION_TYPE;
     if (info->last_offset_delta < 0 || info->count <= 0) return ERR_INVALID_RECORD;
     if (info->count - 1 != info->last_offset_delta || info->is_control) return ERR_INVALID_RECORD;
@@ -83,12 +96,14 @@ static enum err check_records(struct bytes batch, const struct batch_rules *rule
     verdict->max_timestamp = -1;
     verdict->max_timestamp_delta = 0;
     for (int32_t i = 0; record_iter_next(&it, &r); i++) {
-        if (r.offset != i) return ERR_INVALID_RECORD;      /* the base offset is 0 */
+        if (r.offset != i) it.err = ERR_INVALID_RECORD;    /* the base offset is 0 */
+        if (it.err != ERR_OK) break;
         check_record(&r, rules, it.info.is_log_append_time, faults);
         if (r.timestamp <= verdict->max_timestamp) continue;
         verdict->max_timestamp = r.timestamp;
         verdict->max_timestamp_delta = i;
     }
+    if (it.err != ERR_OK) faults->count = faults->listed = 0;   /* broken as a whole */
     TRY(it.err);
     if (faults->count == 0) return ERR_OK;
     return faults->has_time ? ERR_INVALID_TIMESTAMP : ERR_INVALID_RECORD;
@@ -100,8 +115,9 @@ enum err batch_validate(struct bytes records, const struct batch_rules *rules,
 {
     struct batch_verdict verdict;
     faults->count = faults->listed = 0;
-    faults->has_time = false;
-    TRY(one_batch(records, &verdict.info));
+    faults->has_time = faults->in_log = false;
+    TRY(check_request(records, rules, &verdict.info));
+    faults->in_log = true;
     TRY(check_header(records, rules, &verdict.info));
     enum err err = check_records(records, rules, inflater, faults, &verdict);
     if (err != ERR_OK) {

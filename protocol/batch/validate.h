@@ -40,6 +40,8 @@ struct batch_faults {
     uint32_t count;                   /* all that were found */
     uint32_t listed;                  /* <= BATCH_FAULTS_MAX */
     bool has_time;                    /* one at least is about a timestamp */
+    bool in_log;                      /* the request was sound: it is the log that refuses; Kafka
+                                       * tells its start with that */
     struct batch_fault list[BATCH_FAULTS_MAX];
 };
 
@@ -55,8 +57,7 @@ struct batch_verdict {
 /* Check the records field of one partition of a Produce request: exactly one v2 batch, right sizes,
  * base offset 0, CRC, count, no control batch, a sequence when there is a producer id, and every
  * record's structure (a compressed batch is unpacked for that), offset, key and timestamp.
- * faults: set in every case. On ERR_INVALID_RECORD or ERR_INVALID_TIMESTAMP with count > 0 these
- *     are the answer's record errors; a structural failure may leave some from before it.
+ * faults: set in every case. With count > 0 these are the answer's record errors.
  * Errors: ERR_INVALID_RECORD - no batch or several, magic 0 or 1, wrong counts, broken records or
  *     compressed data, a control batch, or faults of kind NO_KEY; ERR_INVALID_TIMESTAMP - faults
  *     about timestamps; ERR_CORRUPT_MESSAGE - sizes or CRC; ERR_MESSAGE_TOO_LARGE - larger than the

@@ -73,6 +73,10 @@ TEST(there_must_be_one_batch_of_the_right_format)
     memcpy(two + b.len, b.data, b.len);
     EXPECT_ERR(check(bytes_of(two, b.len * 2)), ERR_INVALID_RECORD);
     EXPECT_ERR(check(bytes_of(two, b.len + 1)), ERR_INVALID_RECORD);
+    EXPECT(faults.in_log);              /* a rest that is no batch is found out after the CRC */
+    two[b.len + 16] = 3;
+    EXPECT_ERR(check(bytes_of(two, b.len * 2)), ERR_CORRUPT_MESSAGE);
+    EXPECT(!faults.in_log);
     two[16] = 3;
     EXPECT_ERR(check(bytes_of(two, b.len)), ERR_CORRUPT_MESSAGE);
     free(two);
@@ -137,6 +141,45 @@ TEST(header_fields_are_checked_as_kafka_does)
     struct bytes b = golden("batch/control.bin");
     batch_set_base_offset((uint8_t *)b.data, 0);
     EXPECT_ERR(check(b), ERR_INVALID_RECORD);
+    golden_free(b);
+}
+
+TEST(a_length_that_got_shorter_is_damage_as_a_wrong_crc_is)
+{
+    struct bytes b = golden("batch/none.bin");
+    for (uint32_t less = 1; less < 6; less++) {
+        store_be32((uint8_t *)b.data + 8, (uint32_t)b.len - 12 - less);
+        EXPECT_ERR(check(b), ERR_CORRUPT_MESSAGE);
+    }
+    golden_free(b);
+}
+
+TEST(who_refuses_is_told)
+{
+    struct bytes b = golden("batch/zstd.bin");
+    struct batch_rules r = rules();
+    r.produce_version = 6;
+    EXPECT_ERR(batch_validate(b, &r, &inflater, &faults, &verdict),
+               ERR_UNSUPPORTED_COMPRESSION_TYPE);
+    EXPECT(!faults.in_log);
+    golden_free(b);
+    EXPECT_ERR(check(BYTES_LIT("")), ERR_INVALID_RECORD);
+    EXPECT(!faults.in_log);
+    EXPECT_ERR(altered("batch/none.bin", 0, 8, 1, true), ERR_INVALID_RECORD);
+    EXPECT(faults.in_log);
+}
+
+TEST(a_broken_batch_has_no_list_of_faults)
+{
+    struct batch_rules r = rules();
+    r.is_compacted = true;              /* record 1 has no key */
+    struct bytes b = golden("batch/none.bin");
+    store_be32((uint8_t *)b.data + 57, 6);
+    store_be32((uint8_t *)b.data + 23, 5);      /* and a record is missing */
+    seal(b);
+    EXPECT_ERR(batch_validate(b, &r, &inflater, &faults, &verdict), ERR_INVALID_RECORD);
+    EXPECT_EQ(faults.count, 0);
+    EXPECT_EQ(faults.listed, 0);
     golden_free(b);
 }
 
@@ -319,6 +362,9 @@ int main(void)
         RUN(header_fields_are_checked_as_kafka_does),
         RUN(zstd_wants_produce_7),
         RUN(the_size_limit_is_exact_and_comes_before_the_crc),
+        RUN(a_length_that_got_shorter_is_damage_as_a_wrong_crc_is),
+        RUN(who_refuses_is_told),
+        RUN(a_broken_batch_has_no_list_of_faults),
         RUN(data_that_does_not_unpack_is_refused),
         RUN(what_unpacks_beyond_the_limit_is_too_large),
         RUN(offsets_inside_must_count_up_from_zero),
