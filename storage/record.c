@@ -9,7 +9,7 @@
 enum {
     FLAG_ON_DEMAND = 1,
     FLAG_INTERNAL = 2,
-    FLAG_CONSUMER_TAGS = 4,     /* only when there are some, so that other records stay as they were */
+    FLAG_CONSUMER_TAGS = 4,     /* only when there are some: other records stay as they were */
     FLAGS_KNOWN = 7
 };
 

@@ -6,5 +6,6 @@ void kinesis_add_tags_to_stream(struct kinesis_request *rq)
 {
     const struct add_tags_to_stream_input *in = &rq->input->add_tags_to_stream;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
-    if (t != NULL) tags_add(rq, &(struct consumer_ref){.topic = t}, in->tags, in->tags_count);
+    struct consumer_ref of = {.topic = t};
+    if (t != NULL) tags_add(rq, &of, in->tags, in->tags_count);
 }

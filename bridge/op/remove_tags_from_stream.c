@@ -6,5 +6,6 @@ void kinesis_remove_tags_from_stream(struct kinesis_request *rq)
 {
     const struct remove_tags_from_stream_input *in = &rq->input->remove_tags_from_stream;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
-    if (t != NULL) tags_remove(rq, &(struct consumer_ref){.topic = t}, in->tag_keys, in->tag_keys_count);
+    struct consumer_ref of = {.topic = t};
+    if (t != NULL) tags_remove(rq, &of, in->tag_keys, in->tag_keys_count);
 }

@@ -204,7 +204,8 @@ TEST(a_consumer_has_tags_of_its_own)
         snprintf(body, sizeof body, "{\"ResourceARN\":\"%s\"" more "}", of);                       \
         call(operation, body, status, says);                                                       \
     } while (0)
-    TAGS("ListTagsForResource", arn, "", 200, "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"blue\"}]}");
+    TAGS("ListTagsForResource", arn, "", 200,
+         "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"blue\"}]}");
     TAGS("TagResource", arn, ",\"Tags\":{\"cost\":\"1\",\"team\":\"red\"}", 200, "");
     TAGS("UntagResource", arn, ",\"TagKeys\":[\"cost\",\"none\"]", 200, "");
     TAGS("ListTagsForResource", ARN "s", "", 200, "{\"Tags\":[]}");
@@ -216,9 +217,11 @@ TEST(a_consumer_has_tags_of_its_own)
     call("TagResource", request, 400, "cannot have more than 10 tags");
     bx_restart(&f);
     c = bx_connect(&f);
-    TAGS("ListTagsForResource", arn, "", 200, "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"red\"}]}");
+    TAGS("ListTagsForResource", arn, "", 200,
+         "{\"Tags\":[{\"Key\":\"team\",\"Value\":\"red\"}]}");
     TAGS("ListTagsForResource", ARN "s/consumer/c:1", "", 400, "ResourceNotFoundException");
-    call("DeregisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 200, "");
+    call("DeregisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 200,
+         "");
     TAGS("TagResource", arn, ",\"Tags\":{\"a\":\"b\"}", 400, "ResourceNotFoundException");
     bx_done(&f);
 }
