@@ -8,12 +8,22 @@
 enum {
     EXCLUSIVE_MS = 5000,                /* a second call within this is refused */
     BUCKETS = 1024,
+    CALLS = 8192,                       /* remembered; a newer one may overwrite an older one */
+};
+
+/* The latest successful call of a consumer for a shard. It counts for EXCLUSIVE_MS, whatever became
+ * of the subscription. */
+struct call {
+    uint64_t consumer;                  /* hash of topic id and name; 0: none */
+    int32_t shard;
+    int64_t at_ms;
 };
 
 struct subscriptions {
     pthread_mutex_t lock;
     uint32_t count;
     struct subscription_place *buckets[BUCKETS];
+    struct call calls[CALLS];
 };
 
 struct subscriptions *subscriptions_new(void)
@@ -85,6 +95,41 @@ static struct subscription_place *lose(struct subscriptions *s, struct subscript
     return p;
 }
 
+/* ---- Calls; the caller holds the lock */
+
+static uint64_t hash_of(const struct uuid *topic_id, struct bytes consumer)
+{
+    return (bytes_hash(bytes_of(topic_id->bytes, sizeof topic_id->bytes)) ^
+            bytes_hash(consumer) * 0x9e3779b97f4a7c15u) |
+           1;
+}
+
+static struct call *call_of(struct subscriptions *s, uint64_t consumer, int32_t shard)
+{
+    uint64_t h = (consumer + (uint64_t)shard) * 0x9e3779b97f4a7c15u;
+    return &s->calls[(h >> 32) % CALLS];
+}
+
+static bool was_called(struct subscriptions *s, const struct subscription_place *p)
+{
+    uint64_t consumer = hash_of(&p->topic_id, p->consumer);
+    const struct call *c = call_of(s, consumer, p->shard);
+    return c->consumer == consumer && c->shard == p->shard &&
+           p->started_ms - c->at_ms < EXCLUSIVE_MS;
+}
+
+static void remember(struct subscriptions *s, const struct subscription_place *p)
+{
+    uint64_t consumer = hash_of(&p->topic_id, p->consumer);
+    *call_of(s, consumer, p->shard) = (struct call){consumer, p->shard, p->started_ms};
+}
+
+static void forget(struct subscriptions *s, uint64_t consumer)
+{
+    for (int i = 0; i < CALLS; i++)
+        if (s->calls[i].consumer == consumer) s->calls[i].consumer = 0;
+}
+
 /* ---- What the owners call */
 
 enum err subscriptions_take(struct subscriptions *s, struct subscription_place *place)
@@ -93,7 +138,8 @@ enum err subscriptions_take(struct subscriptions *s, struct subscription_place *
     enum err err = ERR_OK;
     pthread_mutex_lock(&s->lock);
     struct subscription_place **at = find(s, place);
-    if (*at != NULL && place->started_ms - (*at)->started_ms < EXCLUSIVE_MS) {
+    bool young = *at != NULL && place->started_ms - (*at)->started_ms < EXCLUSIVE_MS;
+    if (young || was_called(s, place)) {
         err = ERR_RESOURCE_IN_USE;
     } else if (*at == NULL && s->count >= SUBSCRIPTIONS_MAX) {
         err = ERR_LIMIT_EXCEEDED;
@@ -103,6 +149,7 @@ enum err subscriptions_take(struct subscriptions *s, struct subscription_place *
         *at = place;
         place->state = PLACE_HELD;
         s->count++;
+        remember(s, place);
     }
     pthread_mutex_unlock(&s->lock);
     if (lost != NULL) loop_post(lost->loop, &lost->job);
@@ -122,6 +169,7 @@ void subscriptions_drop(struct subscriptions *s, const struct uuid *topic_id, st
 {
     struct subscription_place *lost = NULL;
     pthread_mutex_lock(&s->lock);
+    forget(s, hash_of(topic_id, consumer));
     for (int b = 0; b < BUCKETS; b++)
         for (struct subscription_place **at = &s->buckets[b]; *at != NULL;) {
             if (!is_of(*at, topic_id, consumer)) {

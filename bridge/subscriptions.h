@@ -1,7 +1,7 @@
 /* Who is subscribed to which shard: one place for each consumer and shard, over all loops.
  *
- * Within 5 s of its start a subscription keeps its place against a second one; later a second one
- * takes the place over and the first one is told, on its own loop. */
+ * Within 5 s of a successful call a second one is refused, even when the first subscription has ended
+ * since; later a second one takes the place over and the first one is told, on its own loop. */
 #ifndef BRIDGE_SUBSCRIPTIONS_H
 #define BRIDGE_SUBSCRIPTIONS_H
 
@@ -37,7 +37,7 @@ void subscriptions_free(struct subscriptions *s);           /* none is left; NUL
 
 /* Takes the place, from a subscription that is old enough if need be. What stands above
  * subscriptions.c's fields is set.
- * Errors: ERR_RESOURCE_IN_USE - another one is too young to be taken over; ERR_LIMIT_EXCEEDED -
+ * Errors: ERR_RESOURCE_IN_USE - the latest call was less than 5 s ago; ERR_LIMIT_EXCEEDED -
  * SUBSCRIPTIONS_MAX are there. Thread: place->loop; a short lock. */
 enum err subscriptions_take(struct subscriptions *s, struct subscription_place *place);
 /* Gives the place back, if it is still held. False: it was lost and lost() is still called; until

@@ -59,13 +59,34 @@ TEST(a_place_is_one_consumers_and_shards)
     EXPECT_OK(subscriptions_take(s, &other.place));
     EXPECT(subscriptions_leave(s, &a.place));
     EXPECT(subscriptions_leave(s, &a.place));           /* nothing is left to give back */
-    struct owner again = owner("a", 0, 1);
+    struct owner again = owner("a", 0, 5000);
     EXPECT_OK(subscriptions_take(s, &again.place));
     EXPECT(subscriptions_leave(s, &again.place));
     EXPECT(subscriptions_leave(s, &b.place) && subscriptions_leave(s, &a1.place) &&
            subscriptions_leave(s, &other.place));
     loop_turn(loop, 0);
     EXPECT_EQ(a.lost + b.lost + a1.lost + other.lost + again.lost, 0);
+    end();
+}
+
+/* As at AWS: what counts is the call, not whether its subscription is still there. */
+TEST(who_left_may_come_back_after_five_seconds)
+{
+    begin();
+    struct owner first = owner("a", 0, 1000), early = owner("a", 0, 5999),
+                 beside = owner("a", 1, 5999), second = owner("a", 0, 6000);
+    EXPECT_OK(subscriptions_take(s, &first.place));
+    EXPECT(subscriptions_leave(s, &first.place));
+    EXPECT_ERR(subscriptions_take(s, &early.place), ERR_RESOURCE_IN_USE);
+    EXPECT_OK(subscriptions_take(s, &beside.place));
+    EXPECT_OK(subscriptions_take(s, &second.place));
+    EXPECT(subscriptions_leave(s, &second.place) && subscriptions_leave(s, &beside.place));
+    subscriptions_drop(s, &STREAM, BYTES_LIT("a"));
+    struct owner namesake = owner("a", 0, 6001);        /* registered again */
+    EXPECT_OK(subscriptions_take(s, &namesake.place));
+    EXPECT(subscriptions_leave(s, &namesake.place));
+    loop_turn(loop, 0);
+    EXPECT_EQ(first.lost + beside.lost + second.lost + namesake.lost, 0);
     end();
 }
 
@@ -144,6 +165,7 @@ TEST(there_are_only_so_many_places)
 }
 
 TESTS(RUN(a_place_is_one_consumers_and_shards),
+      RUN(who_left_may_come_back_after_five_seconds),
       RUN(an_old_place_is_taken_over_and_a_young_one_is_not),
       RUN(an_owner_that_leaves_a_lost_place_waits_for_the_news),
       RUN(a_deregistered_consumer_loses_all_its_places), RUN(there_are_only_so_many_places))
