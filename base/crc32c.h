@@ -19,8 +19,7 @@ static inline uint32_t crc32c(const void *data, size_t len)
 }
 
 /* The way without the instruction, for machines that lack it and for the test that compares the
- * two.
- * Thread: any. */
+ * two. Thread: any. */
 uint32_t crc32c_extend_tables(uint32_t crc, const void *data, size_t len);
 
 bool crc32c_is_hardware(void);

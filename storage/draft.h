@@ -16,8 +16,7 @@ int32_t draft_add_partition(struct topic *t, uint64_t log_id);
 /* Appends a shard with the next index; returns it, valid until the next one is added. */
 struct shard *draft_add_shard(struct topic *t);
 /* Gives an empty draft this many partitions, log ids counting up from first_log_id, and one shard
- * for
- * each: equal widths from 0 on, the last one takes the rest. */
+ * for each: equal widths from 0 on, the last one takes the rest. */
 void draft_even_shards(struct topic *t, int32_t count, uint64_t first_log_id, int64_t created_ms);
 /* The first hash of shard i of `count` even ones, i < count. */
 u128 draft_even_first(int32_t i, int32_t count);

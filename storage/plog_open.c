@@ -3,8 +3,8 @@
  * 1. The start, the first chunk at or behind it and the last chunk: three look-ups.
  * 2. The producer snapshot.
  * 3. A scan of the batches that the last chunk or the snapshot do not cover yet; both are written
- * with
- *    each chunk, so that is about CHUNK_BYTES. Each batch must begin where the one before ended. */
+ *    with each chunk, so that is about CHUNK_BYTES. Each batch must begin where the one before
+ *    ended. */
 #include "storage/plog_impl.h"
 
 #include <assert.h>

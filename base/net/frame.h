@@ -45,7 +45,7 @@ struct frame_request {
     struct frame_conn *conn;         /* NULL once the connection has gone */
     const struct frame_door *door;
     struct slab *body;               /* the frame without its size; len = its size. Others may keep
-                                      * references of their own */
+                                        references of their own */
     struct arena arena;              /* freed when the request is finished */
     struct writer reply;             /* the body of the reply; the layer puts the size in front */
     void *context;                   /* the door's own, NULL at first */

@@ -43,14 +43,14 @@ struct http_request {
                                         gone */
     const struct http_door *door;
     uint16_t refused;                /* 0, or the status with which the layer refuses the request
-                                        (400, * 413, 431, 503): no body, perhaps no method and
-                                        headers. The * door words the answer and uses this status */
+                                        (400, 413, 431, 503): no body, perhaps no method and
+                                        headers. The door words the answer and uses this status */
     uint8_t version_major;           /* 1 or 2 */
     struct bytes method;             /* "POST" */
     struct bytes path;               /* "/a/b" as sent, not decoded; without the query */
     struct bytes query;              /* behind the '?'; null when there is none */
     struct http_header *headers;     /* in their order; no pseudo-headers. When no host header came
-                                        on * HTTP/2, one is put last with the value of :authority */
+                                        on HTTP/2, one is put last with the value of :authority */
     uint32_t header_count;
     struct slab *body;               /* NULL when empty; others may keep references of their own */
     struct arena arena;              /* freed when the request is finished; the views above lie in

@@ -460,7 +460,10 @@ static bool http1_eof(struct conn *c)
     if (h->rq != NULL && h->phase != RUNNING) conn_close(c, NET_CLOSE_TRUNCATED);
     if (c->closed) return true;
     /* A client may close its side and still wait for the reply; of a stream it takes its leave. */
-    return h->phase != RUNNING || h->rq == NULL || h->rq->streaming;
+    if (h->phase == RUNNING && h->rq != NULL) return h->rq->streaming;
+    if (c->out.bytes == 0) return true;
+    conn_finish(c, NET_CLOSE_PEER, false);
+    return false;
 }
 
 static void http1_drained(struct conn *c)

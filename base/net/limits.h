@@ -28,12 +28,12 @@ struct net_limits {
     uint32_t header_count_max;     /* the same */
     uint32_t stream_low_bytes;     /* a stream's queue at or below which on_writable is called */
     uint32_t h2_streams_max;       /* SETTINGS_MAX_CONCURRENT_STREAMS: beyond, REFUSED_STREAM; a
-                                    * client that acknowledged the setting is sent away */
+                                      client that acknowledged the setting is sent away */
     uint32_t h2_window_bytes;      /* receive window of one HTTP/2 stream */
     uint32_t h2_conn_window_bytes; /* receive window of one HTTP/2 connection */
-    uint32_t h2_control_burst;     /* PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA: so many
-                                      at */
-    uint32_t h2_control_per_s;     /* once and so many a second; beyond, ENHANCE_YOUR_CALM */
+    /* PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA; beyond both, ENHANCE_YOUR_CALM. */
+    uint32_t h2_control_burst;     /* so many at once */
+    uint32_t h2_control_per_s;     /* and so many a second */
 };
 
 /* Defaults that a server for developers and a small production one can share. */

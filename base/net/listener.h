@@ -42,8 +42,7 @@ uint32_t listener_conn_count(const struct listener *listener);     /* open now. 
 /* Graceful stop: accepts nothing any more, closes idle connections, lets the others finish what
  * they were asked (HTTP/2: GOAWAY), and after grace_ms closes the rest. Returns when none is left;
  * their requests may still be with the door, which may finish them as long as the loops live.
- * Blocks.
- * Thread: not a loop's; the loops must run on threads of their own. */
+ * Blocks. Thread: not a loop's; the loops must run on threads of their own. */
 void listener_close(struct listener *listener, uint32_t grace_ms);
 /* After listener_close(). NULL is a no-op. */
 void listener_free(struct listener *listener);

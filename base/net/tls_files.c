@@ -28,8 +28,7 @@ enum err tls_files_path(const char *dir, const char *name, char *ret_path, size_
 }
 
 /* Written beside and renamed, so that a crash leaves no half file that a later start would trust.
- * Not
- * synced: what a power cut may take away is made again. */
+ * Not synced: what a power cut may take away is made again. */
 static enum err write_pem(const char *dir, const char *name, mode_t mode, EVP_PKEY *key, X509 *cert,
                           X509 *issuer)
 {

@@ -16,8 +16,8 @@ struct batch_packing {
 };
 
 /* info: of the batch as it is: its offsets, times, producer id, epoch, sequence, count and flags
- * are
- *     the new one's, except the time stamp type, which becomes CreateTime (the log sets the other).
+ *     are the new one's, except the time stamp type, which becomes CreateTime (the log sets the
+ *     other).
  * records: its records, not compressed; kept byte for byte. Borrowed for this call.
  * budget: where the new batch's bytes are taken from; may be NULL.
  * ret_batch: one reference; len is the batch's size, nothing else lies in the slab.

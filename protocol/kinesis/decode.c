@@ -222,8 +222,7 @@ static void read_list(struct decoder *d, const struct value *v, const struct slo
 }
 
 /* Where the pair with this key belongs. Keys are searched for among the kept ones only, and only
- * kept_max
- * times: a map that goes on repeating keys beyond that costs too much and is refused. */
+ * kept_max times: a map that goes on repeating keys beyond that costs too much and is refused. */
 static struct kinesis_pair *pair_of(struct decoder *d, struct array *map, uint32_t seen,
                                     struct bytes key, void *scratch)
 {

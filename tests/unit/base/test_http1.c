@@ -3,8 +3,9 @@
 
 /* Besides what http_fixture.h says of paths:
  *   /echo     method, path, query, one header and the body, back
- *   /splice   the body back by reference       /none     204 */
-enum { BODY_MAX = 1 << 20 };
+ *   /splice   the body back by reference       /none     204
+ *   /many     the same MANY times */
+enum { BODY_MAX = 1 << 20, MANY = 16 };
 
 static void echo(struct http_request *rq)
 {
@@ -26,6 +27,10 @@ static void on_request(struct http_request *rq)
         http_reply(rq, 204, NULL, 0);
     } else if (bytes_equal_str(rq->path, "/splice")) {
         writer_splice(&rq->reply, (struct slab_view){rq->body, http_body(rq)});
+        http_reply(rq, 200, NULL, 0);
+    } else if (bytes_equal_str(rq->path, "/many")) {
+        for (int i = 0; i < MANY; i++)
+            writer_splice(&rq->reply, (struct slab_view){rq->body, http_body(rq)});
         http_reply(rq, 200, NULL, 0);
     } else {
         echo(rq);
@@ -181,6 +186,29 @@ TEST(a_half_closed_client_still_gets_its_reply)
     client_expect_end(fd);
     close(fd);
     server_stop(&s);
+}
+
+/* More than a socket takes at once: what waits is sent also when the client's end has come by
+ * then. */
+TEST(a_half_closed_client_gets_a_long_reply_whole)
+{
+    start("h1_half_long");
+    server_start(&s);
+    int fd = client_open(s.port);
+    char *body = mem_new(BODY_MAX), *back = mem_new(MANY * BODY_MAX + 1), head[128];
+    snprintf(head, sizeof head, "POST /many HTTP/1.1\r\ncontent-length: %d\r\n\r\n", BODY_MAX);
+    client_text(fd, head);
+    client_send(fd, body, BODY_MAX);
+    until_counted(&s, s.counters.requests, 1);
+    shutdown(fd, SHUT_WR);
+    turn_of(s.loops[0]);
+    EXPECT_EQ(take_reply(fd, back, MANY * BODY_MAX + 1), 200);
+    client_expect_end(fd);
+    mem_free(body);
+    mem_free(back);
+    close(fd);
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_PEER), 1);
 }
 
 TEST(head_and_204_have_no_body)
@@ -433,6 +461,7 @@ TEST(a_graceful_stop_answers_and_closes)
 TESTS(RUN(keep_alive_and_pipelining_in_order_byte_by_byte), RUN(a_chunked_body_is_put_together),
       RUN(a_large_body_comes_whole), RUN(expect_continue_is_answered_before_the_body),
       RUN(the_connection_closes_as_agreed), RUN(a_half_closed_client_still_gets_its_reply),
+      RUN(a_half_closed_client_gets_a_long_reply_whole),
       RUN(head_and_204_have_no_body), RUN(bad_requests_are_refused_and_the_connection_closed),
       RUN(a_body_waits_while_the_budget_refuses),
       RUN(a_stream_is_chunked_and_the_connection_goes_on),
