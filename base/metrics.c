@@ -105,10 +105,10 @@ static struct metric *series_new(struct family *family, struct metric **slot, co
     return m;
 }
 
-struct metric *metric_get(enum metric_kind kind, const char *name, const char *help,
-                          const char *labels)
+/* The lock is held. */
+static struct metric *series_get(enum metric_kind kind, const char *name, const char *help,
+                                 const char *labels)
 {
-    pthread_mutex_lock(&lock);
     if (slots == NULL) slots = NEW_ARRAY(struct metric *, SLOTS);
     struct metric **slot = slot_of(name, labels);
     struct metric *m = series_find(*slot, name, labels);
@@ -121,25 +121,46 @@ struct metric *metric_get(enum metric_kind kind, const char *name, const char *h
         refused++;
         m = &overflow;
     }
+    return m;
+}
+
+struct metric *metric_get(enum metric_kind kind, const char *name, const char *help,
+                          const char *labels)
+{
+    pthread_mutex_lock(&lock);
+    struct metric *m = series_get(kind, name, help, labels);
     pthread_mutex_unlock(&lock);
     return m;
 }
 
-void metric_drop(struct metric *m)
+void metric_show(const char *name, const char *help, const char *labels, int64_t value)
 {
-    if (m == NULL || m == &overflow) return;
     pthread_mutex_lock(&lock);
-    struct metric **at = slot_of(m->family->name, m->labels);
-    while (*at != m) at = &(*at)->hash_next;
-    *at = m->hash_next;
+    metric_set(series_get(METRIC_GAUGE, name, help, labels), value);
+    pthread_mutex_unlock(&lock);
+}
+
+/* The lock is held. */
+static void series_drop(struct metric *m, struct metric **slot)
+{
+    while (*slot != m) slot = &(*slot)->hash_next;
+    *slot = m->hash_next;
     *m->link = m->next;
     if (m->next) m->next->link = m->link;
     else m->family->last = m->link;
     series_count--;
-    pthread_mutex_unlock(&lock);
     mem_free(m->histogram);
     mem_free(m->labels);
     mem_free(m);
+}
+
+void metric_hide(const char *name, const char *labels)
+{
+    pthread_mutex_lock(&lock);
+    struct metric **slot = slots ? slot_of(name, labels) : NULL;
+    struct metric *m = slot ? series_find(*slot, name, labels) : NULL;
+    if (m != NULL) series_drop(m, slot);
+    pthread_mutex_unlock(&lock);
 }
 
 void metric_add(struct metric *m, int64_t by)

@@ -1,7 +1,7 @@
 /* Counters, gauges and histograms, shown as Prometheus text.
  *
- * A metric is made once (at start, or when its topic is made) and then only its atomic is touched,
- * so a hot path pays one relaxed add. The registry holds at most METRICS_MAX series; making one
+ * A metric is made once, kept by whoever made it, and then only its atomic is touched, so a hot path
+ * pays one relaxed add. The registry holds at most METRICS_MAX series; making one
  * beyond that returns the shared overflow series, which is itself shown. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
@@ -14,7 +14,7 @@ enum { METRICS_MAX = 65536, METRICS_COLLECTORS_MAX = 16 };
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
-struct metric;                  /* opaque; lives until metric_drop() or process end */
+struct metric;                  /* opaque; lives until the process ends */
 
 /* The series of this name and label text, made on first use. labels: ready Prometheus label text
  * without braces ("topic=\"a\",partition=\"0\""), or NULL. help: one sentence, kept by pointer.
@@ -26,9 +26,13 @@ void metric_add(struct metric *m, int64_t by);        /* counter or gauge. Threa
 void metric_set(struct metric *m, int64_t value);     /* gauge */
 void metric_observe_us(struct metric *m, int64_t us); /* histogram; shown in seconds */
 int64_t metric_value(const struct metric *m);         /* counter or gauge; a histogram's count */
-/* Forget a series, e.g. of a deleted topic. The caller holds no other use of it; NULL and the
- * overflow series are left alone. Thread: any. */
-void metric_drop(struct metric *m);
+
+/* A gauge that comes and goes with what it is about. It is touched by these two alone, so threads
+ * that mean the same labels need not know of each other; the last one to show is what is shown.
+ * name, help, labels and the limit: as metric_get(). Hiding what is not there is a no-op. Thread:
+ * any; a short lock. */
+void metric_show(const char *name, const char *help, const char *labels, int64_t value);
+void metric_hide(const char *name, const char *labels);
 
 /* A function that writes series that are computed when asked for (offsets, lag, memory).
  * Thread of the call: whoever serves /metrics. At most METRICS_COLLECTORS_MAX (asserted). */

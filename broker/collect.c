@@ -169,9 +169,8 @@ void collect_members(struct bytes group_id, int64_t count)
     writer_text(&labels, "consumergroup=");
     metrics_label(&labels, group_id);
     writer_i8(&labels, 0);
-    struct metric *m = metric_get(METRIC_GAUGE, "kafka_consumergroup_members",
-                                  "Members of a consumer group.", (const char *)labels.data);
-    if (count == GROUP_GONE) metric_drop(m);
-    else metric_set(m, count);
+    const char *name = "kafka_consumergroup_members", *text = (const char *)labels.data;
+    if (count == GROUP_GONE) metric_hide(name, text);
+    else metric_show(name, "Members of a consumer group.", text, count);
     writer_done(&labels);
 }

@@ -65,23 +65,20 @@ TEST(a_histogram_counts_into_cumulative_buckets_in_seconds)
     expect_shown("t_bare_seconds_count 1\n");
 }
 
-TEST(a_dropped_series_is_forgotten_and_can_come_back_at_zero)
+TEST(a_gauge_that_is_hidden_is_forgotten_and_can_come_back)
 {
     static const char *const labels[] = {"topic=\"x\"", "topic=\"y\"", "topic=\"z\""};
-    struct metric *m[3];
-    for (int i = 0; i < 3; i++) {
-        m[i] = metric_get(METRIC_COUNTER, "t_dropped_total", "Drops.", labels[i]);
-        metric_add(m[i], i + 1);
-    }
-    metric_drop(m[1]);
-    expect_shown("t_dropped_total{topic=\"x\"} 1\nt_dropped_total{topic=\"z\"} 3\n");
-    metric_drop(m[2]);
-    m[1] = metric_get(METRIC_COUNTER, "t_dropped_total", "Drops.", labels[1]);
-    expect_shown("t_dropped_total{topic=\"x\"} 1\nt_dropped_total{topic=\"y\"} 0\n");
-    metric_drop(m[0]);
-    metric_drop(m[1]);
-    EXPECT(strstr(shown(), "t_dropped_total") == NULL);
-    metric_drop(NULL);
+    metric_hide("t_gone", labels[0]);
+    for (int i = 0; i < 3; i++) metric_show("t_gone", "Goes.", labels[i], i + 1);
+    metric_show("t_gone", "Goes.", labels[2], 30);
+    metric_hide("t_gone", labels[1]);
+    expect_shown("t_gone{topic=\"x\"} 1\nt_gone{topic=\"z\"} 30\n");
+    metric_hide("t_gone", labels[2]);
+    metric_show("t_gone", "Goes.", labels[1], 2);
+    expect_shown("t_gone{topic=\"x\"} 1\nt_gone{topic=\"y\"} 2\n");
+    metric_hide("t_gone", labels[0]);
+    metric_hide("t_gone", labels[1]);
+    EXPECT(strstr(shown(), "t_gone") == NULL);
 }
 
 TEST(labels_are_escaped)
@@ -110,33 +107,33 @@ TEST(sixteen_collectors_write_theirs)
     expect_shown("t_collected{n=\"15\"} 1\n");
 }
 
+static void show_many(uint32_t i, bool hide)
+{
+    char labels[32];
+    snprintf(labels, sizeof labels, "i=\"%u\"", i);
+    if (hide) metric_hide("t_many", labels);
+    else metric_show("t_many", "Many.", labels, i);
+}
+
 TEST(beyond_the_limit_a_shared_series_takes_everything)
 {
     struct metric *kept = metric_get(METRIC_COUNTER, "t_kept_total", "Kept.", NULL);
-    struct metric **all = calloc(METRICS_MAX, sizeof *all);
-    for (uint32_t i = 0; i < METRICS_MAX; i++) {
-        char labels[32];
-        snprintf(labels, sizeof labels, "i=\"%u\"", i);
-        all[i] = metric_get(METRIC_COUNTER, "t_many_total", "Many.", labels);
-    }
-    struct metric *overflow = all[METRICS_MAX - 1];
-    EXPECT(all[0] != overflow);
-    EXPECT(metric_get(METRIC_GAUGE, "t_late", "Late.", NULL) == overflow);
+    for (uint32_t i = 0; i < METRICS_MAX; i++) show_many(i, false);
+    struct metric *overflow = metric_get(METRIC_GAUGE, "t_late", "Late.", NULL);
+    EXPECT(overflow != kept);
+    metric_set(overflow, 0);
     EXPECT(metric_get(METRIC_HISTOGRAM, "t_late_seconds", "Late.", NULL) == overflow);
     EXPECT(metric_get(METRIC_COUNTER, "t_kept_total", "Kept.", NULL) == kept);
     metric_add(overflow, 41);
     metric_observe_us(overflow, 5);
     expect_shown("diglot_metrics_overflow 42\n");
     EXPECT(strstr(shown(), "diglot_metrics_refused_total 0\n") == NULL);
-    metric_drop(overflow);
 
-    metric_drop(all[0]);
-    struct metric *late = metric_get(METRIC_GAUGE, "t_late", "Late.", NULL);
-    EXPECT(late != overflow);
-    metric_drop(late);
-    for (uint32_t i = 1; i < METRICS_MAX; i++) metric_drop(all[i]);
-    EXPECT(strstr(shown(), "t_many_total") == NULL);
-    free(all);
+    show_many(0, true);
+    EXPECT(metric_get(METRIC_GAUGE, "t_late", "Late.", NULL) != overflow);
+    metric_hide("t_late", NULL);
+    for (uint32_t i = 1; i < METRICS_MAX; i++) show_many(i, true);
+    EXPECT(strstr(shown(), "t_many") == NULL);
 }
 
 static void *count(void *arg)
@@ -168,6 +165,6 @@ TEST(threads_count_together)
 
 TESTS(RUN(counters_and_gauges_are_shown_by_family),
       RUN(a_histogram_counts_into_cumulative_buckets_in_seconds),
-      RUN(a_dropped_series_is_forgotten_and_can_come_back_at_zero), RUN(labels_are_escaped),
+      RUN(a_gauge_that_is_hidden_is_forgotten_and_can_come_back), RUN(labels_are_escaped),
       RUN(beyond_the_limit_a_shared_series_takes_everything), RUN(threads_count_together),
       RUN(sixteen_collectors_write_theirs))

@@ -1,5 +1,6 @@
 /* /metrics of the Kafka door: names of kafka_exporter, values that move, limits, names that must
  * not break the page. */
+#include <pthread.h>
 #include "base/metrics.h"
 #include "broker/group/groups.h"
 #include "unit/broker/collect_fixture.h"
@@ -121,21 +122,43 @@ TEST(what_is_beyond_the_limit_is_counted)
     end();
 }
 
-TEST(members_of_a_group_are_a_gauge_that_goes_with_it)
+static const char *registry(void)
 {
-    const char *labels = "consumergroup=\"crew\"";
-    collect_members(BYTES_LIT("crew"), 3);
-    struct metric *m = metric_get(METRIC_GAUGE, "kafka_consumergroup_members", "", labels);
-    EXPECT_EQ(metric_value(m), 3);
-    collect_members(BYTES_LIT("crew"), 0);
-    EXPECT_EQ(metric_value(m), 0);
-    collect_members(BYTES_LIT("crew"), GROUP_GONE);
     struct writer out;
     writer_init(&out, sizeof page - 1);
     metrics_write(&out);
     bytes_to_text(bytes_of(out.data, out.len), page, sizeof page);
-    EXPECT_EQ(count_of(page, "crew"), 0);
     writer_done(&out);
+    return page;
+}
+
+TEST(members_of_a_group_are_a_gauge_that_goes_with_it)
+{
+    collect_members(BYTES_LIT("crew"), 3);
+    EXPECT(has_line(registry(), "kafka_consumergroup_members{consumergroup=\"crew\"} 3"));
+    collect_members(BYTES_LIT("crew"), 0);
+    EXPECT(has_line(registry(), "kafka_consumergroup_members{consumergroup=\"crew\"} 0"));
+    collect_members(BYTES_LIT("crew"), GROUP_GONE);
+    EXPECT_EQ(count_of(registry(), "crew"), 0);
+}
+
+static void *come_and_go(void *group_id)
+{
+    for (int i = 0; i < 2000; i++) {
+        collect_members(*(struct bytes *)group_id, i);
+        collect_members(*(struct bytes *)group_id, GROUP_GONE);
+    }
+    return NULL;
+}
+
+/* What is not UTF-8 is shown as '?', so two groups, on two loops, may be one series. */
+TEST(groups_that_are_shown_alike_come_and_go_on_two_threads)
+{
+    struct bytes one = BYTES_LIT("\xfe"), two = BYTES_LIT("\xff");
+    pthread_t other;
+    EXPECT_EQ(pthread_create(&other, NULL, come_and_go, &one), 0);
+    come_and_go(&two);
+    pthread_join(other, NULL);
 }
 
 TESTS(RUN(a_log_not_used_yet_shows_its_partition_and_no_offsets),
@@ -143,4 +166,5 @@ TESTS(RUN(a_log_not_used_yet_shows_its_partition_and_no_offsets),
       RUN(lag_seconds_is_the_age_of_the_first_record_that_waits),
       RUN(each_name_has_one_head_and_odd_names_do_not_break_the_page),
       RUN(what_is_beyond_the_limit_is_counted),
-      RUN(members_of_a_group_are_a_gauge_that_goes_with_it))
+      RUN(members_of_a_group_are_a_gauge_that_goes_with_it),
+      RUN(groups_that_are_shown_alike_come_and_go_on_two_threads))
