@@ -214,6 +214,17 @@ static enum kinesis_op op_of(struct bytes target)
     return kinesis_op_find(bytes_slice(target, prefix.len, target.len - prefix.len));
 }
 
+/* What a request of an operation that is not ours is told: nothing, as at AWS, unless AWS has it. */
+static struct bytes unserved_text(struct arena *arena, struct bytes target)
+{
+#define KINESIS_UNSERVED(name)                                                                     \
+    if (bytes_equal_str(target, "Kinesis_20131202." name))                                         \
+        return bytes_str(arena_printf(arena, "%s is not served here.", name));
+#include "protocol/schema/kinesis_unserved.def"
+#undef KINESIS_UNSERVED
+    return BYTES_NULL;
+}
+
 /* Without parameters such as charset. */
 static struct bytes content_type_of(const struct http_request *http)
 {
@@ -252,7 +263,9 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         if (plain)
             fail_coral(rq, parses ? 404 : 400,
                        parses ? "UnknownOperationException" : "SerializationException");
-        else fail_text(rq, parses ? ERR_UNKNOWN_OPERATION : ERR_SERIALIZATION, BYTES_NULL, false);
+        else if (parses)
+            fail_text(rq, ERR_UNKNOWN_OPERATION, unserved_text(rq->arena, target), false);
+        else fail_text(rq, ERR_SERIALIZATION, BYTES_NULL, false);
     }
     return true;
 }

@@ -32,6 +32,12 @@ static struct topic *find_deleting(struct bridge *b, struct bytes name, const st
     return found;
 }
 
+bool stream_is_deleting(struct bridge *b, struct bytes name)
+{
+    CLEANUP(topic_unrefp) struct topic *t = find_deleting(b, name, NULL);
+    return t != NULL;
+}
+
 enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t)
 {
     int64_t shown = b->options.stream_create_ms, now = clock_wall_ms();

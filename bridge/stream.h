@@ -12,6 +12,9 @@ enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t
 /* The stream was deleted: it is shown as DELETING for a while, if the bridge shows such states. */
 void stream_show_deleting(struct bridge *b, const struct topic *t);
 
+/* True while a deleted stream of this name is still shown as DELETING. */
+bool stream_is_deleting(struct bridge *b, struct bytes name);
+
 /* The stream that a request names, by name or by ARN, as a reference. NULL: the request was
  * answered (ResourceNotFoundException; InvalidArgumentException when it names none). */
 struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn);

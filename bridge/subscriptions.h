@@ -1,7 +1,8 @@
 /* Who is subscribed to which shard: one place for each consumer and shard, over all loops.
  *
- * Within 5 s of a successful call a second one is refused, even when the first subscription has ended
- * since; later a second one takes the place over and the first one is told, on its own loop. */
+ * Within 5 s of a successful call a second one is refused, even when the first subscription has
+ * ended since; later a second one takes the place over and the first one is told, on its own
+ * loop. */
 #ifndef BRIDGE_SUBSCRIPTIONS_H
 #define BRIDGE_SUBSCRIPTIONS_H
 

@@ -7,14 +7,18 @@
 
 enum { ON_DEMAND_SHARDS = 4 };
 
+static void fail_exists(struct kinesis_request *rq)
+{
+    kinesis_fail(rq, ERR_RESOURCE_IN_USE, "Stream %.*s under account %.*s already exists.",
+                 BYTES_ARGS(rq->input->create_stream.stream_name), BYTES_ARGS(rq->bridge->account));
+}
+
 static void done(struct kinesis_request *rq, struct control *c)
 {
-    const struct create_stream_input *in = &rq->input->create_stream;
     if (c->err == ERR_OK)
         kinesis_reply(rq, NULL);
     else if (c->err == ERR_TOPIC_ALREADY_EXISTS)
-        kinesis_fail(rq, ERR_RESOURCE_IN_USE, "Stream %.*s under account %.*s already exists.",
-                     BYTES_ARGS(in->stream_name), BYTES_ARGS(rq->bridge->account));
+        fail_exists(rq);
     else if (c->err == ERR_LIMIT_EXCEEDED && c->text[0] == '\0')
         shard_fail_limit(rq, c->partitions);
     else
@@ -69,6 +73,10 @@ void kinesis_create_stream(struct kinesis_request *rq)
     const char *wrong = what_is_wrong(in, on_demand, &err);
     if (wrong != NULL) {
         kinesis_fail(rq, err, "%s", wrong);
+        return;
+    }
+    if (stream_is_deleting(rq->bridge, in->stream_name)) {
+        fail_exists(rq);
         return;
     }
     struct topic_tag *tags = tags_of_new(rq, in->stream_name, in->tags, in->tags_count);

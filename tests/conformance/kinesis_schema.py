@@ -115,6 +115,12 @@ def gaps():
     return {line.split()[1] for line in lines if re.match(r"kinesis  \w", line)}
 
 
+def unserved():
+    """Operations that the door refuses by name."""
+    return set(re.findall(r'^KINESIS_UNSERVED\("(\w+)"\)',
+                          (ROOT / "protocol" / "schema" / "kinesis_unserved.def").read_text(), re.MULTILINE))
+
+
 def main(path):
     opened = gzip.open(path, "rt") if path.endswith(".gz") else open(path)
     with opened as file:
@@ -128,9 +134,10 @@ def main(path):
         comparison.shape(shape)
     served = {op.name for op in ours.served}
     lacking = set(theirs["operations"]) - served
-    for name in sorted(lacking ^ gaps()):
-        wrong = "lacks it" if name in lacking else "lists it, but it is served"
-        comparison.failures.append(f"{name}: docs/gaps.txt {wrong}")
+    for file, listed in (("docs/gaps.txt", gaps()), ("kinesis_unserved.def", unserved())):
+        for name in sorted(lacking ^ listed):
+            wrong = "lacks it" if name in lacking else "lists it, but it is served"
+            comparison.failures.append(f"{name}: {file} {wrong}")
     print(f"{len(served)} of {len(theirs['operations'])} operations, {len(ours.shapes)} shapes compared")
     print(f"not served: {', '.join(sorted(lacking))}")
     for text in comparison.on_purpose:

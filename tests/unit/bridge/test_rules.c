@@ -292,6 +292,31 @@ TEST(what_is_on_its_way_has_to_be_waited_for)
     bx_done(&f);
 }
 
+TEST(a_name_is_taken_until_its_stream_is_gone)
+{
+    begin(500);
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1}", 200, "");
+    cx_advance_ms(500);
+    call("DeleteStream", "{\"StreamName\":\"s\"}", 200, "");
+    call("DescribeStreamSummary", "{\"StreamName\":\"s\"}", 200, "\"StreamStatus\":\"DELETING\"");
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1}", 400,
+         "ResourceInUseException\",\"message\":\"Stream s under account 000000000000 already "
+         "exists.");
+    cx_advance_ms(500);
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1}", 200, "");
+    bx_done(&f);
+}
+
+TEST(an_operation_of_aws_that_is_not_served_is_told_apart)
+{
+    begin(0);
+    call("UpdateStreamMode", "{}", 400,
+         "{\"__type\":\"UnknownOperationException\",\"message\":\"UpdateStreamMode is not served "
+         "here.\"}");
+    call("UpdateStream", "{}", 400, "{\"__type\":\"UnknownOperationException\"}");
+    bx_done(&f);
+}
+
 /* The indices of the shards that a filter lists, as digits. */
 static const char *listed(const char *type, int64_t at_ms)
 {
@@ -356,5 +381,7 @@ TESTS(RUN(a_new_stream_is_refused_for_what_does_not_go_together),
       RUN(a_consumer_has_tags_of_its_own),
       RUN(a_page_of_consumers_goes_on_in_its_own_stream_alone),
       RUN(what_is_on_its_way_has_to_be_waited_for),
+      RUN(a_name_is_taken_until_its_stream_is_gone),
+      RUN(an_operation_of_aws_that_is_not_served_is_told_apart),
       RUN(every_moment_has_shards_for_all_hash_keys),
       RUN(an_iterator_is_of_the_stream_that_is_named_with_it))
