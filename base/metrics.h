@@ -1,8 +1,8 @@
 /* Counters, gauges and histograms, shown as Prometheus text.
  *
- * A metric is made once, kept by whoever made it, and then only its atomic is touched, so a hot path
- * pays one relaxed add. The registry holds at most METRICS_MAX series; making one
- * beyond that returns the shared overflow series, which is itself shown. */
+ * A metric is made once, kept by whoever made it, and then only its atomic is touched, so a hot
+ * path pays one relaxed add. The registry holds at most METRICS_MAX series; making one beyond that
+ * returns the shared overflow series, which is itself shown. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 

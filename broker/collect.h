@@ -12,8 +12,8 @@
 /* For metrics_collector(); broker: a struct broker. Thread: any, while the broker lives. */
 void broker_collect(struct writer *out, void *broker);
 
-/* For groups_config.on_members: keeps kafka_consumergroup_members of one group. Groups whose ids are
- * shown alike, since they are not UTF-8, share one. Thread: the group's loop. */
+/* For groups_config.on_members: keeps kafka_consumergroup_members of one group. Groups whose ids
+ * are shown alike, since they are not UTF-8, share one. Thread: the group's loop. */
 void collect_members(struct bytes group_id, int64_t count);
 
 #endif

@@ -109,8 +109,8 @@ static uint64_t key_hash(const struct fetch_item *item)
 
 static bool same_key(const struct fetch_item *a, const struct fetch_item *b)
 {
-    return !a->forgotten && a->want.partition == b->want.partition && bytes_equal(a->topic, b->topic) &&
-           uuid_equal(&a->topic_id, &b->topic_id);
+    return !a->forgotten && a->want.partition == b->want.partition &&
+           bytes_equal(a->topic, b->topic) && uuid_equal(&a->topic_id, &b->topic_id);
 }
 
 /* The slot that holds the item or would. */

@@ -39,6 +39,7 @@ struct house {
     struct metric *removed_total;
     struct metric *sync_failures_total;
     struct metric *writes_stopped;
+    bool sync_failed;                   /* the last one */
     int retains_out;                    /* jobs at the workers */
     uint64_t bytes_removed;             /* by retention, not reclaimed yet */
     bool reclaim_now;
@@ -195,16 +196,25 @@ static void resume(struct house *h)
     metric_set(h->writes_stopped, kv_writes_stopped(h->kv));
 }
 
+/* A sync that failed fails again each second until the next start: the log says it once. */
+static void sync_log(struct house *h)
+{
+    bool failed_before = h->sync_failed;
+    h->sync_failed = kv_sync_now(h->kv) != ERR_OK;
+    if (!h->sync_failed) return;
+    metric_add(h->sync_failures_total, 1);
+    if (!failed_before)
+        log_error("the write-ahead log could not be synced, so no write is taken any more: look "
+                  "after the disk, then start diglot again");
+}
+
 /* What is due at now_ms; false when nothing was. */
 static bool do_due(struct house *h, int64_t now_ms)
 {
     const struct store_options *o = store_options(h->store);
     bool any = false;
     if (now_ms >= h->sync_at_ms) {
-        if (kv_sync_now(h->kv) != ERR_OK) {
-            metric_add(h->sync_failures_total, 1);
-            log_error("the log could not be synced to disk");
-        }
+        sync_log(h);
         resume(h);
         h->sync_at_ms = now_ms + SYNC_INTERVAL_MS;
         any = true;

@@ -113,7 +113,7 @@ bool kv_writes_stopped(struct kv *kv);
  * if the engine can. Errors: ERR_DISK. Thread: housekeeping; blocks. */
 enum err kv_reclaim(struct kv *kv, struct bytes from, struct bytes to);
 
-/* What /metrics and `diglot dump` show. */
+/* For tests and measurements. */
 struct kv_stats {
     uint64_t disk_bytes;
     uint64_t blob_bytes;

@@ -47,7 +47,9 @@ static enum err client_error(const struct plog *log, enum err err)
     case ERR_KAFKA_STORAGE_ERROR: return err;
     default: break;
     }
-    log_error("a read failed", {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
+    log_error("a read failed: `diglot check` tells whether the data is damaged, once the server "
+              "is stopped",
+              {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
     return ERR_KAFKA_STORAGE_ERROR;
 }
 

@@ -226,8 +226,8 @@ static enum err ensure_open(struct worker *w, struct plog *log)
     enum err err = plog_open(log, w->kv);
     if (err != ERR_OK) {
         if (log->state != PLOG_FAILED)
-            log_error("a log cannot be opened", {"log", LOG_I(log->id)},
-                      {"err", LOG_S(err_name(err))});
+            log_error("a log cannot be opened: with the server stopped, `diglot check` tells more",
+                      {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
         plog_set_state(log, PLOG_FAILED);
         return ERR_KAFKA_STORAGE_ERROR;
     }
@@ -246,8 +246,9 @@ static void fail_log(struct worker *w, struct plog *log)
 
 static void fail_turn(struct worker *w)
 {
-    log_error("a commit failed; its logs are read anew", {"worker", LOG_I(w->index)},
-              {"appends", LOG_I(w->append_count)});
+    log_error("a commit failed: the disk is full or failing; its appends are refused, its logs "
+              "read anew",
+              {"worker", LOG_I(w->index)}, {"appends", LOG_I(w->append_count)});
     metric_add(w->commit_failures_total, 1);
     w->writes_stopped = true;
     w->resume_tried_ms = clock_mono_ms();

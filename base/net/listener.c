@@ -125,7 +125,8 @@ static void accept_failed(struct listener *l)
 {
     metric_add(l->counters.accept_failures, 1);
     if (errno == ECONNABORTED) return;
-    log_warn("accept failed", {"door", LOG_S(l->door.name)}, {"reason", LOG_S(strerror(errno))});
+    log_warn("accept failed; it is tried again shortly", {"door", LOG_S(l->door.name)},
+             {"reason", LOG_S(strerror(errno))});
     event_del(l->accept_event);
     struct loop *loop = l->shares[0].home.loop;
     loop_timer_set(loop, &l->accept_pause, loop_now_ms(loop) + ACCEPT_PAUSE_MS);
