@@ -35,9 +35,20 @@ struct readers {
     struct reader *list;
 };
 
-/* Damage has one name for clients; its cause goes to the log once. */
-static enum err client_error(const struct plog *log, enum err err)
+/* The data of a deleted topic goes with the commit, its logs close after it: in between they are
+ * found empty. */
+static bool is_deleted(struct store *s, const struct topic *topic)
 {
+    struct topic *now = store_topic_by_id(s, &topic->id);
+    topic_unref(now);
+    return now == NULL;
+}
+
+/* Damage has one name for clients; its cause goes to the log once. */
+static enum err client_error(struct store *s, const struct topic *topic, const struct plog *log,
+                             enum err err)
+{
+    if (err == ERR_COLD && is_deleted(s, topic)) return ERR_CLOSED;
     switch (err) {
     case ERR_OK:
     case ERR_NOT_FOUND:
@@ -78,7 +89,8 @@ static void read_run(struct job *job)
         worker_open_for_read(r);
         return;
     }
-    r->err = err == ERR_COLD && r->result.count > 0 ? ERR_OK : client_error(log, err);
+    bool has_some = err == ERR_COLD && r->result.count > 0;
+    r->err = has_some ? ERR_OK : client_error(s, r->topic, log, err);
     r->job.run = read_home;
     if (r->home != NULL) loop_post(r->home, &r->job);
     else r->done(r);
@@ -104,7 +116,7 @@ static void seek_run(struct reader *reader, struct log_seek *q)
         worker_open_for_seek(q);
         return;
     }
-    q->err = client_error(log, err);
+    q->err = client_error(reader->all->store, q->topic, log, err);
     q->job.run = seek_home;
     if (q->home != NULL) loop_post(q->home, &q->job);
     else q->done(q);

@@ -42,6 +42,12 @@ int32_t store_topics(struct store *s, struct bytes after, int32_t max, struct to
     return 1;
 }
 
+struct topic *store_topic_by_id(struct store *s, const struct uuid *id)
+{
+    (void)s, (void)id;
+    return topic_ref(fx_catalog.topic);
+}
+
 enum err offsets_open(struct store *s, struct offsets **ret)
 {
     (void)s, (void)ret;

@@ -2,6 +2,7 @@
 #include "storage/store.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "storage/control.h"
 #include "storage/walk.h"
 #include "storage/watch.h"
+#include "storage/worker.h"
 #include "test.h"
 
 enum { PARTITIONS = 5, PRODUCERS = 3, BATCHES = 400, IN_FLIGHT = 16 };
@@ -381,6 +383,87 @@ TEST(a_restart_finds_everything)
     place_done(&at);
 }
 
+struct awaited_append {
+    struct append a;
+    sem_t done;
+};
+
+static void append_done(struct append *a)
+{
+    sem_post(&CONTAINER_OF(a, struct awaited_append, a)->done);
+}
+
+static void append_one(struct store *s, struct topic *topic)
+{
+    struct slab *slab = make_batch(2000, 1);
+    struct awaited_append a = {.a = {.topic = topic_ref(topic), .shard = -1, .done = append_done,
+                                     .batch = {.slab = slab, .bytes = slab_bytes(slab)}}};
+    sem_init(&a.done, 0, 0);
+    store_append(s, &a.a);
+    sem_wait(&a.done);
+    sem_destroy(&a.done);
+    slab_unref(slab);
+    topic_unref(a.a.topic);
+    EXPECT_OK(a.a.err);
+}
+
+/* Holds a worker in its turn. */
+struct held_worker {
+    struct store_write write;
+    sem_t entered, go;
+};
+
+static void hold_stage(struct store_write *w, struct kv_batch *b)
+{
+    (void)b;
+    struct held_worker *h = CONTAINER_OF(w, struct held_worker, write);
+    sem_post(&h->entered);
+    sem_wait(&h->go);
+}
+
+static void hold_done(struct store_write *w, enum err err)
+{
+    (void)w, (void)err;
+}
+
+/* The data is gone with the commit, the logs close one worker after the other: what a reader misses
+ * in between is no damage. */
+TEST(a_read_while_its_topic_is_being_deleted_is_told_so)
+{
+    struct place p;
+    place_new(&p);
+    store_close(TAKE(p.s));
+    p.options.tail_bytes_max = 0;           /* reads go to disk */
+    place_open(&p);
+    struct control create = {
+        .kind = CONTROL_CREATE_TOPIC, .name = BYTES_LIT("t"), .partitions = 1};
+    EXPECT_OK(control(p.s, &create));
+    struct topic *topic = store_topic(p.s, BYTES_LIT("t"));
+    append_one(p.s, topic);
+    uint64_t log_id = topic->partitions[0].log_id;
+    struct held_worker held = {     /* the other one of two */
+        .write = {.stage = hold_stage, .done = hold_done, .affinity = log_id + 1}};
+    sem_init(&held.entered, 0, 0);
+    sem_init(&held.go, 0, 0);
+    store_write(p.s, &held.write);
+    sem_wait(&held.entered);
+    struct awaited_control delete = {.c = {.kind = CONTROL_DELETE_TOPIC, .name = BYTES_LIT("t"),
+                                           .done = control_done}};
+    sem_init(&delete.done, 0, 0);
+    store_control(p.s, &delete.c);
+    for (struct topic *t; (t = store_topic(p.s, BYTES_LIT("t"))) != NULL; topic_unref(t))
+        sched_yield();
+    struct read_result r;
+    EXPECT_ERR(read_log(p.s, topic, 0, 0, 4096, &r), ERR_CLOSED);
+    read_result_done(&r);
+    sem_post(&held.go);
+    sem_wait(&delete.done);
+    EXPECT_OK(delete.c.err);
+    topic_unref(delete.c.topic);
+    topic_unref(topic);
+    place_done(&p);
+}
+
 TEST(a_directory_in_use_is_refused_with_words)
 {
     struct place at;
@@ -394,4 +477,5 @@ TEST(a_directory_in_use_is_refused_with_words)
 }
 
 TESTS(RUN(producers_and_consumers_meet_while_shards_split_and_merge),
-      RUN(a_restart_finds_everything), RUN(a_directory_in_use_is_refused_with_words))
+      RUN(a_restart_finds_everything), RUN(a_read_while_its_topic_is_being_deleted_is_told_so),
+      RUN(a_directory_in_use_is_refused_with_words))
