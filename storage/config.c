@@ -357,9 +357,9 @@ static void change_list(enum config_op op, struct bytes old, struct bytes words,
         if (to->len > 0) writer_text(to, ",");
         writer_bytes_raw(to, word);
     }
-    if (op == CONFIG_SUBTRACT || trim(words).len == 0) return;
+    if (op == CONFIG_SUBTRACT) return;
     if (to->len > 0) writer_text(to, ",");
-    writer_bytes_raw(to, words); /* repeats go when the value is checked */
+    writer_bytes_raw(to, words); /* repeats go, and no word is refused, when the value is checked */
 }
 
 static const char *setting_of(const struct topic *t, const char *name)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "interop"))
 from lib import server as servers  # noqa: E402
 
 _names = itertools.count(1)
-DIGLOT_ALONE = ("kinesis_", "cross_", "crash_", "differential_", "reshard_", "command_", "tour", "kcl", "bad_",
+DIGLOT_ALONE = ("kinesis_", "cross_", "crash_", "differential_groups", "reshard_", "command_", "tour", "kcl", "bad_",
                 "full_disk", "graceful_stop", "metrics")
 
 

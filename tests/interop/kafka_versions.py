@@ -1,52 +1,19 @@
 """Every served API at every served version: a request that makes sense gets an answer that makes sense
 and ends where the schema of that version ends. Real clients use one version each; this is for the
 others, where a field that came later may not be answered and one that was dropped must be."""
-import itertools
-import os
 import time
 
 import pytest
 from lib import messages
+from lib.direct import coordinator_ready, create, naming, produce, unique
 from lib.messages import Caller, batch
 
 VERSIONS = messages.served()
-NAMES = itertools.count(1)
 MEMBER_ID_REQUIRED = 79
-BY_ID = {"Produce": 13, "Fetch": 13, "OffsetCommit": 10, "OffsetFetch": 10}    # first version with topic ids
 
 
 def versions(name):
     return pytest.mark.parametrize("v", [v for n, v in VERSIONS if n == name])
-
-
-def unique(what):
-    return f"versions-{what}-{os.getpid()}-{next(NAMES)}"
-
-
-def create(caller, partitions=2):
-    """A new topic: its name and id, ready to be written to."""
-    name = unique("topic")
-    made = caller.call("CreateTopics", 7, timeout_ms=10000,
-                       topics=[{"name": name, "num_partitions": partitions, "replication_factor": 1}])["topics"][0]
-    assert made["error_code"] == 0, made
-    asked = [{"name": name, "partitions": [{"partition_index": i, "timestamp": -1} for i in range(partitions)]}]
-    until = time.monotonic() + 30
-    while time.monotonic() < until:    # Apache Kafka's leaders come up after its answer
-        answer = caller.call("ListOffsets", 7, replica_id=-1, topics=asked)["topics"][0]["partitions"]
-        if all(p["error_code"] == 0 for p in answer):
-            return name, made["topic_id"]
-        time.sleep(0.01)
-    raise AssertionError(f"{name} does not come up: {answer}")
-
-
-def naming(api, v, name, topic_id, field="name"):
-    return {"topic_id": topic_id} if v >= BY_ID.get(api, 999) else {field: name}
-
-
-def produce(caller, name, topic_id, records, v=9, index=0):
-    answer = caller.call("Produce", v, acks=-1, timeout_ms=10000, topic_data=[
-        {**naming("Produce", v, name, topic_id), "partition_data": [{"index": index, "records": records}]}])
-    return answer["responses"][0]["partition_responses"][0]
 
 
 @pytest.fixture
@@ -72,16 +39,6 @@ def group(server, topic):
         coordinator_ready(caller, name)
         commit(caller, 8, name, *topic)
     return name
-
-
-def coordinator_ready(caller, group):
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        if caller.call("FindCoordinator", 0, key=group)["error_code"] == 0:
-            if caller.call("OffsetFetch", 5, group_id=group, topics=None)["error_code"] == 0:
-                return
-        time.sleep(0.01)
-    raise AssertionError("no coordinator")
 
 
 def commit(caller, v, group, name, topic_id):

@@ -25,6 +25,14 @@ def record_batch(values=(b"v",), magic=2, attributes=0, crc=None, last_delta=Non
     return struct.pack(">qiibI", 0, len(rest) + 9, -1, magic, crc) + rest
 
 
+def altered(batch, at, form, value):
+    """The batch with one field of its header overwritten; the CRC is right again."""
+    data = bytearray(batch)
+    struct.pack_into(form, data, at, value)
+    struct.pack_into(">I", data, 17, crc32c(bytes(data[21:])))
+    return bytes(data)
+
+
 def produce_body(topic, records, acks=-1):
     """Produce versions 3 to 8."""
     return (wire.string(None) + struct.pack(">hii", acks, 5000, 1) + wire.string(topic)

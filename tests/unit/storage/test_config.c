@@ -135,6 +135,7 @@ TEST(lists_are_appended_to_and_subtracted_from)
     EXPECT(!t->config.cleanup_delete);
     EXPECT_OK(apply(t, CONFIG_APPEND, "cleanup.policy", "delete"));
     EXPECT(t->config.cleanup_delete);
+    EXPECT_ERR(apply(t, CONFIG_APPEND, "cleanup.policy", ""), ERR_INVALID_CONFIG);
     EXPECT_ERR(apply(t, CONFIG_APPEND, "cleanup.policy", "compact"), ERR_INVALID_CONFIG);
     topic_unref(t);
     t = fresh();
