@@ -379,6 +379,41 @@ static enum err prove_all(struct proof *p, struct kv_iter *it, bool *more)
     return ERR_OK;
 }
 
+/* Errors: ERR_DISK. Thread: the walk's. */
+static enum err has_batches(struct kv *kv, uint64_t log_id, bool *ret)
+{
+    struct log_key from = log_key_first(log_id), to = log_key_first(log_id + 1);
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
+    *ret = kv_iter_next(it);
+    return kv_iter_error(it);
+}
+
+/* Chunks of logs that hold no batch, where prove_all() does not come by.
+ * Errors: ERR_DISK. Thread: the walk's. */
+static enum err prove_index(struct proof *p)
+{
+    struct chunk_key from = chunk_key_first(0);
+    struct start_key to = start_key(0);
+    CLEANUP(kv_iter_freep) struct kv_iter *it =
+        kv_iter_new(p->kv, KV_INDEX, KEY_BYTES(from), KEY_BYTES(to), false);
+    bool any = false, has;
+    while (kv_iter_next(it)) {
+        uint64_t id, before = p->log_id;
+        int64_t last_offset;
+        if (chunk_key_read(kv_iter_key(it), &id, &last_offset) != ERR_OK) {
+            say(p, 0, "a key of the index family cannot be read");
+            continue;
+        }
+        p->log_id = id;
+        if (any && id == before) continue;
+        any = true;
+        TRY(has_batches(p->kv, id, &has));
+        if (!has) say(p, last_offset, "the index has a chunk that the log has not");
+    }
+    return kv_iter_error(it);
+}
+
 enum err walk_logs(struct kv *kv,
                    void (*fault)(void *context, uint64_t log_id, int64_t offset, const char *text),
                    void *context, struct walk_counts *ret)
@@ -388,6 +423,7 @@ enum err walk_logs(struct kv *kv,
         kv_iter_new(kv, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
     bool more = kv_iter_next(it);
     enum err err = prove_all(&p, it, &more);
+    if (err == ERR_OK) err = prove_index(&p);
     if (err == ERR_OK) err = prove_snapshots(&p);
     kv_iter_free(p.chunks);
     *ret = p.counts;

@@ -39,16 +39,21 @@ static void sound_log(struct fx *f)
     EXPECT_EQ(found.count, 0);
 }
 
+static void put(struct fx *f, enum kv_family family, struct bytes key, struct bytes value)
+{
+    struct kv_batch *b = kv_batch_new(f->kv);
+    kv_batch_put(b, family, key, value);
+    EXPECT_OK(kv_commit(f->kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+}
+
 static void change(struct fx *f, enum kv_family family, struct bytes key, size_t at, uint8_t to)
 {
     struct slab *value;
     EXPECT_OK(kv_get(f->kv, family, key, &value));
     EXPECT(at < value->len && value->data[at] != to);
     value->data[at] = to;
-    struct kv_batch *b = kv_batch_new(f->kv);
-    kv_batch_put(b, family, key, slab_bytes(value));
-    EXPECT_OK(kv_commit(f->kv, b, KV_NO_SYNC));
-    kv_batch_free(b);
+    put(f, family, key, slab_bytes(value));
     slab_unref(value);
 }
 
@@ -125,11 +130,25 @@ TEST(an_index_ahead_of_its_log_is_found)
     struct chunk c = {.first_offset = 8, .last_offset = 20, .batch_count = 13};
     chunk_write(&c, value);
     struct chunk_key key = chunk_key(1, 20);
-    struct kv_batch *b = kv_batch_new(f.kv);
-    kv_batch_put(b, KV_INDEX, KEY_BYTES(key), bytes_of(value, sizeof value));
-    EXPECT_OK(kv_commit(f.kv, b, KV_NO_SYNC));
-    kv_batch_free(b);
+    put(&f, KV_INDEX, KEY_BYTES(key), bytes_of(value, sizeof value));
     EXPECT(prove(&f).count > 0);
+    fx_done(&f);
+}
+
+TEST(an_index_without_a_log_is_found)
+{
+    struct fx f;
+    sound_log(&f);
+    uint8_t value[CHUNK_VALUE_BYTES];
+    struct chunk c = {.last_offset = 4, .batch_count = 5};
+    chunk_write(&c, value);
+    struct chunk_key key = chunk_key(77, 4);
+    put(&f, KV_INDEX, KEY_BYTES(key), bytes_of(value, sizeof value));
+    EXPECT_STR(prove(&f).text, "the index has a chunk that the log has not");
+    delete(&f, KV_INDEX, KEY_BYTES(key));
+    EXPECT_EQ(prove(&f).count, 0);
+    put(&f, KV_INDEX, BYTES_LIT("Cut"), bytes_of(value, sizeof value));
+    EXPECT_STR(prove(&f).text, "a key of the index family cannot be read");
     fx_done(&f);
 }
 
@@ -166,5 +185,6 @@ TEST(a_log_is_summed_up)
 
 TESTS(RUN(a_flipped_bit_in_a_record_is_found), RUN(a_missing_batch_is_found),
       RUN(an_arrival_that_goes_back_is_found), RUN(a_chunk_that_counts_wrong_is_found),
-      RUN(an_index_ahead_of_its_log_is_found), RUN(a_producer_ahead_of_its_log_is_found),
+      RUN(an_index_ahead_of_its_log_is_found),
+      RUN(an_index_without_a_log_is_found), RUN(a_producer_ahead_of_its_log_is_found),
       RUN(a_log_is_summed_up))
