@@ -9,7 +9,8 @@
 #include "storage/store.h"
 #include "base/check.h"
 
-enum { STEP = 256, ARENA_BYTES_MAX = 32 << 20 };
+/* Groups are asked for by the page of as many as can be shown: each page costs a look at all. */
+enum { STEP = 256, GROUPS_STEP = COLLECT_OFFSETS_MAX, ARENA_BYTES_MAX = 32 << 20 };
 
 /* ---- Gathering */
 
@@ -109,13 +110,14 @@ static void gather_group(struct collection *c, struct bytes group)
 
 static void gather_offsets(struct collection *c)
 {
-    struct bytes groups[STEP], after = BYTES_NULL;
+    CLEANUP(mem_freep) struct bytes *groups = NEW_ARRAY(struct bytes, GROUPS_STEP);
+    struct bytes after = BYTES_NULL;
     int32_t got;
     do {
-        got = store_offset_groups(c->broker->store, after, STEP, &c->arena, groups);
+        got = store_offset_groups(c->broker->store, after, GROUPS_STEP, &c->arena, groups);
         for (int32_t i = 0; i < got; i++) gather_group(c, groups[i]);
         if (got > 0) after = groups[got - 1];
-    } while (got == STEP && c->offsets_hidden == 0);
+    } while (got == GROUPS_STEP && c->offsets_hidden == 0);
 }
 
 void collection_init(struct collection *c, struct broker *b)

@@ -322,6 +322,17 @@ int32_t store_offsets_of_group(struct store *s, struct bytes group, struct arena
     return n;
 }
 
+void store_offset_groups_each(struct store *s, void *context,
+                              void (*fn)(void *context, struct bytes group))
+{
+    struct offsets *o = store_offsets(s);
+    pthread_mutex_lock(&o->lock);
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next)
+            fn(context, group_id(CONTAINER_OF(node, struct group, by_id)));
+    pthread_mutex_unlock(&o->lock);
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct group *const *x = a, *const *y = b;

@@ -46,8 +46,12 @@ bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_
 /* All entries of a group, into the arena. -1 when the arena is too small. Thread: any. */
 int32_t store_offsets_of_group(struct store *s, struct bytes group, struct arena *arena,
                                struct offset_entry **ret);
+/* Calls fn for each group that has committed offsets, in no order. fn runs under the table's lock:
+ * it is quick, takes no lock and asks nothing of storage. group lives for the call. Thread: any. */
+void store_offset_groups_each(struct store *s, void *context,
+                              void (*fn)(void *context, struct bytes group));
 /* Groups that have committed offsets, ordered, from the first one > after; copied into the arena.
- * Thread: any. */
+ * Each call looks at all of them and sorts those behind after. Thread: any. */
 int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
                             struct bytes *ret_groups);
 

@@ -14,8 +14,6 @@
 #include "storage/offsets.h"
 #include "base/check.h"
 
-enum { RESTORE_GROUPS_A_STEP = 1024, RESTORE_ARENA_BYTES = 64 << 20 };
-
 int64_t groups_loop_now_ms(const struct groups_loop *gl)
 {
     return loop_now_ms(gl->home->loop) + gl->wall_ms;
@@ -220,28 +218,23 @@ void group_tour_release(struct group_tour *tour)
 
 /* ---- life */
 
+struct restoring {
+    struct groups_loop *gl;
+    int64_t now_ms;
+};
+
+static void restore_one(void *context, struct bytes group_id)
+{
+    struct restoring *r = context;
+    struct broker_loop *home = r->gl->home;
+    if (bytes_hash(group_id) % home->broker->loop_count == loop_index(home->loop))
+        groups_restore(r->gl->groups, r->now_ms, group_id);
+}
+
 static void restore(struct groups_loop *gl)
 {
-    struct store *s = gl->home->broker->store;
-    int64_t now_ms = clock_mono_ms() + gl->wall_ms;
-    struct bytes ids[RESTORE_GROUPS_A_STEP], after = BYTES_NULL;
-    struct arena pages[2];          /* of this step, and of the last one that `after` lies in */
-    arena_init(&pages[0], RESTORE_ARENA_BYTES);
-    arena_init(&pages[1], RESTORE_ARENA_BYTES);
-    int32_t count;
-    int step = 0;
-    do {
-        struct arena *arena = &pages[step++ % 2];
-        arena_reset(arena);
-        count = store_offset_groups(s, after, RESTORE_GROUPS_A_STEP, arena, ids);
-        for (int32_t i = 0; i < count; i++) {
-            after = ids[i];
-            if (bytes_hash(ids[i]) % gl->home->broker->loop_count == loop_index(gl->home->loop))
-                groups_restore(gl->groups, now_ms, ids[i]);
-        }
-    } while (count == RESTORE_GROUPS_A_STEP);
-    arena_done(&pages[0]);
-    arena_done(&pages[1]);
+    struct restoring r = {.gl = gl, .now_ms = clock_mono_ms() + gl->wall_ms};
+    store_offset_groups_each(gl->home->broker->store, &r, restore_one);
 }
 
 struct groups_loop *groups_loop_new(struct broker_loop *home)

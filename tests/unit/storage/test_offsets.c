@@ -85,6 +85,12 @@ TEST(a_full_arena_is_told_and_not_overrun)
     cx_done(&f);
 }
 
+static void count_group(void *seen, struct bytes group)
+{
+    EXPECT_EQ(group.len, 3);
+    ((int *)seen)[(group.data[1] - '0') * 10 + group.data[2] - '0']++;
+}
+
 TEST(groups_are_listed_in_order)
 {
     struct cx f;
@@ -103,6 +109,9 @@ TEST(groups_are_listed_in_order)
     EXPECT_BYTES(groups[59], "g59");
     EXPECT_EQ(store_offset_groups(f.s, groups[59], 60, &arena, groups), 40);
     EXPECT_BYTES(groups[39], "g99");
+    int seen[100] = {0};
+    store_offset_groups_each(f.s, seen, count_group);
+    for (int i = 0; i < 100; i++) EXPECT_EQ(seen[i], 1);
     arena_done(&arena);
     cx_done(&f);
 }
