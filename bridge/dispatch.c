@@ -214,7 +214,7 @@ static enum kinesis_op op_of(struct bytes target)
     return kinesis_op_find(bytes_slice(target, prefix.len, target.len - prefix.len));
 }
 
-/* What a request of an operation that is not ours is told: nothing, as at AWS, unless AWS has it. */
+/* What a request of an operation that is not ours is told: as at AWS nothing, unless AWS has it. */
 static struct bytes unserved_text(struct arena *arena, struct bytes target)
 {
 #define KINESIS_UNSERVED(name)                                                                     \
