@@ -4,6 +4,9 @@
  * is the debt of one record or one answer larger than what was left, and until it is paid nothing
  * passes. Levels count thousandths of a unit, so that a millisecond's refill is a whole number.
  *
+ * Records beyond 1 MiB have a tank of 10 MiB, as AWS describes it: every write takes from it what is
+ * there, a large one needs its whole size. Afterwards small ones pass at the shard's rate at once.
+ *
  * Buckets of one shard live together in a gauge, gauges in a few stripes by hash, each with its
  * lock, so that loops that write to different shards do not wait for each other. A gauge whose
  * buckets are all full says nothing and is dropped when its stripe needs room. */
@@ -22,13 +25,16 @@ enum {
     GAUGES_PER_STRIPE = LIMITS_BUCKETS_MAX / STRIPES,
     MILLI = 1000,
     ROOM_LOOK = 32,
+    LARGE_FROM = (1 << 20) + (1 << 10), /* bytes: 1 MiB of data and any partition key is not yet */
+    TANK_S = 10,
     READ_DEBT_BYTES_MAX = 10 << 20, /* 5 s at the rate below: what a 10 MB answer costs */
 };
 
-/* Rates a second; a bucket holds as much. */
+/* Rates a second; a bucket holds as much, the tank TANK_S times that. */
 enum bucket_kind {
     WRITE_BYTES,
     WRITE_RECORDS,
+    WRITE_TANK, /* bytes for large records */
     READ_BYTES,
     READ_CALLS,
     ITERATORS,
@@ -39,6 +45,7 @@ enum { BUCKETS = CALLS + 1 };
 static const int64_t kinesis_rates[BUCKETS] = {
     [WRITE_BYTES] = 1 << 20,
     [WRITE_RECORDS] = 1000,
+    [WRITE_TANK] = 1 << 20,
     [READ_BYTES] = 2 << 20,
     [READ_CALLS] = 5,
     [ITERATORS] = 5,
@@ -123,10 +130,15 @@ enum limits_profile limits_get(const struct limits *l)
 
 /* ---- Gauges; the stripe's lock is held */
 
+static int64_t full_level(const struct gauge *g, int kind)
+{
+    return g->rates[kind] * MILLI * (kind == WRITE_TANK ? TANK_S : 1);
+}
+
 static bool is_full(const struct gauge *g)
 {
     for (int i = 0; i < BUCKETS; i++)
-        if (g->levels[i] < g->rates[i] * MILLI) return false;
+        if (g->levels[i] < full_level(g, i)) return false;
     return true;
 }
 
@@ -136,7 +148,7 @@ static void refill(struct gauge *g, int64_t now_ms)
     if (passed_ms <= 0) return;
     g->at_ms = now_ms;
     for (int i = 0; i < BUCKETS; i++) {
-        int64_t full = g->rates[i] * MILLI;
+        int64_t full = full_level(g, i);
         /* Compared by time, so that a long pause cannot overflow the product. */
         if (g->rates[i] == 0) continue;
         int64_t missing_ms = (full - g->levels[i] + g->rates[i] - 1) / g->rates[i];
@@ -150,7 +162,7 @@ static int64_t fullness(const struct gauge *g)
     int64_t least = MILLI;
     for (int i = 0; i < BUCKETS; i++) {
         if (g->rates[i] == 0) continue;
-        int64_t part = g->levels[i] / g->rates[i];
+        int64_t part = g->levels[i] / (full_level(g, i) / MILLI);
         if (part < least) least = part;
     }
     return least;
@@ -184,7 +196,7 @@ static void set_rates(struct gauge *g, int64_t per_s)
     int last = g->key.subject == SHARD ? ITERATORS : first;
     for (int i = first; i <= last; i++) {
         g->rates[i] = i == CALLS ? per_s : kinesis_rates[i];
-        g->levels[i] = g->rates[i] * MILLI;
+        g->levels[i] = full_level(g, i);
     }
 }
 
@@ -230,7 +242,7 @@ static struct gauge_key shard_key(const struct limits_key *key)
 /* Room for so much? A demand beyond a whole bucket is met by a full one, and leaves a debt. */
 static bool has_room(const struct gauge *g, enum bucket_kind kind, int64_t units)
 {
-    int64_t full = g->rates[kind] * MILLI, wanted = units * MILLI;
+    int64_t full = full_level(g, kind), wanted = units * MILLI;
     return g->levels[kind] >= (wanted < full ? wanted : full);
 }
 
@@ -243,9 +255,14 @@ bool limits_take_write(struct limits *l, const struct limits_key *key, uint32_t 
     struct gauge_key k = shard_key(key);
     struct stripe *s;
     struct gauge *g = enter(l, &k, 0, now_ms, &s);
-    bool passes = has_room(g, WRITE_BYTES, bytes) && has_room(g, WRITE_RECORDS, 1);
+    bool large = bytes > LARGE_FROM;
+    bool passes = has_room(g, large ? WRITE_TANK : WRITE_BYTES, bytes) &&
+                  has_room(g, WRITE_RECORDS, 1);
     if (passes) {
-        g->levels[WRITE_BYTES] -= (int64_t)bytes * MILLI;
+        int64_t cost = (int64_t)bytes * MILLI, *tank = &g->levels[WRITE_TANK];
+        *tank = *tank > cost ? *tank - cost : 0;
+        if (!large) g->levels[WRITE_BYTES] -= cost;
+        else if (g->levels[WRITE_BYTES] > 0) g->levels[WRITE_BYTES] = 0;
         g->levels[WRITE_RECORDS] -= MILLI;
     }
     pthread_mutex_unlock(&s->lock);

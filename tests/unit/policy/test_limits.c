@@ -41,14 +41,28 @@ TEST(a_refused_record_costs_nothing)
     limits_free(l);
 }
 
-TEST(a_large_record_uses_the_burst_and_leaves_a_debt)
+TEST(a_large_record_uses_the_burst_and_small_ones_go_on)
 {
     struct limits *l = limits_new(LIMITS_KINESIS);
-    EXPECT(limits_take_write(l, &shard0, 10 * MIB, 0));
-    EXPECT(!limits_take_write(l, &shard0, 1, 8999));
-    EXPECT(limits_take_write(l, &shard0, 1, 9001));
-    EXPECT(!limits_take_write(l, &shard0, 10 * MIB, 9500));
-    EXPECT(limits_take_write(l, &shard0, 10 * MIB, 10002));
+    EXPECT(limits_take_write(l, &shard0, 10 * MIB + 9, 0));     /* with its key */
+    EXPECT(!limits_take_write(l, &shard0, 2 * MIB, 1999));
+    EXPECT(limits_take_write(l, &shard0, 2 * MIB, 2000));
+    EXPECT(!limits_take_write(l, &shard0, 1, 2000));
+    EXPECT(limits_take_write(l, &shard0, MIB / 2, 2500));
+    EXPECT(!limits_take_write(l, &shard0, 10 * MIB, 11999));    /* small ones drank of it too */
+    EXPECT(!limits_take_write(l, &shard0, 10 * MIB, 12499));
+    EXPECT(limits_take_write(l, &shard0, 10 * MIB, 12500));
+    limits_free(l);
+}
+
+/* A mebibyte of data is the small record's limit; its key comes on top. */
+TEST(a_key_makes_no_large_record)
+{
+    struct limits *l = limits_new(LIMITS_KINESIS);
+    EXPECT(limits_take_write(l, &shard0, MIB + 1024, 0));
+    EXPECT(!limits_take_write(l, &shard0, 1, 0));
+    EXPECT(!limits_take_write(l, &shard0, 10 * MIB, 500));      /* 9.5 MiB are left in the tank */
+    EXPECT(limits_take_write(l, &shard0, 9 * MIB, 500));
     limits_free(l);
 }
 
@@ -157,12 +171,13 @@ TEST(the_table_is_bounded_and_keeps_who_is_in_debt)
         EXPECT(limits_take_write(l, &k, 1, 1500));
     }
     EXPECT(limits_gauges(l) <= LIMITS_BUCKETS_MAX);
-    EXPECT(!limits_take_write(l, &shard0, 1, 1500));
+    EXPECT(!limits_take_write(l, &shard0, 9 * MIB, 1500));
     limits_free(l);
 }
 
 TESTS(RUN(a_shard_takes_a_thousand_records_a_second), RUN(a_shard_takes_a_mebibyte_a_second),
-      RUN(a_refused_record_costs_nothing), RUN(a_large_record_uses_the_burst_and_leaves_a_debt),
+      RUN(a_refused_record_costs_nothing), RUN(a_large_record_uses_the_burst_and_small_ones_go_on),
+      RUN(a_key_makes_no_large_record),
       RUN(a_shard_answers_five_reads_a_second), RUN(ten_megabytes_close_the_reads_for_five_seconds),
       RUN(two_mebibytes_a_second_are_read_without_a_pause),
       RUN(iterators_and_operations_have_rates_of_their_own), RUN(a_consumer_has_a_pipe_of_its_own),
