@@ -4,8 +4,9 @@
  * is the debt of one record or one answer larger than what was left, and until it is paid nothing
  * passes. Levels count thousandths of a unit, so that a millisecond's refill is a whole number.
  *
- * Records beyond 1 MiB have a tank of 10 MiB, as AWS describes it: every write takes from it what is
- * there, a large one needs its whole size. Afterwards small ones pass at the shard's rate at once.
+ * Records beyond 1 MiB have a tank of 10 MiB, as AWS describes it: every write takes from it what
+ * is there, a large one needs its whole size. Afterwards small ones pass at the shard's rate at
+ * once.
  *
  * Buckets of one shard live together in a gauge, gauges in a few stripes by hash, each with its
  * lock, so that loops that write to different shards do not wait for each other. A gauge whose

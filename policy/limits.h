@@ -30,8 +30,8 @@ struct limits_key {
 };
 
 /* Takes one record of so many bytes (data and partition key) if both buckets have room: all or
- * nothing. A record beyond 1 MiB takes from a tank of 10 MiB that refills at the same rate, less what
- * smaller records take; these go on after it. False: ProvisionedThroughputExceeded. */
+ * nothing. A record beyond 1 MiB takes from a tank of 10 MiB that refills at the same rate, less
+ * what smaller records take; these go on after it. False: ProvisionedThroughputExceeded. */
 bool limits_take_write(struct limits *l, const struct limits_key *key, uint32_t bytes,
                        int64_t now_ms);
 
