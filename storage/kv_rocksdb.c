@@ -552,12 +552,13 @@ static void set_options(struct rocks *r, const struct kv_options *k)
 
 enum err kv_rocksdb_make(const char *dir)
 {
-    CLEANUP(mem_freep) char *path = mem_string(dir, strlen(dir));
-    for (char *at = path + 1; *at != '\0'; at++) {
-        if (*at != '/') continue;
-        *at = '\0';
+    size_t len = strlen(dir);
+    CLEANUP(mem_freep) char *path = mem_string(dir, len);
+    for (size_t i = 1; i < len; i++) {
+        if (path[i] != '/') continue;
+        path[i] = '\0';
         if (mkdir(path, 0755) != 0 && errno != EEXIST) return ERR_DISK;
-        *at = '/';
+        path[i] = '/';
     }
     return mkdir(path, 0755) == 0 || errno == EEXIST ? ERR_OK : ERR_DISK;
 }

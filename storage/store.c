@@ -11,12 +11,12 @@
 #include "storage/threads.h"
 #include "base/check.h"
 
-enum { THREADS_MAX = 64, TOPICS_PAGE = 64 };
+enum { TOPICS_PAGE = 64 };
 
 struct store {
     struct store_options options;
     struct kv *kv;
-    struct worker *workers[THREADS_MAX];
+    struct worker *workers[STORE_THREADS_MAX];
     struct readers *readers;
     struct catalog *catalog;
     struct offsets *offsets;
@@ -171,8 +171,8 @@ static void store_closep(struct store **s)
 
 enum err store_open(const struct store_options *options, struct store **ret, char **ret_text)
 {
-    assert(options->worker_count >= 1 && options->worker_count <= THREADS_MAX);
-    assert(options->reader_count >= 1 && options->reader_count <= THREADS_MAX);
+    assert(options->worker_count >= 1 && options->worker_count <= STORE_THREADS_MAX);
+    assert(options->reader_count >= 1 && options->reader_count <= STORE_THREADS_MAX);
     if (ret_text != NULL) *ret_text = NULL;
     CLEANUP(store_closep) struct store *s = NEW(struct store);
     s->options = *options;

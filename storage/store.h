@@ -17,11 +17,13 @@
 struct store;
 struct loop;
 
+enum { STORE_THREADS_MAX = 64 };
+
 struct store_options {
     const char *data_dir;               /* NULL: in memory (tests), with `kv` below */
     struct kv *kv;                      /* an engine made by the caller; the store owns it then */
-    int worker_count;                   /* 1 .. 64 */
-    int reader_count;                   /* 1 .. 64 */
+    int worker_count;                   /* 1 .. STORE_THREADS_MAX, each */
+    int reader_count;
     bool durability_power;              /* acknowledge after a group fsync */
     size_t tail_bytes_max;              /* of all tail caches together */
     uint64_t write_buffer_bytes;        /* 0: default */

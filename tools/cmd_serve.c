@@ -90,13 +90,20 @@ static size_t raise_descriptor_limit(void)
                                                  : limit.rlim_max / 2;
 }
 
+static int worker_count(const struct settings *set)
+{
+    long count = set->workers ? (long)set->workers : cores() / 2;
+    if (count > STORE_THREADS_MAX) return STORE_THREADS_MAX;
+    return count > 0 ? (int)count : 1;
+}
+
 static enum err open_store(struct server *s)
 {
     const struct settings *set = &s->settings;
     struct store_options options;
     store_options_default(&options);
     options.data_dir = set->data_dir;
-    options.worker_count = (int)(set->workers ? set->workers : cores() > 1 ? cores() / 2 : 1);
+    options.worker_count = worker_count(set);
     options.reader_count = (int)set->readers;
     options.durability_power = strcmp(set->durability, "power") == 0;
     options.tail_bytes_max = (size_t)set->tail_memory_mib * MIB;

@@ -445,6 +445,7 @@ TEST(a_place_that_is_no_directory_is_refused_with_words)
     EXPECT(text != NULL && strlen(text) > 0);
     mem_free(text);
     unlink(file);
+    EXPECT_ERR(kv_rocksdb_make(""), ERR_DISK);
 }
 
 TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
