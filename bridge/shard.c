@@ -274,9 +274,10 @@ static enum err position_of_sequence(struct kinesis_request *rq, const struct to
         why = "is invalid because it did not come from this stream.";
     if (why != NULL) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "StartingSequenceNumber %.*s used in GetShardIterator on shard %.*s in stream "
-                     "%s under account %.*s %s",
-                     BYTES_ARGS(text), BYTES_ARGS(id), t->name, BYTES_ARGS(account), why);
+                     "StartingSequenceNumber %.*s used in %s on shard %.*s in stream %s under "
+                     "account %.*s %s",
+                     BYTES_ARGS(text), kinesis_operations[rq->op].name, BYTES_ARGS(id), t->name,
+                     BYTES_ARGS(account), why);
         return ERR_INVALID_ARGUMENT;
     }
     ret->kind = SHARD_AT_OFFSET;

@@ -69,7 +69,6 @@ struct shard_position {
     int64_t value;              /* offset, or epoch ms */
 };
 /* The starting point of GetShardIterator and SubscribeToShard: type and what goes with it.
- * created: the operation's name in the texts.
  * Errors: ERR_INVALID_ARGUMENT, ERR_UNKNOWN_SERVER_ERROR - answered already; ERR_COLD - LATEST of a
  * log that is not open yet: open it and ask again. Thread: the request's loop. */
 enum err shard_position(struct kinesis_request *rq, const struct topic *t,

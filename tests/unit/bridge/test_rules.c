@@ -357,6 +357,22 @@ TEST(every_moment_has_shards_for_all_hash_keys)
     bx_done(&f);
 }
 
+TEST(a_subscription_tells_its_own_name_about_a_number)
+{
+    begin(0);
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 200, "");
+    const char *consumer = bx_text(c->body, "\"ConsumerARN\":\"");
+    char number[SEQUENCE_TEXT_BYTES], body[1024];
+    sequence_format(1000, 0, 5, 1000, number);              /* of a stream long ago */
+    snprintf(body, sizeof body,
+             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"" SHARD(0) "\",\"StartingPosition\":{"
+             "\"Type\":\"AT_SEQUENCE_NUMBER\",\"SequenceNumber\":\"%s\"}}", consumer, number);
+    call("SubscribeToShard", body, 400, "used in SubscribeToShard on shard " SHARD(0) " in stream s "
+         "under account 000000000000 is invalid because it did not come from this stream.");
+    bx_done(&f);
+}
+
 TEST(an_iterator_is_of_the_stream_that_is_named_with_it)
 {
     begin(0);
@@ -384,4 +400,5 @@ TESTS(RUN(a_new_stream_is_refused_for_what_does_not_go_together),
       RUN(a_name_is_taken_until_its_stream_is_gone),
       RUN(an_operation_of_aws_that_is_not_served_is_told_apart),
       RUN(every_moment_has_shards_for_all_hash_keys),
+      RUN(a_subscription_tells_its_own_name_about_a_number),
       RUN(an_iterator_is_of_the_stream_that_is_named_with_it))
