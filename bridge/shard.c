@@ -246,7 +246,10 @@ void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_
 bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct bytes id,
                       struct shard_page *page)
 {
-    return shard_name(rq, topic_name(t), BYTES_NULL, id, &page->after);
+    int32_t index;
+    if (!shard_name(rq, topic_name(t), BYTES_NULL, id, &index)) return false;
+    if (index > page->after) page->after = index;       /* AFTER_SHARD_ID may stand beside it */
+    return true;
 }
 
 /* ---- Starting points */

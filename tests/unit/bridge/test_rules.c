@@ -352,6 +352,11 @@ TEST(every_moment_has_shards_for_all_hash_keys)
     }
     EXPECT_STR(listed("AT_TIMESTAMP", split_ms + 3000), "12");
     EXPECT_STR(listed("AT_TIMESTAMP", clock_wall_ms() + 3600 * 1000), "12");
+    call("ListShards",
+         "{\"StreamName\":\"s\",\"ExclusiveStartShardId\":\"" SHARD(0) "\",\"ShardFilter\":{"
+         "\"Type\":\"AFTER_SHARD_ID\",\"ShardId\":\"" SHARD(1) "\"}}",
+         200, SHARD(2));
+    EXPECT_LACKS(c->body, "{\"ShardId\":\"" SHARD(1));
     EXPECT_STR(listed("FROM_TIMESTAMP", split_ms - 1), "012");
     EXPECT_STR(listed("FROM_TIMESTAMP", split_ms + 3000), "12");
     bx_done(&f);
@@ -368,8 +373,9 @@ TEST(a_subscription_tells_its_own_name_about_a_number)
     snprintf(body, sizeof body,
              "{\"ConsumerARN\":\"%s\",\"ShardId\":\"" SHARD(0) "\",\"StartingPosition\":{"
              "\"Type\":\"AT_SEQUENCE_NUMBER\",\"SequenceNumber\":\"%s\"}}", consumer, number);
-    call("SubscribeToShard", body, 400, "used in SubscribeToShard on shard " SHARD(0) " in stream s "
-         "under account 000000000000 is invalid because it did not come from this stream.");
+    call("SubscribeToShard", body, 400,
+         "used in SubscribeToShard on shard " SHARD(0) " in stream s under account "
+         "000000000000 is invalid because it did not come from this stream.");
     bx_done(&f);
 }
 
