@@ -12,6 +12,7 @@ static struct broker_config row(struct arena *arena, const char *name, int8_t ty
     return (struct broker_config){
         .name = bytes_str(name),
         .value = arena_copy(arena, bytes_str(value)),
+        .usual = usual[0] != '\0' ? bytes_str(usual) : BYTES_NULL,
         .type = type,
         .source = strcmp(usual, value) == 0 ? CONFIG_OF_DEFAULT : CONFIG_OF_STATIC_BROKER,
     };
@@ -30,6 +31,7 @@ static int32_t add_topic_defaults(struct arena *arena, const struct broker *b,
         to[count++] = (struct broker_config){
             .name = bytes_str(spec->broker_name),
             .value = text.value,
+            .usual = spec->broker_unset ? BYTES_NULL : bytes_str(spec->default_value),
             .type = spec->type,
             .source = text.source,
             .documentation = bytes_str(spec->documentation),

@@ -10,6 +10,7 @@
 struct broker_config {
     struct bytes name;
     struct bytes value;             /* in the arena */
+    struct bytes usual;             /* Kafka's default; null: none */
     int8_t type;                    /* Kafka's ConfigType code */
     enum config_source source;
     struct bytes documentation;     /* null: none */

@@ -39,6 +39,17 @@ static void add_synonym(struct describe_configs_response_config *c, struct bytes
     s->source = (int8_t)source;
 }
 
+/* A broker's config has no other name. */
+static void add_broker_synonyms(const struct answer *a, struct describe_configs_response_config *c,
+                                const struct broker_config *config)
+{
+    c->synonyms = ARENA_ARRAY(a->rq->arena, struct describe_configs_response_synonym, 2);
+    if (c->synonyms == NULL) return;
+    if (config->source == CONFIG_OF_STATIC_BROKER)
+        add_synonym(c, c->name, c->value, CONFIG_OF_STATIC_BROKER);
+    if (!bytes_is_null(config->usual)) add_synonym(c, c->name, config->usual, CONFIG_OF_DEFAULT);
+}
+
 /* From the strongest source to the weakest. */
 static void add_synonyms(const struct answer *a, struct describe_configs_response_config *c,
                          const struct config_spec *spec)
@@ -106,6 +117,7 @@ static enum err describe_broker(const struct answer *a)
         c->config_source = (int8_t)all[i].source;
         c->config_type = all[i].type;
         c->documentation = documentation(a, all[i].documentation);
+        if (a->in->include_synonyms) add_broker_synonyms(a, c, &all[i]);
     }
     return ERR_OK;
 }

@@ -285,7 +285,8 @@ def test_list_offsets_at_special_times(caller, v):
         return row["error_code"], row["offset"], row["timestamp"], row["leader_epoch"]
     epoch = 0 if v >= 4 else -1
     expected = {-1: (6, -1), -2: (0, -1), -3: (4, t + 1005), -4: (0, -1), t: (0, t), t + 1: (1, t + 10),
-                t + 20: (2, t + 20), t + 21: (4, t + 1005), t + 899: (4, t + 1005), t + 1005: (4, t + 1005), 0: (0, t), 1: (0, t)}
+                t + 20: (2, t + 20), t + 21: (4, t + 1005), t + 899: (4, t + 1005), t + 1005: (4, t + 1005),
+                0: (0, t), 1: (0, t)}
     for time_, (offset, when) in expected.items():
         known = v >= SINCE.get(time_, 0)
         want = (0, offset, when, epoch) if known else (UNSUPPORTED, -1, -1, -1)

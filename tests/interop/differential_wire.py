@@ -422,7 +422,12 @@ def test_describe_configs(caller, topic, node, v):
         assert ask(kind, topic[0]) == (BAD_REQUEST, {}), kind
     for name in ("99", "x", "-1"):
         assert ask(4, name) == (BAD_REQUEST, {}), name
-    assert ask(4, str(node), ["num.partitions"])[1].keys() == {"num.partitions"}
+    usual = {"message.max.bytes": ["1048588"], "group.max.size": ["2147483647"], "log.retention.ms": [],
+             "auto.create.topics.enable": ["true"]}
+    for synonyms in (False, True):
+        found = ask(4, str(node), list(usual), include_synonyms=synonyms)[1]
+        assert {n: [s["value"] for s in c["synonyms"]] for n, c in found.items()} == (
+            usual if synonyms else dict.fromkeys(usual, []))
     twice = {"resource_type": 2, "resource_name": topic[0], "configuration_keys": ["retention.ms"]}
     assert [len(r["configs"]) for r in caller.call("DescribeConfigs", v, resources=[twice, twice])["results"]] == [1, 1]
 
