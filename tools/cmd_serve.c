@@ -304,10 +304,22 @@ static void print_hints(const struct server *s)
     fflush(stdout);
 }
 
+/* All of them at once, with one time of grace; but the admin door, the last one, goes on telling
+ * that the server stops. */
+static void close_doors(struct server *s)
+{
+    int64_t end_ms = clock_mono_ms() + STOP_GRACE_MS;
+    for (uint32_t i = 0; i + 1 < s->listener_count; i++) listener_stop(s->listeners[i]);
+    for (uint32_t i = 0; i < s->listener_count; i++) {
+        int64_t left_ms = end_ms - clock_mono_ms();
+        listener_close(s->listeners[i], left_ms > 0 ? (uint32_t)left_ms : 0);
+    }
+}
+
 static void close_all(struct server *s)
 {
     atomic_store(&s->admin.ready, false);
-    for (uint32_t i = 0; i < s->listener_count; i++) listener_close(s->listeners[i], STOP_GRACE_MS);
+    close_doors(s);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
     /* Requests of clients that left may be on their way between loops and storage: they come to
      * their end before either goes. */

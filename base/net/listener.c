@@ -40,8 +40,10 @@ struct listener {
     struct loop_timer accept_pause;
     struct job begin_job;            /* to the acceptor's loop: start accepting */
     struct job end_job;              /* and stop */
-    struct mailbox done;             /* one job from each share that has no connection left */
+    struct mailbox done;             /* one job from each share that has no connection left, and
+                                        one from each that was told to close the rest */
     atomic_uint conns;
+    bool stopping;                   /* listener_stop()'s */
     uint32_t next_share;
     uint32_t share_count;
     struct share shares[];
@@ -73,7 +75,8 @@ static void conn_uncount(struct listener *l)
     if (l->door.conns != NULL) budget_give(l->door.conns, 1);
 }
 
-/* The last thing that this loop does with the listener: afterwards listener_free() may run. */
+/* The last thing that this loop does with the listener, unless it is asked to kill: afterwards
+ * listener_free() may run. */
 static void on_report(struct job *job)
 {
     struct share *share = CONTAINER_OF(job, struct share, done_job);
@@ -265,10 +268,18 @@ static void on_share_stop(struct job *job)
     report_if_empty(share);
 }
 
+static void on_killed(struct job *job)
+{
+    struct share *share = CONTAINER_OF(job, struct share, kill_job);
+    mailbox_post(&share->listener->done, &share->kill_job);
+}
+
 static void on_share_kill(struct job *job)
 {
     struct share *share = CONTAINER_OF(job, struct share, kill_job);
     while (share->home.first != NULL) conn_close(share->home.first, NET_CLOSE_STOP);
+    share->kill_job.run = on_killed;
+    loop_defer_flush(share->home.loop, &share->kill_job);      /* behind the report */
 }
 
 static uint32_t count_jobs(struct job *job)
@@ -278,11 +289,18 @@ static uint32_t count_jobs(struct job *job)
     return count;
 }
 
+void listener_stop(struct listener *listener)
+{
+    assert(loop_current() == NULL);
+    if (listener->stopping) return;
+    listener->stopping = true;
+    loop_post(listener->shares[0].home.loop, &listener->end_job);
+}
+
 void listener_close(struct listener *listener, uint32_t grace_ms)
 {
     struct listener *l = listener;
-    assert(loop_current() == NULL);
-    loop_post(l->shares[0].home.loop, &l->end_job);
+    listener_stop(l);
     int64_t end_ms = clock_mono_ms() + grace_ms;
     uint32_t done = 0;
     for (int64_t now_ms = end_ms - grace_ms; done < l->share_count && now_ms < end_ms;
@@ -291,7 +309,8 @@ void listener_close(struct listener *listener, uint32_t grace_ms)
     if (done == l->share_count) return;
     for (uint32_t i = 0; i < l->share_count; i++)
         loop_post(l->shares[i].home.loop, &l->shares[i].kill_job);
-    while (done < l->share_count) done += count_jobs(mailbox_wait(&l->done, -1));
+    /* Each share says twice that it is through: it has no connection left, and it was told. */
+    while (done < 2 * l->share_count) done += count_jobs(mailbox_wait(&l->done, -1));
 }
 
 void listener_free(struct listener *listener)

@@ -39,8 +39,10 @@ enum err listener_open(const char *address, const struct door *door, struct loop
 void listener_address(const struct listener *listener, struct net_address *ret);
 uint32_t listener_conn_count(const struct listener *listener);     /* open now. Thread: any */
 
-/* Graceful stop: accepts nothing any more, closes idle connections, lets the others finish what
- * they were asked (HTTP/2: GOAWAY), and after grace_ms closes the rest. Returns when none is left;
+/* Begins a graceful stop: nothing is accepted any more, idle connections are closed, the others
+ * finish what they were asked (HTTP/2: GOAWAY). Thread: that of listener_close(). */
+void listener_stop(struct listener *listener);
+/* Begins it, if need be, and after grace_ms closes the rest. Returns when no connection is left;
  * their requests may still be with the door, which may finish them as long as the loops live.
  * Blocks. Thread: not a loop's; the loops must run on threads of their own. */
 void listener_close(struct listener *listener, uint32_t grace_ms);

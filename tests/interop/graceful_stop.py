@@ -2,9 +2,12 @@
 without half an answer, what was acknowledged is stored, and the exit status is 0."""
 import contextlib
 import signal
+import socket
 import struct
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from lib import admin, bad, wire
@@ -131,6 +134,41 @@ def test_stop_in_the_middle(start_server, wait_ms):
                 _, high, _ = fetch(raw, f"stop-{load.number}", 0)
             assert high >= len(load.acked), f"{len(load.acked)} acknowledged, {high} stored"
         assert server.stop() == 0
+
+
+def test_all_doors_close_at_once(start_server):
+    """While one door waits for what it was asked, the others take nothing new either."""
+    with start_server() as server:
+        admin.create_topic(server, "quiet")
+        with wire.Raw(server.kafka) as raw:
+            waits = threading.Thread(target=fetch_until_the_end, args=(raw,), daemon=True)
+            waits.start()
+            time.sleep(0.5)                             # it is parked by then, for longer than the grace
+            server.process.send_signal(signal.SIGTERM)
+            until = time.monotonic() + 5
+            while not refused(server.kinesis) and time.monotonic() < until:
+                time.sleep(0.05)
+            assert refused(server.kinesis) and refused(server.kafka)
+            with pytest.raises(urllib.error.HTTPError, match="503"):
+                urllib.request.urlopen(f"http://{server.admin}/readyz", timeout=10)
+            assert server.process.poll() is None, "the fetch was not waited for"
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(5) == -signal.SIGTERM
+            waits.join(10)
+
+
+def fetch_until_the_end(raw):
+    with contextlib.suppress(OSError):
+        fetch(raw, "quiet", 0, max_wait_ms=60000)
+
+
+def refused(address):
+    host, port = address.split("//")[-1].rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), 1).close()
+        return False
+    except ConnectionRefusedError:
+        return True
 
 
 def test_a_second_signal_does_not_wait(start_server):
