@@ -6,13 +6,20 @@
 #include "protocol/kafka/msg/describe_configs.h"
 #include "base/check.h"
 
-enum { RESOURCE_TOPIC = 2, RESOURCE_BROKER = 4 };
+enum {
+    RESOURCE_TOPIC = 2,
+    RESOURCE_BROKER = 4,
+    RESOURCE_BROKER_LOGGER = 8,
+    RESOURCE_CLIENT_METRICS = 16,
+    RESOURCE_GROUP = 32,
+};
 
 struct answer {
     struct kafka_request *rq;
     const struct describe_configs_request *in;
     const struct describe_configs_request_resource *resource;
     struct describe_configs_response_result *out;
+    bool refused;               /* another resource is of no type at all: Kafka refuses them all */
 };
 
 /* Null and no keys at all ask for everything. */
@@ -129,7 +136,8 @@ static void describe(const struct answer *a)
     *a->out = DESCRIBE_CONFIGS_RESPONSE_RESULT_INIT;
     a->out->resource_type = a->resource->resource_type;
     a->out->resource_name = a->resource->resource_name;
-    if (a->resource->resource_type == RESOURCE_TOPIC) err = describe_topic(a);
+    if (a->refused) text = "The request names a resource of a type that does not exist";
+    else if (a->resource->resource_type == RESOURCE_TOPIC) err = describe_topic(a);
     else if (a->resource->resource_type == RESOURCE_BROKER) err = describe_broker(a);
     else text = "Only topics and the broker have configs here";
     a->out->error_code = err_kafka(err);
@@ -138,6 +146,12 @@ static void describe(const struct answer *a)
                             "Unexpected broker id, expected %d or empty string, but received %.*s",
                             a->rq->broker->options.node_id, BYTES_ARGS(a->resource->resource_name));
     if (err != ERR_OK) a->out->error_message = bytes_str(text ? text : err_text(err));
+}
+
+static bool is_known(int8_t type)
+{
+    return type == RESOURCE_TOPIC || type == RESOURCE_BROKER || type == RESOURCE_BROKER_LOGGER ||
+           type == RESOURCE_CLIENT_METRICS || type == RESOURCE_GROUP;
 }
 
 enum err kafka_describe_configs(struct kafka_request *rq)
@@ -149,9 +163,13 @@ enum err kafka_describe_configs(struct kafka_request *rq)
                               (size_t)in.resources_count);
     if (out.results == NULL) return ERR_TOO_LARGE;
     out.results_count = in.resources_count;
+    bool refused = false;
+    for (int32_t i = 0; i < in.resources_count; i++)
+        refused |= !is_known(in.resources[i].resource_type);
     for (int32_t i = 0; i < in.resources_count; i++)
         describe(&(struct answer){.rq = rq, .in = &in, .resource = &in.resources[i],
-                                  .out = &out.results[i]});
+                                  .out = &out.results[i],
+                                  .refused = refused});
     describe_configs_response_encode(rq->reply, rq->version, &out);
     kafka_reply(rq);
     return ERR_OK;

@@ -82,6 +82,9 @@ static void one_topic(struct metadata *m, const struct metadata_request_topic *a
         topic_unref(t);
         return;
     }
+    /* What a client may do with a topic does not hang on its being there. */
+    if (!by_id && m->in.include_topic_authorized_operations)
+        out->topic_authorized_operations = OPERATIONS_TOPIC;
     if (!by_id && !topic_name_is_legal(asked->name)) err = ERR_INVALID_TOPIC_EXCEPTION;
     bool may_create = err == ERR_UNKNOWN_TOPIC_OR_PARTITION && m->in.allow_auto_topic_creation &&
                       m->rq->broker->options.auto_create_topics;

@@ -25,6 +25,18 @@ def test_metadata_of_names_that_cannot_be(caller, v):
     assert errors(topics) == dict.fromkeys(BAD_NAMES, BAD_TOPIC)
 
 
+@pytest.mark.parametrize("v", [8, 10, 13])
+def test_metadata_of_what_one_may_do_with_a_topic(caller, topic, v):
+    """Whether it is there or not; but not when it is asked for by an id that nothing has."""
+    asked = {"include_topic_authorized_operations": True, "allow_auto_topic_creation": False}
+    names = [{"name": n} for n in (topic[0], unique("missing"), "a/b")]
+    topics = caller.call("Metadata", v, topics=names, **asked)["topics"]
+    assert [t["topic_authorized_operations"] for t in topics] == [3576] * 3
+    if v >= 12:
+        missing, = caller.call("Metadata", v, topics=[{"name": None, "topic_id": OTHER_ID}], **asked)["topics"]
+        assert missing["topic_authorized_operations"] == -2**31
+
+
 @versions("Metadata")
 def test_metadata_of_what_is_asked_twice(caller, topic, v):
     found, = caller.call("Metadata", v, topics=[{"name": topic[0]}] * 3)["topics"]
@@ -420,6 +432,9 @@ def test_describe_configs(caller, topic, node, v):
     assert ask(2, "nope") == (UNKNOWN_TOPIC, {})
     for kind in (0, 1, 3, 64, -1, 127):
         assert ask(kind, topic[0]) == (BAD_REQUEST, {}), kind
+        both = [{"resource_type": t, "resource_name": topic[0], "configuration_keys": None} for t in (2, kind)]
+        results = caller.call("DescribeConfigs", v, resources=both)["results"]
+        assert [(r["error_code"], r["configs"]) for r in results] == [(BAD_REQUEST, [])] * 2, kind
     for name in ("99", "x", "-1"):
         assert ask(4, name) == (BAD_REQUEST, {}), name
     usual = {"message.max.bytes": ["1048588"], "group.max.size": ["2147483647"], "log.retention.ms": [],
