@@ -285,7 +285,8 @@ void house_start(struct house *h)
 bool house_turn(struct house *h)
 {
     bool any = run_inbox(mailbox_take(&h->inbox));
-    return do_due(h, clock_mono_ms()) || any;
+    /* A stop does not wait for retention, nor for a compaction. */
+    return (!h->stopping && do_due(h, clock_mono_ms())) || any;
 }
 
 struct stop_job {
