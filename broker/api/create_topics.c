@@ -96,14 +96,14 @@ static enum err check(struct kafka_request *rq, const struct create_topics_reque
 {
     if (in->assignments_count > 0)
         return check_assignment(in, rq->broker->options.node_id, ret_text, ret_partitions);
-    if (in->num_partitions < 1 && in->num_partitions != -1) {
-        *ret_text = "Number of partitions was set to an invalid non-positive value.";
-        return ERR_INVALID_PARTITIONS;
-    }
     int16_t factor = in->replication_factor;
     if (factor < 1 && factor != -1) {
         *ret_text = "Replication factor must be larger than 0, or -1 to use the default value.";
         return ERR_INVALID_REPLICATION_FACTOR;
+    }
+    if (in->num_partitions < 1 && in->num_partitions != -1) {
+        *ret_text = "Number of partitions was set to an invalid non-positive value.";
+        return ERR_INVALID_PARTITIONS;
     }
     if (factor > 1 && !rq->broker->options.accept_replication_factor) {
         *ret_text =
