@@ -39,12 +39,18 @@ static void stored(struct group_commit *c, enum err err)
     answer(m);
 }
 
+/* A retention that reaches beyond all time is one for ever. */
+static int64_t expiry_ms(int64_t now_ms, int64_t retention_ms)
+{
+    if (retention_ms < 0) return -1;                /* the broker's */
+    return retention_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + retention_ms;
+}
+
 static int32_t add_entries(struct offset_commit *m, int32_t topic, int64_t now_ms,
                            struct offset_entry *to)
 {
     const struct groups_config *config = &m->call.owner->config;
     const struct offset_commit_request_topic *in = &m->in.topics[topic];
-    int64_t retention_ms = m->in.retention_time_ms;
     int32_t count = 0;
     for (int32_t i = 0; i < in->partitions_count; i++) {
         const struct offset_commit_request_partition *p = &in->partitions[i];
@@ -60,7 +66,7 @@ static int32_t add_entries(struct offset_commit *m, int32_t topic, int64_t now_m
             .leader_epoch = p->committed_leader_epoch,
             .metadata = none ? BYTES_LIT("") : p->committed_metadata,
             .commit_ms = now_ms,
-            .expire_ms = retention_ms < 0 ? -1 : now_ms + retention_ms,
+            .expire_ms = expiry_ms(now_ms, m->in.retention_time_ms),
         };
     }
     return count;

@@ -143,10 +143,12 @@ def test_which_fault_of_a_topic_is_told(caller, topic, v):
         caller, v, {"name": "a/b", "configs": [bad], "num_partitions": 0}, {"name": topic[0], "configs": [bad]},
         {"name": "n", "configs": [bad], "num_partitions": 0, "replication_factor": 0},
         {"name": "f", "num_partitions": 0, "replication_factor": 0},
-        {"name": "p", "num_partitions": 0, "replication_factor": 2}, {"name": "w", "configs": [bad, good]}, {"name": "z", "configs": [good, bad]},
+        {"name": "p", "num_partitions": 0, "replication_factor": 2}, {"name": "w", "configs": [bad, good]},
+        {"name": "z", "configs": [good, bad]},
         {"name": ".", "num_partitions": -1, "replication_factor": -1,
          "assignments": [{"partition_index": 0, "broker_ids": [99]}]},
-    ) == {"a/b": BAD_TOPIC, topic[0]: EXISTS, "n": BAD_CONFIG, "f": BAD_FACTOR, "p": BAD_PARTITIONS, "w": 0, "z": BAD_CONFIG, ".": BAD_TOPIC}
+    ) == {"a/b": BAD_TOPIC, topic[0]: EXISTS, "n": BAD_CONFIG, "f": BAD_FACTOR, "p": BAD_PARTITIONS, "w": 0,
+          "z": BAD_CONFIG, ".": BAD_TOPIC}
 
 
 def test_a_trial_has_an_id_and_makes_nothing(caller):

@@ -123,6 +123,7 @@ struct commit {
     const char *metadata;           /* NULL: null */
     const char *member_id;          /* NULL: from outside */
     int32_t generation;             /* with a member id */
+    int64_t retention_ms;           /* until version 4; 0: the broker's */
 };
 
 static int16_t commit(struct client *c, int16_t version, const struct commit *what)
@@ -141,6 +142,7 @@ static int16_t commit(struct client *c, int16_t version, const struct commit *wh
     in.group_id = bytes_str(what->group);
     if (what->member_id) in.member_id = bytes_str(what->member_id);
     if (what->member_id) in.generation_id_or_member_epoch = what->generation;
+    if (what->retention_ms > 0) in.retention_time_ms = what->retention_ms;
     in.topics = &topic;
     in.topics_count = 1;
     struct offset_commit_response out;
@@ -641,6 +643,25 @@ TEST(expired_offsets_go_and_their_groups_with_them)
     door_done(&door);
 }
 
+TEST(a_retention_of_all_time_does_not_end_at_once)
+{
+    door_init(&door);
+    door.options.offsets_retention_ms = 0;
+    door_open(&door);
+    struct client *c = client_open(&door);
+    client_create_topic(c, "t", 1);
+    EXPECT_EQ(COMMIT(c, 4, .group = "kept", .topic = "t", .offset = 5, .retention_ms = INT64_MAX),
+              0);
+    EXPECT_EQ(COMMIT(c, 9, .group = "goes", .topic = "t", .offset = 6), 0);
+    EXPECT_EQ(list(c, 5, NULL), 2);
+    for (int i = 0; i < DOOR_LOOPS; i++)
+        on_loop(door.loops[i], expire_round, &door.broker->loops[i]);
+    while (list(c, 5, NULL) > 1) continue;
+    EXPECT_EQ(fetch(c, 4, "kept", "t", NULL, 0, NULL), 5);
+    client_close(c);
+    door_done(&door);
+}
+
 TEST(the_coordinator_is_this_node)
 {
     open_door();
@@ -681,6 +702,7 @@ TESTS(RUN(groups_of_any_loop_serve_clients_of_any_loop), RUN(every_version_of_jo
       RUN(all_offsets_of_several_groups_in_one_answer),
       RUN(commits_are_refused_for_their_own_reasons), RUN(offsets_are_deleted_by_topic),
       RUN(groups_are_deleted_with_their_offsets),
+      RUN(a_retention_of_all_time_does_not_end_at_once),
       RUN(groups_with_offsets_are_known_after_a_restart),
       RUN(a_full_disk_refuses_commits_and_deletions_and_loses_nothing),
       RUN(expired_offsets_go_and_their_groups_with_them), RUN(the_coordinator_is_this_node))
