@@ -17,6 +17,8 @@ from lib.beside_kafka import (BAD_ACKS, BAD_EPOCH, BAD_RECORD, BAD_REQUEST, BAD_
 from lib.direct import create, naming, produce
 from lib.messages import batch, zigzag
 
+HOUR_MS = 3_600_000
+
 
 def first_version(name):
     return min(v for n, v in VERSIONS if n == name)
@@ -89,8 +91,8 @@ def test_a_batch_as_the_topic_wants_it(caller):
     assert produce(caller, *small, one)["error_code"] == 0
     big = produce(caller, *small, batch(b"aa", timestamp=NOW))
     assert (big["error_code"], big["log_start_offset"]) == (TOO_LARGE, -1)
-    strict = create(caller, message_timestamp_before_max_ms=60_000)
-    old = produce(caller, *strict, batch(b"a", b"b", timestamp=NOW - 600_000, step_ms=600_000))
+    strict = create(caller, message_timestamp_before_max_ms=HOUR_MS)
+    old = produce(caller, *strict, batch(b"a", b"b", timestamp=NOW - 2 * HOUR_MS, step_ms=2 * HOUR_MS))
     assert (old["error_code"], [r["batch_index"] for r in old["record_errors"]]) == (BAD_TIMESTAMP, [0])
 
 
