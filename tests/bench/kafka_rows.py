@@ -5,6 +5,7 @@ import subprocess
 import time
 
 from confluent_kafka import Producer
+from confluent_kafka.admin import NewTopic
 from lib import admin, server as servers, wire
 from rows import Row, load, with_cpu
 
@@ -14,8 +15,9 @@ FULL_PARTITIONS = 10_000
 
 
 def _topic(server, name, partitions=PARTITIONS):
-    """A new topic whose partitions all have a leader that answers."""
-    admin.create_topic(server, name, partitions)
+    """A new topic whose partitions all have a leader that answers, however long that takes: Apache Kafka still
+    works on the topics of the rows before."""
+    admin.done(admin.client(server).create_topics([NewTopic(name, partitions, 1)]))
     producer = Producer({"bootstrap.servers": server.kafka, "log_level": 0})
     left = set(range(partitions))
     while left:
