@@ -156,6 +156,23 @@ void http_abort(struct http_request *rq)
     else version_of(rq)->abort(rq);
 }
 
+void http_promise(struct http_request *rq, size_t bytes)
+{
+    loop_assert(rq->loop);
+    assert(rq->promised == 0 && bytes > 0);
+    rq->promised = bytes;
+    room_promise(loop_room(rq->loop), bytes);
+    if (rq->conn != NULL && rq->version_major == 2) http2_promise(rq, 1);
+}
+
+void http_promise_end(struct http_request *rq)
+{
+    loop_assert(rq->loop);
+    room_release(loop_room(rq->loop), rq->promised);
+    rq->promised = 0;
+    if (rq->conn != NULL && rq->version_major == 2) http2_promise(rq, -1);
+}
+
 void http_stream_start(struct http_request *rq, uint16_t status, const struct http_header *headers,
                        uint32_t header_count)
 {

@@ -66,6 +66,7 @@ struct http_request {
     void *stream;
     bool streaming;
     bool close_after;
+    size_t promised;                 /* of the loop's room */
 };
 
 /* The first header of that name, compared without case; null when there is none. */
@@ -80,6 +81,14 @@ void http_reply(struct http_request *rq, uint16_t status, const struct http_head
                 uint32_t header_count);
 /* Closes the connection (HTTP/1.1) or resets the stream (HTTP/2) and frees rq. */
 void http_abort(struct http_request *rq);
+
+/* A reply of about so many bytes is under way and will be made later on, from what is being read:
+ * it takes room of its loop (room.h), and of an HTTP/2 connection's streams only
+ * HTTP2_PROMISES_MAX have one; further requests of it start afterwards. Ends with
+ * http_promise_end(), which has to come before the reply. */
+enum { HTTP2_PROMISES_MAX = 4 };
+void http_promise(struct http_request *rq, size_t bytes);
+void http_promise_end(struct http_request *rq);
 
 /* A reply of unknown length, pushed in pieces: start, any number of writes, end. On HTTP/1.1 it is
  * chunked. */

@@ -52,6 +52,7 @@ struct http2 {
     struct http2_stream *ready_last;
     size_t queued_bytes;             /* on all streams */
     uint32_t bodies;                 /* streams that hold a half-read body */
+    uint32_t promises;               /* streams whose reply is being read: http_promise() */
     /* A chunk that waits for memory. Its frame's bytes lie first in the stash: chunk, then
      * padding. */
     struct http2_stream *starved;    /* NULL once the stream has gone */

@@ -55,6 +55,19 @@ static void uncharge(struct http2_stream *s)
     s->h2->heads_bytes -= s->heads;
 }
 
+void http2_promise(struct http_request *rq, int by)
+{
+    struct http2_stream *s = rq->stream;
+    s->h2->promises += (uint32_t)by;
+}
+
+/* Replies wait to be read by the client, or are being made: the next request waits for them. */
+static bool is_full(const struct http2 *h)
+{
+    return h->queued_bytes > conn_limits(h->conn)->out_bytes_max ||
+           h->promises >= HTTP2_PROMISES_MAX;
+}
+
 void http2_stream_free(struct http2_stream *s)
 {
     struct http2 *h = s->h2;
@@ -65,6 +78,7 @@ void http2_stream_free(struct http2_stream *s)
     if (h->starved == s) h->starved = NULL;      /* its chunk is skipped when reading goes on */
     uncharge(s);
     h->queued_bytes -= s->out.bytes;
+    if (rq != NULL && rq->promised > 0) h->promises--;
     outq_done(&s->out);
     if (s->prev != NULL) s->prev->next = s->next;
     else h->streams = s->next;
@@ -101,7 +115,7 @@ void http2_stream_ready(struct http2_stream *s)
 {
     struct http2 *h = s->h2;
     body_done(s);
-    if (h->ready_first == NULL && h->queued_bytes <= conn_limits(h->conn)->out_bytes_max) {
+    if (h->ready_first == NULL && !is_full(h)) {
         run(s);
         return;
     }
@@ -114,7 +128,7 @@ void http2_stream_ready(struct http2_stream *s)
 
 void http2_run_ready(struct http2 *h)
 {
-    while (h->ready_first != NULL && h->queued_bytes <= conn_limits(h->conn)->out_bytes_max) {
+    while (h->ready_first != NULL && !is_full(h)) {
         struct http2_stream *s = h->ready_first;
         ready_remove(h, s);
         run(s);

@@ -18,6 +18,8 @@ struct http_version {
 };
 extern const struct http_version http1_version;
 extern const struct http_version http2_version;
+/* One more, or one fewer, reply of the request's connection is under way. */
+void http2_promise(struct http_request *rq, int by);
 
 struct http_request *http_request_new(struct conn *c, uint8_t version_major);
 void http_request_free(struct http_request *rq);

@@ -4,8 +4,8 @@
  * stated amount.
  *
  * Each answer gets at most half of what is left, and ROOM_ANSWER_BYTES_MIN in any case: a loop's
- * output stays within ROOM_BYTES and that minimum (or one batch, if larger) for each request under
- * way.
+ * output stays within ROOM_BYTES and that minimum for each request under way: or one batch of a
+ * fetch, or one record of a page, if larger.
  * Thread: the loop's. */
 #ifndef BASE_NET_ROOM_H
 #define BASE_NET_ROOM_H

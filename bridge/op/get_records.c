@@ -23,7 +23,6 @@ struct get_records {
     const struct shard *shard;
     struct iterator_token token;
     int64_t offset;
-    size_t promised;                    /* of the loop's room, during a cold read */
     struct log_read cold;
     struct log_seek seek;
     struct read_result read;
@@ -114,8 +113,10 @@ static void answer(struct get_records *m)
     const struct get_records_input *in = &rq->input->get_records;
     struct get_page page;
     uint32_t limit = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX;
-    enum err err = get_render(rq->home, m->shard, &m->read, m->offset, limit, GET_BYTES_MAX,
-                              rq->arena, &page);
+    /* What was read is at least one batch, which may be large: a page may end within it. */
+    size_t bytes_max = room_for(loop_room(rq->http->loop), GET_BYTES_MAX);
+    enum err err = get_render(rq->home, m->shard, &m->read, m->offset, limit, bytes_max, rq->arena,
+                              &page);
     if (err != ERR_OK) {
         fail(m, err);
         return;
@@ -140,7 +141,7 @@ static void answer(struct get_records *m)
 static void cold_done(struct log_read *r)
 {
     struct get_records *m = CONTAINER_OF(r, struct get_records, cold);
-    room_release(loop_room(m->rq->http->loop), m->promised);
+    http_promise_end(m->rq->http);
     m->read = r->result;
     if (r->err == ERR_OK) answer(m);
     else fail(m, r->err);
@@ -157,8 +158,7 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
         return;
     }
     struct plog *log = m->topic->partitions[m->shard->partition].log;
-    struct room *room = loop_room(m->rq->http->loop);
-    size_t bytes_max = room_for(room, GET_BYTES_MAX);
+    size_t bytes_max = room_for(loop_room(m->rq->http->loop), GET_BYTES_MAX);
     enum err err = plog_read_tail(log, m->offset, bytes_max, true, &m->read);
     if (err == ERR_OK) answer(m);
     else if (err == ERR_OFFSET_OUT_OF_RANGE) fail(m, ERR_UNKNOWN_SERVER_ERROR);
@@ -168,8 +168,7 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
             .topic = m->topic, .partition = m->shard->partition, .offset = m->offset,
             .bytes_max = bytes_max,
             .min_one = true, .home = m->rq->http->loop, .done = cold_done, .result = m->read};
-        m->promised = bytes_max;
-        room_promise(room, m->promised);
+        http_promise(m->rq->http, bytes_max);
         store_read(rq_store(m->rq), &m->cold);
     }
 }

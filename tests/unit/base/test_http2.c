@@ -2,15 +2,27 @@
 #include "http_fixture.h"
 
 /* Besides what http_fixture.h says of paths: /echo as in test_http1.c; /big answers with 1 MiB,
- * /length with the length of the body. */
+ * /length with the length of the body; /promise is held with its reply promised. */
 enum { BODY_MAX = 4 << 20, BIG = 1 << 20 };
 
 static struct slab *big;
+
+static void promised_gone(struct http_request *rq)
+{
+    http_promise_end(rq);
+    on_gone(rq);
+}
 
 static void on_request(struct http_request *rq)
 {
     EXPECT_EQ(rq->version_major, 2);
     if (handle_common(rq)) return;
+    if (bytes_equal_str(rq->path, "/promise")) {
+        http_promise(rq, BIG);
+        hold(rq);
+        rq->on_closed = promised_gone;
+        return;
+    }
     if (bytes_equal_str(rq->path, "/big")) {
         writer_splice(&rq->reply, (struct slab_view){big, slab_bytes(big)});
         http_reply(rq, 200, NULL, 0);
@@ -236,6 +248,51 @@ TEST(replies_left_unread_hold_back_new_requests)
     server_stop(&s);
 }
 
+static void end_promise(void *index)
+{
+    http_promise_end(held[*(int *)index]);
+    release(index);
+}
+
+static void read_promised(void *to)
+{
+    *(size_t *)to = loop_room(s.loops[0])->promised;
+}
+
+TEST(replies_under_way_hold_back_new_requests_of_their_connection)
+{
+    start("h2_promised");
+    server_start(&s);
+    struct h2_client *c = client();
+    int32_t ids[HTTP2_PROMISES_MAX + 2];
+    for (int i = 0; i < HTTP2_PROMISES_MAX + 2; i++)
+        ids[i] = h2_request(c, "GET", "/promise", NULL, NULL, NULL);
+    h2_send(c);
+    until_held(HTTP2_PROMISES_MAX);
+    struct h2_client *other = client();     /* is none of its business */
+    EXPECT_EQ(h2_wait(other, h2_request(other, "GET", "/length", NULL, NULL, NULL))->status, 200);
+    EXPECT_EQ(held_count, HTTP2_PROMISES_MAX);
+    on_loop(s.loops[0], end_promise, &(int){0});
+    EXPECT_STR(h2_wait(c, ids[0])->body, "released");
+    until_held(HTTP2_PROMISES_MAX + 1);
+    nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, ids[1], NGHTTP2_CANCEL);
+    h2_send(c);
+    until_held(HTTP2_PROMISES_MAX + 2);
+    EXPECT_EQ(gone_count, 1);
+    size_t promised;
+    on_loop(s.loops[0], read_promised, &promised);
+    EXPECT_EQ(promised, (size_t)HTTP2_PROMISES_MAX * BIG);
+    for (int i = 2; i < HTTP2_PROMISES_MAX + 2; i++) {
+        on_loop(s.loops[0], end_promise, &i);
+        EXPECT_STR(h2_wait(c, ids[i])->body, "released");
+    }
+    on_loop(s.loops[0], read_promised, &promised);
+    EXPECT_EQ(promised, 0);
+    h2_close(other);
+    h2_close(c);
+    server_stop(&s);
+}
+
 TEST(a_body_waits_while_the_budget_refuses)
 {
     start("h2_budget");
@@ -449,7 +506,8 @@ TEST(a_gone_connection_tells_all_its_streams)
     EXPECT_EQ(gone_count, 20);
 }
 
-TESTS(RUN(streams_run_side_by_side), RUN(the_preface_may_come_byte_by_byte),
+TESTS(RUN(replies_under_way_hold_back_new_requests_of_their_connection),
+      RUN(streams_run_side_by_side), RUN(the_preface_may_come_byte_by_byte),
       RUN(bodies_with_and_without_a_length_come_whole), RUN(expect_continue_head_abort),
       RUN(headers_beyond_the_limits_are_refused_alone),
       RUN(a_slow_reader_holds_up_its_own_stream_alone), RUN(a_reset_stream_is_told),
