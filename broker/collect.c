@@ -95,24 +95,19 @@ static void write_sums(struct writer *out, const struct collection *c, const cha
                        const char *help, bool lag)
 {
     metrics_head(out, name, "gauge", help);
-    int64_t sum = 0;
-    bool known = false;
-    for (int32_t i = 0; i < c->offset_count; i++) {
-        const struct offset_row *row = &c->offsets[i],
-                                *next = i + 1 < c->offset_count ? row + 1 : NULL;
-        if (!lag || row->lag >= 0) {
+    for (int32_t at = 0; at < c->offset_count;) {
+        const struct offset_row *first = &c->offsets[at];
+        int64_t sum = 0;
+        bool known = false;
+        for (int32_t end = collection_topic_end(c, at); at < end; at++) {
+            const struct offset_row *row = &c->offsets[at];
+            if (lag && row->lag < 0) continue;
             sum += lag ? row->lag : row->offset;
             known = true;
         }
-        if (next != NULL && uuid_equal(&next->topic->id, &row->topic->id) &&
-            bytes_equal(next->group, row->group))
-            continue;
-        if (known) {
-            write_offset_name(out, name, row);
-            writer_printf(out, "} %" PRId64 "\n", sum);
-        }
-        sum = 0;
-        known = false;
+        if (!known) continue;
+        write_offset_name(out, name, first);
+        writer_printf(out, "} %" PRId64 "\n", sum);
     }
 }
 

@@ -142,3 +142,15 @@ void collection_done(struct collection *c)
     mem_free(c->offsets);
     arena_done(&c->arena);
 }
+
+int32_t collection_topic_end(const struct collection *c, int32_t at)
+{
+    const struct offset_row *first = &c->offsets[at];
+    while (++at < c->offset_count) {
+        const struct offset_row *row = &c->offsets[at];
+        if (!uuid_equal(&row->topic->id, &first->topic->id) ||
+            !bytes_equal(row->group, first->group))
+            break;
+    }
+    return at;
+}

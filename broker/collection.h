@@ -54,4 +54,7 @@ struct collection {
 void collection_init(struct collection *c, struct broker *b);
 void collection_done(struct collection *c);
 
+/* Where the rows end that are of the same group and topic as c->offsets[at]. Thread: any. */
+int32_t collection_topic_end(const struct collection *c, int32_t at);
+
 #endif

@@ -94,18 +94,16 @@ struct topic_lag {
 static int32_t lag_of_topic(const struct collection *c, int32_t at, struct topic_lag *ret)
 {
     *ret = (struct topic_lag){.row = &c->offsets[at], .max_ms = -1};
-    for (; at < c->offset_count; at++) {
+    int32_t end = collection_topic_end(c, at);
+    for (; at < end; at++) {
         const struct offset_row *row = &c->offsets[at];
-        if (!uuid_equal(&row->topic->id, &ret->row->topic->id) ||
-            !bytes_equal(row->group, ret->row->group))
-            break;
         if (row->lag_ms > ret->max_ms) ret->max_ms = row->lag_ms;
         if (row->lag < 0) continue;
         ret->known = true;
         ret->sum += row->lag;
         if (row->lag > ret->max) ret->max = row->lag;
     }
-    return at;
+    return end;
 }
 
 enum lag_series { LAG_MAX, LAG_SUM, LAG_TIME, LAG_COUNT };
