@@ -2,7 +2,7 @@
 FROM debian:bookworm-slim AS build
 WORKDIR /src
 COPY script/packages.txt script/packages.txt
-RUN apt-get update && grep -v '^#' script/packages.txt | xargs apt-get install -y --no-install-recommends \
+RUN apt-get update && awk '!/^#/ { print $1 }' script/packages.txt | xargs apt-get install -y --no-install-recommends \
     && rm -rf /var/lib/apt/lists/*
 COPY . .
 RUN cmake -S . -B build -G Ninja -DDIGLOT_TESTS=OFF && ninja -C build && strip build/diglot

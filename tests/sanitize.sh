@@ -7,6 +7,7 @@
 # one is what tests/fuzz/run.sh uses as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. script/packages.sh
 build=${BUILD:-build}
 here=$PWD/tests
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1

@@ -15,6 +15,9 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests/interop"))
+
+from lib import server  # noqa: E402,F401  for the PATH in which java is the checked one
 
 
 def keys():

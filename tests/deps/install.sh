@@ -2,7 +2,7 @@
 # install.sh [group...]: install pinned test dependencies into .deps/ (DIGLOT_DEPS names another
 # folder). Without a group: every one that script/test needs. Running it again does nothing unless
 # a pin changed. Groups:
-#   apt          Debian packages (packages.txt)
+#   apt          Debian packages (packages.txt), and bin/ with links to their commands, which the tests start
 #   python       virtual environment: pytest, Python clients, and Node.js for the next one
 #   node         JavaScript clients
 #   java         Java clients, and the small programs in tests/interop/lib/java compiled
@@ -16,6 +16,7 @@ root=$(cd "$here/../.." && pwd)
 deps=${DIGLOT_DEPS:-$root/.deps}
 mkdir -p "$deps/stamps"
 . "$root/script/packages.sh"
+export PATH=$deps/bin:$PATH
 
 # once NAME INPUT... -- COMMAND...: run COMMAND unless it succeeded before on the same inputs.
 once() {
@@ -36,15 +37,16 @@ once() {
 
 python_install() {
     rm -rf "$deps/python"
-    python3 -m venv "$deps/python"
+    /usr/bin/python3 -m venv "$deps/python"
     "$deps/python/bin/pip" install --quiet --no-deps --disable-pip-version-check -r "$here/requirements.txt"
+    ln -sfn "$deps"/python/bin/{node,npm,npx} "$deps/bin/"
 }
 
 # node_install FOLDER: what its package-lock.json says.
 node_install() {
     mkdir -p "$deps/$1"
     cp "$here/$1/package.json" "$here/$1/package-lock.json" "$deps/$1/"
-    (cd "$deps/$1" && PATH="$deps/python/bin:$PATH" npm ci --no-audit --no-fund)
+    (cd "$deps/$1" && npm ci --no-audit --no-fund)
 }
 
 # maven_jars NAME: the jars that NAME/pom.xml asks for, with what they need, into NAME/lib.
@@ -71,7 +73,7 @@ librdkafka_build() {
     rm -rf "$deps/librdkafka"
     mkdir -p "$deps/librdkafka"
     cd "$deps/librdkafka"
-    PATH="$deps/python/bin:$PATH" npm pack --silent @confluentinc/kafka-javascript@1.10.1
+    npm pack --silent @confluentinc/kafka-javascript@1.10.1
     echo "$(cat "$here/librdkafka.sha256")  $(echo *.tgz)" | sha256sum -c -
     tar xzf ./*.tgz --strip-components=3 package/deps/librdkafka
     rm ./*.tgz
@@ -82,7 +84,8 @@ librdkafka_build() {
 
 install_group() {
     case $1 in
-    apt)    need_packages "$here/packages.txt" ;;
+    apt)    need_packages "$root/script/packages.txt" "$here/packages.txt"
+            link_tools "$deps/bin" "$root/script/packages.txt" "$here/packages.txt" ;;
     python) once python "$here/requirements.txt" -- python_install ;;
     node)   install_group python
             once node "$here/node/package-lock.json" -- node_install node ;;

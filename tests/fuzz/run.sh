@@ -6,6 +6,7 @@
 # default is that of tests/sanitize.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. script/packages.sh
 seconds=${1:-10}
 [ $# -gt 0 ] && shift
 build=${BUILD:-build-address}

@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import select
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -234,17 +235,6 @@ class Boto3(Kinesis):
         return events
 
 
-def _aws_cli():
-    """AWS CLI 2: another `aws` may come first in PATH."""
-    for folder in ("/usr/bin", *os.environ.get("PATH", "").split(os.pathsep)):
-        command = os.path.join(folder, "aws")
-        if os.access(command, os.X_OK):
-            done = subprocess.run([command, "--version"], capture_output=True, text=True)
-            if done.stdout.startswith("aws-cli/2"):
-                return command
-    raise AssertionError("no AWS CLI 2 is installed")
-
-
 @register
 class AwsCli(Kinesis):
     """AWS CLI 2 of Debian: the service model of early 2023, and no event streams."""
@@ -268,9 +258,8 @@ class AwsCli(Kinesis):
         raise KinesisError(code, message.partition(" operation: ")[2])
 
     @staticmethod
-    @functools.cache
     def command():
-        return _aws_cli()
+        return shutil.which("aws")
 
 
 class _Agent:

@@ -17,6 +17,8 @@ from . import wire
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 DEPS = pathlib.Path(os.environ.get("DIGLOT_DEPS", ROOT / ".deps"))
+# The programs that tests/deps/install.sh checked, and Debian's own: another version may stand first in PATH.
+os.environ["PATH"] = f"{DEPS}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 BINARY = pathlib.Path(os.environ.get("DIGLOT_BINARY", ROOT / "build" / "diglot"))
 
 
