@@ -288,6 +288,12 @@ static void on_closed(struct http_request *http)
     if (rq != NULL && rq->on_closed != NULL) rq->on_closed(rq);
 }
 
+static void on_stop(struct http_request *http)
+{
+    struct kinesis_request *rq = http->context;
+    if (rq->on_stop != NULL) rq->on_stop(rq);
+}
+
 void bridge_dispatch_request(struct http_request *http)
 {
     struct bridge *b = http->door->context;
@@ -307,6 +313,7 @@ void bridge_dispatch_request(struct http_request *http)
     };
     http->context = rq;
     http->on_closed = on_closed;
+    http->on_stop = on_stop;
     if (refuse_early(rq, content_type_of(http), target)) return;
     rq->input = ARENA_NEW(rq->arena, union kinesis_input);
     if (rq->input == NULL) {

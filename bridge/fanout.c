@@ -52,6 +52,7 @@ struct subscription {
     struct loop_timer heartbeat;
     struct loop_timer life;
     int64_t sent_ms;                /* loop_now_ms of the last event */
+    bool stopped;                   /* the server stops: ends as soon as it has begun */
     bool ended;
     int32_t held;                   /* functions on the stack that still use it */
 };
@@ -123,6 +124,14 @@ static void on_lost(struct subscription_place *place, bool taken_over)
 static void on_closed(struct kinesis_request *rq)
 {
     end(rq->context, ERR_OK, NULL);
+}
+
+/* The server stops: the stream ends as after five minutes, and the consumer subscribes anew. */
+static void on_stop(struct kinesis_request *rq)
+{
+    struct subscription *sub = rq->context;
+    sub->stopped = true;
+    if (rq->http->streaming) end(sub, ERR_OK, NULL);
 }
 
 static void on_life(struct loop_timer *timer)
@@ -353,7 +362,8 @@ static void begin_stream(struct subscription *sub)
     sub->sent_ms = loop_now_ms(sub->loop);
     beat_at(sub, sub->sent_ms + HEARTBEAT_MS);
     loop_timer_set(sub->loop, &sub->life, sub->sent_ms + LIFE_MS);
-    pump(sub);
+    if (sub->stopped) end(sub, ERR_OK, NULL);
+    else pump(sub);
 }
 
 static void sought(struct log_seek *q)
@@ -411,6 +421,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
     arena_init(&sub->scratch, EVENT_ARENA_MAX);
     read_result_init(&sub->cold.result);
     rq->context = sub;
+    rq->on_stop = on_stop;
     /* Finds a time, and opens a log that was not used since the start. */
     sub->reading = true;
     sub->seek = (struct log_seek){

@@ -23,6 +23,7 @@ struct kinesis_request {
     int64_t started_us;
     void *context;                      /* the handler's own */
     void (*on_closed)(struct kinesis_request *rq);    /* the client went away; may end it */
+    void (*on_stop)(struct kinesis_request *rq);      /* the server stops: what waits ends soon */
 };
 
 /* 200 with the operation's output structure; NULL: an operation without output. rq is gone

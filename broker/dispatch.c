@@ -50,6 +50,12 @@ static void on_closed(struct frame_request *frame)
     if (rq != NULL && rq->on_closed != NULL) rq->on_closed(rq);
 }
 
+static void on_stop(struct frame_request *frame)
+{
+    struct kafka_request *rq = request_of(frame);
+    if (rq->on_stop != NULL) rq->on_stop(rq);
+}
+
 static void refuse(struct frame_request *frame, enum err err, const struct kafka_header *header)
 {
     struct net_address peer = {0};
@@ -86,6 +92,7 @@ void broker_dispatch_frame(struct frame_request *frame)
     };
     frame->context = rq;
     frame->on_closed = on_closed;
+    frame->on_stop = on_stop;
     kafka_response_header_encode(rq->reply, &header);
     err = handlers[header.api->index](rq);
     if (err != ERR_OK) refuse(frame, err, &header);

@@ -23,6 +23,7 @@ struct kafka_request {
     int64_t started_us;
     void *context;                          /* the handler's own */
     void (*on_closed)(struct kafka_request *rq); /* the client went away while parked; may end it */
+    void (*on_stop)(struct kafka_request *rq);   /* the server stops: parked requests end soon */
 };
 
 /* Counts an error that the answer carries for a topic or partition, under Kafka's name for it. */

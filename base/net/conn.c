@@ -151,9 +151,15 @@ void conn_finish(struct conn *c, enum net_close reason, bool linger)
     /* Bytes that lie in the stash tell that the client is sending ahead. */
     c->linger = (linger || c->stash_len > 0) && !c->eof;
     c->finish_reason = reason;
-    conn_deadline(c, 0, reason);
+    conn_deadline(c, c->home->stopping ? CONN_STOP_OUT_MS : 0, reason);
     conn_flush_later(c);
     conn_update(c);
+}
+
+void conn_stop(struct conn *c)
+{
+    if (c->finishing) conn_deadline(c, CONN_STOP_OUT_MS, c->finish_reason);
+    else c->protocol->on_stop(c);
 }
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -197,7 +203,7 @@ static void on_timer(struct loop_timer *timer)
     }
     if (c->deadline_ms != 0 && now_ms >= c->deadline_ms) {
         c->deadline_ms = 0;
-        if (c->protocol->on_deadline != NULL) c->protocol->on_deadline(c);
+        if (c->protocol->on_deadline != NULL && !c->finishing) c->protocol->on_deadline(c);
         else conn_close(c, c->deadline_reason);
         if (c->closed) return;
     }

@@ -97,6 +97,10 @@ struct conn {
 
 /* Takes fd over. */
 void conn_open(struct conn_home *home, int fd);
+/* Answers that a client does not take are given so long when the server stops. */
+enum { CONN_STOP_OUT_MS = 250 };
+/* The listener stops: once a connection. */
+void conn_stop(struct conn *c);
 /* At once; idempotent. */
 void conn_close(struct conn *c, enum net_close reason);
 /* When the output was sent. linger: the client may be sending still, give it time to see the

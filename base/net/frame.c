@@ -51,6 +51,7 @@ static struct frame_request *request_new(struct frame_conn *fc, struct slab *bod
         home->spare_count--;
         rq->context = NULL;
         rq->on_closed = NULL;
+        rq->on_stop = NULL;
     } else {
         rq = NEW(struct frame_request);
         arena_init(&rq->arena, door->arena_bytes_max);
@@ -312,7 +313,15 @@ static void frame_drained(struct conn *c)
 static void frame_stop(struct conn *c)
 {
     struct frame_conn *fc = c->state;
-    if (fc->first == NULL) conn_finish(c, NET_CLOSE_STOP, false);
+    bool inside = fc->emitting;
+    fc->emitting = true;             /* what is finished meanwhile stays in its place */
+    for (struct frame_request *rq = fc->first; rq != NULL; rq = rq->next) {
+        if (rq->state != RUNNING || rq->on_stop == NULL) continue;
+        void (*on_stop)(struct frame_request *) = TAKE(rq->on_stop);
+        on_stop(rq);
+    }
+    fc->emitting = inside;
+    advance(fc);
 }
 
 static void frame_gone(struct conn *c)

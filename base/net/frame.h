@@ -52,6 +52,9 @@ struct frame_request {
     /* Called once when the connection closes before the request was finished, so that a parked
      * request can be cancelled; it may finish the request there. NULL: nothing is parked. */
     void (*on_closed)(struct frame_request *rq);
+    /* Called at most once, when the server stops: whoever waits for something that may not come
+     * soon finishes the request shortly, or here. NULL: the request ends by itself. */
+    void (*on_stop)(struct frame_request *rq);
     /* The layer's. */
     struct frame_request *next;
     uint8_t state;

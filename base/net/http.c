@@ -58,6 +58,12 @@ void http_request_gone(struct http_request *rq)
     if (rq->on_closed != NULL) rq->on_closed(rq);
 }
 
+void http_request_stop(struct http_request *rq)
+{
+    void (*on_stop)(struct http_request *) = TAKE(rq->on_stop);
+    if (on_stop != NULL) on_stop(rq);
+}
+
 void http_request_target(struct http_request *rq, struct bytes target)
 {
     const uint8_t *mark = target.len ? memchr(target.data, '?', target.len) : NULL;

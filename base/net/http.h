@@ -60,6 +60,9 @@ struct http_request {
     /* The client went away (connection closed, RST_STREAM) before the request was finished; called
      * once, may finish the request there. NULL is legal. */
     void (*on_closed)(struct http_request *rq);
+    /* Called at most once, when the server stops: whoever waits for something that may not come
+     * soon, or streams, finishes the request shortly, or here. NULL: it ends by itself. */
+    void (*on_stop)(struct http_request *rq);
     /* A started stream's queue fell to net_limits.stream_low_bytes or below. NULL is legal. */
     void (*on_writable)(struct http_request *rq);
     /* The layer's. */

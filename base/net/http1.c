@@ -481,7 +481,8 @@ static void http1_drained(struct conn *c)
 static void http1_stop(struct conn *c)
 {
     struct http1 *h = c->state;
-    if (h->rq == NULL) conn_finish(c, NET_CLOSE_STOP, false);
+    if (h->phase == RUNNING && h->rq != NULL) http_request_stop(h->rq);
+    else conn_finish(c, NET_CLOSE_STOP, false);         /* also in the middle of a request */
 }
 
 static void http1_gone(struct conn *c)

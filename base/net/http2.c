@@ -44,12 +44,29 @@ static void http2_drained(struct conn *c)
         conn_flush_later(c);
 }
 
+/* While the server stops: answers that the client does not take are given up once no request is
+ * under way. */
+static void stop_deadline(struct conn *c)
+{
+    struct http2 *h = c->state;
+    for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
+        if (s->rq == NULL || s->reading || s->ready) continue;
+        conn_deadline(c, CONN_STOP_OUT_MS, NET_CLOSE_STOP);
+        return;
+    }
+    conn_close(c, NET_CLOSE_STOP);
+}
+
 /* Resets the streams that stand still: half a body and silence, or a reply that is not fetched. */
 static void http2_deadline(struct conn *c)
 {
     struct http2 *h = c->state;
     if (h->going) {
         conn_close(c, h->reason);
+        return;
+    }
+    if (c->home->stopping) {
+        stop_deadline(c);
         return;
     }
     if (h->streams == NULL) {
@@ -72,11 +89,19 @@ static void http2_stop(struct conn *c)
 {
     struct http2 *h = c->state;
     if (h->going) return;
-    /* Streams that were opened are finished; want_read turns false when the last one closes. */
+    /* What was started is finished, what was not is refused: the client knows that it may ask
+     * again elsewhere. want_read turns false when the last stream closes. */
     h->reason = NET_CLOSE_STOP;
     nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
                           nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
                           NULL, 0);
+    struct http2_stream *next;
+    for (struct http2_stream *s = h->streams; s != NULL; s = next) {
+        next = s->next;
+        if (s->reading || s->ready) http2_stream_reset(h, s, NGHTTP2_REFUSED_STREAM);
+        else if (s->rq != NULL) http_request_stop(s->rq);
+    }
+    conn_deadline(c, CONN_STOP_OUT_MS, NET_CLOSE_STOP);
     conn_flush_later(c);
 }
 

@@ -92,6 +92,7 @@ void http2_stream_free(struct http2_stream *s)
 
 void http2_rest(struct http2 *h)
 {
+    if (h->conn->home->stopping) return;         /* the deadline is the stop's */
     const struct net_limits *l = conn_limits(h->conn);
     uint32_t sweep_ms = l->body_stall_ms < l->write_stall_ms ? l->body_stall_ms : l->write_stall_ms;
     if (h->streams == NULL) conn_deadline(h->conn, l->idle_ms, NET_CLOSE_IDLE);

@@ -27,6 +27,8 @@ void http_request_free(struct http_request *rq);
 void http_request_run(struct http_request *rq);
 /* The client has gone: rq belongs to the door alone. */
 void http_request_gone(struct http_request *rq);
+/* The server stops: asks the door to come to an end with rq, which may be gone afterwards. */
+void http_request_stop(struct http_request *rq);
 /* Splits a request target at its '?'. */
 void http_request_target(struct http_request *rq, struct bytes target);
 /* The value of content-length. False: none, or not a number. */

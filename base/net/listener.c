@@ -263,7 +263,7 @@ static void on_share_stop(struct job *job)
     struct conn *next;
     for (struct conn *c = share->home.first; c != NULL; c = next) {
         next = c->next;
-        if (!c->finishing) c->protocol->on_stop(c);
+        conn_stop(c);
     }
     report_if_empty(share);
 }

@@ -298,6 +298,15 @@ static void on_closed(struct kafka_request *rq)
         loop_timer_set(f->rq->frame->loop, &f->deadline, loop_now_ms(f->rq->frame->loop));
 }
 
+/* The server stops: answered with what there is, now or when the walk is over. */
+static void on_stop(struct kafka_request *rq)
+{
+    struct fetch *f = rq->context;
+    f->ready = true;
+    if (f->deadline.slot != 0)
+        loop_timer_set(f->rq->frame->loop, &f->deadline, loop_now_ms(f->rq->frame->loop));
+}
+
 enum err kafka_fetch(struct kafka_request *rq)
 {
     struct fetch *f = ARENA_NEW(rq->arena, struct fetch);
@@ -325,6 +334,7 @@ enum err kafka_fetch(struct kafka_request *rq)
     f->deadline.fire = on_deadline;
     rq->context = f;
     rq->on_closed = on_closed;
+    rq->on_stop = on_stop;
     walk(f);
     return ERR_OK;
 }

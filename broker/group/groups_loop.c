@@ -103,7 +103,7 @@ static void on_timer(struct loop_timer *timer)
     settle(CONTAINER_OF(timer, struct groups_loop, timer));
 }
 
-/* ---- the client goes away while its request waits */
+/* ---- the client goes away, or the server stops, while its request waits */
 
 static void abandon_home(struct job *job)
 {
@@ -131,6 +131,7 @@ static void abandon_arrive(struct job *job)
 static void on_closed(struct kafka_request *rq)
 {
     struct group_call *call = rq->context;
+    if (call->abandon_under_way) return;        /* both happened */
     call->abandon_under_way = true;
     call->abandon.run = abandon_arrive;
     if (rq->home == call->owner->home)
@@ -156,6 +157,7 @@ void group_call_begin(struct group_call *call, struct kafka_request *rq, struct 
 {
     rq->context = call;
     rq->on_closed = on_closed;
+    rq->on_stop = on_closed;        /* without an answer its connection closes */
     call->rq = rq;
     call->group_id = group_id;
     call->act = act;

@@ -6,15 +6,15 @@ import socket
 import struct
 import threading
 import time
-import urllib.error
-import urllib.request
 
 import pytest
-from lib import admin, bad, wire
-from lib.bad import Http, Http2
+from lib import admin, bad, bad_batches, wire
+from lib.bad import Http, Http2, frame
 from lib.bad_batches import PRODUCE, fetch, produce_body, record_batch
+from lib.kinesis import KINESIS
 
 CONNECTIONS, AHEAD = 4, 400
+kinesis = KINESIS[0]
 
 
 class Pipeline(threading.Thread):
@@ -23,6 +23,7 @@ class Pipeline(threading.Thread):
     def __init__(self, server, number):
         super().__init__()
         self.server, self.number, self.acked, self.failure = server, number, [], None
+        self.first = 0                      # offset of the first record
         self.started = threading.Event()
 
     def run(self):
@@ -57,7 +58,7 @@ class KafkaPipeline(Pipeline):
                 correlation, = struct.unpack_from(">i", answer)
                 error, offset = struct.unpack_from(">hq", answer, 4 + 4 + 2 + len(topic) + 4 + 4)
                 assert correlation == len(self.acked), "out of order"
-                assert error == 0 and offset == len(self.acked)
+                assert error == 0 and offset == self.first + len(self.acked)
                 self.acked.append(offset)
         assert not left, f"{len(left)} bytes of half an answer"
         raw.socket.close()
@@ -136,39 +137,186 @@ def test_stop_in_the_middle(start_server, wait_ms):
         assert server.stop() == 0
 
 
-def test_all_doors_close_at_once(start_server):
-    """While one door waits for what it was asked, the others take nothing new either."""
+JOIN_GROUP, SYNC_GROUP = 11, 14
+STOP_S = 1.0
+
+
+def join_request(group, member=""):
+    """v1: sessions and rebalances of five minutes."""
+    return (wire.string(group) + struct.pack(">ii", 300_000, 300_000) + wire.string(member) + wire.string("consumer")
+            + struct.pack(">i", 1) + wire.string("range") + struct.pack(">i", 0))
+
+
+def joined(answer):
+    """(generation, own member id)"""
+    error, generation = struct.unpack_from(">hi", answer)
+    assert error == 0
+    at = 6
+    texts = []
+    for _ in range(3):                                      # protocol, leader, member
+        size, = struct.unpack_from(">h", answer, at)
+        texts.append(answer[at + 2:at + 2 + size].decode())
+        at += 2 + size
+    return generation, texts[2]
+
+
+def waiting_fetch(server):
+    raw = wire.Raw(server.kafka)
+    raw.send(wire.request(bad_batches.FETCH, 4, struct.pack(">iiiibi", -1, 600_000, 1, 1 << 20, 0, 1)
+                          + wire.string("quiet") + struct.pack(">iiqi", 1, 0, 0, 1 << 20)))
+
+    def after():
+        error, high, data = bad_batches.fetched(raw.receive()[4:], "quiet")
+        assert (error, high, data) == (0, 0, b""), "answered with what there is"
+        assert raw.closed_by_server()
+    return after
+
+
+def waiting_join(server):
+    """The group has a member that does not come back."""
+    first, second = wire.Raw(server.kafka), wire.Raw(server.kafka)
+    joined(first.call(JOIN_GROUP, 1, join_request("g")))
+    second.send(wire.request(JOIN_GROUP, 1, join_request("g")))
+    return lambda: first.closed_by_server() and second.closed_by_server()
+
+
+def waiting_sync(server):
+    """The leader does not tell what it assigns."""
+    leader, follower = wire.Raw(server.kafka), wire.Raw(server.kafka)
+    _, leader_id = joined(leader.call(JOIN_GROUP, 1, join_request("s")))
+    follower.send(wire.request(JOIN_GROUP, 1, join_request("s")))
+    time.sleep(0.2)
+    joined(leader.call(JOIN_GROUP, 1, join_request("s", leader_id)))
+    generation, member = joined(follower.receive()[4:])
+    follower.send(wire.request(SYNC_GROUP, 0, wire.string("s") + struct.pack(">i", generation)
+                               + wire.string(member) + struct.pack(">i", 0)))
+    return lambda: leader.closed_by_server() and follower.closed_by_server()
+
+
+def subscribe(server):
+    arn = kinesis.call(server, "DescribeStreamSummary", StreamName="quiet")["StreamDescriptionSummary"]["StreamARN"]
+    consumer = kinesis.call(server, "RegisterStreamConsumer", StreamARN=arn,
+                            ConsumerName="c")["Consumer"]["ConsumerARN"]
+    return {"ConsumerARN": consumer, "ShardId": "shardId-000000000000", "StartingPosition": {"Type": "LATEST"}}
+
+
+def subscription(server):
+    """Its end is told as such: the last chunk."""
+    http = Http(server.kinesis)
+    http.send(bad.kinesis_request("SubscribeToShard", subscribe(server)))
+
+    def after():
+        got = http.left
+        while part := http.socket.recv(1 << 16):
+            got += part
+        assert got.startswith(b"HTTP/1.1 200") and got.endswith(b"\r\n0\r\n\r\n")
+    return after
+
+
+def subscription_over_http2(server):
+    http = Http2(server.kinesis)
+    http.ask(1, "SubscribeToShard", subscribe(server))
+
+    def after():
+        while True:
+            kind, flags, stream, _ = http.next()
+            assert kind != bad.RST
+            if kind == bad.DATA and flags & bad.END_STREAM:
+                break
+        assert stream == 1 and http.goaway() in (0, None)
+    return after
+
+
+def half(door, data):
+    def ask(server):
+        http = Http(getattr(server, door))
+        http.send(data)
+        return http.ended
+    return ask
+
+
+def half_of_an_http2_body(server):
+    http = Http2(server.kinesis)
+    http.send(frame(bad.HEADERS, bad.END_HEADERS, 1, bad.h2_head("PutRecord", 100)) + frame(bad.DATA, 0, 1, b"{"))
+
+    def after():
+        kind, _, _, payload = http.until(bad.RST)
+        assert kind == bad.RST and struct.unpack(">I", payload) == (7,), "REFUSED_STREAM"
+    return after
+
+
+def unread(server):
+    """Answers that nobody takes, until the server reads no more."""
+    raw = wire.Raw(server.kafka)
+    raw.socket.settimeout(1)
+    metadata = wire.request(wire.METADATA, 1, struct.pack(">i", -1))
+    with contextlib.suppress(OSError):
+        for _ in range(20_000):
+            raw.send(metadata * 100)
+    return lambda: raw.socket.close()
+
+
+HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n"
+WAITERS = {
+    "fetch": waiting_fetch,
+    "join": waiting_join,
+    "sync": waiting_sync,
+    "subscription": subscription,
+    "subscription over HTTP/2": subscription_over_http2,
+    "half a frame": half("kafka", struct.pack(">i", 1000) + b"half"),
+    "half a size": half("kafka", b"\0\0"),
+    "half a head": half("kinesis", HEAD),
+    "half a body": half("kinesis", HEAD + b"\r\nhalf"),
+    "half a chunk": half("kinesis", b"POST / HTTP/1.1\r\nhost: localhost\r\n"
+                         b"transfer-encoding: chunked\r\n\r\n9\r\nhal"),
+    "half a head of the admin door": half("admin", b"GET /metrics HTTP/1.1\r\nhost: lo"),
+    "half a body over HTTP/2": half_of_an_http2_body,
+    "half a TLS handshake": half("kafka", b"\x16\x03\x01\x02\x00\x01"),
+    "unread answers": unread,
+}
+
+
+@pytest.mark.parametrize("waiter", WAITERS)
+def test_a_stop_does_not_wait_for_who_waits(start_server, waiter):
     with start_server() as server:
         admin.create_topic(server, "quiet")
-        with wire.Raw(server.kafka) as raw:
-            waits = threading.Thread(target=fetch_until_the_end, args=(raw,), daemon=True)
-            waits.start()
-            time.sleep(0.5)                             # it is parked by then, for longer than the grace
+        after = WAITERS[waiter](server)
+        time.sleep(0.5)                                     # it waits by then
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+        took = time.monotonic() - started
+        assert took <= STOP_S, f"{took:.2f} s"
+        after()
+
+
+@pytest.mark.full
+def test_a_thousand_stops_under_load_lose_nothing(start_server, rng):
+    """Each at a random moment; what was acknowledged until then is there after the next start."""
+    with start_server("--limits", "off") as server:
+        acked = {}
+        for _ in range(1000):
+            loads = [kind(server, i) for i, kind in enumerate([KafkaPipeline, HttpPipeline, Http2Pipeline])]
+            for load in loads:
+                load.first = acked.get(load.number)
+                if load.first is None:
+                    admin.create_topic(server, f"stop-{load.number}")
+                    acked[load.number] = load.first = 0
+                load.start()
+            time.sleep(rng.random() / 20)
             server.process.send_signal(signal.SIGTERM)
-            until = time.monotonic() + 5
-            while not refused(server.kinesis) and time.monotonic() < until:
-                time.sleep(0.05)
-            assert refused(server.kinesis) and refused(server.kafka)
-            with pytest.raises(urllib.error.HTTPError, match="503"):
-                urllib.request.urlopen(f"http://{server.admin}/readyz", timeout=10)
-            assert server.process.poll() is None, "the fetch was not waited for"
-            server.process.send_signal(signal.SIGTERM)
-            assert server.process.wait(5) == -signal.SIGTERM
-            waits.join(10)
-
-
-def fetch_until_the_end(raw):
-    with contextlib.suppress(OSError):
-        fetch(raw, "quiet", 0, max_wait_ms=60000)
-
-
-def refused(address):
-    host, port = address.split("//")[-1].rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), 1).close()
-        return False
-    except ConnectionRefusedError:
-        return True
+            assert server.process.wait(20) == 0
+            for load in loads:
+                load.join(10)
+                assert load.failure is None, load.failure
+            server.start()
+            for load in loads:
+                with wire.Raw(server.kafka) as raw:
+                    _, high, _ = fetch(raw, f"stop-{load.number}", 0)
+                least = acked[load.number] + len(load.acked)
+                assert high >= least, f"{least} acknowledged, {high} stored"
+                acked[load.number] = high
+        assert server.stop() == 0
 
 
 def test_a_second_signal_does_not_wait(start_server):

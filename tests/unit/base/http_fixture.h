@@ -1,6 +1,7 @@
 /* What the doors of the HTTP tests have in common; the path says what they do with a request:
  *   /hold     holds it until release()      /stream   starts a stream and holds it
- *   /abort    aborts */
+ *   /abort    aborts                        /wait     as /hold, until the server stops
+ *   /wait-stream                            as /stream, the same */
 #ifndef TESTS_HTTP_FIXTURE_H
 #define TESTS_HTTP_FIXTURE_H
 
@@ -29,6 +30,14 @@ static inline void on_writable_again(struct http_request *rq)
     writable_count++;
 }
 
+/* /wait: what the server's stop ends. */
+static inline void end_at_stop(struct http_request *rq)
+{
+    held_gone(rq);
+    if (rq->streaming) http_stream_end(rq);
+    else answer(rq);
+}
+
 /* False: the request is for the test's own door. */
 static inline bool handle_common(struct http_request *rq)
 {
@@ -40,6 +49,11 @@ static inline bool handle_common(struct http_request *rq)
         rq->on_closed = on_gone;
         rq->on_writable = on_writable_again;
         if (bytes_equal_str(rq->path, "/stream")) http_stream_start(rq, 200, NULL, 0);
+    } else if (bytes_equal_str(rq->path, "/wait") || bytes_equal_str(rq->path, "/wait-stream")) {
+        hold(rq);
+        rq->on_closed = on_gone;
+        rq->on_stop = end_at_stop;
+        if (bytes_equal_str(rq->path, "/wait-stream")) http_stream_start(rq, 200, NULL, 0);
     } else if (bytes_equal_str(rq->path, "/abort")) {
         http_abort(rq);
     } else {

@@ -442,6 +442,57 @@ TEST(a_graceful_stop_finishes_what_was_accepted)
     EXPECT_EQ(closed(NET_CLOSE_STOP), 2);
 }
 
+static void end_at_stop(struct frame_request *rq)
+{
+    held_gone(rq);
+    writer_text(&rq->reply, "stopping");
+    frame_reply(rq);
+}
+
+static void set_on_stop(void *at)
+{
+    ((struct frame_request *)held[*(int *)at])->on_stop = end_at_stop;
+}
+
+/* Both ends within the call, and in any order of the connection's requests. */
+TEST(a_stop_asks_the_requests_that_wait_to_end)
+{
+    start("on_stop");
+    server_start(&s);
+    int fd = client_open(s.port), half = client_open(s.port);
+    client_send(half, "\0\0\0\x09half", 8);
+    send_frame(fd, "o1");
+    send_frame(fd, "o2");
+    until_held(2);
+    on_loop(s.loops[0], set_on_stop, &(int){0});
+    on_loop(s.loops[0], set_on_stop, &(int){1});
+    server_stop(&s);
+    EXPECT_EQ(gone_count, 2);
+    expect_frame(fd, "stopping");
+    expect_frame(fd, "stopping");
+    client_expect_end(fd);
+    client_expect_end(half);
+    close(fd), close(half);
+    EXPECT_EQ(closed(NET_CLOSE_STOP), 2);
+}
+
+/* Longer than the client is given, shorter than the grace: what ends the wait is seen. */
+TEST(a_stop_gives_up_answers_that_are_not_taken)
+{
+    start("stop_unread");
+    s.door.limits.out_bytes_max = 64 << 20;
+    server_start(&s);
+    int fd = client_open(s.port);
+    char *large = mem_new(FRAME_MAX);
+    for (int i = 0; i < FRAME_MAX - 1; i++) large[i] = 'e';
+    for (int i = 0; i < 20; i++) send_frame(fd, large);
+    mem_free(large);
+    until_counted(&s, s.counters.requests, 20);
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_STOP), 1);
+    close(fd);
+}
+
 TEST(a_stop_does_not_wait_longer_than_its_grace)
 {
     start("grace");
@@ -597,6 +648,8 @@ TESTS(RUN(replies_come_in_order_whatever_the_cut),
       RUN(a_slow_reader_is_not_read_and_at_last_closed), RUN(half_a_frame_and_silence_is_closed),
       RUN(an_idle_connection_is_closed_but_not_one_with_a_request),
       RUN(a_graceful_stop_finishes_what_was_accepted),
+      RUN(a_stop_asks_the_requests_that_wait_to_end),
+      RUN(a_stop_gives_up_answers_that_are_not_taken),
       RUN(a_stop_does_not_wait_longer_than_its_grace),
       RUN(connections_beyond_the_caps_are_closed_at_once),
       RUN(what_is_read_too_early_is_bounded_over_all_connections),

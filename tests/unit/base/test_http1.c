@@ -458,6 +458,39 @@ TEST(a_graceful_stop_answers_and_closes)
     EXPECT_EQ(closed(NET_CLOSE_STOP), 2);
 }
 
+TEST(a_stop_ends_what_waits_and_what_is_half)
+{
+    start("h1_on_stop");
+    server_start(&s);
+    int wait = client_open(s.port), stream = client_open(s.port);
+    client_text(wait, "GET /wait HTTP/1.1\r\n\r\n");
+    client_text(stream, "GET /wait-stream HTTP/1.1\r\n\r\n");
+    until_held(2);
+    static const char *const halves[] = {
+        "GET /e", "POST /echo HTTP/1.1\r\ncontent-length: 9\r\n\r\nhalf",
+        "POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n9\r\nha"};
+    int half[3];
+    for (int i = 0; i < 3; i++) {
+        half[i] = client_open(s.port);
+        client_text(half[i], halves[i]);
+    }
+    char head[512];
+    client_until(stream, "\r\n\r\n", head, sizeof head);
+    until_counted(&s, s.counters.bytes_in,
+                  (int64_t)(strlen(halves[0]) + strlen(halves[1]) + strlen(halves[2])));
+    server_stop(&s);
+    client_until(wait, "released", head, sizeof head);
+    client_until(stream, "0\r\n\r\n", head, sizeof head);
+    client_expect_end(wait);
+    client_expect_end(stream);
+    close(wait), close(stream);
+    for (int i = 0; i < 3; i++) {
+        client_expect_end(half[i]);
+        close(half[i]);
+    }
+    EXPECT_EQ(closed(NET_CLOSE_STOP), 5);
+}
+
 TESTS(RUN(keep_alive_and_pipelining_in_order_byte_by_byte), RUN(a_chunked_body_is_put_together),
       RUN(a_large_body_comes_whole), RUN(expect_continue_is_answered_before_the_body),
       RUN(the_connection_closes_as_agreed), RUN(a_half_closed_client_still_gets_its_reply),
@@ -468,4 +501,5 @@ TESTS(RUN(keep_alive_and_pipelining_in_order_byte_by_byte), RUN(a_chunked_body_i
       RUN(a_stream_of_http_1_0_ends_with_the_connection),
       RUN(a_stream_tells_when_its_queue_fell_and_when_the_client_left),
       RUN(an_abort_closes_the_connection), RUN(slow_heads_and_stalled_bodies_are_closed),
-      RUN(a_graceful_stop_answers_and_closes))
+      RUN(a_graceful_stop_answers_and_closes),
+      RUN(a_stop_ends_what_waits_and_what_is_half))

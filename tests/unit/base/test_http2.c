@@ -470,6 +470,24 @@ TEST(streams_beyond_the_limit_are_refused)
     EXPECT_EQ(gone_count, 4);
 }
 
+TEST(a_stop_ends_what_waits_and_refuses_what_is_half)
+{
+    start("h2_on_stop");
+    server_start(&s);
+    struct h2_client *c = client();
+    struct h2_body begun = {.data = "half", .left = 4, .deferred = true};
+    int32_t half = h2_request(c, "POST", "/echo", &begun, NULL, NULL);
+    int32_t wait = h2_request(c, "GET", "/wait", NULL, NULL, NULL);
+    int32_t stream = h2_request(c, "GET", "/wait-stream", NULL, NULL, NULL);
+    h2_send(c);
+    until_held(2);
+    server_stop(&s);
+    EXPECT_STR(h2_wait(c, wait)->body, "released");
+    EXPECT_EQ(h2_wait(c, stream)->error_code, NGHTTP2_NO_ERROR);
+    EXPECT_EQ(h2_wait(c, half)->error_code, NGHTTP2_REFUSED_STREAM);
+    h2_until_end(c);
+}
+
 TEST(a_graceful_stop_says_goaway_and_finishes_open_streams)
 {
     start("h2_stop");
@@ -516,5 +534,6 @@ TESTS(RUN(replies_under_way_hold_back_new_requests_of_their_connection),
       RUN(a_half_read_body_makes_the_next_one_be_refused_not_wait),
       RUN(a_stalled_stream_is_reset_and_an_idle_connection_goes_away), RUN(floods_end_in_goaway),
       RUN(what_breaks_the_protocol_ends_in_goaway), RUN(streams_beyond_the_limit_are_refused),
+      RUN(a_stop_ends_what_waits_and_refuses_what_is_half),
       RUN(a_graceful_stop_says_goaway_and_finishes_open_streams),
       RUN(a_gone_connection_tells_all_its_streams))

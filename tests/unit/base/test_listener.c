@@ -131,6 +131,57 @@ static void on_http(struct http_request *rq)
     http_reply(rq, 200, NULL, 0);
 }
 
+static struct http_request *_Atomic kept;
+
+static void keep(struct http_request *rq)
+{
+    kept = rq;
+}
+
+static void answer_kept(void *context)
+{
+    (void)context;
+    http_reply(kept, 200, NULL, 0);
+}
+
+static bool is_refused(uint16_t port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    bool refused = connect(fd, (struct sockaddr *)&to, sizeof to) != 0;
+    close(fd);
+    return refused;
+}
+
+/* While one door waits for what it was asked, none takes anything new. */
+TEST(listeners_stop_side_by_side)
+{
+    static const struct http_door holds = {.body_bytes_max = 10, .on_request = keep};
+    static const struct http_door http = {.body_bytes_max = 10, .on_request = on_http};
+    server_init(&s, "side_by_side");
+    s.door.http = &holds;
+    server_start(&s);
+    struct door second = s.door;
+    second.http = &http;
+    struct listener *other;
+    EXPECT_OK(listener_open("127.0.0.1:0", &second, s.loops, s.loop_count, &other));
+    struct net_address at;
+    listener_address(other, &at);
+    int fd = client_open(s.port);
+    client_text(fd, "GET / HTTP/1.1\r\n\r\n");
+    while (kept == NULL) usleep(200);
+    listener_stop(s.listener);
+    listener_stop(other);
+    while (!is_refused(s.port) || !is_refused(at.port)) usleep(200);
+    EXPECT_EQ(listener_conn_count(s.listener), 1);
+    on_loop(s.loops[0], answer_kept, NULL);
+    listener_close(other, 5000);
+    server_stop(&s);
+    listener_free(other);
+    close(fd);
+}
+
 TEST(a_silent_or_vanished_client_leaves_nothing)
 {
     static const struct http_door http = {.body_bytes_max = 10, .on_request = on_http};
@@ -154,4 +205,5 @@ TEST(a_silent_or_vanished_client_leaves_nothing)
 TESTS(RUN(connections_go_to_the_loops_in_turn), RUN(each_loop_gets_its_share),
       RUN(a_bad_address_or_one_in_use_is_refused), RUN(a_port_is_free_again_after_closing),
       RUN(when_descriptors_run_out_accepting_pauses_and_goes_on),
+      RUN(listeners_stop_side_by_side),
       RUN(a_silent_or_vanished_client_leaves_nothing))
