@@ -47,16 +47,8 @@ static enum err log_end(struct kv *kv, uint64_t log_id, int64_t *ret)
         return ERR_OK;
     }
     TRY(kv_iter_error(it));
-    struct start_key key = start_key(log_id);
-    CLEANUP(slab_unrefp) struct slab *value = NULL;
-    enum err err = kv_get(kv, KV_INDEX, KEY_BYTES(key), &value);
-    if (err == ERR_NOT_FOUND) {
-        *ret = 0;
-        return ERR_OK;
-    }
-    TRY(err);
     int64_t arrival_last_ms;
-    return start_read(slab_bytes(value), ret, &arrival_last_ms);
+    return plog_stored_start(kv, log_id, ret, &arrival_last_ms);
 }
 
 /* Errors: ERR_DISK. Thread: any; blocks. */

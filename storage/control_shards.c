@@ -220,16 +220,8 @@ static enum err log_start_of(struct controller *k, const struct partition *p, in
     enum err err = plog_bounds(p->log, &bounds);
     if (err == ERR_OK) *ret = bounds.log_start;
     if (err != ERR_COLD) return err;
-    struct start_key key = start_key(p->log_id);
-    CLEANUP(slab_unrefp) struct slab *value = NULL;
-    err = kv_get(store_kv(k->store), KV_INDEX, KEY_BYTES(key), &value);
-    if (err == ERR_NOT_FOUND) {
-        *ret = 0;
-        return ERR_OK;
-    }
-    TRY(err);
     int64_t arrival_last_ms;
-    return start_read(slab_bytes(value), ret, &arrival_last_ms);
+    return plog_stored_start(store_kv(k->store), p->log_id, ret, &arrival_last_ms);
 }
 
 enum err control_expire_shards(struct controller *k, struct topic *topic, int64_t now_ms)

@@ -105,7 +105,7 @@ enum err control_delete_topic(struct controller *k, struct control *c)
     CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(store_kv(k->store));
     draft->deleted = true;
     draft_finish(draft);
-    store_logs_erase(b, draft);
+    store_logs_erase(k->store, b, draft);
     offsets_erase_topic(store_offsets(k->store), b, &draft->id);
     TRY(control_commit(k, old, draft, b));
     c->topic = TAKE(draft);

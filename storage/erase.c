@@ -17,20 +17,32 @@ void topic_each_log_range(const struct topic *topic, void *context,
     }
 }
 
-static void erase_range(void *context, uint64_t first, uint64_t next)
+struct erase {
+    struct kv *kv;
+    struct kv_batch *batch;
+};
+
+static void erase_span(const struct erase *e, enum kv_family family, struct bytes from,
+                       struct bytes to)
 {
-    struct kv_batch *b = context;
-    struct log_range_key log_from = log_range_first(first), log_to = log_range_first(next);
-    kv_batch_delete_range(b, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
-    struct chunk_key chunk_from = chunk_key_first(first), chunk_to = chunk_key_first(next);
-    kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to));
-    struct start_key start_from = start_key(first), start_to = start_key(next);
-    kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(start_from), KEY_BYTES(start_to));
-    struct producers_key from = producers_key(first), to = producers_key(next);
-    kv_batch_delete_range(b, KV_PRODUCERS, KEY_BYTES(from), KEY_BYTES(to));
+    kv_batch_delete_span(e->batch, e->kv, family, from, to, from);
 }
 
-void store_logs_erase(struct kv_batch *b, const struct topic *topic)
+static void erase_range(void *context, uint64_t first, uint64_t next)
 {
-    topic_each_log_range(topic, b, erase_range);
+    const struct erase *e = context;
+    struct log_range_key log_from = log_range_first(first), log_to = log_range_first(next);
+    erase_span(e, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
+    struct chunk_key chunk_from = chunk_key_first(first), chunk_to = chunk_key_first(next);
+    erase_span(e, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to));
+    struct start_key start_from = start_key(first), start_to = start_key(next);
+    erase_span(e, KV_INDEX, KEY_BYTES(start_from), KEY_BYTES(start_to));
+    struct producers_key from = producers_key(first), to = producers_key(next);
+    erase_span(e, KV_PRODUCERS, KEY_BYTES(from), KEY_BYTES(to));
+}
+
+void store_logs_erase(struct store *s, struct kv_batch *b, const struct topic *topic)
+{
+    struct erase e = {.kv = store_kv(s), .batch = b};
+    topic_each_log_range(topic, &e, erase_range);
 }

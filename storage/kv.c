@@ -1,6 +1,7 @@
 #include "storage/kv.h"
 
 #include <assert.h>
+#include "base/mem.h"
 #include "storage/kv_engine.h"
 #include "base/check.h"
 
@@ -98,6 +99,33 @@ void kv_batch_delete_range(struct kv_batch *b, enum kv_family family, struct byt
                            struct bytes to)
 {
     b->engine->batch_delete_range(b, family, from, to);
+}
+
+/* A look at more than this costs more than a range. */
+enum { SPAN_KEYS_MAX = 32, SPAN_BYTES_MAX = 1 << 20 };
+
+void kv_batch_delete_span(struct kv_batch *b, struct kv *kv, enum kv_family family,
+                          struct bytes from, struct bytes to, struct bytes range_from)
+{
+    CLEANUP(mem_freep) uint8_t *keys = mem_new(SPAN_KEYS_MAX * to.len);
+    int count = 0;
+    size_t bytes = 0;
+    CLEANUP(kv_iter_freep) struct kv_iter *it = kv_iter_new(kv, family, from, to, false);
+    while (kv_iter_next(it)) {
+        struct bytes key = kv_iter_key(it);
+        bytes += kv_iter_value(it).len;
+        if (count == SPAN_KEYS_MAX || bytes > SPAN_BYTES_MAX || key.len != to.len) {
+            kv_batch_delete_range(b, family, range_from, to);
+            return;
+        }
+        mem_copy(keys + (size_t)count++ * to.len, key.data, to.len);
+    }
+    if (kv_iter_error(it) != ERR_OK) {
+        kv_batch_delete_range(b, family, range_from, to);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        kv_batch_delete(b, family, bytes_of(keys + (size_t)i * to.len, to.len));
 }
 
 enum err kv_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync)

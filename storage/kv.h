@@ -59,6 +59,12 @@ struct kv *kv_mem_share(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
 void kv_mem_set_full(struct kv *kv, bool full);  /* a full disk: commits fail, reads go on */
 bool kv_mem_faulted(const struct kv *kv);       /* a fault was hit since they were set */
+/* What commits deleted since this was asked last. */
+struct kv_mem_deletes {
+    int64_t keys;
+    int64_t ranges;
+};
+struct kv_mem_deletes kv_mem_deletes(struct kv *kv);
 /* The state after a restart: what was committed, and with power_loss only what was synced. */
 void kv_mem_reopen(struct kv *kv, bool power_loss);
 
@@ -94,6 +100,13 @@ void kv_batch_put_parts(struct kv_batch *b, enum kv_family family, struct bytes 
 void kv_batch_delete(struct kv_batch *b, enum kv_family family, struct bytes key);
 void kv_batch_delete_range(struct kv_batch *b, enum kv_family family, struct bytes from,
                            struct bytes to);
+/* Deletes what is committed in [from, to): key by key when that is little, which costs what was
+ * there, else as the range [range_from, to). A range that was deleted slows every read of its
+ * family until the engine has written it out, and such ranges that overlap do so by the square of
+ * their number: so one is worth its price only where it stands for much.
+ * Thread: any but a network loop; blocks. */
+void kv_batch_delete_span(struct kv_batch *b, struct kv *kv, enum kv_family family,
+                          struct bytes from, struct bytes to, struct bytes range_from);
 
 /* All of the batch or nothing. On success it is visible and, as sync says, durable; the batch is
  * not cleared. On failure nothing of it may be assumed: the caller closes what it touched and

@@ -54,6 +54,7 @@ struct mem_kv {
     bool crashed;
     bool full;                          /* writes fail, reads do not */
     bool stopped;                       /* the last write failed */
+    struct kv_mem_deletes deletes;
 };
 
 struct mem_iter {
@@ -358,6 +359,10 @@ static enum err commit(struct mem_kv *m, const struct mem_batch *b, enum kv_sync
     if (m->full) return ERR_DISK;
     if (fails && (was_crashed || !m->faults.applied)) return ERR_DISK;
     ops_apply(m->now, b);
+    for (size_t i = 0; i < b->count; i++) {
+        m->deletes.keys += b->ops[i].kind == MEM_DELETE;
+        m->deletes.ranges += b->ops[i].kind == MEM_DELETE_RANGE;
+    }
     for (size_t i = 0; i < b->count; i++)
         batch_add(m->unsynced, b->ops[i].kind, b->ops[i].family, entry_ref(b->ops[i].entry));
     if (fails) return ERR_DISK;
@@ -479,6 +484,14 @@ void kv_mem_set_full(struct kv *kv, bool full)
 bool kv_mem_faulted(const struct kv *kv)
 {
     return ((const struct mem_kv *)kv)->faulted;
+}
+
+struct kv_mem_deletes kv_mem_deletes(struct kv *kv)
+{
+    struct mem_kv *m = mem_of(kv);
+    struct kv_mem_deletes deletes = m->deletes;
+    m->deletes = (struct kv_mem_deletes){0};
+    return deletes;
 }
 
 void kv_mem_reopen(struct kv *kv, bool power_loss)

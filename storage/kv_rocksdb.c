@@ -45,6 +45,7 @@ enum {
     COMPACT_FORCE = 2,                 /* BottommostLevelCompaction::kForce */
     GARBAGE_SHARE = 45,                /* percent of the blob files */
     GARBAGE_BYTES_MIN = 64 << 20,
+    RANGES_MAX = 128,                  /* deleted ones that a memtable may hold */
     HOLD_WAL_BUFFERS = 4,              /* the write-ahead log may be this many write buffers long */
 };
 
@@ -70,6 +71,7 @@ struct rocks {
     rocksdb_writeoptions_t *write;
     rocksdb_writeoptions_t *write_sync;
     rocksdb_column_family_handle_t *columns[COLUMN_COUNT];
+    atomic_int ranges;                             /* deleted since the last flush */
     atomic_bool stopped;                           /* the last write failed */
     atomic_bool unsynced;                          /* written since the last sync began */
     atomic_bool sync_failed;                       /* for good: see above */
@@ -81,6 +83,7 @@ struct rocks_batch {
     struct kv_batch base;
     struct rocks *kv;
     rocksdb_writebatch_t *batch;
+    int ranges;                                    /* that it deletes */
 };
 
 struct rocks_iter {
@@ -172,6 +175,7 @@ static size_t rocks_batch_bytes(const struct kv_batch *base)
 static void rocks_batch_clear(struct kv_batch *base)
 {
     struct rocks_batch *b = batch_of(base);
+    b->ranges = 0;
     if (rocks_batch_bytes(base) > BATCH_KEEP_BYTES) {
         rocksdb_writebatch_destroy(b->batch);
         b->batch = rocksdb_writebatch_create();
@@ -208,6 +212,7 @@ static void rocks_batch_delete_range(struct kv_batch *base, enum kv_family famil
     struct rocks_batch *b = batch_of(base);
     assert(family != KV_LOG || from.len < HINT_BYTES || from.data[HINT_BYTES - 1] % 2 == 0);
     struct key_parts first = parts_of(family, from), last = parts_of(family, to);
+    b->ranges++;
     rocksdb_writebatch_delete_rangev_cf(b->batch, column_of(b->kv, family), 2, first.data,
                                         first.len, last.data, last.len);
 }
@@ -323,9 +328,35 @@ static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch, enum k
     return text == NULL ? ERR_OK : ERR_DISK;
 }
 
-static enum err rocks_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync)
+/* Writes both memtables out. Both, as a write-ahead log lives until the slower one was. */
+static void flush(struct rocks *r, bool wait)
 {
-    return write_batch(rocks_of(kv), batch_of(b)->batch, sync);
+    rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(o, wait);
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        CLEANUP(text_freep) char *text = NULL;
+        rocksdb_flush_cf(r->db, o, r->columns[c], &text);
+    }
+    rocksdb_flushoptions_destroy(o);
+}
+
+/* The ranges that were deleted lie in a memtable as they came. Each read after one more sorts all
+ * of them anew and cuts those that overlap into pieces, a list for each: 10,000 trims of one log
+ * made a gigabyte of it, reads of seconds, and a next start of minutes, as recovery does the same.
+ * In a table they are sorted for good and of each piece the newest is kept. So a memtable with
+ * RANGES_MAX of them is written out, as full as it is: by then a read pays some 50 us. */
+static enum err rocks_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sync)
+{
+    struct rocks *r = rocks_of(kv);
+    const struct rocks_batch *b = batch_of(base);
+    TRY(write_batch(r, b->batch, sync));
+    if (b->ranges == 0) return ERR_OK;
+    int before = atomic_fetch_add(&r->ranges, b->ranges);
+    if (before < RANGES_MAX && before + b->ranges >= RANGES_MAX) {
+        atomic_store(&r->ranges, 0);
+        flush(r, /* wait= */ false);
+    }
+    return ERR_OK;
 }
 
 static void unlockp(pthread_mutex_t **lock)
@@ -429,12 +460,7 @@ static void settle(struct rocks *r)
         (void)!rocks_sync_now(&r->base);
         return;
     }
-    rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        CLEANUP(text_freep) char *text = NULL;
-        rocksdb_flush_cf(r->db, o, r->columns[c], &text);
-    }
-    rocksdb_flushoptions_destroy(o);
+    flush(r, /* wait= */ true);
 }
 
 static void rocks_close(struct kv *kv)

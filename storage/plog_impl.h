@@ -127,10 +127,11 @@ void plog_snapshot_is_stored(struct plog *log);
 enum err plog_stage(struct plog *log, struct append *a, int64_t now_ms, struct kv_batch *b);
 
 /* ---- plog_trim.c */
-/* Stages the removal of all batches that end below log_start, within [start, end].
- * Thread: the worker. */
-void plog_stage_start(struct plog *log, int64_t log_start, uint64_t bytes_total_at_start,
-                      struct kv_batch *b);
+/* Stages the removal of all batches that end below log_start, within [start, end]; all of them are
+ * committed.
+ * Thread: the worker; blocks. */
+void plog_stage_start(struct plog *log, struct kv *kv, int64_t log_start,
+                      uint64_t bytes_total_at_start, struct kv_batch *b);
 /* bytes_total_at_start for a log that shall start at offset, log_start < offset <= offset_next.
  * Errors: ERR_DISK; ERR_FORMAT. Thread: the worker; blocks. */
 enum err plog_bytes_in_front(struct plog *log, struct kv *kv, int64_t offset, uint64_t *ret_bytes);

@@ -63,10 +63,13 @@ enum err plog_retention_start(struct plog *log, struct kv *kv, const struct topi
 enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct topic_config *config,
                                int64_t now_ms, bool *ret_due)
 {
-    struct chunk_key from = chunk_key_first(log->id), to = chunk_key_first(log->id + 1);
-    struct chunk first, last;
     *ret_due = false;
     if (!config->cleanup_delete) return ERR_OK;
+    int64_t start = 0, arrival_last_ms;
+    TRY(plog_stored_start(kv, log->id, &start, &arrival_last_ms));
+    /* What was removed in front of it may still be in the engine's way. */
+    struct chunk_key from = chunk_key(log->id, start), to = chunk_key_first(log->id + 1);
+    struct chunk first, last;
     CLEANUP(kv_iter_freep) struct kv_iter *up =
         kv_iter_new(kv, KV_INDEX, KEY_BYTES(from), KEY_BYTES(to), false);
     if (kv_iter_next(up)) {
@@ -81,7 +84,7 @@ enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct top
     }
     TRY(kv_iter_error(up));
     /* Less than a chunk was ever written: its first batch tells about how old it is. */
-    struct log_key log_from = log_key_first(log->id), log_to = log_key_first(log->id + 1);
+    struct log_key log_from = log_key(log->id, start), log_to = log_key_first(log->id + 1);
     CLEANUP(kv_iter_freep) struct kv_iter *it =
         kv_iter_new(kv, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to), false);
     if (!kv_iter_next(it)) return kv_iter_error(it);
@@ -111,17 +114,24 @@ enum err plog_bytes_in_front(struct plog *log, struct kv *kv, int64_t offset, ui
     return ERR_OK;
 }
 
-void plog_stage_start(struct plog *log, int64_t log_start, uint64_t bytes_total_at_start,
-                      struct kv_batch *b)
+void plog_stage_start(struct plog *log, struct kv *kv, int64_t log_start,
+                      uint64_t bytes_total_at_start, struct kv_batch *b)
 {
     struct plog_writer *w = log->writer;
     assert(log_start > w->log_start && log_start <= w->offset_next);
     assert(w->run_first == w->staged_count);
-    struct log_range_key log_from = log_range_first(log->id);
-    struct log_key log_to = log_key(log->id, log_start);
-    kv_batch_delete_range(b, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
-    struct chunk_key from = chunk_key_first(log->id), to = chunk_key(log->id, log_start);
-    kv_batch_delete_range(b, KV_INDEX, KEY_BYTES(from), KEY_BYTES(to));
+    /* From the old start on: what lies in front of it was deleted before. Only a range cannot begin
+     * there (keys.h): those of one log overlap, which kv_rocksdb.c puts an end to in time. */
+    struct log_key from = log_key(log->id, w->log_start), to = log_key(log->id, log_start);
+    struct log_range_key range_from = log_range_first(log->id);
+    if (bytes_total_at_start - w->bytes_total_at_start > CHUNK_BYTES)
+        kv_batch_delete_range(b, KV_LOG, KEY_BYTES(range_from), KEY_BYTES(to));
+    else
+        kv_batch_delete_span(b, kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), KEY_BYTES(range_from));
+    struct chunk_key chunk_from = chunk_key(log->id, w->log_start);
+    struct chunk_key chunk_to = chunk_key(log->id, log_start);
+    kv_batch_delete_span(b, kv, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to),
+                         KEY_BYTES(chunk_from));
     struct start_key key = start_key(log->id);
     uint8_t value[START_VALUE_BYTES];
     start_write(log_start, w->arrival_last_ms, value);

@@ -1,5 +1,6 @@
 #include "storage/walk.h"
 
+#include "storage/plog.h"
 #include "base/check.h"
 
 /* ---- Showing */
@@ -74,14 +75,9 @@ enum err walk_producers(struct kv *kv, uint64_t log_id,
 
 static enum err get_start(struct kv *kv, uint64_t log_id, int64_t *ret)
 {
-    CLEANUP(slab_unrefp) struct slab *value = NULL;
-    struct start_key key = start_key(log_id);
     int64_t arrival_ms;
     *ret = 0;
-    enum err err = kv_get(kv, KV_INDEX, KEY_BYTES(key), &value);
-    if (err == ERR_NOT_FOUND) return ERR_OK;
-    TRY(err);
-    return start_read(slab_bytes(value), ret, &arrival_ms);
+    return plog_stored_start(kv, log_id, ret, &arrival_ms);
 }
 
 static bool count_batch(void *context, const struct batch_info *info, const struct log_entry *entry)

@@ -510,7 +510,7 @@ enum err worker_raise_start(struct plog *log, int64_t offset)
     uint64_t bytes_at_start;
     if (plog_bytes_in_front(log, w->kv, offset, &bytes_at_start) != ERR_OK)
         return ERR_KAFKA_STORAGE_ERROR;
-    plog_stage_start(log, offset, bytes_at_start, w->batch);
+    plog_stage_start(log, w->kv, offset, bytes_at_start, w->batch);
     turn_log(w, log);
     turn_commit(w);
     return w->writes_stopped ? ERR_KAFKA_STORAGE_ERROR : ERR_OK;
@@ -590,7 +590,7 @@ static enum err retain_log(struct worker *w, struct plog *log, struct retain *r)
     TRY(plog_retention_start(log, w->kv, config, w->now_ms, &start, &bytes_at_start));
     if (start == log->writer->log_start) return ERR_OK;
     r->bytes_removed += bytes_at_start - log->writer->bytes_total_at_start;
-    plog_stage_start(log, start, bytes_at_start, w->batch);
+    plog_stage_start(log, w->kv, start, bytes_at_start, w->batch);
     turn_log(w, log);
     return ERR_OK;
 }

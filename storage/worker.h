@@ -57,8 +57,9 @@ void store_logs_publish(struct store *s, struct topic *topic);
  * store_logs_erase(), while the logs were frozen. Thread: the controller; blocks. */
 void store_logs_close(struct store *s, struct topic *topic);
 
-/* Adds to b what removes everything the logs of this topic have stored. Thread: any. */
-void store_logs_erase(struct kv_batch *b, const struct topic *topic);
+/* Adds to b what removes everything the logs of this topic have stored, all of it committed.
+ * Thread: any but a network loop; blocks. */
+void store_logs_erase(struct store *s, struct kv_batch *b, const struct topic *topic);
 
 /* Raises the log's start to offset (-1: the high watermark), durably; lower ones change nothing.
  * Errors: ERR_OFFSET_OUT_OF_RANGE - beyond the high watermark; ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED.

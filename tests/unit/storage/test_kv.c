@@ -266,6 +266,84 @@ TEST(both_engines_hold_the_same_after_random_lives_of_logs)
     engine_done(&disk);
 }
 
+static size_t keys_of(struct kv *kv)
+{
+    size_t count = 0;
+    struct kv_iter *it = kv_iter_new(kv, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
+    while (kv_iter_next(it)) count++;
+    EXPECT_OK(kv_iter_error(it));
+    kv_iter_free(it);
+    return count;
+}
+
+static void put_offset(struct kv_batch *b, uint64_t log, int64_t offset, size_t bytes)
+{
+    static uint8_t value[1 << 20];
+    struct log_key key = log_key(log, offset);
+    kv_batch_put(b, KV_LOG, KEY_BYTES(key), bytes_of(value, bytes));
+}
+
+static void delete_span(struct kv *kv, int64_t from_offset, int64_t to_offset)
+{
+    struct log_key from = log_key(1, from_offset), to = log_key(1, to_offset);
+    struct log_range_key range_from = log_range_first(1);
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_delete_span(b, kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), KEY_BYTES(range_from));
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+}
+
+TEST(a_short_span_is_deleted_key_by_key_and_a_long_one_as_a_range)
+{
+    struct kv *kv = kv_mem_new();
+    struct kv_batch *b = kv_batch_new(kv);
+    for (int64_t i = 0; i < 200; i++) put_offset(b, 1, i, 10);
+    put_offset(b, 1, 300, 1 << 20);
+    put_offset(b, 1, 301, 10);
+    put_offset(b, 2, 0, 10);
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    delete_span(kv, 0, 0);
+    struct kv_mem_deletes deletes = kv_mem_deletes(kv);
+    EXPECT(deletes.keys == 0 && deletes.ranges == 0);
+    delete_span(kv, 0, 20);
+    deletes = kv_mem_deletes(kv);
+    EXPECT(deletes.keys == 20 && deletes.ranges == 0);
+    delete_span(kv, 20, 200);
+    deletes = kv_mem_deletes(kv);
+    EXPECT(deletes.keys == 0 && deletes.ranges == 1);
+    EXPECT_EQ(keys_of(kv), 3);
+    delete_span(kv, 200, 302);                      /* two keys, but a lot to look at */
+    deletes = kv_mem_deletes(kv);
+    EXPECT(deletes.keys == 0 && deletes.ranges == 1);
+    EXPECT_EQ(keys_of(kv), 1);
+    kv_close(kv);
+}
+
+/* Else each read after one more sorts them all and cuts the overlapping ones to pieces, and so does
+ * the next start. */
+TEST(a_memtable_with_many_deleted_ranges_is_written_out)
+{
+    struct engine e = engine_new(false);
+    struct kv_stats stats = {0};
+    for (int64_t i = 1; i <= 300; i++) {
+        struct kv_batch *b = kv_batch_new(e.kv);
+        struct log_range_key from = log_range_first(1);
+        struct log_key to = log_key(1, i);
+        put_offset(b, 1, i, 10);
+        kv_batch_delete_range(b, KV_LOG, KEY_BYTES(from), KEY_BYTES(to));
+        EXPECT_OK(kv_commit(e.kv, b, KV_NO_SYNC));
+        kv_batch_free(b);
+    }
+    EXPECT_EQ(keys_of(e.kv), 1);
+    for (int i = 0; i < 10000 && stats.disk_bytes == 0; i++) {      /* it does so by and by */
+        usleep(1000);
+        kv_stats(e.kv, &stats);
+    }
+    EXPECT(stats.disk_bytes > 0);
+    engine_done(&e);
+}
+
 /* ---- In memory */
 
 TEST(the_chosen_call_fails_and_leaves_nothing_behind)
@@ -453,6 +531,8 @@ TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
       RUN(an_iterator_sees_the_moment_it_was_made), RUN(a_batch_is_applied_in_order_and_as_a_whole),
       RUN(parts_are_gathered), RUN(removed_ranges_are_reclaimed),
       RUN(both_engines_hold_the_same_after_random_lives_of_logs),
+      RUN(a_short_span_is_deleted_key_by_key_and_a_long_one_as_a_range),
+      RUN(a_memtable_with_many_deleted_ranges_is_written_out),
       RUN(the_chosen_call_fails_and_leaves_nothing_behind),
       RUN(after_a_crash_all_fails_and_what_was_committed_stays),
       RUN(a_directory_has_one_user_and_keeps_its_data),

@@ -47,6 +47,43 @@ TEST(old_chunks_go_by_time_and_the_open_one_too)
     fx_done(&f);
 }
 
+/* Ranges that were deleted pile up in the engine until it writes them out: see kv_rocksdb.c. */
+TEST(a_trim_of_little_deletes_no_range)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    for (int i = 1; i <= 1000; i++) {
+        int64_t start;
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+        EXPECT_OK(store_log_raise_start(f.s, fx_log(&f, 0), i, &start));
+        EXPECT_EQ(start, i);
+        struct kv_mem_deletes deletes = kv_mem_deletes(store_kv(f.s));
+        EXPECT_EQ(deletes.ranges, 0);
+        EXPECT_EQ(deletes.keys, 1);
+    }
+    fx_restart(&f, false);
+    struct log_bounds b;
+    EXPECT_OK(fx_bounds(&f, 0, &b));
+    EXPECT_EQ(b.log_start, 1000);
+    fx_done(&f);
+}
+
+TEST(a_trim_of_much_deletes_one_range)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    f.options.topic_defaults.retention_bytes = 1;
+    EXPECT_OK(fx_start(&f));
+    fill(&f, 5 * CHUNK_BATCHES_HERE, 1);
+    (void)kv_mem_deletes(store_kv(f.s));
+    EXPECT(retained(&f).log_start > 0);
+    struct kv_mem_deletes deletes = kv_mem_deletes(store_kv(f.s));
+    EXPECT_EQ(deletes.ranges, 1);
+    EXPECT(deletes.keys > 0);                       /* the chunks' summaries */
+    fx_done(&f);
+}
+
 TEST(a_record_of_the_future_keeps_its_chunk)
 {
     struct fx f;
@@ -159,7 +196,8 @@ TEST(silent_producers_are_forgotten)
     fx_done(&f);
 }
 
-TESTS(RUN(old_chunks_go_by_time_and_the_open_one_too), RUN(a_record_of_the_future_keeps_its_chunk),
+TESTS(RUN(old_chunks_go_by_time_and_the_open_one_too), RUN(a_trim_of_little_deletes_no_range),
+      RUN(a_trim_of_much_deletes_one_range), RUN(a_record_of_the_future_keeps_its_chunk),
       RUN(a_quiet_log_is_cut_to_the_hour),
       RUN(at_least_retention_bytes_stay), RUN(a_cold_log_is_retained_without_a_client),
       RUN(a_compacted_topic_is_not_cut), RUN(a_failed_cut_changes_nothing_and_is_repeated),

@@ -126,7 +126,7 @@ TEST(a_deleted_topics_logs_answer_closed_and_their_data_is_gone)
     fx_append_begin(&f, &waits, 0, &(struct fx_batch){0});
     fx_turn(&f);
     struct kv_batch *b = kv_batch_new(f.kv);
-    store_logs_erase(b, f.topic);
+    store_logs_erase(f.s, b, f.topic);
     EXPECT_OK(kv_commit(f.kv, b, KV_NO_SYNC));
     kv_batch_free(b);
     store_logs_close(f.s, f.topic);
