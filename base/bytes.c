@@ -11,7 +11,57 @@ int bytes_compare(struct bytes a, struct bytes b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+/* SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF"): who does not know the key
+ * cannot make names that fall together. */
+static uint64_t hash_key[2];
+
+void bytes_hash_seed(uint64_t low, uint64_t high)
+{
+    hash_key[0] = low;
+    hash_key[1] = high;
+}
+
+static uint64_t rotate(uint64_t x, int bits)
+{
+    return x << bits | x >> (64 - bits);
+}
+
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[3];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] += v[3];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] += v[1];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[2] = rotate(v[2], 32);
+}
+
 uint64_t bytes_hash(struct bytes b)
+{
+    uint64_t v[4] = {hash_key[0] ^ 0x736f6d6570736575, hash_key[1] ^ 0x646f72616e646f6d,
+                     hash_key[0] ^ 0x6c7967656e657261, hash_key[1] ^ 0x7465646279746573};
+    size_t at = 0;
+    for (; b.len - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word = load_le64(b.data + at);
+        v[3] ^= word;
+        sip_round(v);
+        v[0] ^= word;
+    }
+    uint64_t last = (uint64_t)b.len << 56;
+    for (int shift = 0; at < b.len; at++, shift += 8) last |= (uint64_t)b.data[at] << shift;
+    v[3] ^= last;
+    sip_round(v);
+    v[0] ^= last;
+    v[2] ^= 0xff;
+    for (int i = 0; i < 3; i++) sip_round(v);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t bytes_fnv1a(struct bytes b)
 {
     uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < b.len; i++) h = (h ^ b.data[i]) * 0x100000001b3u;

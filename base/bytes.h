@@ -49,8 +49,13 @@ static inline bool bytes_equal_str(struct bytes a, const char *s)
 /* memcmp order, shorter first on a tie. */
 int bytes_compare(struct bytes a, struct bytes b);
 
-/* FNV-1a, for in-memory tables only; never stored. */
+/* For tables in memory only; never stored or shown: it hangs on a key that the process chooses at
+ * its start, so that no sender can choose names that all fall into one place of a table. */
 uint64_t bytes_hash(struct bytes b);
+/* The key; 0 until it is set. Thread: main, before others start and before any table is filled. */
+void bytes_hash_seed(uint64_t low, uint64_t high);
+/* FNV-1a: the same for ever, for what is shown. */
+uint64_t bytes_fnv1a(struct bytes b);
 
 /* [from, from + len), which must lie inside b. */
 struct bytes bytes_slice(struct bytes b, size_t from, size_t len);
@@ -83,6 +88,12 @@ static inline uint64_t load_be64(const void *p)
     uint64_t v;
     __builtin_memcpy(&v, p, sizeof v);
     return __builtin_bswap64(v);
+}
+static inline uint64_t load_le64(const void *p)
+{
+    uint64_t v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
 }
 static inline void store_be16(void *p, uint16_t v)
 {

@@ -64,7 +64,7 @@ static struct bytes partition_key(struct arena *arena, const struct record *r,
         *ret_what = KEY_NOT_TEXT;
         return base64_text(arena, "base64:", r->key);
     }
-    uint64_t hash[2] = {bytes_hash(r->key), r->key.len};
+    uint64_t hash[2] = {bytes_fnv1a(r->key), r->key.len};
     uint8_t cut[RAW_KEY_BYTES_MAX];
     size_t kept = sizeof cut - sizeof hash;
     mem_copy(cut, r->key.data, kept);

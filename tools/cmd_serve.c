@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/uuid.h"
 #include "base/net/listener.h"
 #include "bridge/bridge.h"
 #include "bridge/meter.h"
@@ -366,8 +367,15 @@ static int serve(struct server *s, const sigset_t *stops)
     return code;
 }
 
+static void seed_tables(void)
+{
+    struct uuid random = uuid_random();
+    bytes_hash_seed(load_be64(random.bytes), load_be64(random.bytes + 8));
+}
+
 int cmd_serve(int arg_count, char **args)
 {
+    seed_tables();
     for (int i = 0; i < arg_count; i++)
         if (strcmp(args[i], "--help") == 0 || strcmp(args[i], "-h") == 0) {
             settings_help(stdout);

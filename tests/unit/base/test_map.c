@@ -1,3 +1,5 @@
+#include <stdio.h>
+#include "base/bytes.h"
 #include "base/map.h"
 #include "test.h"
 
@@ -52,5 +54,34 @@ TEST(equal_hashes_live_side_by_side)
     map_done(&m);
 }
 
-TESTS(RUN(an_empty_table_finds_nothing), RUN(nodes_are_found_across_growth_and_until_removed),
+/* SipHash-1-3 of 0, 1 ... under the key 0 .. 15, as other implementations have it. */
+TEST(the_hash_is_siphash)
+{
+    static const uint8_t input[] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    bytes_hash_seed(0x0706050403020100, 0x0f0e0d0c0b0a0908);
+    EXPECT_EQ(bytes_hash(bytes_of(input, 0)), 0xabac0158050fc4dc);
+    EXPECT_EQ(bytes_hash(bytes_of(input, 1)), 0xc9f49bf37d57ca93);
+    EXPECT_EQ(bytes_hash(bytes_of(input, 8)), 0x369095118d299a8e);
+    bytes_hash_seed(0, 0);
+}
+
+/* Names that a sender made for one key are strewn by another. */
+TEST(names_that_fall_together_under_one_key_do_not_under_another)
+{
+    enum { NAMES = 200, MASK = 0xfff };
+    char names[NAMES][16];
+    int found = 0;
+    for (int i = 0; found < NAMES; i++) {
+        snprintf(names[found], sizeof names[found], "%d", i);
+        if ((bytes_hash(bytes_str(names[found])) & MASK) == 0) found++;
+    }
+    bytes_hash_seed(1, 2);
+    int together = 0;
+    for (int i = 0; i < NAMES; i++) together += (bytes_hash(bytes_str(names[i])) & MASK) == 0;
+    bytes_hash_seed(0, 0);
+    EXPECT(together < NAMES / 20);
+}
+
+TESTS(RUN(the_hash_is_siphash), RUN(names_that_fall_together_under_one_key_do_not_under_another),
+      RUN(an_empty_table_finds_nothing), RUN(nodes_are_found_across_growth_and_until_removed),
       RUN(equal_hashes_live_side_by_side))
