@@ -1,5 +1,7 @@
 #include "broker/mentions.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include "base/mailbox.h"
 #include "base/check.h"
 
@@ -12,24 +14,62 @@ static struct mention *find(const struct map *known, struct bytes key)
     return NULL;
 }
 
-enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t count,
-                       struct mention **ret)
+enum err name_set_init(struct name_set *s, struct arena *arena, const struct bytes *names,
+                       int32_t count)
 {
     struct mention *all = ARENA_ARRAY(arena, struct mention, (size_t)count);
     if (all == NULL) return ERR_TOO_LARGE;
-    struct map known = {0};
+    *s = (struct name_set){.all = all};
     for (int32_t i = 0; i < count; i++) {
-        all[i] = (struct mention){.key = keys[i], .first = i};
-        if (bytes_is_null(keys[i])) continue;
-        struct mention *before = find(&known, keys[i]);
+        all[i] = (struct mention){.key = names[i], .first = i};
+        if (bytes_is_null(names[i])) continue;
+        struct mention *before = find(&s->map, names[i]);
         if (before != NULL) {
             all[i].first = before->first;
             before->repeated = true;
         } else {
-            map_put(&known, &all[i].node, bytes_hash(keys[i]));
+            map_put(&s->map, &all[i].node, bytes_hash(names[i]));
         }
     }
-    map_done(&known);
-    *ret = all;
+    return ERR_OK;
+}
+
+void name_set_done(struct name_set *s)
+{
+    map_done(&s->map);
+}
+
+int32_t name_set_find(const struct name_set *s, struct bytes name)
+{
+    const struct mention *m = find(&s->map, name);
+    return m == NULL ? -1 : m->first;
+}
+
+enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t count,
+                       struct mention **ret)
+{
+    struct name_set set;
+    TRY(name_set_init(&set, arena, keys, count));
+    name_set_done(&set);
+    *ret = set.all;
+    return ERR_OK;
+}
+
+enum err mentions_of_partitions(struct arena *arena, const struct bytes *topics,
+                                int32_t topic_count, struct partition_mention *all, int32_t count)
+{
+    struct mention *names, *pairs;
+    struct bytes *keys = ARENA_ARRAY(arena, struct bytes, (size_t)count);
+    if (keys == NULL) return ERR_TOO_LARGE;
+    TRY(mentions_find(arena, topics, topic_count, &names));
+    static_assert(offsetof(struct partition_mention, partition) ==
+                      offsetof(struct partition_mention, topic) + sizeof(int32_t),
+                  "topic and partition are one key");
+    for (int32_t i = 0; i < count; i++) {
+        all[i].topic = names[all[i].topic].first;
+        keys[i] = bytes_of(&all[i].topic, 2 * sizeof(int32_t));
+    }
+    TRY(mentions_find(arena, keys, count, &pairs));
+    for (int32_t i = 0; i < count; i++) all[i].mention = &pairs[i];
     return ERR_OK;
 }

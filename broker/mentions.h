@@ -22,4 +22,30 @@ struct mention {
 enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t count,
                        struct mention **ret);
 
+/* Names to look others up among; the names stay the caller's. */
+struct name_set {
+    struct map map;
+    struct mention *all;        /* one an entry, as mentions_find() gives it */
+};
+/* Errors: ERR_TOO_LARGE - the arena is full, there is nothing to free. Thread: any. */
+enum err name_set_init(struct name_set *s, struct arena *arena, const struct bytes *names,
+                       int32_t count);
+void name_set_done(struct name_set *s);
+/* Where the name stands first; -1: nowhere. Thread: the set's owner. */
+int32_t name_set_find(const struct name_set *s, struct bytes name);
+
+/* A partition that a request names below one of its topics. */
+struct partition_mention {
+    struct mention *mention;    /* of the pair of names; set by mentions_of_partitions() */
+    int32_t topic;              /* which entry of the request; becomes the first one that names the
+                                   same topic */
+    int32_t partition;
+};
+/* The same of partitions, in whatever entries of the request they stand. topics: the names, one an
+ * entry; all: one a partition.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
+enum err mentions_of_partitions(struct arena *arena, const struct bytes *topics,
+                                int32_t topic_count, struct partition_mention *all,
+                                int32_t count);
+
 #endif

@@ -1,12 +1,11 @@
 /* DeleteGroups: an Empty group goes at once, so that nobody joins it any more; the answer waits
  * until its offsets are gone for good. */
-#include "base/map.h"
 #include "broker/group/commits.h"
+#include "broker/mentions.h"
 #include "protocol/kafka/msg/delete_groups.h"
 #include "base/check.h"
 
 struct deletion {
-    struct map_node node;           /* among the names of the request */
     struct group_commit commit;
     struct delete_groups *owner;
     struct delete_groups_response_result *out;
@@ -56,13 +55,6 @@ static void finish(struct group_tour *tour)
     kafka_reply(tour->rq);
 }
 
-static bool is_listed(const struct map *names, struct bytes name)
-{
-    for (struct map_node *n = map_first(names, bytes_hash(name)); n != NULL; n = map_next(n))
-        if (bytes_equal(CONTAINER_OF(n, struct deletion, node)->out->group_id, name)) return true;
-    return false;
-}
-
 enum err kafka_delete_groups(struct kafka_request *rq)
 {
     struct delete_groups_request in;
@@ -75,17 +67,16 @@ enum err kafka_delete_groups(struct kafka_request *rq)
     if (m == NULL || deletions == NULL || out == NULL) return ERR_TOO_LARGE;
     m->deletions = deletions;
     m->out = out;
-    struct map names = {0};
-    for (size_t i = 0; i < count; i++) {
-        if (is_listed(&names, in.groups_names[i])) continue;     /* Kafka answers a name once */
+    struct mention *names;
+    TRY(mentions_find(rq->arena, in.groups_names, in.groups_names_count, &names));
+    for (int32_t i = 0; i < in.groups_names_count; i++) {
+        if (names[i].first != i) continue;      /* Kafka answers a name once */
         struct deletion *d = &deletions[m->count];
         d->owner = m;
         d->out = &out[m->count++];
         *d->out = DELETE_GROUPS_RESPONSE_RESULT_INIT;
         d->out->group_id = in.groups_names[i];
-        map_put(&names, &d->node, bytes_hash(d->out->group_id));
     }
-    map_done(&names);
     group_tour_begin(&m->tour, rq, visit, finish);
     return ERR_OK;
 }

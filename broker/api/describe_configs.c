@@ -1,6 +1,7 @@
 /* DescribeConfigs: every config of a topic or of the broker, with its value, where that comes from,
  * and what it would be otherwise (synonyms). Tools fail without a complaint when one is missing. */
 #include "broker/broker_config.h"
+#include "broker/mentions.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/describe_configs.h"
@@ -22,13 +23,22 @@ struct answer {
     bool refused;               /* another resource is of no type at all: Kafka refuses them all */
 };
 
-/* Null and no keys at all ask for everything. */
-static bool is_asked(const struct answer *a, struct bytes name)
+/* Which of these names are asked for: null and no keys at all ask for everything. NULL: the arena
+ * is full. */
+static bool *find_asked(const struct answer *a, const struct bytes *names, int32_t count)
 {
-    if (a->resource->configuration_keys_count <= 0) return true;
-    for (int32_t i = 0; i < a->resource->configuration_keys_count; i++)
-        if (bytes_equal(a->resource->configuration_keys[i], name)) return true;
-    return false;
+    const struct describe_configs_request_resource *in = a->resource;
+    int32_t keys_count = in->configuration_keys_count > 0 ? in->configuration_keys_count : 0;
+    struct arena *arena = a->rq->arena;
+    bool *asked = ARENA_ARRAY(arena, bool, (size_t)count);
+    struct bytes *all = ARENA_ARRAY(arena, struct bytes, (size_t)count + (size_t)keys_count);
+    struct mention *mentions;
+    if (asked == NULL || all == NULL) return NULL;
+    for (int32_t i = 0; i < count; i++) all[i] = names[i];
+    for (int32_t i = 0; i < keys_count; i++) all[count + i] = in->configuration_keys[i];
+    if (mentions_find(arena, all, count + keys_count, &mentions) != ERR_OK) return NULL;
+    for (int32_t i = 0; i < count; i++) asked[i] = keys_count == 0 || mentions[i].repeated;
+    return asked;
 }
 
 static struct bytes documentation(const struct answer *a, struct bytes text)
@@ -79,14 +89,18 @@ static enum err describe_topic(const struct answer *a)
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     if (!topic_name_is_legal(a->resource->resource_name)) return ERR_INVALID_TOPIC_EXCEPTION;
     TRY(topic_find(rq_store(a->rq), a->resource->resource_name, NULL, &t));
+    int32_t count = topic_config_spec_count();
     struct describe_configs_response_config *list =
-        ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config,
-                    (size_t)topic_config_spec_count());
-    if (list == NULL) return ERR_INVALID_REQUEST;
+        ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config, (size_t)count);
+    struct bytes *names = ARENA_ARRAY(a->rq->arena, struct bytes, (size_t)count);
+    if (list == NULL || names == NULL) return ERR_INVALID_REQUEST;
+    for (int32_t i = 0; i < count; i++) names[i] = bytes_str(topic_config_spec(i)->name);
+    const bool *asked = find_asked(a, names, count);
+    if (asked == NULL) return ERR_INVALID_REQUEST;
     a->out->configs = list;
-    for (int32_t i = 0; i < topic_config_spec_count(); i++) {
+    for (int32_t i = 0; i < count; i++) {
         const struct config_spec *spec = topic_config_spec(i);
-        if (!is_asked(a, bytes_str(spec->name))) continue;
+        if (!asked[i]) continue;
         struct config_text text = config_text_of_topic(a->rq->arena, t, spec);
         struct describe_configs_response_config *c = &list[a->out->configs_count++];
         *c = DESCRIBE_CONFIGS_RESPONSE_CONFIG_INIT;
@@ -112,10 +126,14 @@ static enum err describe_broker(const struct answer *a)
     struct describe_configs_response_config *list =
         all ? ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config, (size_t)count)
             : NULL;
-    if (list == NULL) return ERR_INVALID_REQUEST;
+    struct bytes *names = ARENA_ARRAY(a->rq->arena, struct bytes, (size_t)count);
+    if (list == NULL || names == NULL) return ERR_INVALID_REQUEST;
+    for (int32_t i = 0; i < count; i++) names[i] = all[i].name;
+    const bool *asked = find_asked(a, names, count);
+    if (asked == NULL) return ERR_INVALID_REQUEST;
     a->out->configs = list;
     for (int32_t i = 0; i < count; i++) {
-        if (!is_asked(a, all[i].name)) continue;
+        if (!asked[i]) continue;
         struct describe_configs_response_config *c = &list[a->out->configs_count++];
         *c = DESCRIBE_CONFIGS_RESPONSE_CONFIG_INIT;
         c->name = all[i].name;

@@ -3,6 +3,7 @@
  *
  * There are no tiers: earliest local is earliest, latest tiered and earliest pending upload do not
  * exist (-1 with no error), as Kafka answers without remote storage. */
+#include "broker/mentions.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/list_offsets.h"
@@ -114,14 +115,69 @@ static enum err ask(struct list_offsets *m, struct bytes name,
     return ERR_OK;
 }
 
-/* A partition named twice in one request is refused (ListOffsetsRequest.duplicatePartitions). */
-static bool is_repeated(const struct list_offsets_request_topic *topic, int32_t at)
+/* All partitions of the request, in its order. */
+struct asked {
+    struct partition_mention *all;
+    int32_t count;
+};
+
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err gather(struct arena *arena, const struct list_offsets_request *in,
+                       struct asked *ret)
 {
-    for (int32_t i = 0; i < topic->partitions_count; i++)
-        if (i != at &&
-            topic->partitions[i].partition_index == topic->partitions[at].partition_index)
-            return true;
-    return false;
+    size_t count = 0;
+    for (int32_t i = 0; i < in->topics_count; i++) count += (size_t)in->topics[i].partitions_count;
+    struct bytes *names = ARENA_ARRAY(arena, struct bytes, (size_t)in->topics_count);
+    ret->all = ARENA_ARRAY(arena, struct partition_mention, count);
+    if (names == NULL || ret->all == NULL) return ERR_TOO_LARGE;
+    ret->count = 0;
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        names[i] = in->topics[i].name;
+        for (int32_t p = 0; p < in->topics[i].partitions_count; p++)
+            ret->all[ret->count++] = (struct partition_mention){
+                .topic = i, .partition = in->topics[i].partitions[p].partition_index};
+    }
+    return mentions_of_partitions(arena, names, in->topics_count, ret->all, ret->count);
+}
+
+/* Room for the answer: a topic once, however many entries name it. Returns the answer's place of
+ * each entry that names a topic first.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err make_room(struct list_offsets *m, const struct list_offsets_request *in,
+                          const struct asked *asked, int32_t **ret_places)
+{
+    struct arena *arena = m->rq->arena;
+    int32_t *room = ARENA_ARRAY(arena, int32_t, (size_t)in->topics_count);
+    int32_t *places = ARENA_ARRAY(arena, int32_t, (size_t)in->topics_count);
+    m->out.topics = ARENA_ARRAY(arena, struct list_offsets_response_topic,
+                                (size_t)in->topics_count);
+    if (room == NULL || places == NULL || m->out.topics == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < asked->count; i++) room[asked->all[i].topic]++;
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        if (room[i] == 0) continue;
+        places[i] = m->out.topics_count++;
+        struct list_offsets_response_topic *topic = &m->out.topics[places[i]];
+        *topic = LIST_OFFSETS_RESPONSE_TOPIC_INIT;
+        topic->name = in->topics[i].name;
+        topic->partitions =
+            ARENA_ARRAY(arena, struct list_offsets_response_partition, (size_t)room[i]);
+        if (topic->partitions == NULL) return ERR_TOO_LARGE;
+    }
+    *ret_places = places;
+    return ERR_OK;
+}
+
+/* A partition that the request names twice is refused, once (ListOffsetsRequest.
+ * duplicatePartitions). */
+static void one_partition(struct list_offsets *m, const struct partition_mention *asked,
+                          const struct list_offsets_request_partition *in,
+                          struct list_offsets_response_topic *topic)
+{
+    struct list_offsets_response_partition *out = &topic->partitions[topic->partitions_count++];
+    *out = LIST_OFFSETS_RESPONSE_PARTITION_INIT;
+    out->partition_index = in->partition_index;
+    enum err err = asked->mention->repeated ? ERR_INVALID_REQUEST : ask(m, topic->name, in, out);
+    if (err != ERR_OK) out->error_code = err_kafka(err);
 }
 
 enum err kafka_list_offsets(struct kafka_request *rq)
@@ -129,31 +185,20 @@ enum err kafka_list_offsets(struct kafka_request *rq)
     struct list_offsets_request in;
     TRY(list_offsets_request_decode(&rq->body, rq->version, &in));
     struct list_offsets *m = ARENA_NEW(rq->arena, struct list_offsets);
-    struct list_offsets_response_topic *topics =
-        ARENA_ARRAY(rq->arena, struct list_offsets_response_topic, (size_t)in.topics_count);
-    if (m == NULL || topics == NULL) return ERR_TOO_LARGE;
+    if (m == NULL) return ERR_TOO_LARGE;
     *m = (struct list_offsets){
         .rq = rq, .out = LIST_OFFSETS_RESPONSE_INIT, .isolation_level = in.isolation_level,
         .pending = 1};
-    m->out.topics = topics;
-    m->out.topics_count = in.topics_count;
-    for (int32_t i = 0; i < in.topics_count; i++) {
-        const struct list_offsets_request_topic *topic = &in.topics[i];
-        topics[i] = LIST_OFFSETS_RESPONSE_TOPIC_INIT;
-        topics[i].name = topic->name;
-        topics[i].partitions = ARENA_ARRAY(rq->arena, struct list_offsets_response_partition,
-                                           (size_t)topic->partitions_count);
-        if (topics[i].partitions == NULL) break;
-        topics[i].partitions_count = topic->partitions_count;
-        for (int32_t p = 0; p < topic->partitions_count; p++) {
-            struct list_offsets_response_partition *out = &topics[i].partitions[p];
-            *out = LIST_OFFSETS_RESPONSE_PARTITION_INIT;
-            out->partition_index = topic->partitions[p].partition_index;
-            enum err err = is_repeated(topic, p) ? ERR_INVALID_REQUEST
-                                                 : ask(m, topic->name, &topic->partitions[p], out);
-            if (err != ERR_OK) out->error_code = err_kafka(err);
-        }
-    }
+    struct asked asked;
+    int32_t *places;
+    TRY(gather(rq->arena, &in, &asked));
+    TRY(make_room(m, &in, &asked, &places));
+    int32_t at = 0;
+    for (int32_t i = 0; i < in.topics_count; i++)
+        for (int32_t p = 0; p < in.topics[i].partitions_count; p++, at++)
+            if (asked.all[at].mention->first == at)
+                one_partition(m, &asked.all[at], &in.topics[i].partitions[p],
+                              &m->out.topics[places[asked.all[at].topic]]);
     finish(m);
     return ERR_OK;
 }

@@ -17,7 +17,7 @@
 #include "storage/kv.h"
 #include "test.h"
 
-enum { DOOR_LOOPS = 3, CLIENT_WAIT_S = 30, CLIENT_BYTES = 1 << 20 };
+enum { DOOR_LOOPS = 3, CLIENT_WAIT_S = 30, CLIENT_BYTES = 16 << 20 };
 
 struct door_fixture {
     struct kv *kv;                  /* outlives the store: door_close(), door_open() is a restart */

@@ -42,5 +42,39 @@ TEST(a_full_arena_is_told)
     arena_done(&arena);
 }
 
-TESTS(RUN(a_repeat_points_to_the_first_place_which_knows), RUN(null_is_like_no_other),
+TEST(partitions_are_the_same_in_whatever_entry_they_stand)
+{
+    struct bytes topics[] = {BYTES_LIT("a"), BYTES_LIT("b"), BYTES_LIT("a")};
+    struct partition_mention all[] = {{NULL, 0, 1}, {NULL, 0, 2}, {NULL, 1, 1}, {NULL, 2, 2}};
+    static const int32_t topic_firsts[] = {0, 0, 1, 0}, firsts[] = {0, 1, 2, 1};
+    static const bool repeated[] = {false, true, false, false};
+    struct arena arena;
+    arena_init(&arena, 4096);
+    EXPECT_OK(mentions_of_partitions(&arena, topics, 3, all, 4));
+    for (int i = 0; i < 4; i++) {
+        EXPECT_EQ(all[i].topic, topic_firsts[i]);
+        EXPECT_EQ(all[i].mention->first, firsts[i]);
+        EXPECT_EQ(all[i].mention->repeated, repeated[i]);
+    }
+    arena_done(&arena);
+}
+
+TEST(a_set_of_names_tells_where_one_stands)
+{
+    struct bytes names[] = {BYTES_LIT("a"), BYTES_LIT("b"), BYTES_NULL, BYTES_LIT("b")};
+    struct arena arena;
+    arena_init(&arena, 4096);
+    struct name_set set;
+    EXPECT_OK(name_set_init(&set, &arena, names, 4));
+    EXPECT_EQ(name_set_find(&set, BYTES_LIT("a")), 0);
+    EXPECT_EQ(name_set_find(&set, BYTES_LIT("b")), 1);
+    EXPECT_EQ(name_set_find(&set, BYTES_LIT("")), -1);
+    EXPECT_EQ(name_set_find(&set, BYTES_LIT("c")), -1);
+    name_set_done(&set);
+    arena_done(&arena);
+}
+
+TESTS(RUN(partitions_are_the_same_in_whatever_entry_they_stand),
+      RUN(a_set_of_names_tells_where_one_stands),
+      RUN(a_repeat_points_to_the_first_place_which_knows), RUN(null_is_like_no_other),
       RUN(a_full_arena_is_told))

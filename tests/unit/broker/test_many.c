@@ -1,0 +1,154 @@
+/* Requests that name many things: what each costs does not grow with how many there are. A handler
+ * that compared each with each would take minutes for these, so the client's wait is over first. */
+#include "unit/broker/broker_fixture.h"
+
+enum { MANY = 200000, RESOURCES = 100000, NAME_CHARS = 8 };
+
+static struct door_fixture door;
+
+static struct client *begin(void)
+{
+    door_init(&door);
+    door_open(&door);
+    return client_open(&door);
+}
+
+static void end(struct client *c)
+{
+    client_close(c);
+    door_done(&door);
+}
+
+/* "0", "1" ... in one block. */
+static struct bytes *many_names(int32_t count)
+{
+    struct bytes *names =
+        mem_new((size_t)count * (sizeof(struct bytes) + NAME_CHARS));
+    char *text = (char *)(names + count);
+    for (int32_t i = 0; i < count; i++, text += NAME_CHARS) {
+        snprintf(text, NAME_CHARS, "%d", i);
+        names[i] = bytes_str(text);
+    }
+    return names;
+}
+
+TEST(list_offsets_of_many_partitions)
+{
+    struct client *c = begin();
+    client_create_topic(c, "t", 1);
+    struct list_offsets_request_partition *partitions =
+        NEW_ARRAY(struct list_offsets_request_partition, MANY);
+    for (int32_t i = 0; i < MANY; i++) {
+        partitions[i] = LIST_OFFSETS_REQUEST_PARTITION_INIT;
+        partitions[i].partition_index = i;
+        partitions[i].timestamp = -1;
+    }
+    struct list_offsets_request_topic topic = LIST_OFFSETS_REQUEST_TOPIC_INIT;
+    topic.name = BYTES_LIT("t");
+    topic.partitions = partitions;
+    topic.partitions_count = MANY;
+    struct list_offsets_request in = LIST_OFFSETS_REQUEST_INIT;
+    in.topics = &topic;
+    in.topics_count = 1;
+    struct list_offsets_response out;
+    EXCHANGE(c, LIST_OFFSETS, list_offsets, 4, &in, &out);
+    EXPECT_EQ(out.topics_count, 1);
+    EXPECT_EQ(out.topics[0].partitions_count, MANY);
+    EXPECT_EQ(out.topics[0].partitions[0].error_code, 0);
+    EXPECT_EQ(out.topics[0].partitions[1].error_code, err_kafka(ERR_UNKNOWN_TOPIC_OR_PARTITION));
+    mem_free(partitions);
+    end(c);
+}
+
+TEST(list_offsets_of_one_partition_many_times_is_one_answer)
+{
+    enum { TIMES = 1000 };
+    struct client *c = begin();
+    client_create_topic(c, "t", 2);
+    struct list_offsets_request_partition two[2];
+    struct list_offsets_request_topic *topics =
+        NEW_ARRAY(struct list_offsets_request_topic, TIMES + 1);
+    for (int i = 0; i < 2; i++) {
+        two[i] = LIST_OFFSETS_REQUEST_PARTITION_INIT;
+        two[i].partition_index = i;
+        two[i].timestamp = 1;           /* a time: each would be a search of its own */
+    }
+    for (int i = 0; i <= TIMES; i++) {
+        topics[i] = LIST_OFFSETS_REQUEST_TOPIC_INIT;
+        topics[i].name = BYTES_LIT("t");
+        topics[i].partitions = i == TIMES ? &two[1] : &two[0];
+        topics[i].partitions_count = 1;
+    }
+    struct list_offsets_request in = LIST_OFFSETS_REQUEST_INIT;
+    in.topics = topics;
+    in.topics_count = TIMES + 1;
+    struct list_offsets_response out;
+    EXCHANGE(c, LIST_OFFSETS, list_offsets, 4, &in, &out);
+    EXPECT_EQ(out.topics_count, 1);
+    EXPECT_EQ(out.topics[0].partitions_count, 2);
+    EXPECT_EQ(out.topics[0].partitions[0].error_code, err_kafka(ERR_INVALID_REQUEST));
+    EXPECT_EQ(out.topics[0].partitions[1].error_code, 0);
+    mem_free(topics);
+    end(c);
+}
+
+TEST(incremental_alter_configs_of_many_resources)
+{
+    struct client *c = begin();
+    struct bytes *names = many_names(RESOURCES);
+    struct incremental_alter_configs_request_resource *resources =
+        NEW_ARRAY(struct incremental_alter_configs_request_resource, RESOURCES + 1);
+    for (int32_t i = 0; i <= RESOURCES; i++) {
+        resources[i] = INCREMENTAL_ALTER_CONFIGS_REQUEST_RESOURCE_INIT;
+        resources[i].resource_type = 4;         /* brokers: refused without asking storage */
+        resources[i].resource_name = names[i % RESOURCES];
+    }
+    struct incremental_alter_configs_request in = INCREMENTAL_ALTER_CONFIGS_REQUEST_INIT;
+    in.resources = resources;
+    in.resources_count = RESOURCES + 1;
+    struct incremental_alter_configs_response out;
+    EXCHANGE(c, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &in, &out);
+    EXPECT_EQ(out.responses_count, RESOURCES + 1);
+    struct bytes repeated = BYTES_LIT("Each resource must appear at most once.");
+    EXPECT(bytes_equal(out.responses[0].error_message, repeated));
+    EXPECT(!bytes_equal(out.responses[1].error_message, repeated));
+    EXPECT(bytes_equal(out.responses[RESOURCES].error_message, repeated));
+    mem_free(resources);
+    mem_free(names);
+    end(c);
+}
+
+TEST(incremental_alter_configs_of_many_configs)
+{
+    struct client *c = begin();
+    struct bytes *names = many_names(MANY);
+    struct incremental_alter_configs_request_config *configs =
+        NEW_ARRAY(struct incremental_alter_configs_request_config, MANY + 1);
+    for (int32_t i = 0; i <= MANY; i++) {
+        configs[i] = INCREMENTAL_ALTER_CONFIGS_REQUEST_CONFIG_INIT;
+        configs[i].name = names[i % MANY];
+        configs[i].value = BYTES_LIT("v");
+    }
+    struct incremental_alter_configs_request_resource resource =
+        INCREMENTAL_ALTER_CONFIGS_REQUEST_RESOURCE_INIT;
+    resource.resource_type = 2;
+    resource.resource_name = BYTES_LIT("t");
+    resource.configs = configs;
+    resource.configs_count = MANY + 1;
+    struct incremental_alter_configs_request in = INCREMENTAL_ALTER_CONFIGS_REQUEST_INIT;
+    in.resources = &resource;
+    in.resources_count = 1;
+    struct incremental_alter_configs_response out;
+    EXCHANGE(c, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &in, &out);
+    EXPECT_EQ(out.responses[0].error_code, err_kafka(ERR_INVALID_REQUEST));
+    EXPECT(bytes_equal(out.responses[0].error_message,
+                       BYTES_LIT("Error due to duplicate config keys")));
+    mem_free(configs);
+    mem_free(names);
+    end(c);
+}
+
+TESTS(RUN(list_offsets_of_many_partitions),
+      RUN(list_offsets_of_one_partition_many_times_is_one_answer),
+      RUN(incremental_alter_configs_of_many_resources),
+      RUN(incremental_alter_configs_of_many_configs))
