@@ -102,7 +102,7 @@ static void gather_group(struct collection *c, struct bytes group)
 {
     struct offset_entry *entries;
     int32_t first = c->offset_count;
-    int32_t count = store_offsets_of_group(c->broker->store, group, &c->arena, &entries);
+    int32_t count = store_offsets_of_group(c->broker->store, group, false, &c->arena, &entries);
     for (int32_t i = 0; i < count; i++) gather_offset(c, group, &entries[i]);
     if (count > 0)
         qsort(c->offsets + first, (size_t)(c->offset_count - first), sizeof *c->offsets, by_topic);

@@ -276,10 +276,12 @@ void store_offsets_commit(struct store *s, struct offsets_commit *c)
 /* ---- Look-ups */
 
 /* False when the arena is full. */
-static bool copy_entry(const struct entry *e, struct arena *arena, struct offset_entry *ret)
+static bool copy_entry(const struct entry *e, bool with_metadata, struct arena *arena,
+                       struct offset_entry *ret)
 {
     struct bytes metadata = BYTES_LIT("");
-    if (e->metadata_len > 0) metadata = arena_copy(arena, bytes_of(e->metadata, e->metadata_len));
+    if (with_metadata && e->metadata_len > 0)
+        metadata = arena_copy(arena, bytes_of(e->metadata, e->metadata_len));
     if (bytes_is_null(metadata)) return false;
     *ret = (struct offset_entry){
         .topic_id = e->topic_id,
@@ -301,13 +303,13 @@ bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_
     pthread_mutex_lock(&o->lock);
     const struct group *g = find_group(o, group);
     int32_t at = g ? position(g, topic_id, partition, &found) : 0;
-    if (found) found = copy_entry(&g->entries[at], arena, ret);
+    if (found) found = copy_entry(&g->entries[at], true, arena, ret);
     pthread_mutex_unlock(&o->lock);
     return found;
 }
 
-int32_t store_offsets_of_group(struct store *s, struct bytes group, struct arena *arena,
-                               struct offset_entry **ret)
+int32_t store_offsets_of_group(struct store *s, struct bytes group, bool with_metadata,
+                               struct arena *arena, struct offset_entry **ret)
 {
     struct offsets *o = store_offsets(s);
     int32_t n = 0;
@@ -315,11 +317,21 @@ int32_t store_offsets_of_group(struct store *s, struct bytes group, struct arena
     const struct group *g = find_group(o, group);
     int32_t count = g ? g->count : 0;
     struct offset_entry *all = ARENA_ARRAY(arena, struct offset_entry, count ? (size_t)count : 1);
-    while (all != NULL && n < count && copy_entry(&g->entries[n], arena, &all[n])) n++;
+    while (all != NULL && n < count && copy_entry(&g->entries[n], with_metadata, arena, &all[n]))
+        n++;
     pthread_mutex_unlock(&o->lock);
     if (all == NULL || n < count) return -1;
     *ret = all;
     return n;
+}
+
+bool store_has_offsets(struct store *s, struct bytes group)
+{
+    struct offsets *o = store_offsets(s);
+    pthread_mutex_lock(&o->lock);
+    bool has = find_group(o, group) != NULL;
+    pthread_mutex_unlock(&o->lock);
+    return has;
 }
 
 void store_offset_groups_each(struct store *s, void *context,

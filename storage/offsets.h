@@ -43,9 +43,11 @@ void store_offsets_commit(struct store *s, struct offsets_commit *c);     /* Thr
 /* False when there is none. ret->metadata is copied into the arena. Thread: any; a short lock. */
 bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_id,
                   int32_t partition, struct arena *arena, struct offset_entry *ret);
-/* All entries of a group, into the arena. -1 when the arena is too small. Thread: any. */
-int32_t store_offsets_of_group(struct store *s, struct bytes group, struct arena *arena,
-                               struct offset_entry **ret);
+/* All entries of a group, into the arena, ordered by topic id and partition; without
+ * with_metadata that is empty. -1 when the arena is too small. Thread: any. */
+int32_t store_offsets_of_group(struct store *s, struct bytes group, bool with_metadata,
+                               struct arena *arena, struct offset_entry **ret);
+bool store_has_offsets(struct store *s, struct bytes group);                /* Thread: any */
 /* Calls fn for each group that has committed offsets, in no order. fn runs under the table's lock:
  * it is quick, takes no lock and asks nothing of storage. group lives for the call. Thread: any. */
 void store_offset_groups_each(struct store *s, void *context,

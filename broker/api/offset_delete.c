@@ -26,10 +26,10 @@ static void stored(struct group_commit *c, enum err err)
     answer(CONTAINER_OF(c, struct offset_delete, commit), err);
 }
 
-static int32_t add_entries(struct offset_delete *m, int32_t topic, struct offset_entry *to)
+static int32_t add_entries(struct offset_delete *m, int32_t topic, bool subscribed,
+                           struct offset_entry *to)
 {
     struct offset_delete_response_topic *t = &m->out.topics[topic];
-    bool subscribed = groups_is_subscribed(m->call.owner->groups, m->call.group_id, t->name);
     int32_t count = 0;
     for (int32_t i = 0; i < t->partitions_count; i++) {
         struct offset_delete_response_partition *p = &t->partitions[i];
@@ -48,16 +48,32 @@ static int32_t add_entries(struct offset_delete *m, int32_t topic, struct offset
     return count;
 }
 
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the owner's loop. */
+static enum err find_subscribed(struct offset_delete *m, bool **ret)
+{
+    struct arena *arena = m->call.rq->arena;
+    int32_t count = m->out.topics_count;
+    bool *subscribed = ARENA_ARRAY(arena, bool, (size_t)count);
+    struct bytes *names = ARENA_ARRAY(arena, struct bytes, (size_t)count);
+    if (subscribed == NULL || names == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++) names[i] = m->out.topics[i].name;
+    *ret = subscribed;
+    return groups_subscribed(m->call.owner->groups, m->call.group_id, arena, names, count,
+                             subscribed);
+}
+
 static void act(struct group_call *call)
 {
     struct offset_delete *m = CONTAINER_OF(call, struct offset_delete, call);
     enum err err = groups_offset_delete(call->owner->groups, call->group_id);
     struct offset_entry *entries =
         ARENA_ARRAY(call->rq->arena, struct offset_entry, m->partition_count);
-    if (err == ERR_OK && entries == NULL) err = ERR_INVALID_COMMIT_OFFSET_SIZE;
+    bool *subscribed = NULL;
+    if (err == ERR_OK && (entries == NULL || find_subscribed(m, &subscribed) != ERR_OK))
+        err = ERR_INVALID_COMMIT_OFFSET_SIZE;
     int32_t count = 0;
     for (int32_t i = 0; err == ERR_OK && i < m->out.topics_count; i++)
-        count += add_entries(m, i, entries + count);
+        count += add_entries(m, i, subscribed[i], entries + count);
     if (err != ERR_OK || count == 0) {
         answer(m, err);
         return;

@@ -106,7 +106,8 @@ static enum err all_topics(struct offset_fetch *m, struct bytes group,
                            struct offset_fetch_response_group *out)
 {
     struct offset_entry *entries;
-    int32_t count = store_offsets_of_group(rq_store(m->rq), group, m->rq->arena, &entries);
+    int32_t count = store_offsets_of_group(rq_store(m->rq), group, true, m->rq->arena,
+                                           &entries);
     if (count < 0) return ERR_TOO_LARGE;
     if (count == 0) return ERR_OK;
     qsort(entries, (size_t)count, sizeof *entries, by_topic_and_partition);

@@ -14,8 +14,10 @@ static size_t member_check(const struct group *g, const struct member *m)
     /* A wait is legal in its own phase only; a token stands for a wait. */
     assert(!m->joining || g->state == GROUP_PREPARING);
     assert(!m->syncing || g->state == GROUP_COMPLETING);
-    assert(m->joining || m->join_token == NULL);
-    assert(m->syncing || m->sync_token == NULL);
+    assert(m->joining || m->join.token == NULL);
+    assert(m->syncing || m->sync.token == NULL);
+    assert(m->join.token == NULL || groups_wait(g->table, m->join.token) == &m->join);
+    assert(m->sync.token == NULL || groups_wait(g->table, m->sync.token) == &m->sync);
     assert(!m->is_new || g->state == GROUP_PREPARING);
     assert(!m->sync_due || g->state == GROUP_COMPLETING || g->state == GROUP_STABLE);
     /* The leader's sync ends the phase, so it never waits. */
@@ -52,9 +54,27 @@ static size_t members_check(const struct group *g)
     return bytes;
 }
 
+static size_t protocols_check(const struct group *g)
+{
+    size_t bytes = 0;
+    uint64_t known = 0, counted = 0;
+    for (const struct member *m = g->first; m != NULL; m = m->next) known += m->protocol_count;
+    for (uint32_t i = 0; i < g->protocols.bucket_count; i++) {
+        for (struct map_node *n = g->protocols.buckets[i]; n != NULL; n = n->next) {
+            const struct supported *s = CONTAINER_OF(n, struct supported, by_name);
+            assert(s->members > 0 && s->members <= g->members.count);
+            assert(group_supported(g, s->name) == s);
+            counted += s->members;
+            bytes += sizeof *s + s->name.len;
+        }
+    }
+    assert(known == counted);
+    return bytes;
+}
+
 static size_t group_check(const struct group *g)
 {
-    size_t bytes = members_check(g);
+    size_t bytes = members_check(g) + protocols_check(g);
     switch (g->state) {
     case GROUP_EMPTY:
         assert(g->members.count == 0 && g->join.slot == 0 && g->sync.slot == 0);

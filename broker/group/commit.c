@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include "base/cursor.h"
+#include "broker/mentions.h"
 #include "base/check.h"
 
 static enum err check(const struct group *g, const struct commit_in *in, struct member **ret)
@@ -54,39 +55,36 @@ enum err groups_offset_delete(const struct groups *gs, struct bytes group_id)
 
 /* ---- subscriptions */
 
-enum subscription { SUBSCRIBED_NO, SUBSCRIBED_YES, SUBSCRIBED_UNKNOWN };
-
-/* Metadata of the consumer protocol begins, in every version: version int16, topics [string]. */
-static enum subscription member_subscription(const struct member *m, struct bytes protocol,
-                                             struct bytes topic)
+/* Metadata of the consumer protocol begins, in every version: version int16, topics [string].
+ * False: it cannot be read. */
+static bool mark_subscribed(struct bytes metadata, const struct name_set *topics, bool *ret)
 {
     struct cursor c;
-    cursor_init(&c, member_metadata(m, protocol), NULL);
+    cursor_init(&c, metadata, NULL);
     cursor_i16(&c);
     int32_t count = cursor_count(&c, false, sizeof(int16_t));
-    enum subscription found = SUBSCRIBED_NO;
-    for (int32_t i = 0; i < count; i++)
-        if (bytes_equal(cursor_string(&c, false), topic)) found = SUBSCRIBED_YES;
-    return cursor_finish(&c) == ERR_OK ? found : SUBSCRIBED_UNKNOWN;
-}
-
-static enum subscription group_subscription(const struct group *g, struct bytes topic)
-{
-    if (!group_is_consumer(g) || g->state == GROUP_EMPTY) return SUBSCRIBED_NO;
-    if (bytes_is_null(g->protocol_name)) return SUBSCRIBED_UNKNOWN;
-    enum subscription found = SUBSCRIBED_NO;
-    for (struct member *m = g->first; m != NULL; m = m->next) {
-        enum subscription s = member_subscription(m, g->protocol_name, topic);
-        if (s == SUBSCRIBED_UNKNOWN) return s;
-        if (s == SUBSCRIBED_YES) found = s;
+    for (int32_t i = 0; i < count && c.err == ERR_OK; i++) {
+        int32_t at = name_set_find(topics, cursor_string(&c, false));
+        if (at >= 0) ret[at] = true;
     }
-    return found;
+    return cursor_finish(&c) == ERR_OK;
 }
 
-bool groups_is_subscribed(const struct groups *gs, struct bytes group_id, struct bytes topic)
+enum err groups_subscribed(const struct groups *gs, struct bytes group_id, struct arena *arena,
+                           const struct bytes *topics, int32_t count, bool *ret)
 {
     const struct group *g = groups_find(gs, group_id);
-    return g != NULL && group_subscription(g, topic) != SUBSCRIBED_NO;
+    bool any = g != NULL && group_is_consumer(g) && g->state != GROUP_EMPTY;
+    bool known = any && !bytes_is_null(g->protocol_name);
+    for (int32_t i = 0; i < count; i++) ret[i] = any && !known;
+    if (!known) return ERR_OK;
+    struct name_set set;
+    TRY(name_set_init(&set, arena, topics, count));
+    for (struct member *m = g->first; m != NULL && known; m = m->next)
+        known = mark_subscribed(member_metadata(m, g->protocol_name), &set, ret);
+    for (int32_t i = 0; i < count; i++) ret[i] = !known || ret[set.all[i].first];
+    name_set_done(&set);
+    return ERR_OK;
 }
 
 /* When the offset's retention began; false: it has not. */
@@ -108,12 +106,11 @@ static bool retention_base(const struct group *g, int64_t commit_ms, int64_t *re
 }
 
 bool groups_offset_expired(const struct groups *gs, int64_t now_ms, struct bytes group_id,
-                           struct bytes topic, int64_t commit_ms, int64_t expire_ms)
+                           int64_t commit_ms, int64_t expire_ms)
 {
     const struct group *g = groups_find(gs, group_id);
     int64_t base_ms;
     if (g == NULL || !retention_base(g, commit_ms, &base_ms)) return false;
-    if (group_subscription(g, topic) != SUBSCRIBED_NO) return false;
     if (expire_ms >= 0) return now_ms >= expire_ms;
     return now_ms - base_ms >= gs->config.offset_retention_ms;
 }

@@ -17,32 +17,35 @@ static void stored(struct offsets_commit *commit)
 {
     struct group_commit *c = CONTAINER_OF(commit, struct group_commit, commit);
     if (c->gl == NULL) return;      /* the server stops, and nobody waits any more */
-    *(c->prev ? &c->prev->next : &c->gl->commits) = c->next;
-    if (c->next != NULL) c->next->prev = c->prev;
+    map_remove(&c->gl->commits, &c->by_group);
     c->done(c, client_err(commit->err));
 }
 
 void group_commit_begin(struct groups_loop *gl, struct group_commit *c)
 {
     c->gl = gl;
-    c->prev = NULL;
-    c->next = gl->commits;
-    if (c->next != NULL) c->next->prev = c;
-    gl->commits = c;
+    map_put(&gl->commits, &c->by_group, bytes_hash(c->commit.group));
     c->commit.home = gl->home->loop;
     c->commit.done = stored;
     store_offsets_commit(gl->home->broker->store, &c->commit);
 }
 
+static struct group_commit *of_node(struct map_node *n)
+{
+    return CONTAINER_OF(n, struct group_commit, by_group);
+}
+
 void group_commits_forget(struct groups_loop *gl)
 {
-    for (struct group_commit *c = gl->commits; c != NULL; c = c->next) c->gl = NULL;
-    gl->commits = NULL;
+    for (uint32_t i = 0; i < gl->commits.bucket_count; i++)
+        for (struct map_node *n = gl->commits.buckets[i]; n != NULL; n = n->next)
+            of_node(n)->gl = NULL;
+    map_done(&gl->commits);
 }
 
 bool group_commits_under_way(const struct groups_loop *gl, struct bytes group_id)
 {
-    for (const struct group_commit *c = gl->commits; c != NULL; c = c->next)
-        if (bytes_equal(c->commit.group, group_id)) return true;
+    for (struct map_node *n = map_first(&gl->commits, bytes_hash(group_id)); n; n = map_next(n))
+        if (bytes_equal(of_node(n)->commit.group, group_id)) return true;
     return false;
 }

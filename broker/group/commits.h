@@ -11,7 +11,7 @@ struct group_commit {
     struct offsets_commit commit;       /* set before: group, entries, entry_count, delete_group */
     void (*done)(struct group_commit *c, enum err err);     /* err as a client is told it */
     struct groups_loop *gl;
-    struct group_commit *next, *prev;
+    struct map_node by_group;           /* among those under way */
 };
 void group_commit_begin(struct groups_loop *gl, struct group_commit *c);
 /* When the loop goes before storage does: what comes back later finds nobody. */

@@ -27,12 +27,8 @@ struct removal {
 
 static void forget_if_bare(struct groups_loop *gl, struct bytes group_id)
 {
-    struct arena arena;
-    arena_init(&arena, OFFSETS_ARENA_BYTES);
-    struct offset_entry *entries;
-    int32_t count = store_offsets_of_group(gl->home->broker->store, group_id, &arena, &entries);
-    arena_done(&arena);
-    if (count != 0 || group_commits_under_way(gl, group_id)) return;
+    if (store_has_offsets(gl->home->broker->store, group_id)) return;
+    if (group_commits_under_way(gl, group_id)) return;
     enum err err = groups_delete(gl->groups, groups_loop_now_ms(gl), group_id);
     (void)err;                      /* it has members: it stays */
 }
@@ -51,33 +47,73 @@ static void removed(struct group_commit *c, enum err err)
     mem_free(r);
 }
 
-static bool is_expired(struct groups_loop *gl, struct bytes group_id, const struct offset_entry *e)
+/* The topics of a group's offsets. */
+struct topics {
+    struct topic **all;             /* references; NULL: is being deleted and takes them along */
+    struct bytes *names;            /* null where there is none */
+    bool *subscribed;
+    int32_t count;
+};
+
+static void topics_done(struct topics *t)
 {
-    struct topic *t;
-    if (topic_find(gl->home->broker->store, BYTES_NULL, &e->topic_id, &t) != ERR_OK)
-        return false;               /* its topic is being deleted and takes it along */
-    bool expired = groups_offset_expired(gl->groups, groups_loop_now_ms(gl), group_id,
-                                         topic_name(t), e->commit_ms, e->expire_ms);
-    topic_unref(t);
-    return expired;
+    for (int32_t i = 0; i < t->count; i++) topic_unref(t->all[i]);
 }
 
-static void expire(struct groups_loop *gl, struct bytes group_id,
-                   const struct offset_entry *entries, int32_t count)
+/* entries: ordered by topic. What is subscribed to does not expire.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the loop's. */
+static enum err find_topics(struct groups_loop *gl, struct bytes group_id, struct arena *arena,
+                            const struct offset_entry *entries, int32_t count, struct topics *ret)
 {
-    struct offset_entry *gone = NEW_ARRAY(struct offset_entry, (size_t)count);
-    int32_t gone_count = 0;
+    *ret = (struct topics){
+        .all = ARENA_ARRAY(arena, struct topic *, (size_t)count),
+        .names = ARENA_ARRAY(arena, struct bytes, (size_t)count),
+        .subscribed = ARENA_ARRAY(arena, bool, (size_t)count),
+    };
+    if (ret->all == NULL || ret->names == NULL || ret->subscribed == NULL) return ERR_TOO_LARGE;
     for (int32_t i = 0; i < count; i++) {
-        if (!is_expired(gl, group_id, &entries[i])) continue;
+        if (i > 0 && uuid_equal(&entries[i].topic_id, &entries[i - 1].topic_id)) continue;
+        struct topic *t = store_topic_by_id(gl->home->broker->store, &entries[i].topic_id);
+        ret->names[ret->count] = t != NULL ? topic_name(t) : BYTES_NULL;
+        ret->all[ret->count++] = t;
+    }
+    return groups_subscribed(gl->groups, group_id, arena, ret->names, ret->count, ret->subscribed);
+}
+
+/* Those past their time, as a commit deletes them. */
+static int32_t find_expired(struct groups_loop *gl, struct bytes group_id, const struct topics *t,
+                            const struct offset_entry *entries, int32_t count,
+                            struct offset_entry *gone)
+{
+    int64_t now_ms = groups_loop_now_ms(gl);
+    int32_t gone_count = 0, topic = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const struct offset_entry *e = &entries[i];
+        topic += i > 0 && !uuid_equal(&e->topic_id, &entries[i - 1].topic_id);
+        if (t->all[topic] == NULL || t->subscribed[topic]) continue;
+        if (!groups_offset_expired(gl->groups, now_ms, group_id, e->commit_ms, e->expire_ms))
+            continue;
         gone[gone_count++] = (struct offset_entry){
-            .topic_id = entries[i].topic_id,
-            .partition = entries[i].partition,
+            .topic_id = e->topic_id,
+            .partition = e->partition,
             .offset = -1,
             .leader_epoch = -1,
             .metadata = BYTES_LIT(""),
             .expire_ms = -1,
         };
     }
+    return gone_count;
+}
+
+static void expire(struct groups_loop *gl, struct bytes group_id, struct arena *arena,
+                   const struct offset_entry *entries, int32_t count)
+{
+    struct topics topics;
+    enum err err = find_topics(gl, group_id, arena, entries, count, &topics);
+    struct offset_entry *gone = NEW_ARRAY(struct offset_entry, (size_t)count);
+    int32_t gone_count =
+        err == ERR_OK ? find_expired(gl, group_id, &topics, entries, count, gone) : 0;
+    topics_done(&topics);
     if (gone_count == 0) {
         mem_free(gone);
         return;
@@ -99,8 +135,9 @@ static void visit(struct groups_loop *gl, struct bytes group_id)
     struct arena arena;
     arena_init(&arena, OFFSETS_ARENA_BYTES);
     struct offset_entry *entries;
-    int32_t count = store_offsets_of_group(gl->home->broker->store, group_id, &arena, &entries);
-    if (count > 0) expire(gl, group_id, entries, count);
+    int32_t count =
+        store_offsets_of_group(gl->home->broker->store, group_id, false, &arena, &entries);
+    if (count > 0) expire(gl, group_id, &arena, entries, count);
     if (count == 0) forget_if_bare(gl, group_id);
     arena_done(&arena);
 }

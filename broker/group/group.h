@@ -37,6 +37,27 @@ enum timer_kind {
     TIMER_PENDING       /* pending: did not come back with the id it was given */
 };
 
+/* A protocol that members of the group know. Counted, so that what all of them know is told without
+ * a look at each. */
+struct supported {
+    struct map_node by_name;
+    struct bytes name;                  /* owned */
+    uint32_t members;                   /* how many know it, at least one */
+    uint32_t votes;                     /* while group_select_protocol() counts */
+};
+
+/* One of a member's. */
+struct known_protocol {
+    struct supported *supported;        /* its name */
+    struct bytes metadata;
+};
+
+/* What an answer is waited with. */
+struct wait {
+    struct map_node by_token;           /* in the table, while there is a token */
+    void *token;                        /* NULL: nobody waits, or the client is gone */
+};
+
 struct member {
     struct group *group;
     struct member *next, *prev;         /* in the order of joining */
@@ -48,7 +69,7 @@ struct member {
     struct bytes client_id;
     struct bytes client_host;
     struct bytes assignment;            /* owned; empty: none */
-    struct group_protocol *protocols;   /* in order of preference, names differ; one block */
+    struct known_protocol *protocols;   /* in order of preference, names differ; one block */
     uint32_t protocol_count;
     size_t protocol_bytes;
     int32_t session_ms;
@@ -57,8 +78,7 @@ struct member {
     bool syncing;                       /* waits for the leader's assignment */
     bool sync_due;                      /* has not asked for its assignment of this generation */
     bool is_new;                        /* was in no generation yet */
-    void *join_token;                   /* NULL while joining: the client is gone */
-    void *sync_token;                   /* likewise while syncing */
+    struct wait join, sync;
 };
 
 /* A member id that was given out by MEMBER_ID_REQUIRED and not used yet. */
@@ -85,6 +105,7 @@ struct group {
     struct map members;
     struct map instances;               /* the static ones among them */
     struct map pendings;
+    struct map protocols;               /* struct supported, of all members */
     struct pending *first_pending;
     uint32_t joining_count;
     uint32_t sync_due_count;
@@ -100,6 +121,7 @@ struct group {
 struct groups {
     struct groups_config config;
     struct map by_id;
+    struct map waits;                   /* struct wait, of all members of all groups */
     struct timers timers;
     size_t bytes_used;                  /* of config.bytes_max */
 };
@@ -119,11 +141,11 @@ void groups_replace(struct groups *gs, struct bytes *b, struct bytes with);
 void member_init(struct member *m, struct group *g, struct bytes id, const struct join_in *in);
 void member_done(struct member *m);
 /* At most what a join will add: of a new member (m NULL), or to m. */
-size_t member_bytes(const struct member *m, const struct join_in *in);
+size_t member_bytes(const struct group *g, const struct member *m, const struct join_in *in);
 /* Takes over protocols and time-outs. */
 void member_update(struct member *m, const struct join_in *in);
 bool member_matches(const struct member *m, const struct join_in *in);  /* same protocols */
-const struct group_protocol *member_protocol(const struct member *m, struct bytes name);
+const struct known_protocol *member_protocol(const struct member *m, struct bytes name);
 struct bytes member_metadata(const struct member *m, struct bytes protocol);    /* null: none */
 void member_set_assignment(struct member *m, struct bytes assignment);
 void member_keep_alive(struct member *m, int64_t now_ms, int32_t wait_ms);
@@ -139,6 +161,9 @@ void member_end_sync(struct member *m, struct group_effects *out);
 void member_fail_sync(struct member *m, enum err err, struct group_effects *out);
 /* Ends it without a reply and gives the token back; NULL: none. */
 void *member_take_join(struct member *m);
+/* The token is forgotten, the wait goes on. None: a no-op. Returns it. */
+void *wait_forget(struct groups *gs, struct wait *w);
+struct wait *groups_wait(const struct groups *gs, const void *token);           /* NULL: none */
 
 /* ---- the group (group.c) */
 void group_move(struct group *g, int64_t now_ms, enum group_state to);
@@ -158,6 +183,10 @@ struct pending *group_add_pending(struct group *g, struct bytes id, int64_t expi
 void group_remove_pending(struct group *g, struct pending *p);
 /* May somebody with these protocols be a member? */
 bool group_supports(const struct group *g, const struct join_in *in);
+struct supported *group_supported(const struct group *g, struct bytes name);    /* NULL: none */
+/* One member more, and one less, knows it. */
+struct supported *group_learn(struct group *g, struct bytes name);
+void group_unlearn(struct group *g, struct supported *s);
 /* The protocol that all members know and most prefer; a tie goes to the oldest member's order. The
  * view is that member's. There are members. */
 struct bytes group_select_protocol(const struct group *g);

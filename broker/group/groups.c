@@ -38,6 +38,7 @@ struct groups *groups_free(struct groups *gs)
     }
     assert(gs->bytes_used == 0 && gs->timers.count == 0);
     map_done(&gs->by_id);
+    map_done(&gs->waits);
     timers_done(&gs->timers);
     return mem_free(gs);
 }
@@ -107,8 +108,8 @@ void groups_remove(struct groups *gs, struct group *g)
 {
     struct group_effects unheard = {0};
     for (struct member *m = g->first; m != NULL; m = m->next) {
-        m->join_token = NULL;
-        m->sync_token = NULL;
+        (void)wait_forget(gs, &m->join);
+        (void)wait_forget(gs, &m->sync);
     }
     while (g->first != NULL) group_remove_member(g, g->first, &unheard);
     while (g->first_pending != NULL) group_remove_pending(g, g->first_pending);
@@ -120,6 +121,7 @@ void groups_remove(struct groups *gs, struct group *g)
     map_done(&g->members);
     map_done(&g->instances);
     map_done(&g->pendings);
+    map_done(&g->protocols);
     groups_drop(gs, &g->id);
     groups_drop(gs, &g->protocol_type);
     groups_drop(gs, &g->protocol_name);
@@ -143,20 +145,10 @@ enum err groups_delete(struct groups *gs, int64_t now_ms, struct bytes group_id)
     return ERR_OK;
 }
 
-bool groups_abandon(struct groups *gs, struct bytes group_id, const void *token)
+bool groups_abandon(struct groups *gs, const void *token)
 {
-    struct group *g = groups_find(gs, group_id);
-    for (struct member *m = g ? g->first : NULL; m != NULL; m = m->next) {
-        if (m->join_token == token) {
-            m->join_token = NULL;
-            return true;
-        }
-        if (m->sync_token == token) {
-            m->sync_token = NULL;
-            return true;
-        }
-    }
-    return false;
+    struct wait *w = groups_wait(gs, token);
+    return w != NULL && wait_forget(gs, w) != NULL;
 }
 
 int64_t groups_next_deadline_ms(const struct groups *gs)

@@ -140,8 +140,8 @@ void groups_sync(struct groups *gs, int64_t now_ms, const struct sync_in *in, vo
                  struct group_effects *out);
 
 /* The client of a waiting token is gone: the token will not come back. Its member stays, as in
- * Kafka, until it joins anew or its time is over. False: the token does not wait in the group. */
-bool groups_abandon(struct groups *gs, struct bytes group_id, const void *token);
+ * Kafka, until it joins anew or its time is over. False: the token does not wait. */
+bool groups_abandon(struct groups *gs, const void *token);
 
 struct heartbeat_in {
     struct bytes group_id;
@@ -189,11 +189,14 @@ enum err groups_check_metadata(const struct groups_config *config, struct bytes 
  * Errors: ERR_GROUP_ID_NOT_FOUND; ERR_NON_EMPTY_GROUP - members, and not of type "consumer".
  * Thread: the table's loop. */
 enum err groups_offset_delete(const struct groups *gs, struct bytes group_id);
-/* Does a member of the group subscribe to the topic? Unknown subscriptions count as yes. */
-bool groups_is_subscribed(const struct groups *gs, struct bytes group_id, struct bytes topic);
-/* Is a committed offset past its time (KIP-211)? expire_ms: given by OffsetCommit v2..4, or -1. */
+/* Which of these topics does a member of the group subscribe to? Unknown subscriptions count as
+ * yes. ret: one a topic. Errors: ERR_TOO_LARGE - the arena is full.  Thread: the table's loop. */
+enum err groups_subscribed(const struct groups *gs, struct bytes group_id, struct arena *arena,
+                           const struct bytes *topics, int32_t count, bool *ret);
+/* Is a committed offset, of a topic that nobody in the group subscribes to, past its time
+ * (KIP-211)? expire_ms: given by OffsetCommit v2..4, or -1. */
 bool groups_offset_expired(const struct groups *gs, int64_t now_ms, struct bytes group_id,
-                           struct bytes topic, int64_t commit_ms, int64_t expire_ms);
+                           int64_t commit_ms, int64_t expire_ms);
 
 /* ---- Administration */
 

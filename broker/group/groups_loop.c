@@ -117,7 +117,7 @@ static void abandon_arrive(struct job *job)
     struct group_call *call = CONTAINER_OF(job, struct group_call, abandon);
     struct broker_loop *home = call->rq->home;
     if (call->waits) {
-        call->abandoned = groups_abandon(call->owner->groups, call->group_id, call);
+        call->abandoned = groups_abandon(call->owner->groups, call);
         assert(call->abandoned);
         call->waits = false;
     }

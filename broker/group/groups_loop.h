@@ -7,6 +7,7 @@
 #ifndef BROKER_GROUP_GROUPS_LOOP_H
 #define BROKER_GROUP_GROUPS_LOOP_H
 
+#include "base/map.h"
 #include "base/net/loop.h"
 #include "broker/group/groups.h"
 #include "broker/request.h"
@@ -20,7 +21,8 @@ struct groups_loop {
     struct group_effects out;
     struct loop_timer timer;                /* of the next deadline in groups */
     struct group_expiry *expiry;
-    struct group_commit *commits;           /* that storage has not finished yet */
+    struct map commits;                     /* struct group_commit: what storage has not finished
+                                               yet */
     struct group_call *answers, **answers_end;      /* encoded, to be sent */
     bool acting;                            /* replies in `out` are not encoded yet */
     int64_t wall_ms;                        /* wall clock minus loop clock, fixed at start: setting

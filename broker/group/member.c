@@ -2,6 +2,7 @@
 #include "broker/group/group.h"
 
 #include <assert.h>
+#include "base/mailbox.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -27,42 +28,40 @@ void groups_replace(struct groups *gs, struct bytes *b, struct bytes with)
     *b = kept;
 }
 
+/* The block of a member's own. */
 static size_t protocol_bytes(const struct join_in *in)
 {
-    size_t total = in->protocol_count * sizeof(struct group_protocol);
-    for (uint32_t i = 0; i < in->protocol_count; i++)
-        total += in->protocols[i].name.len + in->protocols[i].metadata.len;
+    size_t total = in->protocol_count * sizeof(struct known_protocol);
+    for (uint32_t i = 0; i < in->protocol_count; i++) total += in->protocols[i].metadata.len;
     return total;
 }
 
-size_t member_bytes(const struct member *m, const struct join_in *in)
+/* Of names that nobody in the group knows yet. */
+static size_t name_bytes(const struct group *g, const struct join_in *in)
 {
-    size_t protocols = protocol_bytes(in);
-    if (m != NULL) return protocols > m->protocol_bytes ? protocols - m->protocol_bytes : 0;
-    return sizeof *m + protocols + in->client_id.len * 2 + in->client_host.len +
+    size_t total = 0;
+    for (uint32_t i = 0; i < in->protocol_count; i++)
+        if (group_supported(g, in->protocols[i].name) == NULL)
+            total += sizeof(struct supported) + in->protocols[i].name.len;
+    return total;
+}
+
+size_t member_bytes(const struct group *g, const struct member *m, const struct join_in *in)
+{
+    size_t protocols = protocol_bytes(in), names = name_bytes(g, in);
+    if (m != NULL)
+        return names + (protocols > m->protocol_bytes ? protocols - m->protocol_bytes : 0);
+    return sizeof *m + protocols + names + in->client_id.len * 2 + in->client_host.len +
            in->instance_id.len * 2 + in->member_id.len + MEMBER_ID_RANDOM_CHARS + 1;
-}
-
-static bool is_listed(const struct group_protocol *list, uint32_t count, struct bytes name)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (bytes_equal(list[i].name, name)) return true;
-    return false;
-}
-
-static struct bytes append(uint8_t **at, struct bytes b)
-{
-    struct bytes copy = bytes_of(*at, b.len);
-    mem_copy(*at, b.data, b.len);
-    *at += b.len;
-    return copy;
 }
 
 static void protocols_drop(struct member *m)
 {
+    for (uint32_t i = 0; i < m->protocol_count; i++)
+        group_unlearn(m->group, m->protocols[i].supported);
     m->group->table->bytes_used -= m->protocol_bytes;
-    mem_free(m->protocols);
-    m->protocols = NULL;
+    m->protocol_count = 0;
+    m->protocols = mem_free(m->protocols);
 }
 
 /* A name that comes twice counts once, with its first place and metadata. */
@@ -74,11 +73,12 @@ static void protocols_keep(struct member *m, const struct join_in *in)
     m->protocol_count = 0;
     uint8_t *at = (uint8_t *)(m->protocols + in->protocol_count);
     for (uint32_t i = 0; i < in->protocol_count; i++) {
-        const struct group_protocol *p = &in->protocols[i];
-        if (is_listed(m->protocols, m->protocol_count, p->name)) continue;
-        struct group_protocol *to = &m->protocols[m->protocol_count++];
-        to->name = append(&at, p->name);
-        to->metadata = append(&at, p->metadata);
+        struct bytes metadata = in->protocols[i].metadata;
+        if (member_protocol(m, in->protocols[i].name) != NULL) continue;
+        m->protocols[m->protocol_count++] = (struct known_protocol){
+            group_learn(m->group, in->protocols[i].name), bytes_of(at, metadata.len)};
+        mem_copy(at, metadata.data, metadata.len);
+        at += metadata.len;
     }
 }
 
@@ -125,22 +125,23 @@ bool member_matches(const struct member *m, const struct join_in *in)
 {
     if (m->protocol_count != in->protocol_count) return false;
     for (uint32_t i = 0; i < in->protocol_count; i++) {
-        if (!bytes_equal(m->protocols[i].name, in->protocols[i].name)) return false;
+        if (!bytes_equal(m->protocols[i].supported->name, in->protocols[i].name)) return false;
         if (bytes_compare(m->protocols[i].metadata, in->protocols[i].metadata) != 0) return false;
     }
     return true;
 }
 
-const struct group_protocol *member_protocol(const struct member *m, struct bytes name)
+const struct known_protocol *member_protocol(const struct member *m, struct bytes name)
 {
-    for (uint32_t i = 0; i < m->protocol_count; i++)
-        if (bytes_equal(m->protocols[i].name, name)) return &m->protocols[i];
+    const struct supported *s = group_supported(m->group, name);
+    for (uint32_t i = 0; s != NULL && i < m->protocol_count; i++)
+        if (m->protocols[i].supported == s) return &m->protocols[i];
     return NULL;
 }
 
 struct bytes member_metadata(const struct member *m, struct bytes protocol)
 {
-    const struct group_protocol *p = member_protocol(m, protocol);
+    const struct known_protocol *p = member_protocol(m, protocol);
     return p == NULL ? BYTES_NULL : p->metadata;
 }
 
@@ -154,11 +155,38 @@ void member_keep_alive(struct member *m, int64_t now_ms, int32_t wait_ms)
     timer_set(&m->group->table->timers, &m->session, now_ms + wait_ms);
 }
 
+static uint64_t hash_of(const void *token)
+{
+    return bytes_hash(bytes_of(&token, sizeof token));
+}
+
+struct wait *groups_wait(const struct groups *gs, const void *token)
+{
+    for (struct map_node *n = map_first(&gs->waits, hash_of(token)); n; n = map_next(n)) {
+        struct wait *w = CONTAINER_OF(n, struct wait, by_token);
+        if (w->token == token) return w;
+    }
+    return NULL;
+}
+
+static void wait_begin(struct groups *gs, struct wait *w, void *token)
+{
+    assert(w->token == NULL && token != NULL);
+    w->token = token;
+    map_put(&gs->waits, &w->by_token, hash_of(token));
+}
+
+void *wait_forget(struct groups *gs, struct wait *w)
+{
+    if (w->token != NULL) map_remove(&gs->waits, &w->by_token);
+    return TAKE(w->token);
+}
+
 void member_wait_join(struct member *m, void *token)
 {
-    assert(!m->joining && token != NULL);
+    assert(!m->joining);
     m->joining = true;
-    m->join_token = token;
+    wait_begin(m->group->table, &m->join, token);
     m->group->joining_count++;
 }
 
@@ -167,13 +195,13 @@ void *member_take_join(struct member *m)
     if (!m->joining) return NULL;
     m->joining = false;
     m->group->joining_count--;
-    return TAKE(m->join_token);
+    return wait_forget(m->group->table, &m->join);
 }
 
 static void *take_sync(struct member *m)
 {
     m->syncing = false;
-    return TAKE(m->sync_token);
+    return wait_forget(m->group->table, &m->sync);
 }
 
 void member_end_join(struct member *m, struct group_effects *out)
@@ -192,9 +220,9 @@ void member_fail_join(struct member *m, enum err err, struct bytes member_id,
 
 void member_wait_sync(struct member *m, void *token)
 {
-    assert(!m->syncing && token != NULL);
+    assert(!m->syncing);
     m->syncing = true;
-    m->sync_token = token;
+    wait_begin(m->group->table, &m->sync, token);
 }
 
 void member_end_sync(struct member *m, struct group_effects *out)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/group/group.h"
+#include "unit/broker/subscribed.h"
 
 enum { DRIVER_GROUPS = 2, DRIVER_CLIENTS = 8, DRIVER_TICKS_MAX = 200000 };
 
@@ -59,7 +60,7 @@ static inline uint32_t driver_tokens_held(const struct driver *d)
     for (uint32_t i = 0; i < DRIVER_GROUPS; i++) {
         const struct group *g = groups_find(d->groups, driver_group_id(i));
         for (const struct member *m = g ? g->first : NULL; m != NULL; m = m->next)
-            held += (m->join_token != NULL) + (m->sync_token != NULL);
+            held += (m->join.token != NULL) + (m->sync.token != NULL);
     }
     return held;
 }
@@ -234,7 +235,7 @@ static inline void driver_abandon(struct driver *d)
     struct driver_token *t = d->waiting;
     while (t != NULL && skip-- > 0) t = t->next;
     if (t == NULL) return;
-    bool held = groups_abandon(d->groups, driver_group_id(t->group), t);
+    bool held = groups_abandon(d->groups, t);
     assert(held);
     driver_unlink(d, t);
     free(t);
@@ -258,8 +259,8 @@ static inline void driver_ask(struct driver *d, uint32_t group, uint32_t client)
     case 3: err = groups_delete(d->groups, d->now_ms, id); break;
     }
     if ((what & 3) == 3 && err == ERR_OK) d->generation[group] = 0;
-    (void)groups_is_subscribed(d->groups, id, BYTES_LIT("t"));
-    (void)groups_offset_expired(d->groups, d->now_ms, id, BYTES_LIT("t"), 0, -1);
+    (void)is_subscribed(d->groups, id, BYTES_LIT("t"));
+    (void)groups_offset_expired(d->groups, d->now_ms, id, 0, -1);
 }
 
 static inline bool driver_tick(struct driver *d)

@@ -1,5 +1,6 @@
 /* Commits, subscriptions, expiry, and what administrators see and do. */
 #include "unit/broker/group_sim.h"
+#include "unit/broker/subscribed.h"
 
 enum { DAY_MS = 24 * 60 * 60 * 1000, WEEK_MS = 7 * DAY_MS };
 
@@ -114,15 +115,15 @@ TEST(metadata_is_measured_in_utf16_units)
 TEST(subscribed_topics_are_read_from_the_members)
 {
     SIM(s);
-    EXPECT(!groups_is_subscribed(s->groups, s->group_id, BYTES_LIT("t1")));
+    EXPECT(!is_subscribed(s->groups, s->group_id, BYTES_LIT("t1")));
     enter_subscribed(s, "a", TOPICS_T1_T2);
-    EXPECT(groups_is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")));   /* not known yet */
+    EXPECT(is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")));   /* not known yet */
     sim_settle(s);
-    EXPECT(groups_is_subscribed(s->groups, s->group_id, BYTES_LIT("t1")));
-    EXPECT(groups_is_subscribed(s->groups, s->group_id, BYTES_LIT("t2")));
-    EXPECT(!groups_is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")));
+    EXPECT(is_subscribed(s->groups, s->group_id, BYTES_LIT("t1")));
+    EXPECT(is_subscribed(s->groups, s->group_id, BYTES_LIT("t2")));
+    EXPECT(!is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")));
     EXPECT_OK(sim_leave(s, "a"));
-    EXPECT(!groups_is_subscribed(s->groups, s->group_id, BYTES_LIT("t1")));
+    EXPECT(!is_subscribed(s->groups, s->group_id, BYTES_LIT("t1")));
 }
 
 TEST(unreadable_subscriptions_count_as_all_topics)
@@ -136,7 +137,7 @@ TEST(unreadable_subscriptions_count_as_all_topics)
         enter_subscribed(s, "a", TOPICS_T1_T2);
         enter_subscribed(s, "b", broken[i]);
         sim_settle(s);
-        EXPECT(groups_is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")));
+        EXPECT(is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")));
     }
 }
 
@@ -157,8 +158,8 @@ TEST(offsets_are_deleted_from_consumers_and_empty_groups_only)
 static bool expired(struct sim *s, int64_t now_ms, const char *topic, int64_t commit_ms,
                     int64_t expire_ms)
 {
-    return groups_offset_expired(s->groups, now_ms, s->group_id, bytes_str(topic), commit_ms,
-                                 expire_ms);
+    return !is_subscribed(s->groups, s->group_id, bytes_str(topic)) &&
+           groups_offset_expired(s->groups, now_ms, s->group_id, commit_ms, expire_ms);
 }
 
 TEST(retention_of_a_self_assigned_consumer_counts_from_the_commit)

@@ -379,9 +379,8 @@ TEST(an_abandoned_join_keeps_its_place_without_an_answer)
     SIM_STABLE(s, "a");
     sim_enter(s, "b");
     struct sim_token *t = &s->tokens[s->token_count - 1];
-    EXPECT(groups_abandon(s->groups, s->group_id, t));
-    EXPECT(!groups_abandon(s->groups, s->group_id, t));
-    EXPECT(!groups_abandon(s->groups, BYTES_LIT("other"), t));
+    EXPECT(groups_abandon(s->groups, t));
+    EXPECT(!groups_abandon(s->groups, t));
     groups_check(s->groups);
     sim_join(s, "a");
     EXPECT_TRACE(s, "[0] a join: generation 2, range, leader a, of a=m b=m\n");

@@ -157,7 +157,7 @@ static void upset(struct world *w, struct random *r)
     if (!c->alive) {
         *c = (struct client){.alive = true, .generation = -1};
     } else if (random_below(r, 2) == 0) {
-        groups_abandon(w->groups, BYTES_LIT("g"), c);
+        groups_abandon(w->groups, c);
         *c = (struct client){0};        /* dies without a word */
     } else if (!c->waits && c->id[0] != '\0') {
         struct leave_member m = {bytes_str(c->id), BYTES_NULL, ERR_OK};

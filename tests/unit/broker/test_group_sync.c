@@ -299,7 +299,7 @@ TEST(an_abandoned_sync_gets_no_answer)
     sim_settle(s);
     sim_forget(s);
     struct sim_token *t = sim_sync(s, "b", NULL);
-    EXPECT(groups_abandon(s->groups, s->group_id, t));
+    EXPECT(groups_abandon(s->groups, t));
     groups_check(s->groups);
     sim_sync(s, "a", "a=1 b=2");
     EXPECT_TRACE(s, "[0] a sync: 1\n");

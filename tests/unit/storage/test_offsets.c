@@ -60,10 +60,10 @@ TEST(a_commit_is_found_now_and_after_a_restart)
         EXPECT_BYTES(e.metadata, "note");
         EXPECT(!store_offset(f.s, BYTES_LIT("g"), &id, 2, &arena, &e));
         EXPECT(!store_offset(f.s, BYTES_LIT("nobody"), &id, 1, &arena, &e));
-        EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("g"), &arena, &all), 2);
+        EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("g"), true, &arena, &all), 2);
         EXPECT_EQ(all[0].partition, 0);
         EXPECT_EQ(all[1].partition, 1);
-        EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("nobody"), &arena, &all), 0);
+        EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("nobody"), true, &arena, &all), 0);
         EXPECT_EQ(offsets_count(store_offsets(f.s)), 3);
         arena_done(&arena);
         cx_restart(&f);
@@ -80,7 +80,7 @@ TEST(a_full_arena_is_told_and_not_overrun)
     struct offset_entry *all = NULL;
     for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "g", &id, i, 5));
     arena_init(&arena, 64);
-    EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("g"), &arena, &all), -1);
+    EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("g"), true, &arena, &all), -1);
     arena_done(&arena);
     cx_done(&f);
 }
