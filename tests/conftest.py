@@ -1,7 +1,8 @@
 """Which server is under test, and the fixtures that start it.
 
---server diglot (default) or apache-kafka, which proves the tests themselves. DIGLOT_BINARY names
-another binary; DIGLOT_SEED replays a random test.
+--server diglot (default) or apache-kafka, which proves the tests themselves. --build FOLDER takes the binary of
+another build folder, DIGLOT_BINARY another binary; DIGLOT_SEED replays a random test. With a build of
+tests/sanitize.sh a report of a sanitizer fails the test that ran, and a server that does not end well does.
 """
 import itertools
 import os
@@ -13,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "interop"))
 
+from lib import sanitizer  # noqa: E402
 from lib import server as servers  # noqa: E402
 
 _names = itertools.count(1)
@@ -23,6 +25,18 @@ DIGLOT_ALONE = ("kinesis_", "cross_", "crash_", "differential_groups", "reshard_
 def pytest_addoption(parser):
     parser.addoption("--server", choices=("diglot", "apache-kafka"), default="diglot")
     parser.addoption("--full", action="store_true", help="the long tests too")
+    parser.addoption("--build", metavar="FOLDER", help="the build folder whose binary is tested")
+
+
+def pytest_configure(config):
+    build = config.getoption("--build")
+    if build:
+        servers.BINARY = pathlib.Path(build).resolve() / "diglot"
+        sanitizer.use(build)
+
+
+def pytest_unconfigure(config):
+    sanitizer.done()
 
 
 def pytest_collection_modifyitems(config, items):
@@ -30,12 +44,31 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("full") and not config.getoption("--full"):
             item.add_marker(pytest.mark.skip(reason="--full alone"))
+        if sanitizer.in_use() and item.get_closest_marker("measures"):
+            item.add_marker(pytest.mark.skip(reason="a sanitizer takes memory and time of its own"))
         if kafka_only and item.path.name.startswith(DIGLOT_ALONE):
             item.add_marker(pytest.mark.skip(reason="Apache Kafka has no such door"))
 
 
+def _nothing_reported():
+    found = sanitizer.reports()
+    assert not found, found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_reports_in_the_end():
+    yield
+    _nothing_reported()
+
+
+@pytest.fixture(autouse=True)
+def no_reports(no_reports_in_the_end):
+    yield
+    _nothing_reported()
+
+
 @pytest.fixture(scope="session")
-def start_server(request):
+def start_server(request, no_reports_in_the_end):
     """start_server(*options): a fresh server of the kind under test, not started yet."""
     if request.config.getoption("--server") == "apache-kafka":
         return lambda *options: servers.ApacheKafka()

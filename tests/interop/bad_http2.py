@@ -47,6 +47,7 @@ def test_a_flood(tough, bystanders, case):
         assert http.goaway() in (CALM, None)            # a reset may overtake the frame
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("whole", [False, True], ids=["head", "whole"])
 def test_a_rapid_reset(tough, bystanders, whole):
     """CVE-2023-44487: each request is taken back at once, so that no limit on open streams ever holds."""

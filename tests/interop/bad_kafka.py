@@ -122,6 +122,7 @@ def test_a_corrupt_compressed_batch(tough, bystanders, codec, harm):
             assert produce(raw, TOPIC, compressed(codec, HARM[harm]), version=7)[0] == INVALID_RECORD
 
 
+@pytest.mark.measures
 def test_a_batch_that_unpacks_to_far_too_much(tough, bystanders):
     bomb = record_batch([b""], attributes=1, payload=gzip(bytes(150 << 20)))
     assert len(bomb) < 1 << 20
@@ -174,6 +175,7 @@ REPEATED = {
 }
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("case", REPEATED)
 def test_many_times_over_nothing_piles_up(tough, bystanders, case):
     data, counted = REPEATED[case]

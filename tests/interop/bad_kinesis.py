@@ -228,6 +228,7 @@ REPEATED = {
 }
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("case", REPEATED)
 def test_many_times_over_nothing_piles_up(tough, bystanders, case):
     request, counted = REPEATED[case]
@@ -294,6 +295,7 @@ def test_garbage_inside_an_open_session(tough, bystanders, door):
                     pass
 
 
+@pytest.mark.measures
 def test_many_half_handshakes_leave_nothing(tough, bystanders):
     hello = client_hello()
     before, open_before = bad.rss_mib(tough), bad.descriptors(tough)

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from . import wire
+from . import sanitizer, wire
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 DEPS = pathlib.Path(os.environ.get("DIGLOT_DEPS", ROOT / ".deps"))
@@ -96,6 +96,15 @@ class Process:
         return self.start()
 
     def close(self):
+        """A server with a sanitizer in it is asked to end, since leaks are looked for when it does."""
+        try:
+            if sanitizer.in_use() and self.running():
+                status = self.stop(60)
+                assert status == 0, f"exit status {status}:\n{self.output()[-4000:]}"
+        finally:
+            self._discard()
+
+    def _discard(self):
         self.kill()
         if self.own_dir:
             shutil.rmtree(self.dir, ignore_errors=True)
@@ -117,9 +126,9 @@ class Diglot(Process):
     name = "diglot"
     changes_at_once = True              # what an admin client was answered is so from then on
 
-    def __init__(self, options=(), data_dir=None, binary=BINARY, environment=None):
+    def __init__(self, options=(), data_dir=None, binary=None, environment=None):
         super().__init__(data_dir)
-        self.binary = binary
+        self.binary = binary or BINARY
         self.options = list(options)
         self.data = self.dir / "data"
         self.environment = environment or {}
