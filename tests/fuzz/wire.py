@@ -4,6 +4,11 @@
     tests/fuzz/wire.sh [SECONDS]        builds the server with AddressSanitizer and UBSan, and does the following
     .deps/python/bin/python tests/fuzz/wire.py --build build-address [--seconds N] [--seed N] [--door kafka|kinesis]
     .deps/python/bin/python tests/fuzz/wire.py --build build-address --replay FOLDER
+    .deps/python/bin/python tests/fuzz/wire.py --build build-address --storm
+
+--storm: nothing is damaged, and most is what makes, changes and ends things that others use: topics, partitions,
+streams, shards, settings, records, groups, subscriptions; /metrics is read all the time. At its end the server is
+killed; what it leaves must be free of contradictions then, and after the next start.
 
 What must hold: the process lives; no sanitizer reports; each request that is whole is answered within ANSWER_S or
 its connection is closed where it is doubtful; an answer at the Kafka door ends where its schema
@@ -37,6 +42,15 @@ ANSWER_S, ABANDONED_S = 30, 0.1     # for what must be answered; for what may wa
 RSS_MIB = 3000                      # with AddressSanitizer's own, which keeps 256 MiB of what was freed
 TOPICS = [f"t{i}" for i in range(12)]
 LEARN = ("JoinGroup", "InitProducerId", "Fetch", "Metadata")
+STORM = {
+    "kafka": ("CreateTopics", "DeleteTopics", "CreatePartitions", "IncrementalAlterConfigs", "DeleteRecords", "Produce",
+              "Fetch", "JoinGroup", "SyncGroup", "LeaveGroup", "Heartbeat", "OffsetCommit", "InitProducerId",
+              "DeleteGroups", "OffsetDelete", "ListOffsets", "Metadata"),
+    "kinesis": ("CreateStream", "DeleteStream", "SplitShard", "MergeShards", "UpdateShardCount", "PutRecord",
+                "PutRecords", "GetShardIterator", "GetRecords", "RegisterStreamConsumer", "DeregisterStreamConsumer",
+                "SubscribeToShard", "ListShards", "DecreaseStreamRetentionPeriod", "IncreaseStreamRetentionPeriod",
+                "ListStreamConsumers"),
+}
 OPTIONS = ["--retention-check-ms", "1000", "--connections-max", "200", "--stream-create-ms", "20"]
 
 
@@ -100,8 +114,9 @@ class Connection:
 class Door:
     """One door's connections in one process. turn() asks on all of them and then reads."""
 
-    def __init__(self, address, seed):
+    def __init__(self, address, seed, storm):
         self.rng = random.Random(seed)
+        self.more = {"damage": 0.0, "only": storm} if storm else {"limits": 0.002}
         self.lines = [Connection(address) for _ in range(CONNECTIONS)]
         self.counts = collections.Counter()
 
@@ -141,10 +156,10 @@ class Door:
 
 
 class Kafka(Door):
-    def __init__(self, address, seed):
-        super().__init__(address, seed)
+    def __init__(self, address, seed, storm):
+        super().__init__(address, seed, storm)
         self.world = wire_kafka.World(TOPICS)
-        self.shapes = wire_kafka.Shapes(self.rng, self.world, limits=0.002)
+        self.shapes = wire_kafka.Shapes(self.rng, self.world, **self.more)
 
     def ask(self, line):
         requests = []
@@ -182,10 +197,10 @@ class Kafka(Door):
 class Kinesis(Door):
     """Every fourth connection is HTTP/2."""
 
-    def __init__(self, address, seed):
-        super().__init__(address, seed)
+    def __init__(self, address, seed, storm):
+        super().__init__(address, seed, storm)
         self.world = wire_kinesis.World(TOPICS)
-        self.shapes = wire_kinesis.Shapes(self.rng, self.world, limits=0.002)
+        self.shapes = wire_kinesis.Shapes(self.rng, self.world, **self.more)
         self.streams = {}
 
     def ask(self, line):
@@ -270,9 +285,9 @@ def keep(door, name, folder):
     (folder / f"{name}.jsonl").write_text("".join(json.dumps([name, *row]) + "\n" for row in sent))
 
 
-def work(name, address, seed, seconds, folder, pipe):
+def work(name, address, seed, options, folder, pipe):
     """One door's process. Sends back what it did and what was wrong."""
-    door = DOORS[name](address, seed)
+    door, seconds = DOORS[name](address, seed, options.storm and STORM[name]), options.seconds
     deadline, wrong = time.monotonic() + seconds, None
     try:
         while time.monotonic() < deadline:
@@ -297,7 +312,7 @@ def prepare(server):
 
 
 def watch(server, pipes):
-    """Waits for the doors' processes. (largest RSS, what they sent, what was wrong)"""
+    """Waits for the doors' processes and reads /metrics. (largest RSS, what they sent, what was wrong)"""
     largest, found, wrong = 0, {}, []
     while len(found) < len(pipes):
         for name, pipe in pipes.items():
@@ -307,6 +322,11 @@ def watch(server, pipes):
             wrong.append(f"the server ended with {server.process.returncode}")
             break
         largest = max(largest, bad.rss_mib(server))
+        try:
+            bad.scrape(server)
+        except OSError as found_wrong:
+            wrong.append(f"/metrics: {found_wrong}")
+            break
     if largest > RSS_MIB:
         wrong.append(f"{largest:.0f} MiB of memory")
     return largest, found, wrong + [f[1] for f in found.values() if f[1]]
@@ -328,6 +348,15 @@ def ended(server):
     return wrong + ([report] if report else [])
 
 
+def killed(server):
+    """The same after kill -9, and after the start that follows."""
+    server.kill()
+    status, said = server.check()
+    if status or "0 contradictions" not in said:
+        return [f"check after kill -9: {status}: {said[-2000:]}"]
+    return [] if server.start().running() else ["it does not start after kill -9"]
+
+
 def fuzz(options):
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"diglot-wire-{options.seed}-"))
     with servers.Diglot(OPTIONS, binary=options.build / "diglot") as server:
@@ -336,12 +365,14 @@ def fuzz(options):
         for number, name in enumerate(options.door or DOORS):
             pipes[name], theirs = multiprocessing.Pipe()
             children.append(multiprocessing.Process(target=work, daemon=True, args=(
-                name, getattr(server, name), options.seed * 2 + number, options.seconds, folder, theirs)))
+                name, getattr(server, name), options.seed * 2 + number, options, folder, theirs)))
             children[-1].start()
         largest, found, wrong = watch(server, pipes)
         for child in children:
             child.join(5)
             child.kill()
+        if options.storm and server.running():
+            wrong += killed(server)
         wrong += ended(server)
         if wrong:
             (folder / "server.log").write_text(server.output()[-100_000:])
@@ -377,6 +408,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     parser.add_argument("--door", action="append", choices=DOORS)
+    parser.add_argument("--storm", action="store_true")
     parser.add_argument("--replay", type=pathlib.Path)
     options = parser.parse_args()
     sanitizer.use(options.build)

@@ -80,11 +80,12 @@ class Request:
 
 
 class Shapes:
-    """Draws requests. limits: the share of them that have a count or a length at its limit."""
+    """Draws requests. limits: the share of them that have a count or a length at its limit; damage: the share of
+    damaged ones; only: the APIs."""
 
-    def __init__(self, rng, world, limits=0.0, damage=0.2):
+    def __init__(self, rng, world, limits=0.0, damage=0.2, only=None):
         self.rng, self.world, self.limits, self.damage = rng, world, limits, damage
-        self.served = messages.served()
+        self.served = [(name, v) for name, v in messages.served() if only is None or name in only]
         self.correlation = 0
 
     def next(self):

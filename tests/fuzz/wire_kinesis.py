@@ -99,14 +99,16 @@ def plain(value):
 
 
 class Shapes:
-    """Draws requests. limits: the share of them that have a count or a length at its limit."""
+    """Draws requests. limits: the share of them that have a count or a length at its limit; damage: the share of
+    damaged ones; only: the operations."""
 
-    def __init__(self, rng, world, limits=0.0, damage=0.2):
+    def __init__(self, rng, world, limits=0.0, damage=0.2, only=None):
         self.rng, self.world, self.limits, self.damage = rng, world, limits, damage
+        self.served = [operation for operation in MODEL.served if only is None or operation.name in only]
 
     def next(self, http2=False):
         rng = self.rng
-        operation = rng.choice(MODEL.served)
+        operation = rng.choice(self.served)
         self.at_limit = rng.random() < self.limits
         members = self.value(operation.input)
         if rng.random() < 0.5:
