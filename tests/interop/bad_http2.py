@@ -123,6 +123,7 @@ def test_half_a_body_and_silence(tough, bystanders):
             http.until(DATA, stream=3)
 
 
+@pytest.mark.measures
 def test_windows_that_never_open(tough, bystanders):
     """Answers wait in their streams; what is asked meanwhile waits too, and the streams are reset in the end."""
     streams = 400
@@ -172,6 +173,7 @@ def test_more_streams_than_are_allowed(tough, bystanders, acknowledged):
         http.until(DATA, stream=1)
 
 
+@pytest.mark.measures
 def test_floods_many_times_over(tough, bystanders):
     times = 50
     before, open_before = bad.rss_mib(tough), bad.descriptors(tough)

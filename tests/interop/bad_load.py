@@ -110,6 +110,7 @@ def h2_request(server, operation, members, streams):
             + frame(bad.WINDOW, payload=struct.pack(">I", 2**30)) + asked)
 
 
+@pytest.mark.measures
 def test_slow_readers_of_get_records_over_http2(full, bystanders):
     """1,000 streams, each of which could get 10 MB: the pages become small, since the loops have no room for more."""
     ask = h2_request(full, "GetRecords", {"ShardIterator": iterator(full)}, 50)
@@ -216,6 +217,7 @@ def test_descriptors_are_left_for_the_store(start_server):
         assert server.stop() == 0
 
 
+@pytest.mark.measures
 def test_ten_thousand_idle_connections(start_server, topic):
     """The bound: 4 KiB of the server's memory for each. They cost nobody anything, and are gone after their time."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

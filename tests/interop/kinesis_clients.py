@@ -366,6 +366,7 @@ def test_a_stream_by_its_arn(server, stream, client):
     assert data(client.get(server, iterator, 1)) == [b"v"]
 
 
+@pytest.mark.measures
 def test_limits_of_a_shard_reach_every_client(server, stream):
     """A record more than a shard takes in a second: the entry says so, the others are taken."""
     name = stream(1)
