@@ -11,9 +11,11 @@ struct change {
 static void on_done(struct control *c)
 {
     struct change *mine = CONTAINER_OF(c, struct change, control);
-    struct topic *after = c->topic;
-    mine->done(mine->rq, c);        /* the request and with it `mine` may be gone */
-    topic_unref(after);
+    struct kinesis_request *rq = mine->rq;
+    kinesis_hold(rq);
+    mine->done(rq, c);
+    topic_unref(c->topic);
+    kinesis_release(rq);
 }
 
 void change_start(struct kinesis_request *rq, const struct control *change,

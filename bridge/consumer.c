@@ -34,9 +34,8 @@ struct kinesis_consumer consumer_show(struct kinesis_request *rq, const struct t
 enum kinesis_consumer_status consumer_status(const struct bridge *b,
                                              const struct stream_consumer *c)
 {
-    return clock_wall_ms() - c->created_ms < b->options.stream_create_ms
-               ? KINESIS_CONSUMER_STATUS_CREATING
-               : KINESIS_CONSUMER_STATUS_ACTIVE;
+    return stream_is_recent(b, c->created_ms, clock_wall_ms()) ? KINESIS_CONSUMER_STATUS_CREATING
+                                                               : KINESIS_CONSUMER_STATUS_ACTIVE;
 }
 
 bool consumer_is_active(struct kinesis_request *rq, const struct consumer_ref *consumer)

@@ -5,6 +5,7 @@
  * the operation is known, an answer may be XML; after that it has the request's own encoding. */
 #include "bridge/dispatch.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include "base/clock.h"
@@ -100,11 +101,34 @@ static const char *type_of(enum kinesis_codec codec)
     return codec == KINESIS_CBOR ? TYPE_CBOR : TYPE_JSON;
 }
 
+/* rq is gone afterwards. */
 static void send(struct kinesis_request *rq, uint16_t status, const char *content_type)
 {
     struct http_header headers[KINESIS_HEADERS_MAX];
     uint32_t count = kinesis_headers(rq, content_type, headers);
     http_reply(rq->http, status, headers, count);
+}
+
+/* The answer stands in rq->http->reply. */
+static void send_when_released(struct kinesis_request *rq, uint16_t status)
+{
+    assert(rq->status == 0);            /* one answer */
+    rq->status = status;
+    rq->content_type = type_of(rq->codec);
+    if (rq->held == 0) send(rq, rq->status, rq->content_type);
+}
+
+void kinesis_hold(struct kinesis_request *rq)
+{
+    loop_assert(rq->http->loop);
+    rq->held++;
+}
+
+void kinesis_release(struct kinesis_request *rq)
+{
+    loop_assert(rq->http->loop);
+    assert(rq->held > 0);
+    if (--rq->held == 0 && rq->status != 0) send(rq, rq->status, rq->content_type);
 }
 
 void kinesis_reply(struct kinesis_request *rq, const void *output)
@@ -117,7 +141,7 @@ void kinesis_reply_encoded(struct kinesis_request *rq)
 {
     loop_assert(rq->http->loop);
     metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
-    send(rq, 200, type_of(rq->codec));
+    send_when_released(rq, 200);
 }
 
 static void fail_text(struct kinesis_request *rq, enum err err, struct bytes text, bool capital)
@@ -130,7 +154,7 @@ static void fail_text(struct kinesis_request *rq, enum err err, struct bytes tex
     kinesis_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
     bool ours = err_class(err) == ERR_CLASS_FATAL ||
                 bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
-    send(rq, ours ? 500 : 400, type_of(rq->codec));
+    send_when_released(rq, ours ? 500 : 400);
 }
 
 void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, ...)
@@ -320,6 +344,7 @@ void bridge_dispatch_request(struct http_request *http)
         http_abort(http);
         return;
     }
+    kinesis_hold(rq);
     struct kinesis_fault fault = {0};
     enum err err = kinesis_decode(kinesis_operations[rq->op].input, rq->codec, http_body(http),
                                   rq->arena, rq->input, &fault);
@@ -328,4 +353,5 @@ void bridge_dispatch_request(struct http_request *http)
     if (unsigned_err != ERR_OK) fail_text(rq, unsigned_err, text, false);
     else if (err != ERR_OK) fail_text(rq, err, fault.message, fault.capital);
     else handlers[rq->op](rq);
+    kinesis_release(rq);
 }

@@ -2,19 +2,14 @@
 
 #include "base/check.h"
 
-/* What a reader continues after: the last record that was passed, or the shard's start. */
-static struct bytes continuation(const struct shard *shard, const struct log_bounds *bounds,
-                                 const struct get_page *page, struct arena *arena)
+/* Where a reader continues, at it or after it: as at AWS no record has this number. */
+static struct bytes continuation(const struct shard *shard, const struct get_page *page,
+                                 struct arena *arena)
 {
     char *to = arena_alloc(arena, SEQUENCE_TEXT_BYTES);
     if (to == NULL) return BYTES_NULL;
-    if (page->count > 0) return page->records[page->count - 1].sequence_number;
-    if (page->offset_next <= shard->first_offset)
-        return sequence_format_start(shard->created_ms, (uint32_t)shard->index, to);
-    int64_t time_ms = bounds->arrival_last_ms > shard->created_ms ? bounds->arrival_last_ms
-                                                                  : shard->created_ms;
-    return sequence_format(shard->created_ms, (uint32_t)shard->index, page->offset_next - 1,
-                           time_ms, to);
+    return sequence_format_between(shard->created_ms, (uint32_t)shard->index, page->offset_next,
+                                   to);
 }
 
 struct kinesis_subscribe_to_shard_event fanout_event(const struct topic *t,
@@ -31,6 +26,6 @@ struct kinesis_subscribe_to_shard_event fanout_event(const struct topic *t,
     if (shard_ends_by(shard, page->offset_next))
         event.child_shards = shard_children(arena, t, shard, &event.child_shards_count);
     else
-        event.continuation_sequence_number = continuation(shard, bounds, page, arena);
+        event.continuation_sequence_number = continuation(shard, page, arena);
     return event;
 }

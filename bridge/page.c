@@ -6,7 +6,8 @@
 bool page_read(struct kinesis_request *rq, enum page_kind kind, struct bytes text,
                struct page_token *ret)
 {
-    enum err err = page_parse(&rq->bridge->token_key, kind, text, clock_wall_ms(), rq->arena, ret);
+    enum err err = page_parse(&rq->bridge->token_key, kind, text, clock_steady_ms(), rq->arena,
+                              ret);
     if (err == ERR_EXPIRED_NEXT_TOKEN)
         kinesis_fail(rq, err, "NextToken expired: it is good for 300 seconds.");
     else if (err != ERR_OK)

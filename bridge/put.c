@@ -1,5 +1,6 @@
 #include "bridge/put.h"
 
+#include <stdio.h>
 #include "base/clock.h"
 #include "bridge/meter.h"
 #include "bridge/shard.h"
@@ -55,14 +56,29 @@ enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32
     return ERR_OK;
 }
 
-enum err put_check_size(struct kinesis_request *rq, const struct topic *t,
-                        const struct put_record *r)
+/* As kinesis_validate() words it, which knows no stream: up to FAULTS_MAX of them. */
+enum err put_check_sizes(struct kinesis_request *rq, const struct topic *t,
+                         const struct put_record *records, uint32_t count)
 {
-    if (r->data.len <= (size_t)t->config.max_record_kib << 10) return ERR_OK;
-    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "Record size of %zu bytes is larger than the stream's MaxRecordSizeInKiB of %d",
-                 r->data.len, t->config.max_record_kib);
-    return ERR_INVALID_ARGUMENT;
+    enum { FAULTS_MAX = 10 };
+    size_t bytes_max = (size_t)t->config.max_record_kib << 10;
+    char text[2048] = "";
+    size_t len = 0;
+    int faults = 0;
+    for (uint32_t i = 0; i < count && faults < FAULTS_MAX; i++) {
+        if (records[i].data.len + records[i].partition_key.len <= bytes_max) continue;
+        char place[32] = "data";
+        if (rq->op == KINESIS_OP_PUT_RECORDS)
+            snprintf(place, sizeof place, "records.%u.member.data", i + 1);
+        len += (size_t)snprintf(text + len, sizeof text - len,
+                                "%sValue at '%s' failed to satisfy constraint: Member must have "
+                                "length less than or equal to %zu",
+                                faults++ > 0 ? "; " : "", place, bytes_max);
+    }
+    if (faults == 0) return ERR_OK;
+    kinesis_fail(rq, ERR_VALIDATION, "%d validation error%s detected: %s", faults,
+                 faults > 1 ? "s" : "", text);
+    return ERR_VALIDATION;
 }
 
 struct bytes put_sequence(struct put *p, const struct put_record *r)
@@ -310,6 +326,8 @@ static void append_done(struct append *a)
 {
     struct put_batch *b = CONTAINER_OF(a, struct put_batch, append);
     struct put *p = b->owner;
+    struct kinesis_request *rq = p->rq;
+    kinesis_hold(rq);
     slab_unref(a->batch.slab);
     if (a->err == ERR_OK) {
         settle(b);
@@ -320,6 +338,7 @@ static void append_done(struct append *a)
     }
     topic_unref(a->topic);
     finish(p);
+    kinesis_release(rq);
 }
 
 void put_start(struct put *p)

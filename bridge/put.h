@@ -39,10 +39,10 @@ struct put {
 /* Fills in the hash of each record. Errors: ERR_INVALID_ARGUMENT, answered already - an
  * ExplicitHashKey is out of range. Thread: the request's loop. */
 enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32_t count);
-/* Its data against the stream's MaxRecordSizeInKiB. Errors: ERR_INVALID_ARGUMENT, answered already.
- * Thread: the request's loop. */
-enum err put_check_size(struct kinesis_request *rq, const struct topic *t,
-                        const struct put_record *r);
+/* Their data and partition keys against the stream's MaxRecordSizeInKiB. Errors: ERR_VALIDATION,
+ * answered already in the form of a broken constraint. Thread: the request's loop. */
+enum err put_check_sizes(struct kinesis_request *rq, const struct topic *t,
+                         const struct put_record *records, uint32_t count);
 
 /* Starts; p->done() comes later, or inside when no record passed. Takes over p->topic. */
 void put_start(struct put *p);

@@ -1,7 +1,11 @@
 /* One Kinesis request on its way through the bridge.
  *
  * A handler owns the request, whose input was decoded and checked against its constraints, until it
- * calls kinesis_reply(), kinesis_fail() or their kin, now or later. */
+ * calls kinesis_reply(), kinesis_fail() or their kin, now or later, once. The request, its arena
+ * and its input last until the function that the loop called - the handler, or what storage calls
+ * back - has returned: what is answered between kinesis_hold() and kinesis_release() leaves at the
+ * release. So nobody has to know whether a helper has answered before he touches what is the
+ * request's. */
 #ifndef BRIDGE_REQUEST_H
 #define BRIDGE_REQUEST_H
 
@@ -22,12 +26,21 @@ struct kinesis_request {
     union kinesis_input *input;         /* the operation's member is set */
     int64_t started_us;
     void *context;                      /* the handler's own */
+    uint32_t held;                      /* dispatch.c's, as what follows */
+    uint16_t status;                    /* of its answer; 0: none yet */
+    const char *content_type;           /* of its answer */
     void (*on_closed)(struct kinesis_request *rq);    /* the client went away; may end it */
     void (*on_stop)(struct kinesis_request *rq);      /* the server stops: what waits ends soon */
 };
 
-/* 200 with the operation's output structure; NULL: an operation without output. rq is gone
- * afterwards. Thread: rq->home. */
+/* Around every function that the loop calls with the request, but for those of a stream of events:
+ * dispatch holds it for the handler, whoever gives storage a callback does for that one. At the
+ * last release rq is gone if it was answered. Thread: rq->home. */
+void kinesis_hold(struct kinesis_request *rq);
+void kinesis_release(struct kinesis_request *rq);
+
+/* 200 with the operation's output structure; NULL: an operation without output. Thread:
+ * rq->home. */
 void kinesis_reply(struct kinesis_request *rq, const void *output);
 /* The same for an answer that the handler has encoded into rq->http->reply already, because what it
  * points to ends before. */

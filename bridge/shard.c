@@ -99,12 +99,13 @@ bool shard_ends_by(const struct shard *shard, int64_t offset)
     return shard->end_offset >= 0 && offset >= shard->end_offset;
 }
 
-bool shard_is_expired(const struct topic *t, const struct shard *shard)
+/* All of its data passed retention: it leaves the listings. */
+static bool is_expired(const struct topic *t, const struct shard *shard, int64_t now_ms)
 {
     struct log_bounds bounds;
     if (shard->end_offset < 0) return false;
     int64_t retention_ms = t->config.retention_ms;
-    if (retention_ms < 0 || clock_wall_ms() - shard->closed_ms < retention_ms) return false;
+    if (retention_ms < 0 || now_ms - shard->closed_ms < retention_ms) return false;
     return plog_bounds(t->partitions[shard->partition].log, &bounds) == ERR_OK &&
            bounds.log_start >= shard->end_offset;
 }
@@ -141,9 +142,10 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
     *ret_count = 0;
     if (shard->end_offset < 0) return NULL;
     struct kinesis_child_shard *list = ARENA_ARRAY(arena, struct kinesis_child_shard, CHILDREN_MAX);
-    for (int32_t i = 0; list != NULL && i < t->shard_count && *ret_count < CHILDREN_MAX; i++) {
+    for (int32_t i = shard->child; list != NULL && i >= 0 && i < t->shard_count; i++) {
         const struct shard *child = &t->shards[i];
-        if (child->parent != shard->index && child->adjacent_parent != shard->index) continue;
+        bool is_child = child->parent == shard->index || child->adjacent_parent == shard->index;
+        if (!is_child || *ret_count == CHILDREN_MAX) break;
         struct kinesis_child_shard *out = &list[(*ret_count)++];
         out->shard_id = shard_id_text(arena, child->index);
         out->hash_key_range =
@@ -165,37 +167,45 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
  * without a shard: it began when its parents ended. */
 static int64_t began_ms(const struct topic *t, const struct shard *shard)
 {
-    const struct shard *parent = shard->parent >= 0 ? topic_shard(t, shard->parent) : NULL;
+    const struct shard *parent = topic_shard(t, shard->parent);
     return parent != NULL && parent->closed_ms < shard->created_ms ? parent->closed_ms
                                                                    : shard->created_ms;
 }
 
 /* The oldest moment that a filter may name: AWS moves what lies before it to the trim horizon. */
-static int64_t horizon_ms(const struct topic *t)
+static int64_t horizon_ms(const struct topic *t, int64_t now_ms)
 {
     int64_t oldest = INT64_MAX, retention = t->config.retention_ms;
     for (int32_t i = 0; i < t->shard_count; i++) {
         int64_t began = began_ms(t, &t->shards[i]);
         if (began < oldest) oldest = began;
     }
-    int64_t trimmed = retention < 0 ? INT64_MIN : clock_wall_ms() - retention;
+    int64_t trimmed = retention < 0 ? INT64_MIN : now_ms - retention;
     return trimmed > oldest ? trimmed : oldest;
 }
 
-/* While a stream is shown as UPDATING its shards are shown as they were: what happened after
- * page->settled_ms is not told yet. */
-static bool is_settled(const struct topic *t, const struct shard *shard,
-                       const struct shard_page *page)
+/* While a stream is shown as UPDATING its shards are shown as they were: the closing is not told
+ * yet. */
+static bool is_shown_open(const struct shard *shard, const struct shard_page *page)
 {
-    const struct shard *parent = shard->parent >= 0 ? topic_shard(t, shard->parent) : NULL;
-    return parent == NULL || parent->closed_ms <= page->settled_ms;
+    return shard->end_offset < 0 || stream_is_recent(page->bridge, shard->closed_ms, page->now_ms);
 }
 
+/* No shard of this index is left, or none of its data. */
+static bool is_gone(const struct topic *t, int32_t index, int64_t now_ms)
+{
+    const struct shard *shard = topic_shard(t, index);
+    return shard == NULL || is_expired(t, shard, now_ms);
+}
+
+/* Looks at the shard and its parents alone: there may be tens of thousands. */
 static bool is_listed(const struct topic *t, const struct shard *shard,
                       const struct shard_page *page)
 {
-    bool open = shard->end_offset < 0 || shard->closed_ms > page->settled_ms;
-    if (!is_settled(t, shard, page)) return false;
+    bool open = is_shown_open(shard, page);
+    if (!open && page->filter == KINESIS_SHARD_FILTER_TYPE_AT_LATEST) return false;
+    const struct shard *parent = topic_shard(t, shard->parent);
+    if (parent != NULL && is_shown_open(parent, page)) return false;
     switch (page->filter) {
     case KINESIS_SHARD_FILTER_TYPE_AT_LATEST: return open;
     case KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP:
@@ -205,31 +215,26 @@ static bool is_listed(const struct topic *t, const struct shard *shard,
         return open || shard->closed_ms >= page->filter_ms;
     case KINESIS_SHARD_FILTER_TYPE_AT_TRIM_HORIZON:
         /* Those that were open at the horizon: their parents, if any, are expired. */
-        for (int32_t i = 0; i < t->shard_count; i++) {
-            const struct shard *parent = &t->shards[i];
-            bool is_parent = parent->index == shard->parent ||
-                             parent->index == shard->adjacent_parent;
-            if (is_parent && !shard_is_expired(t, parent)) return false;
-        }
-        [[fallthrough]];
-    default: return !shard_is_expired(t, shard);
+        return is_gone(t, shard->parent, page->now_ms) &&
+               is_gone(t, shard->adjacent_parent, page->now_ms) &&
+               !is_expired(t, shard, page->now_ms);
+    default: return !is_expired(t, shard, page->now_ms);
     }
 }
 
 void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_page *page)
 {
     struct arena *arena = rq->arena;
-    /* A shard that is closed within its first second has its closing dated ahead of the clock. */
-    int64_t shown_ms = rq->bridge->options.stream_create_ms;
-    page->settled_ms = shown_ms > 0 ? clock_wall_ms() - shown_ms : INT64_MAX;
-    if (page->filter_ms < horizon_ms(t)) {
-        if (page->filter == KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP)
-            page->filter = KINESIS_SHARD_FILTER_TYPE_AT_TRIM_HORIZON;
-        if (page->filter == KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP)
-            page->filter = KINESIS_SHARD_FILTER_TYPE_FROM_TRIM_HORIZON;
-    }
+    page->bridge = rq->bridge;
+    page->now_ms = clock_wall_ms();
+    bool at = page->filter == KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP,
+         from = page->filter == KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP;
+    if ((at || from) && page->filter_ms < horizon_ms(t, page->now_ms))
+        page->filter = at ? KINESIS_SHARD_FILTER_TYPE_AT_TRIM_HORIZON
+                          : KINESIS_SHARD_FILTER_TYPE_FROM_TRIM_HORIZON;
     page->shards = ARENA_ARRAY(arena, struct kinesis_shard, (size_t)page->count_max);
-    for (int32_t i = 0; page->shards != NULL && i < t->shard_count; i++) {
+    for (int32_t i = topic_shard_at(t, page->after); page->shards != NULL && i < t->shard_count;
+         i++) {
         const struct shard *shard = &t->shards[i];
         if (shard->index <= page->after || !is_listed(t, shard, page)) continue;
         if (page->count == (uint32_t)page->count_max) {
@@ -237,7 +242,7 @@ void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_
             return;
         }
         struct shard shown = *shard;
-        if (shown.closed_ms > page->settled_ms) shown.end_offset = -1;
+        if (is_shown_open(shard, page)) shown.end_offset = -1;
         shard_describe(arena, &shown, &page->shards[page->count++]);
         page->last = shard->index;
     }
@@ -273,7 +278,8 @@ static enum err position_of_sequence(struct kinesis_request *rq, const struct to
     } else if (s.kind == SEQUENCE_OLD && s.version == 0) {
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);      /* as AWS does for "0" */
         return ERR_UNKNOWN_SERVER_ERROR;
-    } else if (s.kind == SEQUENCE_OLD || s.shard_created_s != shard->created_ms / 1000)
+    } else if (s.kind == SEQUENCE_OLD ||
+               s.shard_created_s != sequence_created_s(shard->created_ms))
         why = "is invalid because it did not come from this stream.";
     if (why != NULL) {
         kinesis_fail(rq, ERR_INVALID_ARGUMENT,
@@ -287,7 +293,7 @@ static enum err position_of_sequence(struct kinesis_request *rq, const struct to
     if (s.kind == SEQUENCE_SHARD_START) ret->value = shard->first_offset;
     else if (s.kind == SEQUENCE_SHARD_END)
         ret->value = shard->end_offset < 0 ? INT64_MAX : shard->end_offset;
-    else ret->value = s.offset + (after ? 1 : 0);
+    else ret->value = s.offset + (after && s.kind == SEQUENCE_RECORD ? 1 : 0);
     return ERR_OK;
 }
 

@@ -36,8 +36,6 @@ int64_t shard_horizon(const struct shard *shard, int64_t log_start);
 int64_t shard_cut(const struct shard *shard, int64_t offset);
 /* True when the shard is closed and has nothing at or behind the offset: its reader is through. */
 bool shard_ends_by(const struct shard *shard, int64_t offset);
-/* True when all of its data passed retention: it leaves the listings. */
-bool shard_is_expired(const struct topic *t, const struct shard *shard);
 
 /* As AWS shows it; texts in the request's arena. */
 void shard_describe(struct arena *arena, const struct shard *shard, struct kinesis_shard *ret);
@@ -52,7 +50,8 @@ struct shard_page {
     int32_t count_max;
     int filter;                      /* enum kinesis_shard_filter_type; negative: all not expired */
     int64_t filter_ms;
-    int64_t settled_ms;              /* shard_list()'s */
+    const struct bridge *bridge;     /* shard_list()'s, as what follows */
+    int64_t now_ms;                  /* the moment of which the whole page tells */
     struct kinesis_shard *shards;    /* in the arena */
     uint32_t count;
     int32_t last;                    /* index of the last one listed */

@@ -21,7 +21,7 @@ struct deleting {
     uint32_t next;
     struct {
         struct topic *topic;            /* last value; reference */
-        int64_t until_ms;
+        int64_t until_ms;               /* clock_mono_ms */
     } streams[DELETING_SHOWN_MAX];
 };
 

@@ -12,7 +12,7 @@ void stream_show_deleting(struct bridge *b, const struct topic *t)
     uint32_t at = b->deleting.next++ % DELETING_SHOWN_MAX;
     struct topic *old = b->deleting.streams[at].topic;
     b->deleting.streams[at].topic = topic_ref((struct topic *)t);
-    b->deleting.streams[at].until_ms = clock_wall_ms() + b->options.stream_create_ms;
+    b->deleting.streams[at].until_ms = clock_mono_ms() + b->options.stream_create_ms;
     pthread_mutex_unlock(&b->deleting.lock);
     topic_unref(old);
 }
@@ -22,10 +22,11 @@ static struct topic *find_deleting(struct bridge *b, struct bytes name, const st
 {
     struct topic *found = NULL;
     if (b->options.stream_create_ms <= 0) return NULL;
+    int64_t now_ms = clock_mono_ms();
     pthread_mutex_lock(&b->deleting.lock);
     for (uint32_t i = 0; i < DELETING_SHOWN_MAX && found == NULL; i++) {
         struct topic *t = b->deleting.streams[i].topic;
-        if (t == NULL || b->deleting.streams[i].until_ms <= clock_wall_ms()) continue;
+        if (t == NULL || b->deleting.streams[i].until_ms <= now_ms) continue;
         if (id ? uuid_equal(id, &t->id) : bytes_equal(name, topic_name(t))) found = topic_ref(t);
     }
     pthread_mutex_unlock(&b->deleting.lock);
@@ -38,15 +39,27 @@ bool stream_is_deleting(struct bridge *b, struct bytes name)
     return t != NULL;
 }
 
+bool stream_is_recent(const struct bridge *b, int64_t at_ms, int64_t now_ms)
+{
+    int64_t age_ms = now_ms - at_ms;
+    return age_ms >= 0 && age_ms < b->options.stream_create_ms;
+}
+
+/* The latest change of its shards closed the parents of the newest one. */
+static bool is_updating(const struct bridge *b, const struct topic *t, int64_t now_ms)
+{
+    const struct shard *newest = t->shard_count > 0 ? &t->shards[t->shard_count - 1] : NULL;
+    const struct shard *parent = newest != NULL ? topic_shard(t, newest->parent) : NULL;
+    return parent != NULL && stream_is_recent(b, parent->closed_ms, now_ms);
+}
+
 enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t)
 {
-    int64_t shown = b->options.stream_create_ms, now = clock_wall_ms();
     CLEANUP(topic_unrefp) struct topic *deleted = find_deleting(b, BYTES_NULL, &t->id);
     if (deleted != NULL) return KINESIS_STREAM_STATUS_DELETING;
-    if (now - t->created_ms < shown) return KINESIS_STREAM_STATUS_CREATING;
-    for (int32_t i = 0; shown > 0 && i < t->shard_count; i++)
-        if (t->shards[i].closed_ms > 0 && now - t->shards[i].closed_ms < shown)
-            return KINESIS_STREAM_STATUS_UPDATING;
+    int64_t now_ms = clock_wall_ms();
+    if (stream_is_recent(b, t->created_ms, now_ms)) return KINESIS_STREAM_STATUS_CREATING;
+    if (is_updating(b, t, now_ms)) return KINESIS_STREAM_STATUS_UPDATING;
     return KINESIS_STREAM_STATUS_ACTIVE;
 }
 

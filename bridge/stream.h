@@ -6,6 +6,9 @@
 #include "storage/control.h"
 #include "storage/topic.h"
 
+/* True for stream_create_ms after that moment of the wall clock: what was made or changed then is
+ * shown as under way. A moment ahead of now_ms was before the clock was set back: over. */
+bool stream_is_recent(const struct bridge *b, int64_t at_ms, int64_t now_ms);
 /* ACTIVE, or for stream_create_ms after a change CREATING, UPDATING or DELETING. */
 enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t);
 

@@ -26,7 +26,7 @@ enum {
     GAUGES_PER_STRIPE = LIMITS_BUCKETS_MAX / STRIPES,
     MILLI = 1000,
     ROOM_LOOK = 32,
-    LARGE_FROM = (1 << 20) + (1 << 10), /* bytes: 1 MiB of data and any partition key is not yet */
+    LARGE_FROM = 1 << 20, /* bytes of data and partition key: a record may have so many at least */
     TANK_S = 10,
     READ_DEBT_BYTES_MAX = 10 << 20, /* 5 s at the rate below: what a 10 MB answer costs */
 };

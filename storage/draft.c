@@ -201,6 +201,14 @@ void draft_finish(struct topic *t)
     mem_free(t->open);
     t->open = NEW_ARRAY(int32_t, (size_t)t->shard_count);
     t->open_count = 0;
+    for (int32_t i = 0; i < t->shard_count; i++) t->shards[i].child = -1;
+    for (int32_t i = t->shard_count - 1; i >= 0; i--) {
+        const int32_t parents[] = {t->shards[i].parent, t->shards[i].adjacent_parent};
+        for (int k = 0; k < 2; k++) {
+            struct shard *parent = (struct shard *)topic_shard(t, parents[k]);
+            if (parent != NULL) parent->child = i;
+        }
+    }
     for (int32_t i = 0; i < t->shard_count; i++) {
         struct shard *s = &t->shards[i];
         t->partitions[s->partition].forward_hash = s->hash_first;

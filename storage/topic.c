@@ -80,15 +80,28 @@ bool topic_is_stream(const struct topic *t)
     return !t->internal && t->name_len <= STREAM_NAME_BYTES_MAX;
 }
 
-const struct shard *topic_shard(const struct topic *t, int32_t index)
+int32_t topic_shard_at(const struct topic *t, int32_t index)
 {
     int32_t low = 0, high = t->shard_count;
+    if (high == 0 || index <= t->shards[0].index) return 0;
+    if (index > t->shards[high - 1].index) return high;
+    /* Each shard has another index, so where none is missing both bounds are the place itself. */
+    int64_t most = (int64_t)index - t->shards[0].index;
+    int64_t least = (int64_t)high - 1 - (t->shards[high - 1].index - index);
+    if (most < high) high = (int32_t)most;
+    if (least > low) low = (int32_t)least;
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
         if (t->shards[middle].index < index) low = middle + 1;
         else high = middle;
     }
-    return low < t->shard_count && t->shards[low].index == index ? &t->shards[low] : NULL;
+    return low;
+}
+
+const struct shard *topic_shard(const struct topic *t, int32_t index)
+{
+    int32_t at = topic_shard_at(t, index);
+    return at < t->shard_count && t->shards[at].index == index ? &t->shards[at] : NULL;
 }
 
 const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash)

@@ -41,6 +41,8 @@ struct shard {
                                    second ahead of its making, more when it is split again at
                                    once */
     int64_t closed_ms;          /* 0 while open; before created_ms in a shard that never lived */
+    int32_t child;              /* position in shards[] of its first child, whose sibling stands
+                                   behind it; -1: none. Worked out, not stored */
 };
 
 struct partition {
@@ -134,6 +136,8 @@ bool topic_is_stream(const struct topic *t);
 
 /* NULL when no shard (any more) has this index. */
 const struct shard *topic_shard(const struct topic *t, int32_t index);
+/* The position in shards[] of the first one with this index or a higher one; shard_count: none. */
+int32_t topic_shard_at(const struct topic *t, int32_t index);
 /* The open shard whose range holds the hash; never NULL for a stream. */
 const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash);
 /* Where a Kafka produce to this partition goes: itself, or, for a retired one, the partition of the

@@ -16,9 +16,11 @@ void kinesis_delete_stream(struct kinesis_request *rq)
     if (t == NULL) return;
     if (t->consumer_count > 0 && !in->enforce_consumer_deletion) {
         kinesis_fail(rq, ERR_RESOURCE_IN_USE,
-                     "Stream %s under account %.*s has enhanced fan-out consumers; set "
-                     "EnforceConsumerDeletion to delete it together with them.",
-                     t->name, BYTES_ARGS(rq->bridge->account));
+                     "DeleteStream can\u2019t delete %.*s:%s because there are consumers "
+                     "associated with this data stream. To delete %s anyway, set the "
+                     "EnforceConsumerDeletion parameter to true to force the deletion of all the "
+                     "consumers that are associated with it.",
+                     BYTES_ARGS(rq->bridge->account), t->name, t->name);
         return;
     }
     struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = t->id};

@@ -81,7 +81,7 @@ static struct bytes next_iterator(struct get_records *m, int64_t offset)
     /* Nothing read yet: it goes on following the retention edge. */
     if (m->token.kind == ITERATOR_TRIM_HORIZON && offset == m->offset)
         token.kind = ITERATOR_TRIM_HORIZON;
-    token.created_ms = clock_wall_ms();
+    token.created_ms = clock_steady_ms();
     char text[ITERATOR_TEXT_BYTES];
     return arena_copy(m->rq->arena, iterator_format(&m->rq->bridge->token_key, &token, text));
 }
@@ -141,10 +141,13 @@ static void answer(struct get_records *m)
 static void cold_done(struct log_read *r)
 {
     struct get_records *m = CONTAINER_OF(r, struct get_records, cold);
-    http_promise_end(m->rq->http);
+    struct kinesis_request *rq = m->rq;
+    kinesis_hold(rq);
+    http_promise_end(rq->http);
     m->read = r->result;
     if (r->err == ERR_OK) answer(m);
     else fail(m, r->err);
+    kinesis_release(rq);
 }
 
 static void read_at(struct get_records *m, const struct log_bounds *bounds)
@@ -176,16 +179,16 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
 static void sought(struct log_seek *q)
 {
     struct get_records *m = CONTAINER_OF(q, struct get_records, seek);
-    if (q->err != ERR_OK && q->err != ERR_NOT_FOUND) {
-        fail(m, q->err);
-        return;
-    }
+    struct kinesis_request *rq = m->rq;
+    kinesis_hold(rq);
+    bool found = q->err == ERR_OK;
     if (m->token.kind == ITERATOR_AT_TIMESTAMP) {
         m->token.kind = ITERATOR_AT_OFFSET;
-        m->token.position = shard_cut(m->shard,
-                                      q->err == ERR_OK ? q->offset : q->bounds.last_stable);
+        m->token.position = shard_cut(m->shard, found ? q->offset : q->bounds.last_stable);
     }
-    read_at(m, &q->bounds);
+    if (found || q->err == ERR_NOT_FOUND) read_at(m, &q->bounds);
+    else fail(m, q->err);
+    kinesis_release(rq);
 }
 
 /* An AT_TIMESTAMP iterator becomes an offset first; a log that is not open yet is opened by the
@@ -215,7 +218,7 @@ static void fail_expired(struct kinesis_request *rq, int64_t created_ms)
 {
     char created[64], now[64];
     struct tm tm;
-    time_t created_s = created_ms / 1000, now_s = clock_wall_ms() / 1000;
+    time_t created_s = created_ms / 1000, now_s = clock_steady_ms() / 1000;
     strftime(created, sizeof created, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&created_s, &tm));
     strftime(now, sizeof now, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&now_s, &tm));
     kinesis_fail(rq, ERR_EXPIRED_ITERATOR,
@@ -260,7 +263,7 @@ void kinesis_get_records(struct kinesis_request *rq)
         kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
-    enum err err = iterator_parse(&rq->bridge->token_key, in->shard_iterator, clock_wall_ms(),
+    enum err err = iterator_parse(&rq->bridge->token_key, in->shard_iterator, clock_steady_ms(),
                                   rq->arena, &m->token);
     if (err == ERR_EXPIRED_ITERATOR) {
         fail_expired(rq, m->token.created_ms);

@@ -26,7 +26,7 @@ static void answer(struct iterator_request *m, const struct shard_position *at)
                 : at->kind == SHARD_AT_HORIZON ? ITERATOR_TRIM_HORIZON
                                                : ITERATOR_AT_TIMESTAMP,
         .position = at->value,
-        .created_ms = clock_wall_ms(),
+        .created_ms = clock_steady_ms(),
     };
     mem_copy(token.topic_id, m->topic->id.bytes, sizeof token.topic_id);
     char text[ITERATOR_TEXT_BYTES];
@@ -42,18 +42,20 @@ static void look(struct iterator_request *m);
 static void opened(struct log_seek *q)
 {
     struct iterator_request *m = CONTAINER_OF(q, struct iterator_request, open);
+    struct kinesis_request *rq = m->rq;
+    kinesis_hold(rq);
     if (q->err == ERR_OK) {
         look(m);
-        return;
+    } else {
+        topic_unref(m->topic);
+        kinesis_fail_plain(rq, q->err);
     }
-    topic_unref(m->topic);
-    kinesis_fail_plain(m->rq, q->err);
+    kinesis_release(rq);
 }
 
 static void look(struct iterator_request *m)
 {
     const struct get_shard_iterator_input *in = &m->rq->input->get_shard_iterator;
-    struct topic *t = m->topic;         /* an answered request takes m along */
     struct shard_position at;
     enum err err = shard_position(m->rq, m->topic, m->shard, in->shard_iterator_type,
                                   in->starting_sequence_number, in->has_timestamp, in->timestamp_ms,
@@ -66,10 +68,10 @@ static void look(struct iterator_request *m)
                                     .home = m->rq->http->loop, .done = opened};
         store_seek(rq_store(m->rq), &m->open);
     } else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) {
-        topic_unref(t);
+        topic_unref(m->topic);
         kinesis_fail_plain(m->rq, err);
     } else {
-        topic_unref(t);                 /* answered already */
+        topic_unref(m->topic);          /* answered already */
     }
 }
 

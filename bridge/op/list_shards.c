@@ -20,11 +20,16 @@ static const char *what_is_wrong(const struct list_shards_input *in)
     bool named = !bytes_is_null(in->stream_name) || !bytes_is_null(in->stream_arn);
     bool token = !bytes_is_null(in->next_token);
     if (!named && !token) return "Either NextToken or StreamName should be provided.";
-    if (named && token) return "NextToken and StreamName cannot be provided together.";
-    if (token && (!bytes_is_null(in->exclusive_start_shard_id) ||
-                  in->has_stream_creation_timestamp || in->shard_filter))
-        return "NextToken cannot be provided together with ExclusiveStartShardId, "
-               "StreamCreationTimestamp or ShardFilter.";
+    if (!token) return NULL;
+    if (!bytes_is_null(in->stream_name))
+        return "NextToken and StreamName cannot be provided together.";
+    if (!bytes_is_null(in->stream_arn))
+        return "NextToken and StreamARN cannot be provided together.";
+    if (!bytes_is_null(in->exclusive_start_shard_id))
+        return "NextToken and ExclusiveStartShardId cannot be provided together.";
+    if (in->has_stream_creation_timestamp)
+        return "NextToken and StreamCreationTimestamp cannot be provided together.";
+    if (in->shard_filter) return "NextToken and ShardFilter cannot be provided together.";
     return NULL;
 }
 
@@ -84,7 +89,7 @@ static struct bytes next_token(struct kinesis_request *rq, const struct list_sha
     struct page_token token = ask->token;
     token.kind = PAGE_LIST_SHARDS;
     token.shard_index = (uint32_t)ask->page.last;
-    token.created_ms = clock_wall_ms();
+    token.created_ms = clock_steady_ms();
     token.stream_name = topic_name(ask->topic);
     mem_copy(token.topic_id, ask->topic->id.bytes, sizeof token.topic_id);
     char text[PAGE_TEXT_BYTES];

@@ -64,7 +64,7 @@ void kinesis_list_stream_consumers(struct kinesis_request *rq)
     char text[PAGE_TEXT_BYTES];
     if (c != NULL) {
         struct page_token token = {.kind = PAGE_LIST_STREAM_CONSUMERS,
-                                   .created_ms = clock_wall_ms(),
+                                   .created_ms = clock_steady_ms(),
                                    .stream_name = topic_name(t), .after = after};
         mem_copy(token.topic_id, t->id.bytes, sizeof token.topic_id);
         out.next_token = page_format(&rq->bridge->token_key, &token, text);

@@ -71,7 +71,7 @@ void kinesis_list_streams(struct kinesis_request *rq)
     collect(rq, after, limit, &out);
     char text[PAGE_TEXT_BYTES];
     if (out.has_more_streams && out.stream_names_count > 0) {
-        struct page_token token = {.kind = PAGE_LIST_STREAMS, .created_ms = clock_wall_ms(),
+        struct page_token token = {.kind = PAGE_LIST_STREAMS, .created_ms = clock_steady_ms(),
                                    .after = out.stream_names[out.stream_names_count - 1]};
         out.next_token = page_format(&rq->bridge->token_key, &token, text);
     }

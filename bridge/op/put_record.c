@@ -2,6 +2,7 @@
 #include "bridge/stream.h"
 #include "base/clock.h"
 #include "protocol/kinesis/sequence.h"
+#include "storage/plog.h"
 #include "base/check.h"
 
 struct put_one {
@@ -23,12 +24,25 @@ static void done(struct put *p)
     kinesis_reply(p->rq, &out);
 }
 
+/* It was given out here before the clock was set back. */
+static bool is_of_ours(const struct topic *t, const struct sequence *s)
+{
+    const struct shard *shard = s->shard_index < 0 ? NULL : topic_shard(t, (int32_t)s->shard_index);
+    struct log_bounds bounds;
+    if (shard == NULL || s->kind == SEQUENCE_OLD ||
+        s->shard_created_s != sequence_created_s(shard->created_ms))
+        return false;
+    enum err err = plog_bounds(t->partitions[shard->partition].log, &bounds);
+    return err == ERR_OK ? s->offset < bounds.last_stable : err == ERR_COLD;
+}
+
 /* A number that a client has must lie in the past; then the next one is larger anyway. */
 static bool check_ordering(struct kinesis_request *rq, const struct topic *t, struct bytes number)
 {
     struct sequence sequence;
     if (bytes_is_null(number)) return true;
-    if (sequence_parse(number, &sequence) == ERR_OK && sequence.time_s <= clock_wall_ms() / 1000)
+    if (sequence_parse(number, &sequence) == ERR_OK &&
+        (sequence.time_s <= clock_wall_ms() / 1000 || is_of_ours(t, &sequence)))
         return true;
     kinesis_fail(rq, ERR_INVALID_ARGUMENT,
                  "ExclusiveMinimumSequenceNumber %.*s used in PutRecord on stream %s under account "
@@ -51,7 +65,7 @@ void kinesis_put_record(struct kinesis_request *rq)
     if (put_hash(rq, &m->record, 1) != ERR_OK) return;
     struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
-    if (put_check_size(rq, t, &m->record) != ERR_OK ||
+    if (put_check_sizes(rq, t, &m->record, 1) != ERR_OK ||
         !check_ordering(rq, t, in->sequence_number_for_ordering) ||
         kinesis_is_dry_run(rq, in->dry_run)) {
         topic_unref(t);

@@ -54,11 +54,8 @@ void kinesis_put_records(struct kinesis_request *rq)
     }
     struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
-    enum err err = ERR_OK;
-    /* A failure has been answered, and in went with it. */
-    for (uint32_t i = 0; err == ERR_OK && i < in->records_count; i++)
-        err = put_check_size(rq, t, &records[i]);
-    if (err != ERR_OK || kinesis_is_dry_run(rq, in->dry_run)) {
+    if (put_check_sizes(rq, t, records, in->records_count) != ERR_OK ||
+        kinesis_is_dry_run(rq, in->dry_run)) {
         topic_unref(t);
         return;
     }

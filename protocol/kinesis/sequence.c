@@ -13,12 +13,14 @@ enum { LIMBS = 3, PIECE_DIGITS = 19, DIGITS = SEQUENCE_TEXT_BYTES - 1, HEX_DIGIT
 /* Positions in bits from the low end; the table in the header counts hexadecimal digits from the
  * top. */
 enum {
-    BIT_SHARD = 4, BIT_TIME = 36, BIT_INDEX = 80, BIT_DIGIT = 144, BIT_CREATED = 148, BIT_TWO = 184
+    BIT_SHARD = 4, BIT_TIME = 36, BIT_BETWEEN = 72, BIT_INDEX = 80, BIT_DIGIT = 144,
+    BIT_CREATED = 148, BIT_TWO = 184
 };
 
 static const uint64_t piece_size = 10000000000000000000u;     /* 10^19 */
 static const uint64_t index_end = INT64_MAX;
-static const int64_t created_s_max = 16025175000;             /* AWS takes none at or beyond it */
+static const int64_t created_s_end = 16025175000;             /* AWS takes none at or beyond it */
+static const int64_t time_s_end = (int64_t)1 << 36;
 
 struct wide {
     uint64_t limb[LIMBS];    /* lowest first */
@@ -74,17 +76,28 @@ static void put_piece(char *to, uint64_t v, unsigned lead)
     put_eight(to + lead + 8, (uint32_t)(rest % 100000000));
 }
 
-static struct bytes format(int64_t created_ms, uint32_t shard_index, uint64_t index,
-                           int64_t time_ms, char *to)
+static int64_t seconds_of(int64_t ms, int64_t end_s)
 {
-    assert(created_ms >= 0 && created_ms / 1000 < created_s_max && time_ms >= 0 &&
-           time_ms / 1000 < (int64_t)1 << 36 && shard_index <= INT32_MAX);
+    int64_t s = ms < 0 ? 0 : ms / 1000;
+    return s < end_s ? s : end_s - 1;
+}
+
+int64_t sequence_created_s(int64_t shard_created_ms)
+{
+    return seconds_of(shard_created_ms, created_s_end);
+}
+
+static struct bytes format(int64_t created_ms, uint32_t shard_index, uint64_t index,
+                           int64_t time_ms, bool between, char *to)
+{
+    assert(shard_index <= INT32_MAX);
     struct wide n = {{2}};
     put_bits(&n, BIT_SHARD, shard_index);
-    put_bits(&n, BIT_TIME, (uint64_t)(time_ms / 1000));
+    put_bits(&n, BIT_TIME, (uint64_t)seconds_of(time_ms, time_s_end));
+    put_bits(&n, BIT_BETWEEN, between);
     put_bits(&n, BIT_INDEX, index);
     put_bits(&n, BIT_DIGIT, shard_index & 15);
-    put_bits(&n, BIT_CREATED, (uint64_t)(created_ms / 1000));
+    put_bits(&n, BIT_CREATED, (uint64_t)sequence_created_s(created_ms));
     put_bits(&n, BIT_TWO, 2);
     /* The top limb is below 10^19, and so is the quotient's: each divides in one step. */
     uint64_t low, middle, rest;
@@ -101,18 +114,27 @@ struct bytes sequence_format(int64_t shard_created_ms, uint32_t shard_index, int
                              int64_t time_ms, char *to)
 {
     assert(offset >= 0 && offset <= SEQUENCE_OFFSET_MAX);
-    return format(shard_created_ms, shard_index, (uint64_t)offset + 1, time_ms, to);
+    return format(shard_created_ms, shard_index, (uint64_t)offset + 1, time_ms, false, to);
+}
+
+struct bytes sequence_format_between(int64_t shard_created_ms, uint32_t shard_index,
+                                     int64_t offset_next, char *to)
+{
+    assert(offset_next >= 0 && offset_next <= SEQUENCE_OFFSET_MAX);
+    /* The index of the record in front of it, or of the shard's start. */
+    return format(shard_created_ms, shard_index, (uint64_t)offset_next, shard_created_ms, true,
+                  to);
 }
 
 struct bytes sequence_format_start(int64_t shard_created_ms, uint32_t shard_index, char *to)
 {
-    return format(shard_created_ms, shard_index, 0, shard_created_ms, to);
+    return format(shard_created_ms, shard_index, 0, shard_created_ms, false, to);
 }
 
 struct bytes sequence_format_end(int64_t shard_created_ms, uint32_t shard_index, int64_t closed_ms,
                                  char *to)
 {
-    return format(shard_created_ms, shard_index, index_end, closed_ms, to);
+    return format(shard_created_ms, shard_index, index_end, closed_ms, false, to);
 }
 
 /* False when not digits or beyond three limbs. */
@@ -141,7 +163,7 @@ static enum err read_version_0(struct wide n, struct sequence *ret)
     if (n.limb[1] >> 60 == 0 && n.limb[2] == 0) n.limb[1] |= (uint64_t)1 << 60;
     unsigned up = n.limb[2] != 0 ? 4 : 0;
     int64_t created_s = (int64_t)get_bits(&n, 88 + up, 36);
-    if (created_s >= created_s_max) return ERR_INVALID_ARGUMENT;
+    if (created_s >= created_s_end) return ERR_INVALID_ARGUMENT;
     *ret = (struct sequence){
         .kind = SEQUENCE_OLD,
         .shard_index = (int64_t)get_bits(&n, up, 16),
@@ -167,14 +189,18 @@ static enum err read_version_2(const struct wide *n, struct sequence *ret)
     uint64_t index = get_bits(n, BIT_INDEX, 64);
     int64_t shard_index = (int64_t)get_bits(n, BIT_SHARD, 32);
     int64_t created_s = (int64_t)get_bits(n, BIT_CREATED, 36);
-    if (index > index_end || created_s >= created_s_max) return ERR_INVALID_ARGUMENT;
+    bool between = get_bits(n, BIT_BETWEEN, 8) != 0 && index < index_end;
+    if (index > index_end || created_s >= created_s_end) return ERR_INVALID_ARGUMENT;
     *ret = (struct sequence){
-        .kind = index == 0           ? SEQUENCE_SHARD_START
+        .kind = between              ? SEQUENCE_BETWEEN
+                : index == 0         ? SEQUENCE_SHARD_START
                 : index == index_end ? SEQUENCE_SHARD_END
                                      : SEQUENCE_RECORD,
         .version = 2,
         .shard_index = shard_index > INT32_MAX ? -shard_index : shard_index,
-        .offset = index > 0 && index < index_end ? (int64_t)index - 1 : 0,
+        .offset = between                        ? (int64_t)index
+                  : index > 0 && index < index_end ? (int64_t)index - 1
+                                                   : 0,
         .shard_created_s = created_s,
         .time_s = (int64_t)get_bits(n, BIT_TIME, 36),
     };

@@ -97,10 +97,6 @@ static void put_value(struct writer *w, const struct subject *s)
 {
     switch (s->shape->kind) {
     case KINESIS_STRING: put_text(w, text_of(s)); return;
-    case KINESIS_BLOB:
-        writer_printf(w, "java.nio.HeapByteBuffer[pos=0 lim=%zu cap=%zu]", text_of(s).len,
-                      text_of(s).len);
-        return;
     case KINESIS_INTEGER: writer_printf(w, "%d", *(const int32_t *)s->value); return;
     case KINESIS_LONG: writer_printf(w, "%lld", (long long)*(const int64_t *)s->value); return;
     case KINESIS_LIST: put_list(w, s->shape, *(void *const *)s->value, s->count); return;
@@ -115,14 +111,14 @@ static struct writer *begin(struct report *r, const struct subject *s, const str
     if (r->count++ >= FAULTS_MAX || r->text == NULL) return NULL;
     if (r->count > 1) writer_text(r->text, "; ");
     writer_text(r->text, "Value ");
-    if (s) {
+    if (s == NULL) {
+        writer_text(r->text, "null ");
+    } else if (s->shape->kind != KINESIS_BLOB) {       /* of a blob AWS shows nothing */
         writer_text(r->text, "'");
         put_value(r->text, s);
-        writer_text(r->text, "'");
-    } else {
-        writer_text(r->text, "null");
+        writer_text(r->text, "' ");
     }
-    writer_text(r->text, " at '");
+    writer_text(r->text, "at '");
     put_place(r->text, place);
     writer_text(r->text, "' failed to satisfy constraint: ");
     return r->text;

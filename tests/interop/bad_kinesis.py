@@ -76,10 +76,11 @@ def test_too_much_in_one_request_by_a_real_client(tough, bystanders):
                           aws_access_key_id="x", aws_secret_access_key="x",
                           config=Config(retries={"total_max_attempts": 1}, parameter_validation=False,
                                         max_pool_connections=1))
-    cases = [("InvalidArgumentException", {"Data": bytes((1 << 20) + 1), "PartitionKey": "k"}),
+    cases = [("InvalidArgumentException", {"Data": b"d", "PartitionKey": "k", "SequenceNumberForOrdering": "7" * 60}),
+             ("ValidationException", {"Data": bytes(1 << 20), "PartitionKey": "k"}),
              ("ValidationException", {"Data": b"d", "PartitionKey": "k" * 257}),
              ("ValidationException", {"Data": b"d", "PartitionKey": "k", "ExplicitHashKey": "-1"})]
-    with unharmed(tough, bystanders, {exception("ValidationException"): 2, exception("InvalidArgumentException"): 1,
+    with unharmed(tough, bystanders, {exception("ValidationException"): 3, exception("InvalidArgumentException"): 1,
                                       **ENDED}):
         for code, members in cases:
             with pytest.raises(ClientError) as refusal:

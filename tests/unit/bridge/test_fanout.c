@@ -6,16 +6,21 @@ static struct bx f;
 static struct bx_client *boss;          /* for what is not a subscription */
 static char consumer[256];
 
-static void begin(int shards)
+static void register_consumer(void)
 {
-    bx_init(&f);
-    EXPECT_OK(cx_create(&f.cx, "s", shards));
-    boss = bx_connect(&f);
     EXPECT_EQ(BX_CALL(&f, boss, "RegisterStreamConsumer",
                       "{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/"
                       "s\",\"ConsumerName\":\"c\"}"),
               200);
     snprintf(consumer, sizeof consumer, "%s", bx_text(boss->body, "\"ConsumerARN\":\""));
+}
+
+static void begin(int shards)
+{
+    bx_init(&f);
+    EXPECT_OK(cx_create(&f.cx, "s", shards));
+    boss = bx_connect(&f);
+    register_consumer();
     bx_put(&f, boss, "s", "AAAA");      /* opens the log */
 }
 
@@ -155,6 +160,95 @@ TEST(a_shard_that_ends_names_its_children_once_and_no_continuation)
     bx_done(&f);
 }
 
+/* The latest event's. */
+static const char *continuation(struct bx_client *c)
+{
+    static const char name[] = "\"ContinuationSequenceNumber\":\"";
+    const char *at = strstr(seen(c), name), *last = at;
+    for (; at != NULL; at = strstr(at + 1, name)) last = at;
+    EXPECT(last != NULL);
+    return bx_text(last, name);
+}
+
+static struct bx_client *go_on(const char *type, const char *number)
+{
+    struct bx_client *c = bx_connect(&f);
+    char body[1024];
+    snprintf(body, sizeof body,
+             "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\",\"StartingPosition\":{"
+             "\"Type\":\"%s\",\"SequenceNumber\":\"%s\"}}",
+             consumer, type, number);
+    bx_send(&f, c, "SubscribeToShard", body);
+    bx_turn(&f);
+    EXPECT(strncmp(c->bytes, "HTTP/1.1 200", 12) == 0);
+    return c;
+}
+
+/* At it or after it, from an event with records or without: each record comes once. */
+TEST(a_reader_goes_on_where_the_event_says_and_gets_each_record_once)
+{
+    static const char *const types[] = {"AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"};
+    for (int type = 0; type < 2; type++) {
+        begin(1);
+        for (int i = 0; i < 2; i++) bx_put(&f, boss, "s", "AQEB");
+        struct bx_client *c = subscribe(0, "TRIM_HORIZON");
+        EXPECT_EQ(records(c), 3);
+        char number[128], later[128];
+        snprintf(number, sizeof number, "%s", continuation(c));
+        EXPECT_EQ(strlen(number), 56);
+        char own[160];
+        snprintf(own, sizeof own, "\"SequenceNumber\":\"%s\"", number);
+        EXPECT_LACKS(seen(c), own);             /* of no record */
+        bx_advance(&f, 6000);
+        EXPECT(events(c) > 1);
+        EXPECT(strcmp(number, continuation(c)) <= 0);       /* of an event without records */
+        c = go_on(types[type], number);
+        EXPECT_EQ(records(c), 0);
+        bx_put(&f, boss, "s", "AgIC");
+        EXPECT_EQ(records(c), 1);
+        EXPECT_HAS(seen(c), "AgIC");
+        snprintf(later, sizeof later, "%s", continuation(c));
+        EXPECT(strcmp(number, later) < 0);
+        /* An iterator takes it too. */
+        const char *const numbers[] = {number, later};
+        for (int i = 0; i < 2; i++) {
+            EXPECT_EQ(BX_CALL(&f, boss, "GetShardIterator",
+                              "{\"StreamName\":\"s\",\"ShardId\":\"shardId-000000000000\","
+                              "\"ShardIteratorType\":\"%s\",\"StartingSequenceNumber\":\"%s\"}",
+                              types[type], numbers[i]),
+                      200);
+            EXPECT_EQ(bx_read(&f, boss, bx_text(boss->body, "\"ShardIterator\":\"")), 200);
+            EXPECT_EQ(bx_count(boss->body, "\"PartitionKey\""), 1 - i);
+        }
+        EXPECT_EQ(BX_CALL(&f, boss, "PutRecord",
+                          "{\"StreamName\":\"s\",\"Data\":\"\",\"PartitionKey\":\"k\","
+                          "\"SequenceNumberForOrdering\":\"%s\"}",
+                          later),
+                  200);
+        EXPECT(strcmp(later, bx_text(boss->body, "\"SequenceNumber\":\"")) < 0);
+        bx_done(&f);
+    }
+}
+
+/* Before anything was written: in front of the first record. */
+TEST(a_reader_of_an_empty_shard_is_told_where_to_go_on)
+{
+    bx_init(&f);
+    EXPECT_OK(cx_create(&f.cx, "s", 1));
+    boss = bx_connect(&f);
+    register_consumer();
+    struct bx_client *c = subscribe(0, "LATEST");
+    bx_advance(&f, 5000);
+    char number[128];
+    snprintf(number, sizeof number, "%s", continuation(c));
+    bx_put(&f, boss, "s", "AQEB");
+    EXPECT_EQ(records(c), 1);
+    EXPECT(strcmp(number, bx_text(boss->body, "\"SequenceNumber\":\"")) < 0);
+    bx_advance(&f, 5000);
+    EXPECT_EQ(records(go_on("AFTER_SEQUENCE_NUMBER", number)), 1);
+    bx_done(&f);
+}
+
 TEST(a_log_that_is_not_open_is_read_from_disk)
 {
     begin(1);
@@ -285,6 +379,8 @@ TESTS(RUN(records_are_pushed_after_an_initial_response), RUN(latest_begins_behin
       RUN(a_second_subscription_waits_five_seconds_and_then_takes_over),
       RUN(another_shard_is_another_subscription),
       RUN(a_shard_that_ends_names_its_children_once_and_no_continuation),
+      RUN(a_reader_goes_on_where_the_event_says_and_gets_each_record_once),
+      RUN(a_reader_of_an_empty_shard_is_told_where_to_go_on),
       RUN(a_log_that_is_not_open_is_read_from_disk),
       RUN(a_client_that_leaves_while_its_watch_flies_harms_nobody),
       RUN(a_client_that_leaves_before_its_position_is_known_harms_nobody),

@@ -135,16 +135,18 @@ TEST(the_size_of_a_record_is_the_streams_own)
     int at = snprintf(body, 128, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
     memset(body + at, 'A', LEN);
     snprintf(body + at + LEN, 8, "\"}");
-    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1,\"MaxRecordSizeInKiB\":3072}", 200,
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1,\"MaxRecordSizeInKiB\":3073}", 200,
          "");
     call("PutRecord", body, 200, "");
     EXPECT_EQ(bx_read(&f, c, bx_iterator(&f, c, "s", 0, "TRIM_HORIZON")), 200);
     EXPECT(strlen(c->body) > LEN);
-    call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "s\",\"MaxRecordSizeInKiB\":3071}", 200,
+    call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "s\",\"MaxRecordSizeInKiB\":3072}", 200,
          "");
-    call("DescribeStreamSummary", "{\"StreamName\":\"s\"}", 200, "\"MaxRecordSizeInKiB\":3071");
-    call("PutRecord", body, 400,
-         "Record size of 3145728 bytes is larger than the stream's MaxRecordSizeInKiB of 3071");
+    call("DescribeStreamSummary", "{\"StreamName\":\"s\"}", 200, "\"MaxRecordSizeInKiB\":3072");
+    call("PutRecord", body, 400,        /* the partition key counts */
+         "{\"__type\":\"ValidationException\",\"message\":\"1 validation error detected: Value at "
+         "'data' failed to satisfy constraint: Member must have length less than or equal to "
+         "3145728\"}");
     call("UpdateMaxRecordSize", "{\"StreamARN\":\"" ARN "s\",\"MaxRecordSizeInKiB\":1023}", 400,
          "Value '1023' at 'maxRecordSizeInKiB' failed to satisfy constraint: Member must have "
          "value greater than or equal to 1024");
@@ -396,7 +398,46 @@ TEST(an_iterator_is_of_the_stream_that_is_named_with_it)
     bx_done(&f);
 }
 
-TESTS(RUN(a_new_stream_is_refused_for_what_does_not_go_together),
+/* As recorded of AWS. */
+TEST(words_that_users_look_for)
+{
+    begin(0);
+    EXPECT_OK(cx_create(&f.cx, "s", 2));
+    call("ListShards", "{\"StreamName\":\"s\",\"MaxResults\":1}", 200, "");
+    char token[1024];
+    snprintf(token, sizeof token, "%s", bx_text(c->body, "\"NextToken\":\""));
+    static const struct {
+        const char *member, *name;
+    } cases[] = {
+        {"\"StreamName\":\"s\"", "StreamName"},
+        {"\"StreamARN\":\"" ARN "s\"", "StreamARN"},
+        {"\"ExclusiveStartShardId\":\"" SHARD(0) "\"", "ExclusiveStartShardId"},
+        {"\"StreamCreationTimestamp\":1", "StreamCreationTimestamp"},
+        {"\"ShardFilter\":{\"Type\":\"AT_LATEST\"}", "ShardFilter"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "{\"__type\":\"InvalidArgumentException\",\"message\":\"NextToken and %s "
+                 "cannot be provided together.\"}",
+                 cases[i].name);
+        EXPECT_EQ(BX_CALL(&f, c, "ListShards", "{\"NextToken\":\"%s\",%s}", token,
+                          cases[i].member),
+                  400);
+        EXPECT_STR(c->body, text);
+    }
+    call("RegisterStreamConsumer", "{\"StreamARN\":\"" ARN "s\",\"ConsumerName\":\"c\"}", 200,
+         "");
+    call("DeleteStream", "{\"StreamName\":\"s\"}", 400,
+         "{\"__type\":\"ResourceInUseException\",\"message\":\"DeleteStream can\u2019t delete "
+         "000000000000:s because there are consumers associated with this data stream. To delete s "
+         "anyway, set the EnforceConsumerDeletion parameter to true to force the deletion of all "
+         "the consumers that are associated with it.\"}");
+    call("DeleteStream", "{\"StreamName\":\"s\",\"EnforceConsumerDeletion\":true}", 200, "");
+    bx_done(&f);
+}
+
+TESTS(RUN(words_that_users_look_for), RUN(a_new_stream_is_refused_for_what_does_not_go_together),
       RUN(the_shards_of_an_on_demand_stream_are_its_own),
       RUN(an_account_has_fifty_on_demand_streams), RUN(a_dry_run_finds_out_and_does_nothing),
       RUN(the_size_of_a_record_is_the_streams_own), RUN(a_consumers_names_have_to_agree),

@@ -75,6 +75,76 @@ TEST(what_is_written_reads_back_and_order_is_offset_order)
     }
 }
 
+TEST(a_number_lies_between_two_records)
+{
+    char text[SEQUENCE_TEXT_BYTES];
+    const int64_t created_ms = 1795305600000;
+    /* 2 06b023080 7 0000000000000002 01 06b023080 00000007 2 in hexadecimal. */
+    EXPECT_BYTES(sequence_format_between(created_ms, 7, 2, text),
+                 "49680443751690070915816637912641593484966541170984353906");
+    struct sequence s = parse(text);
+    EXPECT_EQ(s.kind, SEQUENCE_BETWEEN);
+    EXPECT_EQ(s.offset, 2);
+    EXPECT_EQ(s.shard_index, 7);
+    EXPECT_EQ(s.shard_created_s, created_ms / 1000);
+    unsigned seed = getenv("DIGLOT_SEED") ? (unsigned)strtoul(getenv("DIGLOT_SEED"), NULL, 10)
+                                          : (unsigned)time(NULL);
+    print_message("DIGLOT_SEED=%u\n", seed);
+    for (int i = 0; i < 20000; i++) {
+        int64_t offset = (int64_t)((uint64_t)rand_r(&seed) << 32 ^ (uint64_t)rand_r(&seed) << 8) >>
+                         rand_r(&seed) % 63;
+        if (offset > SEQUENCE_OFFSET_MAX - 1 || offset < 1) offset = SEQUENCE_OFFSET_MAX - 1;
+        if (i < 3) offset = i + 1;
+        /* Whatever time the records have. */
+        int64_t before_ms = (int64_t)rand_r(&seed) * 30000, after_ms = rand_r(&seed);
+        char start[SEQUENCE_TEXT_BYTES], before[SEQUENCE_TEXT_BYTES], after[SEQUENCE_TEXT_BYTES],
+            next[SEQUENCE_TEXT_BYTES], end[SEQUENCE_TEXT_BYTES];
+        sequence_format_start(created_ms, 7, start);
+        sequence_format(created_ms, 7, offset - 1, before_ms, before);
+        sequence_format_between(created_ms, 7, offset, text);
+        sequence_format(created_ms, 7, offset, after_ms, after);
+        sequence_format_between(created_ms, 7, offset + 1, next);
+        sequence_format_end(created_ms, 7, 0, end);
+        EXPECT(strcmp(start, before) < 0 && strcmp(before, text) < 0 && strcmp(text, after) < 0 &&
+               strcmp(after, next) < 0 && strcmp(next, end) < 0);
+        s = parse(text);
+        EXPECT(s.kind == SEQUENCE_BETWEEN && s.offset == offset);
+    }
+    /* In front of the first record too. */
+    char start[SEQUENCE_TEXT_BYTES], first[SEQUENCE_TEXT_BYTES];
+    sequence_format_start(created_ms, 7, start);
+    sequence_format_between(created_ms, 7, 0, text);
+    sequence_format(created_ms, 7, 0, 0, first);
+    EXPECT(strcmp(start, text) < 0 && strcmp(text, first) < 0);
+    EXPECT_EQ(parse(text).kind, SEQUENCE_BETWEEN);
+    EXPECT_EQ(parse(text).offset, 0);
+}
+
+/* A clock that was never set, or that stands far ahead. */
+TEST(times_are_cut_to_what_the_fields_hold)
+{
+    static const int64_t times_ms[] = {INT64_MIN, -2000, -1, 0, 1999, 16025174999999,
+                                       16025175000000, 16756675200000,
+                                       (INT64_C(1) << 36) * 1000, INT64_MAX};
+    char text[SEQUENCE_TEXT_BYTES];
+    for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
+        sequence_format(times_ms[i], 5, 41, times_ms[i], text);
+        struct sequence s = parse(text);
+        EXPECT_EQ(s.kind, SEQUENCE_RECORD);
+        EXPECT_EQ(s.offset, 41);
+        EXPECT_EQ(s.shard_index, 5);
+        EXPECT_EQ(s.shard_created_s, sequence_created_s(times_ms[i]));
+        EXPECT(s.shard_created_s >= 0 && s.shard_created_s < 16025175000);
+        EXPECT(s.time_s >= 0 && s.time_s < INT64_C(1) << 36);
+        EXPECT(times_ms[i] < 0 || times_ms[i] / 1000 >= INT64_C(1) << 36 ||
+               s.time_s == times_ms[i] / 1000);
+        sequence_format_start(times_ms[i], 5, text);
+        EXPECT_EQ(parse(text).kind, SEQUENCE_SHARD_START);
+        sequence_format_end(times_ms[i], 5, times_ms[i], text);
+        EXPECT_EQ(parse(text).kind, SEQUENCE_SHARD_END);
+    }
+}
+
 TEST(a_shard_has_a_start_and_an_end)
 {
     char text[SEQUENCE_TEXT_BYTES];
@@ -134,5 +204,6 @@ TEST(what_is_no_sequence_number_is_refused)
 
 TESTS(RUN(numbers_have_the_layout_of_aws), RUN(numbers_that_aws_printed_are_read),
       RUN(what_is_written_reads_back_and_order_is_offset_order),
+      RUN(a_number_lies_between_two_records), RUN(times_are_cut_to_what_the_fields_hold),
       RUN(a_shard_has_a_start_and_an_end), RUN(old_forms_are_told_apart),
       RUN(what_is_no_sequence_number_is_refused))
