@@ -4,7 +4,7 @@
  * caller branches on: CLIENT - the request is at fault, repeating it fails again; TRANSIENT - the
  * same request may succeed later; FATAL - the object it was asked of can no longer be used.
  * Rows whose failure exists in Kafka carry Kafka's name (Errors.java); the other ones carry AWS's.
- * Source: Apache Kafka 4.3 Errors.java; Kinesis API reference, 2013-12-02 model. */
+ * Source: Apache Kafka 4.4 Errors.java; Kinesis API reference, 2013-12-02 model. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

@@ -1,6 +1,6 @@
 /* One row a topic config: type, range, default, where its effect lies. Values are checked, brought
  * into one form (blanks trimmed, "TRUE" to "true", lists without repeats) and kept as text.
- * Names, types, ranges, defaults and the texts of refusals: Apache Kafka 4.3.1, LogConfig. */
+ * Names, types, ranges, defaults and the texts of refusals: Apache Kafka 4.4.0, LogConfig. */
 #include "storage/config.h"
 
 #include <assert.h>

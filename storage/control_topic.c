@@ -1,4 +1,4 @@
-/* Topics come, change their configs, and go. Refusals are worded as Apache Kafka 4.3 words them. */
+/* Topics come, change their configs, and go. Refusals are worded as Apache Kafka 4.4 words them. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "storage/config.h"

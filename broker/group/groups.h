@@ -3,7 +3,7 @@
  * Requests come in as values, time as now_ms, and what is to be said to whom goes out as a list of
  * replies. JoinGroup and SyncGroup wait inside the machine: each is handed in with a token, and the
  * token comes back exactly once, in the reply list of that call or of a later one. It behaves as
- * Apache Kafka 4.3's GroupMetadataManager does; README.md lists the few places that differ.
+ * Apache Kafka 4.4's GroupMetadataManager does; README.md lists the few places that differ.
  *
  * Views in replies live until the next call with the same struct groups.
  * Thread of everything here: the loop that owns the table. Nothing blocks or reads a clock. */

@@ -151,6 +151,6 @@ ROWS = [
         _java_many[0]),
 ]
 SIDES = (servers.ApacheKafka, servers.Diglot)
-DURABILITY = ("Apache Kafka 4.3.1: KRaft, one node, 1 GiB heap, replication factor 1, its default of no fsync (an "
+DURABILITY = ("Apache Kafka 4.4.0: KRaft, one node, 1 GiB heap, replication factor 1, its default of no fsync (an "
               "acknowledged record is in the page cache). Diglot: `durability = process` (an acknowledged record is in "
               "the kernel, synced every second).")

@@ -17,7 +17,6 @@ import org.apache.kafka.common.protocol.types.Field;
 import org.apache.kafka.common.protocol.types.Schema;
 import org.apache.kafka.common.protocol.types.TaggedFields;
 import org.apache.kafka.common.protocol.types.Type;
-import org.apache.kafka.common.utils.ByteUtils;
 
 /**
  * Writes random Kafka messages, made and encoded by Kafka's own classes:
@@ -98,7 +97,7 @@ public class KafkaBytes {
     private static void putArray(ByteBuffer to, Type type) {
         boolean compact = type instanceof CompactArrayOf;
         int count = type.isNullable() && random.nextInt(4) == 0 ? -1 : random.nextInt(size + 1);
-        if (compact) ByteUtils.writeUnsignedVarint(count + 1, to);
+        if (compact) new ByteBufferAccessor(to).writeUnsignedVarint(count + 1);
         else to.putInt(count);
         for (int i = 0; i < count; i++) put(to, type.arrayElementType().get());
     }
@@ -106,12 +105,12 @@ public class KafkaBytes {
     private static void putTags(ByteBuffer to, TaggedFields type) {
         Map<Integer, Field> chosen = new TreeMap<>();
         for (var e : type.fields().entrySet()) if (random.nextBoolean()) chosen.put(e.getKey(), e.getValue());
-        ByteUtils.writeUnsignedVarint(chosen.size(), to);
+        new ByteBufferAccessor(to).writeUnsignedVarint(chosen.size());
         for (var e : chosen.entrySet()) {
             ByteBuffer value = ByteBuffer.allocate(1 << 20);
             put(value, e.getValue().type);
-            ByteUtils.writeUnsignedVarint(e.getKey(), to);
-            ByteUtils.writeUnsignedVarint(value.position(), to);
+            new ByteBufferAccessor(to).writeUnsignedVarint(e.getKey());
+            new ByteBufferAccessor(to).writeUnsignedVarint(value.position());
             to.put(value.flip());
         }
     }

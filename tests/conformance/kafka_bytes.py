@@ -31,7 +31,7 @@ def keys():
 def java(lib, *args, **options):
     command = ["java", "-XX:+UseSerialGC", "-cp", os.path.join(lib, "*"),
                os.path.join(HERE, "KafkaBytes.java"), *map(str, args)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, **options)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
 
 
 def compare_errors(lib):

@@ -1,6 +1,6 @@
 """Compares protocol/schema/kinesis with AWS's service model and prints what we lack.
 
-usage: kinesis_schema.py service-2.json[.gz]     (botocore 1.44.5: botocore/data/kinesis/2013-12-02)
+usage: kinesis_schema.py service-2.json[.gz]     (botocore 1.44.8: botocore/data/kinesis/2013-12-02)
 
 Every operation that is served: its members and their shapes, what is required, its errors; every shape:
 kind, bounds, pattern, values, elements, members. A line of ours marked "! why" must differ, and any
@@ -44,6 +44,10 @@ class Comparison:
             self.line(shape.name, ["the model has no such shape"], shape.differs)
             return
         found = []
+        # No reason excuses a bound that AWS does not have: what it refuses, it refuses later and in other words.
+        for bound in ("min", "max", "pattern"):
+            if getattr(shape, bound) is not None and bound not in theirs:
+                self.failures.append(f"{shape.name}: {bound} {getattr(shape, bound)}, the model has none")
         kind = "enum" if "enum" in theirs else KINDS.get(theirs["type"], theirs["type"])
         if kind != shape.kind:
             found.append(f"kind {shape.kind}, model {kind}")

@@ -3,7 +3,7 @@
 fails ends its process. Prints a report card and "N passed, N failed"; fails when one failed or none ran.
 
     tests/conformance/librdkafka.py [number...]     against a fresh Diglot
-        --server apache-kafka                       against Apache Kafka 4.3.1 instead
+        --server apache-kafka                       against Apache Kafka 4.4.0 instead
         --address HOST:PORT                         against what runs there
         --smoke                                     the short list alone
         --all                                       also the numbers that are not expected to pass
@@ -54,7 +54,7 @@ def run(number, address, timeout_s, logs):
     """(outcome, seconds): passed, failed, skipped (the suite ran nothing) or timed out."""
     conf = logs / f"{number}.conf"
     conf.write_text(f"bootstrap.servers={address}\ntest.timeout.multiplier=4\n")
-    environment = {**os.environ, "TESTS": number, "TEST_KAFKA_VERSION": "4.3.1", "RDKAFKA_TEST_CONF": str(conf),
+    environment = {**os.environ, "TESTS": number, "TEST_KAFKA_VERSION": "4.4.0", "RDKAFKA_TEST_CONF": str(conf),
                    "TEST_CONSUMER_GROUP_PROTOCOL": "classic", "LD_LIBRARY_PATH": "../src:../src-cpp"}
     command = ["nice", "./test-runner", "-p1", "-E", *([] if number in WHOLE else ["-Q"])]
     start = time.monotonic()
@@ -143,7 +143,7 @@ def main():
             name, results = arguments.address, run_all(numbers, arguments.address, arguments, logs)
         else:
             kafka = arguments.server == "apache-kafka"
-            name = "Apache Kafka 4.3.1" if kafka else "Diglot"
+            name = "Apache Kafka 4.4.0" if kafka else "Diglot"
             with servers.ApacheKafka() if kafka else servers.Diglot(DIGLOT_OPTIONS) as server:
                 results = run_all(numbers, server.kafka, arguments, logs)
                 if not server.running():

@@ -6,7 +6,7 @@
 #   python       virtual environment: pytest, Python clients, and Node.js for the next one
 #   node         JavaScript clients
 #   java         Java clients, and the small programs in tests/interop/lib/java compiled
-#   kafka        Apache Kafka 4.3.1
+#   kafka        Apache Kafka 4.4.0
 #   kinesalite   kinesalite 3.3.3, to measure beside
 #   kcl          Kinesis Client Library 3 and DynamoDB Local, with the programs that run them
 #   librdkafka   librdkafka's source and test suite, built (about four minutes)

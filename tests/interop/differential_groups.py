@@ -292,7 +292,7 @@ class Story:
             {"name": self.topic, "partitions": [{"partition_index": self.rng.choice([0, 1, 7])}]}])
 
     def delete(self, client):
-        answer = self.ask(client, "DeleteGroups", self.rng.randint(0, 2), groups_names=[self.group])
+        answer = self.ask(client, "DeleteGroups", self.rng.randint(0, 3), groups_names=[self.group])
         if answer["results"][0]["error_code"] == 0:
             for waiting in self.sides[0].waiting():
                 self.go_away(waiting)

@@ -1,7 +1,7 @@
 """Every Kafka API about records at every served version, with what clients send seldom or wrongly;
 differential_wire.py has the other ones.
 
-The answers here are Apache Kafka 4.3.1's, and --server apache-kafka holds this file to it. What Diglot
+The answers here are Apache Kafka 4.4.0's, and --server apache-kafka holds this file to it. What Diglot
 answers otherwise on purpose is in docs/gaps.txt and not asked here. Answers are compared without their
 order where Kafka keeps them in hash tables, and without texts."""
 import struct

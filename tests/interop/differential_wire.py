@@ -1,7 +1,7 @@
 """Every Kafka API about topics, groups and configs at every served version, with what clients send seldom
 or wrongly; differential_records.py has those about records.
 
-The answers here are Apache Kafka 4.3.1's, and --server apache-kafka holds this file to it. What Diglot
+The answers here are Apache Kafka 4.4.0's, and --server apache-kafka holds this file to it. What Diglot
 answers otherwise on purpose is in docs/gaps.txt and not asked here. Answers are compared without their
 order where Kafka keeps them in hash tables, and without texts."""
 import time
@@ -10,8 +10,8 @@ import pytest
 from lib import messages, wire
 from lib.beside_kafka import (BAD_ASSIGNMENT, BAD_CONFIG, BAD_FACTOR, BAD_GENERATION, BAD_GROUP, BAD_NAMES,
                               BAD_PARTITIONS, BAD_REQUEST, BAD_SESSION, BAD_TOPIC, EXISTS, ID_REQUIRED,
-                              NO_GROUP, NO_ID, OTHER_ID, UNKNOWN_ID, UNKNOWN_MEMBER, UNKNOWN_TOPIC, VERSIONS,
-                              caller, errors, node, topic, versions)  # noqa: F401
+                              NO_GROUP, NO_ID, OTHER_ID, REBOOTSTRAP, UNKNOWN_ID, UNKNOWN_MEMBER, UNKNOWN_TOPIC,
+                              VERSIONS, caller, errors, node, topic, versions)  # noqa: F401
 from lib.direct import create, naming, unique
 
 
@@ -501,12 +501,26 @@ def test_describe_cluster_of_another_kind(caller, v):
         assert (answer["cluster_authorized_operations"] == -2**31) == bool(error)
 
 
-@pytest.mark.parametrize("v", [3, 4])
+@pytest.mark.parametrize("v", [3, 4, 5])
 def test_api_versions_of_nameless_clients(caller, v):
     for name, version, good in (("a", "1", True), ("a-b.c", "1.2-x", True), ("x" * 1000, "1", True), ("", "", False),
                                 ("a b", "1", False), ("-a", "1", False), ("a", "", False), ("\u00fc", "1", False)):
         answer = caller.call("ApiVersions", v, client_software_name=name, client_software_version=version)
         assert (answer["error_code"], bool(answer["api_keys"])) == ((0, True) if good else (BAD_REQUEST, False)), name
+
+
+def test_api_versions_meant_for_another_broker(caller, node):
+    ours = caller.call("Metadata", 9, topics=[])["cluster_id"]
+    for cluster, named, error in ((None, -1, 0), (ours, node, 0), (ours, -1, BAD_REQUEST), (None, node, BAD_REQUEST),
+                                  ("", -1, BAD_REQUEST), ("other", -1, BAD_REQUEST), (None, node + 6, BAD_REQUEST),
+                                  ("other", node, REBOOTSTRAP), ("", node, REBOOTSTRAP), (ours, node + 6, REBOOTSTRAP),
+                                  (ours, -5, REBOOTSTRAP), ("other", node + 6, REBOOTSTRAP)):
+        answer = caller.call("ApiVersions", 5, client_software_name="a", client_software_version="1",
+                             cluster_id=cluster, node_id=named)
+        assert (answer["error_code"], bool(answer["api_keys"])) == (error, error == 0), (cluster, named)
+    answer = caller.call("ApiVersions", 5, client_software_name="", client_software_version="1", cluster_id="other",
+                         node_id=node)
+    assert answer["error_code"] == BAD_REQUEST
 
 
 # ---- Bytes that are no request

@@ -16,8 +16,6 @@ MODEL = botocore.loaders.Loader().load_service_model("kinesis", "service-2", "20
 SHAPES = MODEL["shapes"]
 SERVED = re.findall(r'^KINESIS\("(\w+)"', (pathlib.Path(__file__).resolve().parents[2] / "protocol" / "schema" /
                                            "kinesis_api.def").read_text(), re.MULTILINE)
-# What AWS's texts say and its model does not.
-MODEL["shapes"]["RetentionPeriodHours"] |= {"min": 1, "max": 8760}
 NAMES_A_STREAM = "StreamName", "StreamARN"
 ARN = "arn:aws:kinesis:us-east-1:123456789012:stream/none"
 GOOD = {"StreamName": "none", "StreamARN": ARN, "ResourceARN": ARN, "ConsumerARN": ARN + "/consumer/c:1",

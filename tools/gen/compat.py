@@ -52,7 +52,7 @@ def kinesis_served():
 
 def kafka_part():
     served = kafka_served()
-    lines = ["| key | API | Apache Kafka 4.3.1 | Diglot | |", "|--:|---|---|---|---|"]
+    lines = ["| key | API | Apache Kafka 4.4.0 | Diglot | |", "|--:|---|---|---|---|"]
     for api in kafka_schemas():
         if api.snake.upper() not in served:
             continue

@@ -255,6 +255,40 @@ TEST(a_page_of_consumers_goes_on_in_its_own_stream_alone)
     bx_done(&f);
 }
 
+TEST(retention_has_bounds_once_the_stream_is_found)
+{
+    begin(0);
+    call("CreateStream", "{\"StreamName\":\"s\",\"ShardCount\":1}", 200, "");
+    static const struct {
+        const char *hours, *exception, *text;
+    } cases[] = {
+        {"9999", "InvalidArgumentException",
+         "Maximum allowed retention period is 8760 hours. Requested retention period (9999 hours) "
+         "is too long."},
+        {"0", "InvalidArgumentException",
+         "Minimum allowed retention period is 24 hours. Requested retention period (0 hours) is "
+         "too short."},
+        {"-1", "InvalidArgumentException",
+         "Minimum allowed retention period is 24 hours. Requested retention period (-1 hours) is "
+         "too short."},
+        {"2147483647", "InvalidArgumentException", "(2147483647 hours) is too long."},
+    };
+    static const char *const operations[] = {"IncreaseStreamRetentionPeriod",
+                                             "DecreaseStreamRetentionPeriod"};
+    char body[128];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t j = 0; j < 2; j++) {
+            snprintf(body, sizeof body, "{\"StreamName\":\"s\",\"RetentionPeriodHours\":%s}",
+                     cases[i].hours);
+            call(operations[j], body, 400, cases[i].exception);
+            call(operations[j], body, 400, cases[i].text);
+            snprintf(body, sizeof body, "{\"StreamName\":\"t\",\"RetentionPeriodHours\":%s}",
+                     cases[i].hours);
+            call(operations[j], body, 400, "ResourceNotFoundException");
+        }
+    bx_done(&f);
+}
+
 TEST(what_is_on_its_way_has_to_be_waited_for)
 {
     enum { SHOWN_MS = 500 };
@@ -443,6 +477,7 @@ TESTS(RUN(words_that_users_look_for), RUN(a_new_stream_is_refused_for_what_does_
       RUN(the_size_of_a_record_is_the_streams_own), RUN(a_consumers_names_have_to_agree),
       RUN(a_consumer_has_tags_of_its_own),
       RUN(a_page_of_consumers_goes_on_in_its_own_stream_alone),
+      RUN(retention_has_bounds_once_the_stream_is_found),
       RUN(what_is_on_its_way_has_to_be_waited_for),
       RUN(a_name_is_taken_until_its_stream_is_gone),
       RUN(an_operation_of_aws_that_is_not_served_is_told_apart),

@@ -237,9 +237,10 @@ static int16_t delete_group(struct client *c, const char *group)
     in.groups_names = ids;
     in.groups_names_count = 2;
     struct delete_groups_response out;
-    EXCHANGE(c, DELETE_GROUPS, delete_groups, 2, &in, &out);
+    EXCHANGE(c, DELETE_GROUPS, delete_groups, 3, &in, &out);
     EXPECT_EQ(out.results_count, 1);        /* a name asked twice is answered once */
     EXPECT_BYTES(out.results[0].group_id, group);
+    EXPECT_EQ(bytes_is_null(out.results[0].error_message), true);
     return out.results[0].error_code;
 }
 

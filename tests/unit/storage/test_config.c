@@ -1,4 +1,4 @@
-/* Topic configs: what is taken, what is refused and in which words (Apache Kafka 4.3.1's
+/* Topic configs: what is taken, what is refused and in which words (Apache Kafka 4.4.0's
  * LogConfig). */
 #include "base/mem.h"
 #include "protocol/batch/recode.h"
