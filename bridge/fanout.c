@@ -222,7 +222,7 @@ static void read_cold(struct subscription *sub, const struct shard *shard)
     sub->cold = (struct log_read){
         .topic = sub->topic, .partition = shard->partition, .offset = sub->offset,
         .bytes_max = EVENT_BYTES_MAX,
-        .min_one = true, .home = sub->loop, .done = cold_done};
+        .min_one = true, .client = kinesis_client(sub->rq), .home = sub->loop, .done = cold_done};
     topic_ref(sub->topic);
     read_result_init(&sub->cold.result);
     store_read(rq_store(sub->rq), &sub->cold);
@@ -425,6 +425,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
     /* Finds a time, and opens a log that was not used since the start. */
     sub->reading = true;
     sub->seek = (struct log_seek){
+        .work.client = kinesis_client(rq),
         .topic = sub->topic, .partition = shard->partition,
         .kind = from->kind == SHARD_AT_ARRIVAL ? LOG_SEEK_ARRIVAL : LOG_SEEK_BOUNDS,
         .time_ms = from->value, .home = sub->loop, .done = sought};

@@ -61,6 +61,12 @@ enum { KINESIS_HEADERS_MAX = 6 };
 uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
                          struct http_header *to);
 
+/* Whose turn it is where clients take turns (base/fair.h): that of its connection. */
+static inline uint64_t kinesis_client(const struct kinesis_request *rq)
+{
+    return (uint64_t)(uintptr_t)rq->http->conn;
+}
+
 /* How long it has been under way. */
 static inline int64_t kinesis_latency_ms(const struct kinesis_request *rq)
 {

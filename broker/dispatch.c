@@ -98,10 +98,12 @@ void broker_dispatch_frame(struct frame_request *frame)
     if (err != ERR_OK) refuse(frame, err, &header);
 }
 
-/* Produce may follow Produce: the mailboxes keep their order. Kafka itself runs one request at a
- * time per connection, and everything else keeps to that. */
+/* Produce may follow Produce: the mailboxes keep their order, once the first one has come so far.
+ * Kafka itself runs one request at a time per connection, and everything else keeps to that. */
 bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes next)
 {
+    const struct kafka_request *rq = last->context;
+    if (rq != NULL && rq->holds_next) return false;
     return last->body->len >= 2 && load_be16(last->body->data) == PRODUCE_KEY && next.len >= 2 &&
            load_be16(next.data) == PRODUCE_KEY;
 }

@@ -21,6 +21,7 @@ struct kafka_request {
     struct arena *arena;                    /* freed with the request */
     struct writer *reply;                   /* the response header is in it already */
     int64_t started_us;
+    bool holds_next;                        /* a request that might overlap it waits */
     void *context;                          /* the handler's own */
     void (*on_closed)(struct kafka_request *rq); /* the client went away while parked; may end it */
     void (*on_stop)(struct kafka_request *rq);   /* the server stops: parked requests end soon */
@@ -37,6 +38,12 @@ void kafka_abort(struct kafka_request *rq);
 
 /* What the client is told to connect to. */
 void kafka_advertised(const struct kafka_request *rq, struct net_address *ret);
+
+/* Whose turn it is where clients take turns (base/fair.h): that of its connection. */
+static inline uint64_t kafka_client(const struct kafka_request *rq)
+{
+    return (uint64_t)(uintptr_t)rq->frame->conn;
+}
 
 static inline struct store *rq_store(const struct kafka_request *rq)
 {

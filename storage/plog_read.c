@@ -176,6 +176,23 @@ static enum err find_record(const struct scan *s, int64_t time_ms, struct inflat
     return it.err != ERR_OK ? it.err : ERR_NOT_FOUND;
 }
 
+/* First record at or behind log_start that has the largest timestamp of the batch's there.
+ * Errors: as find_record(). Thread: the reader. */
+static enum err find_max_record(const struct scan *s, struct inflater *inflater,
+                                int64_t *ret_offset, int64_t *ret_timestamp_ms)
+{
+    struct record_iter it;
+    struct record r, max = {.offset = -1};
+    TRY(record_iter_init(&it, s->value.batch, inflater));
+    while (record_iter_next(&it, &r))
+        if (r.offset >= s->log_start && (max.offset < 0 || r.timestamp > max.timestamp)) max = r;
+    TRY(it.err);
+    if (max.offset < 0) return ERR_NOT_FOUND;
+    *ret_offset = max.offset;
+    *ret_timestamp_ms = max.timestamp;
+    return ERR_OK;
+}
+
 static enum err seek_in_chunk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
                               const struct chunk *c, enum log_seek_kind kind, int64_t time_ms,
                               struct inflater *inflater, int64_t *ret_offset,
@@ -214,45 +231,65 @@ static enum err seek_first(struct kv *kv, uint64_t log_id, const struct log_boun
     }
 }
 
-/* The largest timestamp among the batches of a range, by their headers. */
+/* What has the largest timestamp so far. A batch's header tells the largest of its records, so none
+ * is unpacked to compare it, but for the one that the log begins in the middle of. */
+struct newest {
+    int64_t batch_offset;           /* base offset of the batch; -1: none */
+    int64_t timestamp_ms;
+    int64_t offset;                 /* of the record; -1: to be looked up in the batch */
+};
+
+/* The largest timestamp among the batches of a range. */
 static enum err max_of_range(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
-                             const struct chunk *c, struct inflater *inflater, int64_t *max_ms,
-                             int64_t *max_offset)
+                             const struct chunk *c, struct inflater *inflater, struct newest *max)
 {
     CLEANUP(scan_done) struct scan s;
     scan_init(&s, kv, log_id, bounds, c->first_offset);
     while (s.offset_next <= c->last_offset) {
         TRY(scan_next(&s));
-        if (*max_offset >= 0 && s.info.max_timestamp <= *max_ms) continue;
-        int64_t offset, timestamp, in_batch = s.info.max_timestamp;
-        enum err err = find_record(&s, in_batch, inflater, &offset, &timestamp);
-        if (err == ERR_NOT_FOUND) continue;     /* only in front of log_start */
-        TRY(err);
-        *max_ms = timestamp;
-        *max_offset = offset;
+        if (s.info.count == 0) continue;
+        if (max->batch_offset >= 0 && s.info.max_timestamp <= max->timestamp_ms) continue;
+        struct newest here = {s.info.base_offset, s.info.max_timestamp, -1};
+        if (s.info.base_offset < s.log_start) {
+            enum err err = find_max_record(&s, inflater, &here.offset, &here.timestamp_ms);
+            if (err == ERR_NOT_FOUND) continue;
+            TRY(err);
+        }
+        *max = here;
     }
     return ERR_OK;
+}
+
+/* The first record of a batch that has its largest timestamp. */
+static enum err max_in_batch(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
+                             struct inflater *inflater, struct newest *max)
+{
+    CLEANUP(scan_done) struct scan s;
+    scan_init(&s, kv, log_id, bounds, max->batch_offset);
+    TRY(scan_next(&s));
+    return find_max_record(&s, inflater, &max->offset, &max->timestamp_ms);
 }
 
 static enum err seek_max(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
                          struct inflater *inflater, int64_t *ret_offset, int64_t *ret_timestamp_ms)
 {
-    int64_t max_ms = -1, max_offset = -1;
+    struct newest max = {.batch_offset = -1, .offset = -1};
     CLEANUP(chunk_walk_done) struct chunk_walk w;
     chunk_walk_init(&w, kv, log_id, bounds);
     enum err err;
     while ((err = chunk_walk_next(&w)) == ERR_OK) {
-        if (!w.is_open && max_offset >= 0 && w.c.timestamp_max <= max_ms) continue;
+        if (!w.is_open && max.batch_offset >= 0 && w.c.timestamp_max <= max.timestamp_ms) continue;
         /* The index names the batch: read that one alone, unless it was cut off. */
         struct chunk range = w.c;
         if (!w.is_open && range.timestamp_max_batch >= bounds->log_start)
             range.first_offset = range.last_offset = range.timestamp_max_batch;
-        TRY(max_of_range(kv, log_id, bounds, &range, inflater, &max_ms, &max_offset));
+        TRY(max_of_range(kv, log_id, bounds, &range, inflater, &max));
     }
     if (err != ERR_NOT_FOUND) return err;
-    if (max_offset < 0) return ERR_NOT_FOUND;
-    *ret_offset = max_offset;
-    *ret_timestamp_ms = max_ms;
+    if (max.batch_offset < 0) return ERR_NOT_FOUND;
+    if (max.offset < 0) TRY(max_in_batch(kv, log_id, bounds, inflater, &max));
+    *ret_offset = max.offset;
+    *ret_timestamp_ms = max.timestamp_ms;
     return ERR_OK;
 }
 

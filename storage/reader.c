@@ -1,18 +1,18 @@
 /* Reader threads: what is not in memory is read from disk here, never on a worker or a loop.
  *
- * A request first makes sure that its log is open (its worker does that), then waits for one of the
- * readers in turn. When the log was cut between looking at its bounds and reading, the request goes
- * through the worker once more - behind whatever cut it - and is tried again. */
+ * A request first makes sure that its log is open (its worker does that), then waits for a reader;
+ * clients take turns (base/fair.h). A look-up that may unpack batches runs on a codec lane instead:
+ * no read waits for it. When the log was cut between looking at its bounds and reading, the request
+ * goes through the worker once more - behind whatever cut it - and is tried again. */
 #include "storage/threads.h"
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
+#include "base/fair.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/net/loop.h"
-#include "protocol/batch/inflate.h"
 #include "storage/plog_impl.h"
 #include "base/check.h"
 
@@ -21,17 +21,13 @@ enum { READ_TRIES_MAX = 4, THREADS_NAMED = 100 };
 struct reader {
     struct readers *all;
     pthread_t thread;
-    struct mailbox inbox;
-    struct inflater inflater;
-    bool stopping;
 };
 
 struct readers {
     struct store *store;
-    struct kv *kv;
     bool started;
     int count;
-    atomic_uint turn;               /* whose it is next */
+    struct fair inbox;
     struct reader *list;
 };
 
@@ -100,54 +96,78 @@ static void read_run(struct job *job)
 
 static void seek_home(struct job *job)
 {
-    struct log_seek *q = CONTAINER_OF(job, struct log_seek, job);
+    struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
     q->done(q);
 }
 
-static void seek_run(struct reader *reader, struct log_seek *q)
+/* inflater: NULL for kinds that need none. */
+static enum err seek(struct log_seek *q, struct inflater *inflater)
 {
     struct plog *log = q->topic->partitions[q->partition].log;
-    enum err err = plog_bounds(log, &q->bounds);
-    if (err == ERR_OK)
-        err = plog_seek(reader->all->kv, log->id, &q->bounds, q->kind, q->time_ms,
-                        &reader->inflater, &q->offset, &q->timestamp_ms);
-    inflater_trim(&reader->inflater);
+    TRY(plog_bounds(log, &q->bounds));
+    return plog_seek(store_kv(worker_store(log->worker)), log->id, &q->bounds, q->kind, q->time_ms,
+                     inflater, &q->offset, &q->timestamp_ms);
+}
+
+static void seek_over(struct log_seek *q, enum err err)
+{
     if (err == ERR_COLD && ++q->tries < READ_TRIES_MAX) {
         worker_open_for_seek(q);
         return;
     }
-    q->err = client_error(reader->all->store, q->topic, log, err);
-    q->job.run = seek_home;
-    if (q->home != NULL) loop_post(q->home, &q->job);
+    struct plog *log = q->topic->partitions[q->partition].log;
+    q->err = client_error(worker_store(log->worker), q->topic, log, err);
+    q->work.job.run = seek_home;
+    if (q->home != NULL) loop_post(q->home, &q->work.job);
     else q->done(q);
 }
 
-/* The reader whose thread this is: a look-up needs its inflater. */
-static _Thread_local struct reader *reader_current;
-
-static void seek_job(struct job *job)
+static void seek_run(struct job *job)
 {
-    seek_run(reader_current, CONTAINER_OF(job, struct log_seek, job));
+    struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
+    seek_over(q, seek(q, NULL));
+}
+
+static enum codec_outcome seek_step(struct codec_work *w, struct codec_tools *tools)
+{
+    struct log_seek *q = CONTAINER_OF(w, struct log_seek, work);
+    enum err err = seek(q, &tools->inflater);
+    if (err == ERR_MESSAGE_TOO_LARGE && tools->lane == CODEC_QUICK) {
+        w->lane = CODEC_LONG;
+        return CODEC_AGAIN;
+    }
+    seek_over(q, err);
+    return CODEC_TAKEN;
+}
+
+static void seek_abandoned(struct codec_work *w)
+{
+    struct log_seek *q = CONTAINER_OF(w, struct log_seek, work);
+    q->err = ERR_CLOSED;
+    q->done(q);
 }
 
 /* ---- Threads */
 
-static struct reader *next_reader(struct readers *all)
-{
-    return &all->list[atomic_fetch_add_explicit(&all->turn, 1, memory_order_relaxed) %
-                      (unsigned)all->count];
-}
-
 void readers_read(struct readers *r, struct log_read *read)
 {
     read->job.run = read_run;
-    mailbox_post(&next_reader(r)->inbox, &read->job);
+    fair_post(&r->inbox, read->client, &read->job);
 }
 
 void readers_seek(struct readers *r, struct log_seek *seek)
 {
-    seek->job.run = seek_job;
-    mailbox_post(&next_reader(r)->inbox, &seek->job);
+    struct codec_work *w = &seek->work;
+    if (seek->kind == LOG_SEEK_BOUNDS || seek->kind == LOG_SEEK_ARRIVAL) {
+        w->job.run = seek_run;
+        fair_post(&r->inbox, w->client, &w->job);
+        return;
+    }
+    w->lane = CODEC_QUICK;
+    w->step = seek_step;
+    w->home = seek->home;
+    w->done = seek_abandoned;
+    store_codec(r->store, w);
 }
 
 /* False when the log has to be opened by its worker first. */
@@ -173,41 +193,22 @@ void store_seek(struct store *s, struct log_seek *q)
     else worker_open_for_seek(q);
 }
 
-static void run_all(struct reader *r, struct job *job)
-{
-    reader_current = r;
-    while (job != NULL) {
-        struct job *next = job->next;
-        job->run(job);
-        job = next;
-    }
-}
-
 static void *reader_main(void *arg)
 {
     struct reader *r = arg;
-    while (!r->stopping) run_all(r, mailbox_wait(&r->inbox, -1));
+    struct job *job;
+    while ((job = fair_wait(&r->all->inbox)) != NULL) job->run(job);
     return NULL;
-}
-
-static void stop_run(struct job *job)
-{
-    (void)job;
-    reader_current->stopping = true;
 }
 
 struct readers *readers_new(struct store *s, int count)
 {
     struct readers *all = NEW(struct readers);
     all->store = s;
-    all->kv = store_kv(s);
     all->count = count;
     all->list = NEW_ARRAY(struct reader, (size_t)count);
-    for (int i = 0; i < count; i++) {
-        all->list[i].all = all;
-        mailbox_init(&all->list[i].inbox);
-        inflater_init(&all->list[i].inflater, NULL, INFLATE_BYTES_MAX);
-    }
+    fair_init(&all->inbox);
+    for (int i = 0; i < count; i++) all->list[i].all = all;
     return all;
 }
 
@@ -225,23 +226,16 @@ void readers_start(struct readers *all)
 
 bool readers_turn(struct readers *all)
 {
-    bool any = false;
-    for (int i = 0; i < all->count; i++) {
-        struct job *job = mailbox_take(&all->list[i].inbox);
-        if (job == NULL) continue;
-        any = true;
-        run_all(&all->list[i], job);
-    }
-    return any;
+    struct job *job = fair_take(&all->inbox);
+    if (job == NULL) return false;
+    job->run(job);
+    return true;
 }
 
 void readers_stop(struct readers *all)
 {
-    for (int i = 0; all->started && i < all->count; i++) {
-        struct job stop = {.run = stop_run};
-        mailbox_post(&all->list[i].inbox, &stop);
-        pthread_join(all->list[i].thread, NULL);
-    }
+    if (all->started) fair_close(&all->inbox);
+    for (int i = 0; all->started && i < all->count; i++) pthread_join(all->list[i].thread, NULL);
     all->started = false;
     while (readers_turn(all)) {}
 }
@@ -249,10 +243,7 @@ void readers_stop(struct readers *all)
 void readers_free(struct readers *all)
 {
     if (all == NULL) return;
-    for (int i = 0; i < all->count; i++) {
-        mailbox_done(&all->list[i].inbox);
-        inflater_done(&all->list[i].inflater);
-    }
+    fair_done(&all->inbox);
     mem_free(all->list);
     mem_free(all);
 }

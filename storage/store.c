@@ -18,6 +18,7 @@ struct store {
     struct kv *kv;
     struct worker *workers[STORE_THREADS_MAX];
     struct readers *readers;
+    struct codecs *codecs;
     struct catalog *catalog;
     struct offsets *offsets;
     struct controller *controller;
@@ -73,6 +74,11 @@ struct worker *store_worker(struct store *s, uint64_t number)
 struct readers *store_readers(struct store *s)
 {
     return s->readers;
+}
+
+struct codecs *store_codecs(struct store *s)
+{
+    return s->codecs;
 }
 
 struct house *store_house(struct store *s)
@@ -152,12 +158,14 @@ static enum err open_parts(struct store *s, char **ret_text)
     TRY(check_or_stamp(s->kv, ret_text));
     for (int i = 0; i < s->options.worker_count; i++) s->workers[i] = worker_new(s, i);
     s->readers = readers_new(s, s->options.reader_count);
+    s->codecs = codecs_new();
     TRY(catalog_open(s, &s->catalog));
     TRY(offsets_open(s, &s->offsets));
     s->house = house_new(s);
     if (!s->options.manual) {
         for (int i = 0; i < s->options.worker_count; i++) worker_start(s->workers[i]);
         readers_start(s->readers);
+        codecs_start(s->codecs);
         house_start(s->house);
     }
     return controller_open(s, &s->controller);
@@ -210,6 +218,7 @@ static void stop_threads(struct store *s)
 {
     if (s->house != NULL) house_stop(s->house);
     controller_stop(s->controller);
+    if (s->codecs != NULL) codecs_stop(s->codecs);
     if (s->readers != NULL) readers_stop(s->readers);
     for (int i = 0; i < s->options.worker_count; i++)
         if (s->workers[i] != NULL) worker_stop(s->workers[i]);
@@ -221,6 +230,7 @@ static bool turn(struct store *s)
     bool any = controller_turn(s->controller);
     for (int i = 0; i < s->options.worker_count; i++) any |= worker_turn(s->workers[i]);
     any |= readers_turn(s->readers);
+    any |= codecs_turn(s->codecs);
     any |= house_turn(s->house);
     return any;
 }
@@ -252,6 +262,7 @@ void store_close(struct store *s)
     offsets_close(s->offsets);
     catalog_close(s->catalog);
     readers_free(s->readers);
+    codecs_free(s->codecs);
     for (int i = 0; i < s->options.worker_count; i++) worker_free(s->workers[i]);
     kv_close(s->kv);
     mem_free(s);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mailbox.h"
 #include "base/slab.h"
+#include "storage/codecs.h"
 #include "storage/kv.h"
 #include "storage/plog.h"
 #include "storage/topic.h"
@@ -124,6 +125,7 @@ struct log_read {
     int64_t offset;
     size_t bytes_max;
     bool min_one;
+    uint64_t client;                 /* whose turn it is at the readers, as for fair_post() */
     struct loop *home;               /* NULL: done() runs on the reader (tests) */
     void (*done)(struct log_read *r);
     int tries;                       /* reader.c's */
@@ -135,7 +137,7 @@ struct log_read {
  * opens it and gives the bounds. Thread: any. */
 void store_read(struct store *s, struct log_read *r);
 
-/* ---- Look-ups by time (reader threads) */
+/* ---- Look-ups by time: on reader threads, and where a batch is unpacked on a codec lane */
 
 enum log_seek_kind {
     LOG_SEEK_TIMESTAMP,         /* first record whose own timestamp >= time_ms (ListOffsets) */
@@ -144,7 +146,7 @@ enum log_seek_kind {
     LOG_SEEK_BOUNDS             /* only the bounds */
 };
 struct log_seek {
-    struct job job;
+    struct codec_work work;     /* storage's, but for client: whose turn it is */
     struct topic *topic;
     int32_t partition;
     enum log_seek_kind kind;

@@ -7,6 +7,7 @@
 
 struct worker;
 struct readers;
+struct codecs;
 struct house;
 
 /* ---- Workers. Made before the catalog is read, started after it. */
@@ -78,6 +79,14 @@ void readers_free(struct readers *r);           /* NULL is a no-op */
 void readers_read(struct readers *r, struct log_read *read);
 void readers_seek(struct readers *r, struct log_seek *seek);
 struct readers *store_readers(struct store *s);
+
+/* ---- Codecs */
+struct codecs *codecs_new(void);
+void codecs_start(struct codecs *c);
+bool codecs_turn(struct codecs *c);             /* manual: one step a thread; false: none waited */
+void codecs_stop(struct codecs *c);             /* ends the threads, runs what waits */
+void codecs_free(struct codecs *c);             /* NULL is a no-op */
+struct codecs *store_codecs(struct store *s);
 
 /* ---- Housekeeping: WAL sync, retention, disk space */
 struct house *house_new(struct store *s);

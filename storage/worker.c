@@ -526,7 +526,7 @@ static void read_done(struct job *job)
 
 static void seek_done(struct job *job)
 {
-    struct log_seek *q = CONTAINER_OF(job, struct log_seek, job);
+    struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
     q->done(q);
 }
 
@@ -546,15 +546,15 @@ static void open_for_read(struct job *job)
 
 static void open_for_seek(struct job *job)
 {
-    struct log_seek *q = CONTAINER_OF(job, struct log_seek, job);
+    struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
     struct plog *log = q->topic->partitions[q->partition].log;
     q->err = ensure_open(log->worker, log);
     if (q->err == ERR_OK) {
         readers_seek(store_readers(log->worker->store), q);
         return;
     }
-    q->job.run = seek_done;
-    if (q->home != NULL) loop_post(q->home, &q->job);
+    q->work.job.run = seek_done;
+    if (q->home != NULL) loop_post(q->home, &q->work.job);
     else q->done(q);
 }
 
@@ -566,8 +566,8 @@ void worker_open_for_read(struct log_read *r)
 
 void worker_open_for_seek(struct log_seek *q)
 {
-    q->job.run = open_for_seek;
-    mailbox_post(&q->topic->partitions[q->partition].log->worker->inbox, &q->job);
+    q->work.job.run = open_for_seek;
+    mailbox_post(&q->topic->partitions[q->partition].log->worker->inbox, &q->work.job);
 }
 
 /* ---- Retention */

@@ -208,6 +208,7 @@ static void start(struct get_records *m)
         return;
     }
     m->seek = (struct log_seek){
+        .work.client = kinesis_client(m->rq),
         .topic = m->topic, .partition = m->shard->partition,
         .kind = timed ? LOG_SEEK_ARRIVAL : LOG_SEEK_BOUNDS,
         .time_ms = m->token.position, .home = m->rq->http->loop, .done = sought};

@@ -65,6 +65,7 @@ static void look(struct iterator_request *m)
     } else if (err == ERR_COLD) {
         m->open = (struct log_seek){.topic = m->topic, .partition = m->shard->partition,
                                     .kind = LOG_SEEK_BOUNDS,
+                                    .work.client = kinesis_client(m->rq),
                                     .home = m->rq->http->loop, .done = opened};
         store_seek(rq_store(m->rq), &m->open);
     } else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) {

@@ -223,6 +223,7 @@ static bool read_one(struct fetch *f)
         .offset = item->want.fetch_offset,
         .bytes_max = limit,
         .min_one = min_one,
+        .client = kafka_client(f->rq),
         .home = f->rq->frame->loop,
         .done = cold_done,
         .result = a->read,

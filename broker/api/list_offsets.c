@@ -97,7 +97,8 @@ static enum err ask(struct list_offsets *m, struct bytes name,
         .owner = m,
         .out = out,
         .asked = in->timestamp,
-        .seek = {.partition = in->partition_index,
+        .seek = {.work.client = kafka_client(m->rq),
+                 .partition = in->partition_index,
                  .kind = bound                                 ? LOG_SEEK_BOUNDS
                          : in->timestamp == TIME_MAX_TIMESTAMP ? LOG_SEEK_MAX_TIMESTAMP
                                                                : LOG_SEEK_TIMESTAMP,

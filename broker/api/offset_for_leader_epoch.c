@@ -54,8 +54,8 @@ static enum err ask(struct epochs *m, struct bytes name,
         .owner = m,
         .epoch = in->leader_epoch,
         .out = out,
-        .seek = {.topic = TAKE(t), .partition = in->partition, .kind = LOG_SEEK_BOUNDS,
-                 .home = m->rq->frame->loop, .done = done},
+        .seek = {.work.client = kafka_client(m->rq), .topic = TAKE(t), .partition = in->partition,
+                 .kind = LOG_SEEK_BOUNDS, .home = m->rq->frame->loop, .done = done},
     };
     m->pending++;
     store_seek(rq_store(m->rq), &s->seek);

@@ -1,26 +1,42 @@
-/* Produce: every partition's batch is checked here, on the connection's loop, and appended by the
- * worker that owns its log. The answer leaves when the last of them is durable.
+/* Produce: every partition's batch is checked and appended by the worker that owns its log. The
+ * answer leaves when the last of them is durable.
+ *
+ * Checking means unpacking, and perhaps packing anew. It happens here, on the connection's loop, as
+ * long as the request costs less than the limits below; from the batch on that would cost more, the
+ * rest of the request goes to a codec lane (storage/codecs.h), a batch a step. It comes back as a
+ * whole and is appended in order; until then no other Produce of the connection starts.
  *
  * A partition that a merge retired takes no records any more: what is addressed to it goes into the
  * log that took over its range (diglot.retired.partition=forward), or is refused by name.
  *
  * Batches are stored byte for byte as they came, unless the topic's compression.type names another
- * codec: then the records are packed anew, here, and a batch of our own is appended.
+ * codec: then the records are packed anew and a batch of our own is appended.
  * Failure modes: each partition has its own error in the answer; with acks=0 nobody reads it, so an
  * error closes the connection and the client asks for metadata anew. */
 #include <inttypes.h>
 #include <stdio.h>
-#include "base/clock.h"
+#include "broker/batch_check.h"
 #include "broker/msk.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/batch/batch.h"
-#include "protocol/batch/recode.h"
-#include "protocol/batch/validate.h"
 #include "protocol/kafka/msg/produce.h"
+#include "storage/codecs.h"
 #include "base/check.h"
 
-enum { ROUTE_TRIES_MAX = 16 };
+enum {
+    ROUTE_TRIES_MAX = 16,
+    /* What one request may cost its loop: bytes read through, packed and unpacked ones together (of
+     * 2 MiB zstd, snappy and lz4 make 2 ms, gzip 7), and the time of packing. */
+    HERE_BYTES_MAX = 2 << 20,
+    HERE_PACK_US_MAX = 2000,
+    /* A batch of which a quarter of that is left is not even tried. */
+    UNPACKED_RATIO = 4,
+};
+
+/* What the batches of one request may unpack to, together: as much as one of them may, and this
+ * many times what the request has itself. Records that are worth sending stay far below. */
+enum { UNPACKED_BYTES_MAX = INFLATE_BYTES_MAX, UNPACKED_PER_BYTE = 16 };
 
 struct produce;
 
@@ -28,10 +44,11 @@ struct produce_item {
     struct append append;
     struct produce *owner;
     struct produce_response_partition *out;
-    struct slab *repacked;      /* the batch in the topic's codec; NULL: the request's bytes are
-                                   stored */
-    int32_t records;
+    struct topic *topic;        /* reference, until it is appended or refused; NULL: not found */
+    enum err found;             /* whether there is anything to check */
+    struct batch_check check;
     int32_t tries;
+    struct produce_item *next;  /* in the order of the request */
 };
 
 struct produce {
@@ -41,6 +58,13 @@ struct produce {
     enum err refused;           /* what every partition gets; ERR_OK: each its own */
     int32_t pending;            /* appends under way, and one while they are being handed over */
     bool failed;
+    struct produce_item *first, **last;
+    struct produce_item *from;  /* the first one that a codec lane checks */
+    struct produce_item *at;    /* the lane's: the next one */
+    struct codec_work work;
+    size_t here_left;           /* of HERE_BYTES_MAX */
+    uint64_t here_pack_us_left;
+    size_t unpack_left;         /* of what the request may unpack */
 };
 
 static void finish(struct produce *p)
@@ -85,7 +109,7 @@ static void set_log_error(struct produce_item *item, const struct topic *t, enum
 static void drop(struct produce_item *item)
 {
     topic_unref(item->append.topic);
-    slab_unref(item->repacked);
+    slab_unref(item->check.repacked);
 }
 
 static void append_done(struct append *a);
@@ -132,7 +156,8 @@ static void append_done(struct append *a)
         item->out->base_offset = a->base_offset;
         item->out->log_append_time_ms = a->append_time_ms;
         item->out->log_start_offset = a->log_start;
-        msk_count_in(p->rq->broker, a->topic, a->batch.bytes.len, item->records);
+        msk_count_in(p->rq->broker, a->topic, a->batch.bytes.len,
+                     item->check.count);
     } else {
         set_log_error(item, a->topic,
                       a->err == ERR_CLOSED ? ERR_UNKNOWN_TOPIC_OR_PARTITION : a->err);
@@ -152,12 +177,14 @@ static const char *fault_text(enum batch_fault_kind kind)
     }
 }
 
-static void list_faults(struct produce_item *item, const struct batch_faults *faults)
+static void list_faults(struct produce_item *item)
 {
+    const struct batch_faults *faults = item->check.faults;
     struct arena *arena = item->owner->rq->arena;
+    if (faults == NULL) return;
     struct produce_response_record_error *list =
         ARENA_ARRAY(arena, struct produce_response_record_error, faults->listed);
-    if (faults->listed == 0 || list == NULL) return;
+    if (list == NULL) return;
     for (uint32_t i = 0; i < faults->listed; i++) {
         list[i].batch_index = faults->list[i].index;
         list[i].batch_index_error_message = bytes_str(fault_text(faults->list[i].kind));
@@ -169,77 +196,124 @@ static void list_faults(struct produce_item *item, const struct batch_faults *fa
         faults->count));
 }
 
-/* Makes records, a batch that passed, what the log of this topic takes. */
-static enum err prepare(struct produce_item *item, const struct topic *t, struct bytes records,
-                        const struct batch_verdict *verdict)
-{
-    if (verdict->info.is_transactional) return ERR_INVALID_PRODUCER_ID_MAPPING;   /* none is */
-    if (topic_repacks(t, verdict->info.codec)) {
-        struct kafka_request *rq = item->owner->rq;
-        struct batch_packing packing = topic_packing(t);
-        struct budget *budget = rq->frame->conn != NULL ? frame_budget(rq->frame->conn) : NULL;
-        struct batch_info info = verdict->info;
-        info.max_timestamp = verdict->max_timestamp;
-        return batch_recode(&info, verdict->records, &packing, &rq->home->deflater, budget,
-                            &item->repacked);
-    }
-    if (!t->config.log_append_time)
-        batch_set_time((uint8_t *)records.data, false, verdict->max_timestamp);
-    return ERR_OK;
-}
-
-/* ret_in_log: an error is the log's. */
-static enum err check(struct produce_item *item, const struct topic *t, struct bytes records,
-                      bool *ret_in_log)
+/* The item was checked, or need not be: hands its batch on, or answers. Thread: the loop. */
+static void settle(struct produce_item *item)
 {
     struct kafka_request *rq = item->owner->rq;
-    const struct produce *p = item->owner;
-    TRY(topic_check_partition(t, item->out->index, -1));
-    if (p->acks < -1 || p->acks > 1) return ERR_INVALID_REQUIRED_ACKS;
-    struct batch_rules rules = {
-        .produce_version = rq->version,
-        .is_compacted = t->config.cleanup_compact,
-        .is_log_append_time = t->config.log_append_time,
-        .batch_bytes_max = (uint32_t)t->config.max_message_bytes,
-        .now_ms = clock_wall_ms(),
-        .timestamp_before_max_ms = t->config.timestamp_before_max_ms,
-        .timestamp_after_max_ms = t->config.timestamp_after_max_ms,
-    };
-    struct batch_faults faults;
-    struct batch_verdict verdict;
-    enum err err = batch_validate(records, &rules, &rq->home->inflater, &faults, &verdict);
+    struct batch_check *c = &item->check;
+    struct topic *t = TAKE(item->topic);
+    enum err err = item->found != ERR_OK ? item->found : c->err;
     if (err != ERR_OK) {
-        list_faults(item, &faults);
-        *ret_in_log = faults.in_log;
-        return err;
-    }
-    item->records = verdict.info.count;
-    err = prepare(item, t, records, &verdict);
-    inflater_trim(&rq->home->inflater);
-    return err;
-}
-
-static void take(struct produce_item *item, struct topic *t, enum err found, struct bytes records)
-{
-    struct kafka_request *rq = item->owner->rq;
-    bool in_log = false;
-    enum err err = found == ERR_OK ? check(item, t, records, &in_log) : found;
-    if (err == ERR_OK) {
-        item->append = (struct append){
-            .topic = topic_ref(t),
-            .partition_addressed = item->out->index,
-            .shard = -1,
-            .batch = {.slab = rq->frame->body, .bytes = records},
-            .home = rq->frame->loop,
-            .done = append_done,
-        };
-        if (item->repacked != NULL)
-            item->append.batch = (struct slab_view){item->repacked, slab_bytes(item->repacked)};
-        if (!route(item)) drop(item);
+        if (item->found == ERR_OK && c->in_log) set_log_error(item, t, err);
+        else set_error(item, err, NULL);
+        if (c->unpacks_too_much)
+            item->out->error_message = BYTES_LIT(
+                "The batches of the request unpack to more than a request may have");
+        list_faults(item);
+        topic_unref(t);
         return;
     }
-    if (in_log) set_log_error(item, t, err);
-    else set_error(item, err, NULL);
+    item->append = (struct append){
+        .topic = t,
+        .partition_addressed = item->out->index,
+        .shard = -1,
+        .batch = {.slab = rq->frame->body, .bytes = c->records},
+        .home = rq->frame->loop,
+        .done = append_done,
+    };
+    if (c->repacked != NULL)
+        item->append.batch = (struct slab_view){c->repacked, slab_bytes(c->repacked)};
+    if (!route(item)) drop(item);
+}
+
+/* False: it would cost the loop too much. */
+static bool check_here(struct produce_item *item)
+{
+    struct produce *p = item->owner;
+    struct broker_loop *home = p->rq->home;
+    size_t bytes = item->check.records.len;
+    struct batch_info info;
+    bool packed = batch_peek(item->check.records, &info) == ERR_OK && info.codec != CODEC_NONE;
+    if (bytes > p->here_left || (packed && bytes > p->here_left / UNPACKED_RATIO)) return false;
+    struct batch_check_tools tools = {
+        .inflater = &home->inflater, .deflater = &home->deflater,
+        .unpack_max = p->here_left - bytes, .pack_us_max = p->here_pack_us_left};
+    size_t before = p->unpack_left;
+    if (!batch_check(&item->check, &tools, &p->unpack_left)) return false;
+    size_t spent = bytes + (before - p->unpack_left);
+    p->here_left -= spent < p->here_left ? spent : p->here_left;
+    p->here_pack_us_left -= item->check.pack_us;
+    return true;
+}
+
+/* ---- On a codec lane */
+
+static uint64_t pack_us_max(enum codec_lane lane)
+{
+    return lane == CODEC_QUICK  ? CODEC_QUICK_US_MAX
+           : lane == CODEC_LONG ? CODEC_LONG_US_MAX
+                                : UINT64_MAX;
+}
+
+static enum codec_outcome check_step(struct codec_work *w, struct codec_tools *with)
+{
+    struct produce *p = CONTAINER_OF(w, struct produce, work);
+    struct produce_item *item = p->at;
+    struct batch_check_tools tools = {
+        .inflater = &with->inflater, .deflater = &with->deflater,
+        .unpack_max = with->inflater.bytes_max, .pack_us_max = pack_us_max(with->lane)};
+    if (item->found == ERR_OK && !batch_check(&item->check, &tools, &p->unpack_left)) {
+        enum codec_lane lane = codec_lane_for_cost(item->check.pack_us);
+        w->lane = lane > with->lane ? lane : CODEC_LONG;
+        return CODEC_AGAIN;
+    }
+    p->at = item->next;
+    w->lane = CODEC_QUICK;
+    return p->at == NULL ? CODEC_OVER : CODEC_AGAIN;
+}
+
+static void checked(struct codec_work *w)
+{
+    struct produce *p = CONTAINER_OF(w, struct produce, work);
+    p->rq->holds_next = false;
+    p->rq->on_closed = NULL;
+    for (struct produce_item *item = p->from; item != NULL; item = item->next) {
+        if (atomic_load(&w->abandoned)) item->found = ERR_CLOSED;
+        settle(item);
+    }
+    finish(p);
+}
+
+/* Nobody waits for it any more, and nothing of it was promised. */
+static void on_closed(struct kafka_request *rq)
+{
+    struct produce *p = rq->context;
+    atomic_store(&p->work.abandoned, true);
+}
+
+static void check_elsewhere(struct produce *p, struct produce_item *from)
+{
+    struct kafka_request *rq = p->rq;
+    p->from = p->at = from;
+    p->work = (struct codec_work){.client = kafka_client(rq), .lane = CODEC_QUICK,
+                                  .step = check_step, .home = rq->frame->loop, .done = checked};
+    rq->holds_next = true;
+    rq->context = p;
+    if (p->acks != 0) rq->on_closed = on_closed;
+    p->pending++;
+    store_codec(rq_store(rq), &p->work);
+}
+
+/* ---- The request */
+
+/* Whether there is a batch to check at all. */
+static enum err look(const struct produce *p, const struct topic *t, enum err found,
+                     int32_t partition)
+{
+    if (p->refused != ERR_OK) return p->refused;
+    TRY(found);
+    TRY(topic_check_partition(t, partition, -1));
+    return p->acks < -1 || p->acks > 1 ? ERR_INVALID_REQUIRED_ACKS : ERR_OK;
 }
 
 static enum err take_topic(struct produce *p, const struct produce_request_topic *in,
@@ -257,14 +331,22 @@ static enum err take_topic(struct produce *p, const struct produce_request_topic
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     enum err found = topic_find(rq_store(rq), rq->version >= 13 ? BYTES_NULL : in->name,
                                 &in->topic_id, &t);
-    if (p->refused != ERR_OK) found = p->refused;
+    struct budget *budget = rq->frame->conn != NULL ? frame_budget(rq->frame->conn) : NULL;
     for (int32_t i = 0; i < count; i++) {
-        items[i].owner = p;
-        items[i].repacked = NULL;
-        items[i].out = &out->partition_responses[i];
-        *items[i].out = PRODUCE_RESPONSE_PARTITION_INIT;
-        items[i].out->index = in->partition_data[i].index;
-        take(&items[i], t, found, in->partition_data[i].records);
+        const struct produce_request_partition *asked = &in->partition_data[i];
+        struct produce_item *item = &items[i];
+        *item = (struct produce_item){
+            .owner = p,
+            .out = &out->partition_responses[i],
+            .topic = t != NULL ? topic_ref(t) : NULL,
+            .found = look(p, t, found, asked->index),
+            .check = {.topic = t, .records = asked->records, .produce_version = rq->version,
+                      .arena = rq->arena, .budget = budget},
+        };
+        *item->out = PRODUCE_RESPONSE_PARTITION_INIT;
+        item->out->index = asked->index;
+        *p->last = item;
+        p->last = &item->next;
     }
     return ERR_OK;
 }
@@ -294,19 +376,30 @@ enum err kafka_produce(struct kafka_request *rq)
     struct produce_response_topic *topics =
         ARENA_ARRAY(rq->arena, struct produce_response_topic, (size_t)in.topic_data_count);
     if (p == NULL || topics == NULL) return ERR_TOO_LARGE;
-    *p = (struct produce){.rq = rq, .out = PRODUCE_RESPONSE_INIT, .acks = in.acks, .pending = 1};
+    *p = (struct produce){.rq = rq, .out = PRODUCE_RESPONSE_INIT, .acks = in.acks, .pending = 1,
+                          .here_left = HERE_BYTES_MAX, .here_pack_us_left = HERE_PACK_US_MAX,
+                          .unpack_left = UNPACKED_BYTES_MAX +
+                                         UNPACKED_PER_BYTE * slab_bytes(rq->frame->body).len};
+    p->last = &p->first;
     p->refused = check_transactional(&in);
     p->out.responses = topics;
     p->out.responses_count = in.topic_data_count;
     for (int32_t i = 0; i < in.topic_data_count; i++) {
         topics[i] = PRODUCE_RESPONSE_TOPIC_INIT;
-        /* Out of arena in the middle of it: what was handed over comes back, then the connection
-         * closes, for the answer cannot be made. */
+        /* Out of arena in the middle of it: what is there is handed over and comes back, then the
+         * connection closes, for the answer cannot be made. */
         if (take_topic(p, &in.topic_data[i], &topics[i]) != ERR_OK) {
             p->acks = 0;
             p->failed = true;
             break;
         }
+    }
+    for (struct produce_item *item = p->first; item != NULL; item = item->next) {
+        if (item->found == ERR_OK && !check_here(item)) {
+            check_elsewhere(p, item);
+            break;
+        }
+        settle(item);
     }
     finish(p);
     return ERR_OK;

@@ -24,6 +24,8 @@ enum {
     /* From this level on zstd's window would grow up to 128 MiB, and its tables with it. */
     ZSTD_WIDE_LEVEL = 17,
     ZSTD_WINDOW_LOG_MAX = 22,
+    /* Between two of these a run looks whether it shall stop. */
+    SLICE_BYTES = 128 * 1024,
 };
 
 void deflater_init(struct deflater *d)
@@ -58,6 +60,16 @@ static enum err room(struct deflater *d, size_t cap)
     return d->out != NULL ? ERR_OK : ERR_BUSY;
 }
 
+static bool is_stopped(const struct deflater *d)
+{
+    return d->stop != NULL && atomic_load_explicit(d->stop, memory_order_relaxed);
+}
+
+static size_t slice(size_t left)
+{
+    return left < SLICE_BYTES ? left : SLICE_BYTES;
+}
+
 static enum err gzip(struct deflater *d, int level, struct bytes in, size_t *ret_len)
 {
     enum { WINDOW_BITS = 15 + 16, MEMORY_LEVEL = 8 };       /* 32 KiB, gzip header */
@@ -75,11 +87,17 @@ static enum err gzip(struct deflater *d, int level, struct bytes in, size_t *ret
     deflateParams(z, level, Z_DEFAULT_STRATEGY);
     TRY(room(d, deflateBound(z, in.len)));
     z->next_in = (Bytef *)in.data;
-    z->avail_in = (uInt)in.len;
     z->next_out = d->out->data;
     z->avail_out = (uInt)d->out->cap;
-    int got = deflate(z, Z_FINISH);
-    assert(got == Z_STREAM_END);
+    int got = Z_OK;
+    for (size_t at = 0; got != Z_STREAM_END;) {
+        if (is_stopped(d)) return ERR_CLOSED;
+        size_t step = slice(in.len - at);
+        at += step;
+        z->avail_in = (uInt)step;
+        got = deflate(z, at < in.len ? Z_NO_FLUSH : Z_FINISH);
+        assert(z->avail_in == 0 && (got == Z_OK || got == Z_STREAM_END));
+    }
     *ret_len = d->out->cap - z->avail_out;
     return ERR_OK;
 }
@@ -132,6 +150,7 @@ static enum err lz4(struct deflater *d, int level, struct bytes in, size_t *ret_
     mem_copy(d->out->data, head, sizeof head);
     uint8_t *to = d->out->data + sizeof head;
     for (size_t at = 0; at < in.len; at += LZ4_BLOCK_BYTES) {
+        if (is_stopped(d)) return ERR_CLOSED;
         size_t step = in.len - at < LZ4_BLOCK_BYTES ? in.len - at : LZ4_BLOCK_BYTES;
         size_t len = (size_t)lz4_block(d, level, in.data + at, (int)step, to + 4);
         store_le32(to, len > 0 ? (uint32_t)len : (uint32_t)step | not_compressed);
@@ -140,6 +159,24 @@ static enum err lz4(struct deflater *d, int level, struct bytes in, size_t *ret_
     }
     store_le32(to, 0);
     *ret_len = (size_t)(to + 4 - d->out->data);
+    return ERR_OK;
+}
+
+static enum err zstd_slices(struct deflater *d, struct bytes in, size_t *ret_len)
+{
+    ZSTD_CCtx_setPledgedSrcSize(d->zstd, in.len);
+    ZSTD_outBuffer out = {.dst = d->out->data, .size = d->out->cap};
+    for (size_t at = 0, left = 1; left > 0;) {
+        if (is_stopped(d)) return ERR_CLOSED;
+        ZSTD_inBuffer part = {.src = in.data + at, .size = slice(in.len - at)};
+        at += part.size;
+        left = ZSTD_compressStream2(d->zstd, &out, &part,
+                                    at < in.len ? ZSTD_e_continue : ZSTD_e_end);
+        if (ZSTD_isError(left)) return ERR_BUSY;
+        assert(part.pos == part.size);
+        left |= at < in.len;
+    }
+    *ret_len = out.pos;
     return ERR_OK;
 }
 
@@ -152,10 +189,42 @@ static enum err zstd(struct deflater *d, int level, struct bytes in, size_t *ret
     ZSTD_CCtx_setParameter(d->zstd, ZSTD_c_compressionLevel, level);
     if (level >= ZSTD_WIDE_LEVEL && in.len > (size_t)1 << ZSTD_WINDOW_LOG_MAX)
         ZSTD_CCtx_setParameter(d->zstd, ZSTD_c_windowLog, ZSTD_WINDOW_LOG_MAX);
-    size_t len = ZSTD_compress2(d->zstd, d->out->data, d->out->cap, in.data, in.len);
-    if (ZSTD_isError(len)) return ERR_BUSY;     /* there is room, so memory for its tables is out */
-    *ret_len = len;
-    return ERR_OK;
+    if (d->stop == NULL || in.len <= SLICE_BYTES) {
+        size_t len = ZSTD_compress2(d->zstd, d->out->data, d->out->cap, in.data, in.len);
+        if (ZSTD_isError(len)) return ERR_BUSY;     /* there is room, so memory for tables is out */
+        *ret_len = len;
+        return ERR_OK;
+    }
+    return zstd_slices(d, in, ret_len);
+}
+
+/* Nanoseconds a byte, measured at 1 MiB and 16 KiB of JSON, zeros, noise and runs of two letters:
+ * the slowest of them. */
+static uint64_t byte_cost_ns(enum batch_codec codec, int level)
+{
+    static const struct {
+        enum batch_codec codec;
+        int level_max;
+        uint32_t ns;
+    } rows[] = {
+        {CODEC_SNAPPY, INT32_MAX, 3},
+        {CODEC_GZIP, GZIP_LEVEL_DEFAULT, 45},   {CODEC_GZIP, 2, 15},
+        {CODEC_GZIP, 6, 45},                    {CODEC_GZIP, INT32_MAX, 480},
+        {CODEC_LZ4, 8, 200},                    {CODEC_LZ4, LZ4_LEVEL_DEFAULT, 2},
+        {CODEC_LZ4, INT32_MAX, 1100},
+        {CODEC_ZSTD, 2, 6},                     {CODEC_ZSTD, 4, 12},
+        {CODEC_ZSTD, 7, 35},                    {CODEC_ZSTD, 10, 75},
+        {CODEC_ZSTD, 12, 110},                  {CODEC_ZSTD, 15, 650},
+        {CODEC_ZSTD, 18, 1200},                 {CODEC_ZSTD, INT32_MAX, 4000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].codec == codec && level <= rows[i].level_max) return rows[i].ns;
+    return 0;
+}
+
+uint64_t deflate_cost_us(enum batch_codec codec, int level, size_t bytes)
+{
+    return byte_cost_ns(codec, level) * bytes / 1000;
 }
 
 enum err deflater_run(struct deflater *d, enum batch_codec codec, int level, struct bytes in,

@@ -6,6 +6,7 @@
 #ifndef PROTOCOL_BATCH_DEFLATE_H
 #define PROTOCOL_BATCH_DEFLATE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include "base/bytes.h"
 #include "base/err.h"
@@ -31,6 +32,7 @@ struct deflater {
     void *lz4;
     void *lz4_thorough;
     void *zstd;
+    const atomic_bool *stop;        /* NULL: nothing ends a run early. Set by the owner */
 };
 
 void deflater_init(struct deflater *d);
@@ -38,10 +40,13 @@ void deflater_done(struct deflater *d);
 
 /* Compress in, below 2 GiB. codec: any but CODEC_NONE. level: of that codec; snappy has none.
  * ret_out stays valid until the next run or trim. It may be larger than in.
- * Errors: ERR_BUSY - no memory.
+ * Errors: ERR_BUSY - no memory; ERR_CLOSED - *stop became true.
  * Thread: the deflater's owner. Never blocks; costs the time of the codec and level. */
 enum err deflater_run(struct deflater *d, enum batch_codec codec, int level, struct bytes in,
                       struct bytes *ret_out);
+
+/* About how long that takes, on the slow side, in microseconds. Thread: any. */
+uint64_t deflate_cost_us(enum batch_codec codec, int level, size_t bytes);
 
 /* Gives back a large output and a large context; small ones stay for the next run. */
 void deflater_trim(struct deflater *d);

@@ -203,8 +203,10 @@ enum err inflater_run(struct inflater *i, enum batch_codec codec, struct bytes i
     case CODEC_ZSTD: err = zstd(i, in, &len); break;
     default: return ERR_UNSUPPORTED_COMPRESSION_TYPE;
     }
+    if (err == ERR_OK && len > i->bytes_max) err = ERR_MESSAGE_TOO_LARGE;
+    i->overran = err == ERR_MESSAGE_TOO_LARGE;
+    i->spent += err == ERR_OK ? len : i->out != NULL ? i->out->cap : 0;
     TRY(err);
-    if (len > i->bytes_max) return ERR_MESSAGE_TOO_LARGE;
     i->out->len = len;
     *ret_out = slab_bytes(i->out);
     return ERR_OK;

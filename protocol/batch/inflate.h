@@ -7,20 +7,26 @@
 #ifndef PROTOCOL_BATCH_INFLATE_H
 #define PROTOCOL_BATCH_INFLATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/slab.h"
 #include "protocol/batch/batch.h"
 
-/* A batch that unpacks to more is refused. Kafka's clients fill batches by their compressed size,
+/* Memory: one inflater holds its output, at most bytes_max and, while that grows, a quarter of it
+ * more; between runs 1 MiB after inflater_trim().
+ * A batch that unpacks to more is refused. Kafka's clients fill batches by their compressed size,
  * estimated, so what is legal there stays well below. */
 enum { INFLATE_BYTES_MAX = 128 * 1024 * 1024 };
 
 struct inflater {
     struct slab *out;          /* output of the last run; NULL when none is kept */
     struct budget *budget;     /* where output bytes are taken from; may be NULL; not owned */
-    size_t bytes_max;
+    size_t bytes_max;          /* of one output; the owner may change it between runs */
+    size_t spent;              /* bytes unpacked by all runs; a failed one counts what it may have
+                                  unpacked. The owner sets it back */
+    bool overran;              /* the last run met bytes_max */
     void *zstd;                /* contexts, made on first use */
     void *lz4;
 };

@@ -21,7 +21,8 @@ struct batch_packing {
  * records: its records, not compressed; kept byte for byte. Borrowed for this call.
  * budget: where the new batch's bytes are taken from; may be NULL.
  * ret_batch: one reference; len is the batch's size, nothing else lies in the slab.
- * Errors: ERR_MESSAGE_TOO_LARGE - it takes more than to->bytes_max; ERR_BUSY - no memory.
+ * Errors: ERR_MESSAGE_TOO_LARGE - it takes more than to->bytes_max; ERR_BUSY - no memory;
+ *     ERR_CLOSED - the deflater's stop.
  * Thread: the deflater's owner. Never blocks; costs the codec's time. */
 enum err batch_recode(const struct batch_info *info, struct bytes records,
                       const struct batch_packing *to, struct deflater *deflater,
