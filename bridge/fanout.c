@@ -210,7 +210,7 @@ static void on_wake(struct watch_set *sleep)
 static void sleep_on(struct subscription *sub)
 {
     if (watch_set_sleeps(&sub->sleep)) return;
-    if (watch_set_add(&sub->sleep, sub->topic, sub->partition, sub->offset) != ERR_OK)
+    if (watch_set_add(&sub->sleep, sub->topic, sub->partition, sub->offset, 0) != ERR_OK)
         end(sub, ERR_LIMIT_EXCEEDED, "Too many readers wait on this shard.");
 }
 

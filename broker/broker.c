@@ -19,9 +19,21 @@ void broker_options_default(struct broker_options *ret)
         .group_max_size = INT32_MAX,
         .offsets_retention_ms = (int64_t)7 * 24 * 3600 * 1000,
         .fetch_sessions_max = 1000,
+        .fetch_session_bytes_max = 64u << 20,
+        .fetch_memory_bytes_max = 64u << 20,
         .request_bytes_max = 104857600,
         .fetch_bytes_max = 57671680,
     };
+}
+
+/* The loop's share; the first ones get what does not divide. */
+static struct fetch_sessions *sessions_new(const struct broker_options *options, uint32_t loop,
+                                           uint32_t loop_count)
+{
+    uint32_t all = (uint32_t)options->fetch_sessions_max;
+    uint32_t mine = all / loop_count + (loop < all % loop_count);
+    return fetch_sessions_new(loop, loop_count, (int32_t)mine,
+                              options->fetch_session_bytes_max / loop_count);
 }
 
 struct broker *broker_new(const struct broker_options *options, struct store *store,
@@ -32,6 +44,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
     b->store = store;
     b->arrivals = arrivals_new();
     b->traffic = msk_traffic_new(b);
+    budget_init(&b->fetches, options->fetch_memory_bytes_max);
     b->loop_count = loop_count;
     b->loops = NEW_ARRAY(struct broker_loop, loop_count);
     for (uint32_t i = 0; i < loop_count; i++) {
@@ -39,8 +52,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
         *l = (struct broker_loop){.loop = loops[i], .broker = b};
         inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&l->deflater);
-        l->sessions = fetch_sessions_new(i, loop_count,
-                                         options->fetch_sessions_max / (int32_t)loop_count);
+        l->sessions = sessions_new(options, i, loop_count);
         l->groups = groups_loop_new(l);
     }
     broker_dispatch_init();

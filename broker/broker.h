@@ -18,6 +18,8 @@ struct broker_options {
     int32_t group_max_size;
     int64_t offsets_retention_ms;
     int32_t fetch_sessions_max;         /* over all loops */
+    size_t fetch_session_bytes_max;     /* of them, over all loops */
+    size_t fetch_memory_bytes_max;     /* memory of fetches under way */
     uint32_t request_bytes_max;         /* socket.request.max.bytes */
     uint32_t fetch_bytes_max;           /* fetch.max.bytes */
 };

@@ -1,45 +1,102 @@
-/* A session is an ordered list of items and a table over it: open addressing on (topic, partition)
- * with the item's place. Sessions hang in a list by last use. */
+/* Sessions hang in a list by last use and in a table by id. A request holds a reference to its
+ * session, so one that ends under a waiting request lives on until that is answered; it counts
+ * until then. */
 #include "broker/fetch_session.h"
 
+#include "base/mailbox.h"
+#include "base/map.h"
 #include "base/mem.h"
+#include "storage/topic.h"
 #include "base/check.h"
 
 struct fetch_session {
-    int32_t id;
+    struct map_node by_id;
+    int32_t refs;                   /* the table's and the requests' */
+    int32_t id;                     /* FETCH_SESSION_NONE until it began */
     int32_t epoch;                  /* the next request must carry it */
-    bool by_id;                     /* topics named by id (version 13 and up) */
-    struct fetch_item *items;       /* their topic names are memory of the session */
-    int32_t count;
-    int32_t cap;
-    int32_t *slots;                 /* index + 1; 0 empty */
-    int32_t slot_count;             /* power of two, more than twice count */
+    int64_t created_ms;
+    int64_t used_ms;
+    size_t counted;                 /* of s->bytes */
+    struct fetch_sessions *owner;   /* once it began */
     struct fetch_session *older, *newer;
+    struct fetch_list list;
 };
 
 struct fetch_sessions {
-    int32_t max;
+    int32_t count_max;
     int32_t count;
+    size_t bytes_max;
+    size_t bytes;
+    uint64_t seed;
     int32_t id_first;               /* ids of this loop: id_first + k * id_step */
     int32_t id_step;
     int32_t id_turn;
+    struct map by_id;
     struct fetch_session *oldest, *newest;
 };
 
-struct fetch_sessions *fetch_sessions_new(uint32_t loop_index, uint32_t loop_count, int32_t max)
+struct fetch_sessions *fetch_sessions_new(uint32_t loop_index, uint32_t loop_count,
+                                          int32_t count_max, size_t bytes_max)
 {
     struct fetch_sessions *s = NEW(struct fetch_sessions);
-    s->max = max;
+    struct uuid random = uuid_random();
+    s->count_max = count_max;
+    s->bytes_max = bytes_max;
+    s->seed = load_be64(random.bytes) ^ load_be64(random.bytes + 8);
     s->id_first = (int32_t)loop_index + 1;
     s->id_step = (int32_t)loop_count;
     return s;
 }
 
-static void items_drop(struct fetch_session *f)
+int32_t fetch_sessions_count(const struct fetch_sessions *s)
 {
-    for (int32_t i = 0; i < f->count; i++) mem_free((void *)f->items[i].topic.data);
-    f->count = 0;
+    return s->count;
 }
+
+size_t fetch_sessions_bytes(const struct fetch_sessions *s)
+{
+    return s->bytes;
+}
+
+/* ---- One session */
+
+static struct fetch_session *session_new(const struct fetch_sessions *s, bool by_id)
+{
+    struct fetch_session *f = NEW(struct fetch_session);
+    f->refs = 1;
+    fetch_list_init(&f->list, s->seed, by_id);
+    return f;
+}
+
+static size_t session_bytes(const struct fetch_session *f)
+{
+    return sizeof *f + fetch_list_bytes(&f->list);
+}
+
+static void session_unref(struct fetch_session *f)
+{
+    if (--f->refs > 0) return;
+    if (f->owner != NULL) f->owner->bytes -= f->counted;
+    fetch_list_done(&f->list);
+    mem_free(f);
+}
+
+static void count_bytes(struct fetch_session *f)
+{
+    f->owner->bytes -= f->counted;
+    f->counted = session_bytes(f);
+    f->owner->bytes += f->counted;
+}
+
+/* Whether it may be kept: a name that no topic can have is not. */
+static bool is_kept(const struct fetch_session *f)
+{
+    return f->list.item_count <= FETCH_SESSION_PARTITIONS_MAX &&
+           f->list.name_len_max <= TOPIC_NAME_BYTES_MAX &&
+           session_bytes(f) <= FETCH_SESSION_BYTES_MAX;
+}
+
+/* ---- All of them */
 
 static void unlink_session(struct fetch_sessions *s, struct fetch_session *f)
 {
@@ -55,256 +112,175 @@ static void link_newest(struct fetch_sessions *s, struct fetch_session *f)
     s->newest = f;
 }
 
-static void session_free(struct fetch_sessions *s, struct fetch_session *f)
+static void session_end(struct fetch_sessions *s, struct fetch_session *f)
 {
     unlink_session(s, f);
+    map_remove(&s->by_id, &f->by_id);
     s->count--;
-    items_drop(f);
-    mem_free(f->items);
-    mem_free(f->slots);
-    mem_free(f);
+    session_unref(f);
 }
 
 void fetch_sessions_free(struct fetch_sessions *s)
 {
     if (s == NULL) return;
-    while (s->oldest != NULL) session_free(s, s->oldest);
+    while (s->oldest != NULL) session_end(s, s->oldest);
+    map_done(&s->by_id);
     mem_free(s);
 }
 
-int32_t fetch_sessions_count(const struct fetch_sessions *s)
+static struct fetch_session *find(const struct fetch_sessions *s, int32_t id)
 {
-    return s->count;
+    struct map_node *n = map_first(&s->by_id, (uint64_t)(uint32_t)id);
+    return n ? CONTAINER_OF(n, struct fetch_session, by_id) : NULL;
 }
 
-/* Newest first: a client that polls is found at once. */
-static struct fetch_session *find(struct fetch_sessions *s, int32_t id)
+/* The session that is worth least, of those that have lived long enough to be compared. */
+static struct fetch_session *least(const struct fetch_sessions *s)
 {
-    struct fetch_session *f = s->newest;
-    while (f != NULL && f->id != id) f = f->older;
-    return f;
+    struct fetch_session *found = NULL;
+    for (struct fetch_session *f = s->oldest; f != NULL; f = f->newer) {
+        if (f->used_ms - f->created_ms <= FETCH_SESSION_EVICTION_MS) continue;
+        if (found == NULL || f->list.item_count < found->list.item_count) found = f;
+    }
+    return found;
 }
 
-static struct fetch_session *session_new(struct fetch_sessions *s, bool by_id)
+/* Ends a session in favour of one that follows item_count partitions. False: there is none. */
+static bool evict(struct fetch_sessions *s, int32_t item_count, int64_t now_ms)
 {
-    if (s->count >= s->max) session_free(s, s->oldest);
-    struct fetch_session *f = NEW(struct fetch_session);
+    struct fetch_session *f = s->oldest;
+    if (f == NULL) return false;
+    if (now_ms - f->used_ms <= FETCH_SESSION_EVICTION_MS) {
+        f = least(s);
+        if (f == NULL || f->list.item_count >= item_count) return false;
+    }
+    session_end(s, f);
+    return true;
+}
+
+static bool make_room(struct fetch_sessions *s, const struct fetch_session *f, int64_t now_ms)
+{
+    size_t bytes = session_bytes(f);
+    if (s->count_max <= 0 || bytes > s->bytes_max) return false;
+    while (s->count >= s->count_max || s->bytes > s->bytes_max - bytes)
+        if (!evict(s, f->list.item_count, now_ms)) return false;
+    return true;
+}
+
+static void session_begin(struct fetch_sessions *s, struct fetch_session *f, int64_t now_ms)
+{
     int32_t turns = INT32_MAX / s->id_step - 1;
     do {
         f->id = s->id_first + s->id_step * s->id_turn;
         s->id_turn = (s->id_turn + 1) % turns;
     } while (find(s, f->id) != NULL);
-    f->by_id = by_id;
-    s->count++;
+    f->epoch = 1;
+    f->created_ms = f->used_ms = now_ms;
+    f->owner = s;
+    f->refs++;
+    count_bytes(f);
+    map_put(&s->by_id, &f->by_id, (uint64_t)(uint32_t)f->id);
     link_newest(s, f);
-    return f;
+    s->count++;
 }
 
-static uint64_t key_hash(const struct fetch_item *item)
-{
-    uint64_t h = bytes_is_null(item->topic) ? bytes_hash(bytes_of(item->topic_id.bytes, 16))
-                                            : bytes_hash(item->topic);
-    return (h + (uint64_t)item->want.partition) * 0x9e3779b97f4a7c15u >> 20;
-}
-
-static bool same_key(const struct fetch_item *a, const struct fetch_item *b)
-{
-    return !a->forgotten && a->want.partition == b->want.partition &&
-           bytes_equal(a->topic, b->topic) && uuid_equal(&a->topic_id, &b->topic_id);
-}
-
-/* The slot that holds the item or would. */
-static int32_t *slot_of(struct fetch_session *f, const struct fetch_item *key)
-{
-    uint64_t mask = (uint64_t)f->slot_count - 1;
-    uint64_t at = key_hash(key) & mask;
-    while (f->slots[at] != 0 && !same_key(&f->items[f->slots[at] - 1], key)) at = (at + 1) & mask;
-    return &f->slots[at];
-}
-
-static void index_all(struct fetch_session *f)
-{
-    int32_t slot_count = 16;
-    while (slot_count < f->count * 3) slot_count *= 2;
-    mem_free(f->slots);
-    f->slots = NEW_ARRAY(int32_t, (size_t)slot_count);
-    f->slot_count = slot_count;
-    for (int32_t i = 0; i < f->count; i++) *slot_of(f, &f->items[i]) = i + 1;
-}
-
-/* Adds or changes. False when the session is full. */
-static bool session_want(struct fetch_session *f, const struct fetch_item *item)
-{
-    if (f->slots == NULL || f->count * 3 >= f->slot_count * 2) index_all(f);
-    int32_t *slot = slot_of(f, item);
-    if (*slot != 0) {
-        f->items[*slot - 1].want = item->want;
-        return true;
-    }
-    if (f->count == FETCH_SESSION_PARTITIONS_MAX) return false;
-    if (f->count == f->cap) {
-        f->cap = f->cap ? f->cap * 2 : 8;
-        f->items = mem_grow(f->items, (size_t)f->cap * sizeof *f->items);
-    }
-    struct fetch_item *mine = &f->items[f->count++];
-    *mine = *item;
-    if (!bytes_is_null(item->topic)) {
-        mine->topic = bytes_of(mem_string((const char *)item->topic.data, item->topic.len),
-                               item->topic.len);
-    }
-    *slot = f->count;
-    return true;
-}
-
-/* Marks only: what is forgotten matches no key, so the table stays whole until session_pack(). */
-static void session_forget(struct fetch_session *f, const struct fetch_item *key)
-{
-    int32_t index = f->slots ? *slot_of(f, key) - 1 : -1;
-    if (index < 0) return;
-    mem_free((void *)f->items[index].topic.data);
-    f->items[index].topic = BYTES_NULL;
-    f->items[index].forgotten = true;
-}
-
-static void session_pack(struct fetch_session *f)
-{
-    int32_t kept = 0;
-    for (int32_t i = 0; i < f->count; i++)
-        if (!f->items[i].forgotten) f->items[kept++] = f->items[i];
-    f->count = kept;
-    index_all(f);
-}
-
-static struct fetch_item item_of(int16_t version, const struct fetch_request_topic *topic,
-                                 const struct fetch_request_partition *partition)
-{
-    struct fetch_item item = {.want = *partition};
-    if (version >= 13) item.topic_id = topic->topic_id;
-    else item.topic = topic->topic;
-    return item;
-}
-
-static int32_t count_items(const struct fetch_request *request)
-{
-    int64_t count = 0;
-    for (int32_t t = 0; t < request->topics_count; t++)
-        count += request->topics[t].partitions_count;
-    return (int32_t)count;      /* the frame's length bounds it */
-}
-
-/* All partitions of the request, without a session. */
-static enum err plan_full(int16_t version, const struct fetch_request *request,
-                          struct arena *arena, struct fetch_plan *ret)
-{
-    int32_t count = count_items(request), at = 0;
-    struct fetch_item *items = ARENA_ARRAY(arena, struct fetch_item, (size_t)count);
-    if (items == NULL) return ERR_TOO_LARGE;
-    for (int32_t t = 0; t < request->topics_count; t++) {
-        const struct fetch_request_topic *topic = &request->topics[t];
-        for (int32_t p = 0; p < topic->partitions_count; p++)
-            items[at++] = item_of(version, topic, &topic->partitions[p]);
-    }
-    *ret = (struct fetch_plan){.items = items, .item_count = count};
-    return ERR_OK;
-}
-
-static bool session_update(struct fetch_session *f, int16_t version,
-                           const struct fetch_request *request)
-{
-    for (int32_t t = 0; t < request->topics_count; t++) {
-        const struct fetch_request_topic *topic = &request->topics[t];
-        for (int32_t p = 0; p < topic->partitions_count; p++) {
-            struct fetch_item item = item_of(version, topic, &topic->partitions[p]);
-            if (!session_want(f, &item)) return false;
-        }
-    }
-    for (int32_t t = 0; t < request->forgotten_topics_data_count; t++) {
-        const struct fetch_request_forgotten_topic *gone = &request->forgotten_topics_data[t];
-        for (int32_t p = 0; p < gone->partitions_count; p++) {
-            struct fetch_item key = {.want.partition = gone->partitions[p]};
-            if (version >= 13) key.topic_id = gone->topic_id;
-            else key.topic = gone->topic;
-            session_forget(f, &key);
-        }
-    }
-    if (request->forgotten_topics_data_count > 0) session_pack(f);
-    return true;
-}
+/* ---- Requests */
 
 static int32_t epoch_after(int32_t epoch)
 {
     return epoch == INT32_MAX ? 1 : epoch + 1;
 }
 
+static void plan_full(const struct fetch_sessions *s, int16_t version,
+                      const struct fetch_request *request, bool begins, struct fetch_plan *ret)
+{
+    struct fetch_session *f = session_new(s, version >= FETCH_BY_ID_SINCE);
+    fetch_list_want(&f->list, request);     /* to forget means nothing here */
+    *ret = (struct fetch_plan){.session = f, .list = &f->list, .begins = begins};
+}
+
 static enum err plan_incremental(struct fetch_sessions *s, int16_t version,
-                                 const struct fetch_request *request, struct fetch_plan *ret)
+                                 const struct fetch_request *request, int64_t now_ms,
+                                 struct fetch_plan *ret)
 {
     struct fetch_session *f = find(s, request->session_id);
     if (f == NULL) return ERR_FETCH_SESSION_ID_NOT_FOUND;
     if (request->session_epoch != f->epoch) return ERR_INVALID_FETCH_SESSION_EPOCH;
-    if (f->by_id != (version >= 13)) return ERR_FETCH_SESSION_TOPIC_ID_ERROR;
-    if (!session_update(f, version, request)) {
-        session_free(s, f);
-        return ERR_FETCH_SESSION_ID_NOT_FOUND;      /* outgrown: the client starts a full fetch */
-    }
-    if (f->count == 0) {
-        session_free(s, f);
-        *ret = (struct fetch_plan){.session_id = FETCH_SESSION_NONE};
+    if (f->list.by_id != (version >= FETCH_BY_ID_SINCE)) return ERR_FETCH_SESSION_TOPIC_ID_ERROR;
+    fetch_list_want(&f->list, request);
+    fetch_list_forget(&f->list, request);
+    count_bytes(f);
+    if (f->list.item_count == 0) {
+        session_end(s, f);
+        plan_full(s, version, request, false, ret);
         return ERR_OK;
     }
+    if (!is_kept(f) || s->bytes > s->bytes_max) {
+        session_end(s, f);
+        return ERR_FETCH_SESSION_ID_NOT_FOUND;      /* outgrown: the client starts a full fetch */
+    }
     f->epoch = epoch_after(f->epoch);
+    f->used_ms = now_ms;
     unlink_session(s, f);
     link_newest(s, f);
+    f->refs++;
     *ret = (struct fetch_plan){
-        .items = f->items, .item_count = f->count, .session_id = f->id, .session_epoch = f->epoch,
-        .incremental = true};
+        .session = f, .list = &f->list, .epoch = f->epoch, .incremental = true};
     return ERR_OK;
 }
 
 enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
-                             const struct fetch_request *request, struct arena *arena,
+                             const struct fetch_request *request, int64_t now_ms,
                              struct fetch_plan *ret)
 {
     int32_t epoch = request->session_epoch;
     if (epoch != FETCH_EPOCH_INITIAL && epoch != FETCH_EPOCH_FINAL)
-        return plan_incremental(s, version, request, ret);
+        return plan_incremental(s, version, request, now_ms, ret);
     /* A full fetch; whatever session it names ends. */
-    struct fetch_session *old = request->session_id ? find(s, request->session_id) : NULL;
-    if (old != NULL) session_free(s, old);
-    TRY(plan_full(version, request, arena, ret));
-    bool wanted = epoch == FETCH_EPOCH_INITIAL && version >= 7 && s->max > 0 &&
-                  ret->item_count <= FETCH_SESSION_PARTITIONS_MAX;
-    if (!wanted) return ERR_OK;
-    struct fetch_session *f = session_new(s, version >= 13);
-    struct fetch_request all = *request;
-    all.forgotten_topics_data_count = 0;    /* means nothing in a full fetch */
-    session_update(f, version, &all);
-    f->epoch = 1;
-    *ret = (struct fetch_plan){
-        .items = f->items, .item_count = f->count, .session_id = f->id, .session_epoch = f->epoch};
+    struct fetch_session *old = find(s, request->session_id);
+    if (old != NULL) session_end(s, old);
+    plan_full(s, version, request, epoch == FETCH_EPOCH_INITIAL && version >= 7, ret);
     return ERR_OK;
 }
 
-bool fetch_sessions_refresh(struct fetch_sessions *s, struct fetch_plan *plan)
+bool fetch_plan_is_current(const struct fetch_plan *plan)
 {
-    if (plan->session_id == FETCH_SESSION_NONE) return true;
-    struct fetch_session *f = find(s, plan->session_id);
-    if (f == NULL || f->epoch != plan->session_epoch) return false;
-    plan->items = f->items;
-    plan->item_count = f->count;
-    return true;
+    return !plan->incremental || plan->session->epoch == plan->epoch;
 }
 
-bool fetch_item_is_news(const struct fetch_item *item, int16_t error_code, size_t bytes,
+int32_t fetch_plan_session(const struct fetch_plan *plan)
+{
+    return plan->session->id;
+}
+
+int32_t fetch_sessions_answer(struct fetch_sessions *s, const struct fetch_plan *plan,
+                              int64_t now_ms)
+{
+    struct fetch_session *f = plan->session;
+    if (plan->begins && is_kept(f) && make_room(s, f, now_ms)) session_begin(s, f, now_ms);
+    return f->id;
+}
+
+void fetch_plan_done(struct fetch_plan *plan)
+{
+    if (plan->session != NULL) session_unref(plan->session);
+    *plan = (struct fetch_plan){0};
+}
+
+size_t fetch_plan_bytes(const struct fetch_plan *plan)
+{
+    return plan->session->owner != NULL ? 0 : session_bytes(plan->session);
+}
+
+bool fetch_item_is_news(const struct fetch_item *item, bool error, size_t bytes,
                         int64_t high_watermark, int64_t log_start)
 {
-    return error_code != 0 || bytes > 0 || !item->told_once ||
-           item->told_high_watermark != high_watermark || item->told_log_start != log_start;
+    return error || bytes > 0 || item->told_high_watermark != high_watermark ||
+           item->told_log_start != log_start;
 }
 
 void fetch_item_told(struct fetch_item *item, int64_t high_watermark, int64_t log_start)
 {
-    item->told_once = true;
     item->told_high_watermark = high_watermark;
     item->told_log_start = log_start;
 }

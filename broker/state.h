@@ -4,6 +4,7 @@
 #define BROKER_STATE_H
 
 #include "broker/broker.h"
+#include "base/budget.h"
 #include "base/net/frame.h"
 #include "protocol/batch/deflate.h"
 #include "protocol/batch/inflate.h"
@@ -27,6 +28,7 @@ struct broker {
     struct store *store;
     struct arrivals *arrivals;              /* for /metrics: what was looked up on disk */
     struct meters *traffic;                 /* for /metrics: msk.h */
+    struct budget fetches;                  /* memory of fetches under way, most of which wait */
     uint32_t loop_count;
     struct broker_loop *loops;              /* by loop_index() */
     uint32_t door_count;

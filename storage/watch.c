@@ -112,10 +112,31 @@ static bool set_is_empty(struct watch_set *set)
     return true;
 }
 
+/* Whether the log has nothing to tell but data. */
+static bool only_grew(struct plog *log, const struct watch *w)
+{
+    pthread_mutex_lock(&log->lock);
+    bool grew = log->state == PLOG_OPEN && log->topic_version <= w->topic_version;
+    pthread_mutex_unlock(&log->lock);
+    return grew;
+}
+
+/* True when the sleeper wants more of this log than there is. */
+static bool sleeps_on(struct watch *w)
+{
+    struct watch_set *set = w->set;
+    if (set->over || set->grown == NULL || !only_grew(w->log, w)) return false;
+    int64_t offset = set->grown(set, w->tag);
+    if (offset < 0) return false;
+    w->offset = offset;
+    return arm(w->log, w) == ERR_OK;
+}
+
 static void on_fired(struct job *job)
 {
     struct watch *w = CONTAINER_OF(job, struct watch, job);
     struct watch_set *set = w->set;
+    if (sleeps_on(w)) return;
     w->log = NULL;                  /* it has landed */
     if (set->over) set->flying--;
     else set_over(set);
@@ -129,7 +150,7 @@ void watch_set_init(struct watch_set *set, struct loop *home, struct watch *watc
 }
 
 enum err watch_set_add(struct watch_set *set, const struct topic *topic, int32_t partition,
-                       int64_t offset)
+                       int64_t offset, int32_t tag)
 {
     assert(!set->over && set->count < set->cap);
     struct watch *w = &set->watches[set->count];
@@ -139,6 +160,7 @@ enum err watch_set_add(struct watch_set *set, const struct topic *topic, int32_t
         .log = topic->partitions[partition].log,
         .offset = offset,
         .topic_version = topic->version,
+        .tag = tag,
     };
     TRY(arm(w->log, w));
     set->count++;

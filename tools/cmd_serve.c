@@ -175,6 +175,8 @@ static void make_doors(struct server *s)
     broker.group_max_size = (int32_t)set->group_max_size;
     broker.offsets_retention_ms = set->offsets_retention_minutes * 60000;
     broker.fetch_sessions_max = (int32_t)set->fetch_sessions_max;
+    broker.fetch_session_bytes_max = (size_t)set->fetch_session_memory_mib << 20;
+    broker.fetch_memory_bytes_max = (size_t)set->fetch_memory_mib << 20;
     s->broker = broker_new(&broker, s->store, s->loops, s->loop_count);
     s->limits = limits_new(strcmp(set->limits, "kinesis") == 0 ? LIMITS_KINESIS : LIMITS_OFF);
     struct bridge_options bridge = {

@@ -265,7 +265,7 @@ static void consume(struct consumer *c)
         sem_post(c->finished);
         return;
     }
-    EXPECT_OK(watch_set_add(&c->sleep, c->topic, 0, c->offset));
+    EXPECT_OK(watch_set_add(&c->sleep, c->topic, 0, c->offset, 0));
 }
 
 static void consumer_run(struct job *job)
