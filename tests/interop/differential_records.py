@@ -14,7 +14,7 @@ from lib.beside_kafka import (BAD_ACKS, BAD_EPOCH, BAD_RECORD, BAD_REQUEST, BAD_
                               LONG, NOT_LEADER, NOW, NO_ID, NO_SESSION, OTHER_ID, OUT_OF_ORDER, SESSION_EPOCH,
                               TOO_LARGE, TXN_DENIED, UNKNOWN_EPOCH, UNKNOWN_ID, UNKNOWN_TOPIC, UNSUPPORTED,
                               VERSIONS, caller, node, topic, versions)  # noqa: F401
-from lib.direct import create, naming, produce
+from lib.direct import create, fetch, naming, parts, produce
 from lib.messages import batch, zigzag
 
 HOUR_MS = 3_600_000
@@ -148,24 +148,6 @@ def test_sequences(caller, v):
 
 
 # ---- Fetch
-
-
-def fetch(caller, v, *topics, forget=(), replica=-1, **more):
-    """topics: (name and id, [(partition, offset, further fields)])"""
-    asked = {"max_wait_ms": 0, "min_bytes": 0, "max_bytes": 1 << 20, "isolation_level": 0, **more}
-    if replica != -1:
-        asked |= {"replica_id": replica} if v <= 14 else {"replica_state": {"replica_id": replica}}
-    if forget:
-        asked["forgotten_topics_data"] = [
-            {**naming("Fetch", v, *who, field="topic"), "partitions": rows} for who, rows in forget]
-    return caller.call("Fetch", v, **asked, topics=[
-        {**naming("Fetch", v, *who, field="topic"), "partitions": [
-            {"partition": p, "fetch_offset": o, "partition_max_bytes": 1 << 20, **(more[0] if more else {})}
-            for p, o, *more in rows]} for who, rows in topics])
-
-
-def parts(answer):
-    return [p for t in answer["responses"] for p in t["partitions"]]
 
 
 @versions("Fetch")

@@ -38,6 +38,24 @@ def produce(caller, name, topic_id, records, v=9, index=0):
     return answer["responses"][0]["partition_responses"][0]
 
 
+def fetch(caller, v, *topics, forget=(), replica=-1, **more):
+    """topics: (name and id, [(partition, offset, further fields)])"""
+    asked = {"max_wait_ms": 0, "min_bytes": 0, "max_bytes": 1 << 20, "isolation_level": 0, **more}
+    if replica != -1:
+        asked |= {"replica_id": replica} if v <= 14 else {"replica_state": {"replica_id": replica}}
+    if forget:
+        asked["forgotten_topics_data"] = [
+            {**naming("Fetch", v, *who, field="topic"), "partitions": rows} for who, rows in forget]
+    return caller.call("Fetch", v, **asked, topics=[
+        {**naming("Fetch", v, *who, field="topic"), "partitions": [
+            {"partition": p, "fetch_offset": o, "partition_max_bytes": 1 << 20, **(more[0] if more else {})}
+            for p, o, *more in rows]} for who, rows in topics])
+
+
+def parts(answer):
+    return [p for t in answer["responses"] for p in t["partitions"]]
+
+
 def coordinator_ready(caller, group):
     until = time.monotonic() + 30
     while time.monotonic() < until:
