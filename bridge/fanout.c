@@ -29,7 +29,8 @@ enum {
     QUEUE_BYTES_MAX = 1 << 20,
     EVENT_BYTES_MAX = 512 << 10,
     EVENT_RECORDS_MAX = 2000,
-    EVENT_ARENA_MAX = 64 << 20,     /* one record of a Kafka producer may be large */
+    EVENT_ARENA_MAX = 32 << 20,     /* one record may have GET_BYTES_MAX */
+    BEAT_ARENA_MAX = 1 << 20,
     PIPE_RETRY_MS = 50,             /* the consumer's 2 MiB/s are used up: look again */
 };
 
@@ -43,12 +44,16 @@ struct subscription {
     bool place_lost;                /* news of it is under way */
     int64_t offset;
     struct shard_position from;
-    struct arena scratch;           /* of one event */
+    struct arena scratch;           /* of one event with records */
+    struct arena beat;              /* of one without: it may come while records are unpacked */
     struct watch_set sleep;         /* until the log has more, or the topic a new value */
     struct watch watch;
     struct log_read cold;
     struct log_seek seek;
     bool reading;
+    struct read_result read;        /* what the next event is made of */
+    struct get_work page;
+    bool rendering;                 /* a codec lane makes the page */
     struct loop_timer heartbeat;
     struct loop_timer life;
     int64_t sent_ms;                /* loop_now_ms of the last event */
@@ -64,11 +69,13 @@ static void pump(struct subscription *sub);
 /* Gives the request back once nothing is under way. */
 static void finish(struct subscription *sub)
 {
-    bool busy = sub->place_lost || watch_set_sleeps(&sub->sleep) || sub->reading || sub->held > 0;
+    bool busy = sub->place_lost || watch_set_sleeps(&sub->sleep) || sub->reading ||
+                sub->rendering || sub->held > 0;
     if (!sub->ended || busy) return;
     struct http_request *http = sub->rq->http;
     topic_unref(sub->topic);
     arena_done(&sub->scratch);
+    arena_done(&sub->beat);
     read_result_done(&sub->cold.result);
     http_stream_end(http);
 }
@@ -94,6 +101,7 @@ static void end(struct subscription *sub, enum err err, const char *text)
         loop_timer_cancel(sub->loop, &sub->life);
         sub->place_lost = !subscriptions_leave(sub->rq->bridge->subscriptions, &sub->place);
         watch_set_end(&sub->sleep);
+        if (sub->rendering) atomic_store(&sub->page.work.abandoned, true);
         if (err != ERR_OK) {
             eventstream_exception(&sub->rq->http->reply, err_kinesis(err),
                                   bytes_str(text ? text : err_text(err)));
@@ -171,11 +179,12 @@ static void beat_at(struct subscription *sub, int64_t at_ms)
 }
 
 static void send_event(struct subscription *sub, const struct shard *shard,
-                       const struct log_bounds *bounds, const struct get_page *page)
+                       const struct log_bounds *bounds, const struct get_page *page,
+                       struct arena *arena)
 {
     struct writer *reply = &sub->rq->http->reply;
     struct kinesis_subscribe_to_shard_event event = fanout_event(sub->topic, shard, bounds, page,
-                                                                 &sub->scratch);
+                                                                 arena);
     eventstream_event(reply, &event);
     http_stream_write(sub->rq->http, reply);
     struct limits_key pipe = pipe_of(sub);
@@ -228,22 +237,45 @@ static void read_cold(struct subscription *sub, const struct shard *shard)
     store_read(rq_store(sub->rq), &sub->cold);
 }
 
-/* Sends what was read. False: nothing came of it, or the subscription ended. */
-static bool deliver(struct subscription *sub, const struct shard *shard, struct read_result *read)
+/* Sends the page that was made of sub->read. False: nothing came of it, or the subscription
+ * ended. */
+static bool deliver_page(struct subscription *sub, const struct shard *shard)
 {
-    struct get_page page;
-    arena_reset(&sub->scratch);
-    enum err err = get_render(sub->rq->home, shard, read, sub->offset, EVENT_RECORDS_MAX,
-                              EVENT_BYTES_MAX, &sub->scratch, &page);
-    if (err != ERR_OK) {
+    const struct get_page *page = &sub->page.page;
+    if (sub->page.err != ERR_OK) {
         end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
         return false;
     }
-    bool moved = page.offset_next > sub->offset;
-    sub->offset = page.offset_next;
-    if (page.count > 0 || shard_ends_by(shard, sub->offset))
-        send_event(sub, shard, &read->bounds, &page);
+    bool moved = page->offset_next > sub->offset;
+    sub->offset = page->offset_next;
+    if (page->count > 0 || shard_ends_by(shard, sub->offset))
+        send_event(sub, shard, &sub->read.bounds, page, &sub->scratch);
     return moved && !sub->ended;
+}
+
+static void page_done(struct get_work *w)
+{
+    struct subscription *sub = CONTAINER_OF(w, struct subscription, page);
+    hold(sub);
+    sub->rendering = false;
+    const struct shard *shard = sub->ended ? NULL : refresh(sub);
+    if (shard != NULL) deliver_page(sub, shard);
+    read_result_done(&sub->read);
+    pump(sub);
+    release(sub);
+}
+
+/* Makes a page of sub->read and sends it. False: that comes later, or nothing came of it, or the
+ * subscription ended. */
+static bool deliver(struct subscription *sub, const struct shard *shard)
+{
+    arena_reset(&sub->scratch);
+    sub->page = (struct get_work){
+        .wanted = {.shard = shard, .read = &sub->read, .offset = sub->offset,
+                   .count_max = EVENT_RECORDS_MAX, .bytes_max = EVENT_BYTES_MAX},
+        .topic = sub->topic, .arena = &sub->scratch, .done = page_done};
+    sub->rendering = !get_start(&sub->page, sub->rq);
+    return !sub->rendering && deliver_page(sub, shard);
 }
 
 static void cold_done(struct log_read *r)
@@ -252,17 +284,19 @@ static void cold_done(struct log_read *r)
     hold(sub);
     sub->reading = false;
     topic_unref(r->topic);
+    sub->read = r->result;
+    read_result_init(&r->result);
     bool go_on = !sub->ended;
     if (go_on && r->err != ERR_OK && r->err != ERR_OFFSET_OUT_OF_RANGE) {
         end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
     } else if (go_on) {
         const struct shard *shard = refresh(sub);
-        if (shard != NULL && r->err == ERR_OK) deliver(sub, shard, &r->result);
+        if (shard != NULL && r->err == ERR_OK) deliver(sub, shard);
         /* Retention overtook the reader: go on at the horizon. */
         if (shard != NULL && r->err != ERR_OK)
-            sub->offset = shard_horizon(shard, r->result.bounds.log_start);
+            sub->offset = shard_horizon(shard, sub->read.bounds.log_start);
     }
-    read_result_done(&r->result);
+    if (!sub->rendering) read_result_done(&sub->read);
     pump(sub);
     release(sub);
 }
@@ -271,7 +305,8 @@ static void cold_done(struct log_read *r)
  * or in its pipe, a reader thread - or it is over. */
 static bool push(struct subscription *sub)
 {
-    if (sub->ended || sub->reading || http_stream_queued(sub->rq->http) > QUEUE_BYTES_MAX)
+    if (sub->ended || sub->reading || sub->rendering ||
+        http_stream_queued(sub->rq->http) > QUEUE_BYTES_MAX)
         return false;
     struct limits_key pipe = pipe_of(sub);
     if (limits_push_room(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer),
@@ -280,19 +315,19 @@ static bool push(struct subscription *sub)
         return false;
     }
     struct plog *log = sub->topic->partitions[sub->partition].log;
-    struct read_result read;
-    read_result_init(&read);
-    enum err err = plog_read_tail(log, sub->offset, EVENT_BYTES_MAX, true, &read);
+    read_result_init(&sub->read);
+    enum err err = plog_read_tail(log, sub->offset, EVENT_BYTES_MAX, true, &sub->read);
     /* Only now: a reshard closes the window before anything is appended behind it, so the newest
      * value tells where the shard ends in what was read. */
     const struct shard *shard = refresh(sub);
     if (shard == NULL) {
-        read_result_done(&read);
+        read_result_done(&sub->read);
         return false;
     }
-    bool more = err == ERR_OK && (read.count > 0 || shard->end_offset >= 0) &&
-                deliver(sub, shard, &read);
-    read_result_done(&read);
+    bool more = err == ERR_OK && (sub->read.count > 0 || shard->end_offset >= 0) &&
+                deliver(sub, shard);
+    if (sub->rendering) return false;
+    read_result_done(&sub->read);
     if (sub->ended) return false;
     if (err == ERR_COLD || err == ERR_OFFSET_OUT_OF_RANGE) read_cold(sub, shard);
     else if (err != ERR_OK) end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
@@ -322,9 +357,9 @@ static void on_heartbeat(struct loop_timer *timer)
     if (shard != NULL) {
         struct plog *log = sub->topic->partitions[shard->partition].log;
         if (plog_bounds(log, &bounds) != ERR_OK) bounds.last_stable = sub->offset;
-        arena_reset(&sub->scratch);
+        arena_reset(&sub->beat);
         struct get_page nothing = {.offset_next = sub->offset};
-        send_event(sub, shard, &bounds, &nothing);
+        send_event(sub, shard, &bounds, &nothing, &sub->beat);
         pump(sub);
     }
     release(sub);
@@ -419,7 +454,9 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
     };
     watch_set_init(&sub->sleep, sub->loop, &sub->watch, 1, on_wake);
     arena_init(&sub->scratch, EVENT_ARENA_MAX);
+    arena_init(&sub->beat, BEAT_ARENA_MAX);
     read_result_init(&sub->cold.result);
+    read_result_init(&sub->read);
     rq->context = sub;
     rq->on_stop = on_stop;
     /* Finds a time, and opens a log that was not used since the start. */

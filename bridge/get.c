@@ -1,7 +1,9 @@
 #include "bridge/get.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "bridge/shard.h"
@@ -11,11 +13,21 @@
 #include "protocol/kinesis/sequence.h"
 #include "base/check.h"
 
-enum { KEY_CHARS_MAX = 256, FIRST_CAP = 64, RAW_KEY_BYTES_MAX = 180 };
+enum {
+    KEY_CHARS_MAX = 256,
+    FIRST_CAP = 64,
+    RAW_KEY_BYTES_MAX = 180,
+    /* What making a page may unpack on the loop, and the share of it that packed bytes stand for:
+     * with more of them it is not even tried. */
+    HERE_BYTES_MAX = 1 << 20,
+    UNPACKED_RATIO = 4,
+    LOG_INTERVAL_MS = 60000,
+};
 
 /* The renderings of what Kinesis has no place for. */
 enum rendering {
-    KEY_NULL, KEY_EMPTY, KEY_NOT_TEXT, KEY_TOO_LONG, VALUE_NULL, HEADERS_HIDDEN, RENDERING_COUNT
+    KEY_NULL, KEY_EMPTY, KEY_NOT_TEXT, KEY_TOO_LONG, VALUE_NULL, HEADERS_HIDDEN, RECORD_TOO_LARGE,
+    BATCH_TOO_LARGE, RENDERING_COUNT
 };
 static struct metric *renderings[RENDERING_COUNT];
 
@@ -25,6 +37,8 @@ void get_init(void)
         [KEY_NULL] = "what=\"key_null\"",         [KEY_EMPTY] = "what=\"key_empty\"",
         [KEY_NOT_TEXT] = "what=\"key_not_text\"", [KEY_TOO_LONG] = "what=\"key_too_long\"",
         [VALUE_NULL] = "what=\"value_null\"",     [HEADERS_HIDDEN] = "what=\"headers_hidden\"",
+        [RECORD_TOO_LARGE] = "what=\"record_too_large\"",
+        [BATCH_TOO_LARGE] = "what=\"batch_too_large\"",
     };
     for (int i = 0; i < RENDERING_COUNT; i++)
         renderings[i] =
@@ -74,14 +88,15 @@ static struct bytes partition_key(struct arena *arena, const struct record *r,
 }
 
 struct rendering_run {
-    struct bridge_loop *home;
-    const struct shard *shard;
+    const struct get_wanted *wanted;
+    struct inflater *inflater;
+    size_t unpack_max;                      /* the inflater's limit as it was given */
+    bool here;
     struct arena *arena;
-    uint32_t count_max;
-    size_t bytes_max;
     uint32_t cap;
     struct get_page *page;
     bool full;
+    uint32_t counts[RENDERING_COUNT];       /* of a run that comes to its end */
 };
 
 static struct kinesis_record *slot(struct rendering_run *run)
@@ -98,28 +113,53 @@ static struct kinesis_record *slot(struct rendering_run *run)
     return &p->records[p->count];
 }
 
-static enum err render_one(struct rendering_run *run, const struct record *r, int64_t arrival_ms)
+/* Kinesis has no record like this: readers go on behind it. */
+static void pass_over(struct rendering_run *run, enum rendering what, int64_t offset,
+                      int64_t offset_next)
 {
     struct get_page *p = run->page;
+    if (p->passed_over++ == 0) p->passed_over_first = offset;
+    p->offset_next = offset_next;
+    run->counts[what]++;
+}
+
+/* What was unpacked must outlive the inflater's next run: it is copied into the arena. */
+static struct bytes kept(struct rendering_run *run, bool packed, struct bytes b)
+{
+    return packed ? arena_copy(run->arena, b) : b;
+}
+
+static enum err render_one(struct rendering_run *run, const struct record *r, int64_t arrival_ms,
+                           bool packed)
+{
+    struct get_page *p = run->page;
+    const struct shard *shard = run->wanted->shard;
     enum rendering what = RENDERING_COUNT;
     struct bytes key = partition_key(run->arena, r, &what);
     size_t bytes = r->value.len + key.len;
-    if (p->count > 0 && p->bytes + bytes > run->bytes_max) {
+    if (bytes > GET_BYTES_MAX) {
+        pass_over(run, RECORD_TOO_LARGE, r->offset, r->offset + 1);
+        return ERR_OK;
+    }
+    if (p->count > 0 && p->bytes + bytes > run->wanted->bytes_max) {
         run->full = true;
         return ERR_OK;
     }
     struct kinesis_record *out = slot(run);
     char *sequence = arena_alloc(run->arena, SEQUENCE_TEXT_BYTES);
-    if (out == NULL || sequence == NULL || key.data == NULL) return ERR_TOO_LARGE;
-    if (what != RENDERING_COUNT) metric_add(renderings[what], 1);
-    if (bytes_is_null(r->value)) metric_add(renderings[VALUE_NULL], 1);
-    if (r->header_count > 0) metric_add(renderings[HEADERS_HIDDEN], 1);
+    struct bytes data = bytes_is_null(r->value) ? BYTES_LIT("") : kept(run, packed, r->value);
+    if (key.data == r->key.data) key = kept(run, packed, key);
+    if (out == NULL || sequence == NULL || key.data == NULL || data.data == NULL)
+        return ERR_TOO_LARGE;
+    if (what != RENDERING_COUNT) run->counts[what]++;
+    if (bytes_is_null(r->value)) run->counts[VALUE_NULL]++;
+    if (r->header_count > 0) run->counts[HEADERS_HIDDEN]++;
     *out = (struct kinesis_record){
-        .sequence_number = sequence_format(run->shard->created_ms, (uint32_t)run->shard->index,
-                                           r->offset, arrival_ms, sequence),
+        .sequence_number = sequence_format(shard->created_ms, (uint32_t)shard->index, r->offset,
+                                           arrival_ms, sequence),
         .approximate_arrival_timestamp_ms = arrival_ms,
         .has_approximate_arrival_timestamp = true,
-        .data = bytes_is_null(r->value) ? BYTES_LIT("") : r->value,
+        .data = data,
         .partition_key = key,
     };
     p->count++;
@@ -129,21 +169,30 @@ static enum err render_one(struct rendering_run *run, const struct record *r, in
     return ERR_OK;
 }
 
-/* What was unpacked must outlive the inflater's next run: it is copied into the arena. */
-static enum err unpacked(struct rendering_run *run, struct record *r)
+/* Begins to iterate a batch. ERR_NOT_FOUND: it gives no records here; the page ends in front of it,
+ * or goes on behind it. */
+static enum err open_batch(struct rendering_run *run, const struct batch_view *batch,
+                           struct record_iter *ret)
 {
-    struct bytes key = arena_copy(run->arena, r->key), value = arena_copy(run->arena, r->value);
-    bool fits = (key.data != NULL || bytes_is_null(r->key)) &&
-                (value.data != NULL || bytes_is_null(r->value));
-    if (!fits) return ERR_TOO_LARGE;
-    r->key = key;
-    r->value = value;
-    return ERR_OK;
+    struct inflater *i = run->inflater;
+    size_t left = i->spent < run->unpack_max ? run->unpack_max - i->spent : 0;
+    i->bytes_max = run->here ? left : run->unpack_max;
+    i->overran = false;
+    enum err err = record_iter_init(ret, batch->bytes.bytes, i);
+    if (err == ERR_OK || !i->overran) return err;
+    if (run->here || run->unpack_max < INFLATE_BYTES_MAX) {
+        if (run->here || run->page->count == 0) return ERR_COLD;
+        run->full = true;
+    } else {
+        pass_over(run, BATCH_TOO_LARGE, batch->base_offset, batch->last_offset + 1);
+    }
+    return ERR_NOT_FOUND;
 }
 
 static enum err render_batch(struct rendering_run *run, const struct batch_view *batch,
-                             int64_t from, int64_t end)
+                             int64_t end)
 {
+    const struct get_wanted *wanted = run->wanted;
     struct record_iter it;
     struct record r;
     struct batch_info info;
@@ -152,36 +201,106 @@ static enum err render_batch(struct rendering_run *run, const struct batch_view 
         run->page->offset_next = batch->last_offset + 1;
         return ERR_OK;
     }
-    TRY(record_iter_init(&it, batch->bytes.bytes, &run->home->inflater));
+    enum err err = open_batch(run, batch, &it);
+    if (err == ERR_NOT_FOUND) return ERR_OK;
+    TRY(err);
     while (!run->full && record_iter_next(&it, &r)) {
-        if (r.offset < from) continue;
-        if (r.offset >= end || run->page->count == run->count_max) {
+        if (r.offset < wanted->offset) continue;
+        if (r.offset >= end || run->page->count == wanted->count_max) {
             run->full = true;
             break;
         }
-        if (info.codec != CODEC_NONE) TRY(unpacked(run, &r));
-        TRY(render_one(run, &r, batch->arrival_ms));
+        TRY(render_one(run, &r, batch->arrival_ms, info.codec != CODEC_NONE));
     }
     TRY(it.err);
     /* Offsets that hold no record (a compacted one) are passed as well. */
     if (!run->full)
         run->page->offset_next = batch->last_offset + 1 < end ? batch->last_offset + 1 : end;
+    if (run->inflater->spent >= GET_UNPACKED_BYTES_MAX) run->full = true;
     return ERR_OK;
 }
 
-enum err get_render(struct bridge_loop *home, const struct shard *shard,
-                    const struct read_result *read, int64_t offset, uint32_t count_max,
-                    size_t bytes_max, struct arena *arena, struct get_page *ret)
+enum err get_render(const struct get_wanted *wanted, struct inflater *inflater, bool here,
+                    struct arena *arena, struct get_page *ret)
 {
-    *ret = (struct get_page){.offset_next = offset};
-    struct rendering_run run = {.home = home, .shard = shard, .arena = arena,
-                                .count_max = count_max,
-                                .bytes_max = bytes_max, .page = ret};
-    int64_t end = shard_cut(shard, read->bounds.last_stable);
-    for (int32_t i = 0; i < read->count && !run.full; i++)
-        TRY(render_batch(&run, &read->batches[i], offset, end));
-    inflater_trim(&home->inflater);
+    *ret = (struct get_page){.offset_next = wanted->offset};
+    struct rendering_run run = {.wanted = wanted, .inflater = inflater,
+                                .unpack_max = inflater->bytes_max, .here = here, .arena = arena,
+                                .page = ret};
+    int64_t end = shard_cut(wanted->shard, wanted->read->bounds.last_stable);
+    inflater->spent = 0;
+    for (int32_t i = 0; i < wanted->read->count && !run.full; i++)
+        TRY(render_batch(&run, &wanted->read->batches[i], end));
+    inflater_trim(inflater);
+    for (int i = 0; i < RENDERING_COUNT; i++)
+        if (run.counts[i] > 0) metric_add(renderings[i], run.counts[i]);
     return ERR_OK;
+}
+
+/* ---- Here or on a codec lane */
+
+/* About what the loop would read through for it and not give out. */
+static size_t cost(const struct get_wanted *wanted)
+{
+    size_t bytes = 0;
+    for (int32_t i = 0; i < wanted->read->count; i++) {
+        const struct batch_view *b = &wanted->read->batches[i];
+        struct batch_info info;
+        if (batch_peek(b->bytes.bytes, &info) != ERR_OK) continue;
+        if (info.codec != CODEC_NONE) bytes += b->bytes.bytes.len * UNPACKED_RATIO;
+        else if (b->base_offset < wanted->offset) bytes += b->bytes.bytes.len / 2;
+    }
+    return bytes;
+}
+
+static enum codec_outcome render_step(struct codec_work *work, struct codec_tools *tools)
+{
+    struct get_work *w = CONTAINER_OF(work, struct get_work, work);
+    w->err = get_render(&w->wanted, &tools->inflater, false, w->arena, &w->page);
+    if (w->err != ERR_COLD) return CODEC_OVER;
+    work->lane = CODEC_LONG;
+    return CODEC_AGAIN;
+}
+
+/* Which records those are is said once a minute, not to each reader that comes by. */
+static void tell_passed_over(const struct get_work *w)
+{
+    static atomic_llong told_ms = -LOG_INTERVAL_MS;
+    long long now_ms = clock_mono_ms(), before = atomic_load(&told_ms);
+    if (w->page.passed_over == 0 || now_ms - before < LOG_INTERVAL_MS) return;
+    if (!atomic_compare_exchange_strong(&told_ms, &before, now_ms)) return;
+    log_warn("Kinesis readers pass over what is beyond Kinesis' 10 MiB a record; Kafka consumers "
+             "get it",
+             {"topic", LOG_S(w->topic->name)}, {"partition", LOG_I(w->wanted.shard->partition)},
+             {"offset", LOG_I(w->page.passed_over_first)});
+}
+
+static void rendered(struct codec_work *work)
+{
+    struct get_work *w = CONTAINER_OF(work, struct get_work, work);
+    tell_passed_over(w);
+    topic_unref(w->topic);
+    w->done(w);
+}
+
+bool get_start(struct get_work *w, struct kinesis_request *rq)
+{
+    struct inflater *inflater = &rq->home->inflater;
+    inflater->bytes_max = HERE_BYTES_MAX;
+    w->err = cost(&w->wanted) > HERE_BYTES_MAX
+                 ? ERR_COLD
+                 : get_render(&w->wanted, inflater, true, w->arena, &w->page);
+    if (w->err != ERR_COLD) {
+        if (w->err == ERR_OK) tell_passed_over(w);
+        return true;
+    }
+    w->page = (struct get_page){.offset_next = w->wanted.offset};
+    w->err = ERR_CLOSED;                        /* until a step says otherwise */
+    topic_ref(w->topic);
+    w->work = (struct codec_work){.client = kinesis_client(rq), .lane = CODEC_QUICK,
+                                  .step = render_step, .home = rq->http->loop, .done = rendered};
+    store_codec(rq_store(rq), &w->work);
+    return false;
 }
 
 int64_t get_millis_behind(const struct shard *shard, const struct log_bounds *bounds,

@@ -17,6 +17,7 @@ enum {
     BATCH_BYTES_MAX = 512 << 10,        /* a batch grows to this; one larger record has its own */
     ROUTE_TRIES_MAX = 16,
     HASH_STEP = 64,                     /* keys hashed at a time: they share the vector unit */
+    PACK_HERE_US_MAX = 2000,            /* what packing may cost the loop; more is a codec lane's */
 };
 
 struct put_batch {
@@ -26,7 +27,19 @@ struct put_batch {
     int32_t shard;
     int32_t tries;
     struct batch_size size;
+    struct slab *slab;                  /* on its way to storage; NULL: it failed */
     struct put_batch *next;
+};
+
+/* Batches that a codec lane packs, one a step. */
+struct put_pack {
+    struct codec_work work;
+    struct put *owner;
+    struct topic *topic;                /* reference: the value by which they were routed */
+    struct batch_packing packing;
+    struct put_batch *first;
+    struct put_batch *at;               /* the next one */
+    struct put_pack *next;
 };
 
 static enum err explicit_hash(struct kinesis_request *rq, struct put_record *r)
@@ -205,20 +218,24 @@ static bool add(struct put *p, struct put_batch **batches, int32_t index, int64_
 
 static void append_done(struct append *a);
 
-/* The batch in the codec that the topic names. Records that were admitted are not refused for the
- * size of their batch: max.message.bytes binds Kafka's producers. */
-static struct slab *repack(const struct put *p, struct slab *plain)
+/* Packs the batch with the codec that the topic names. Records that were admitted are not refused
+ * for the size of their batch: max.message.bytes binds Kafka's producers. */
+static void pack(struct put_batch *b, const struct batch_packing *packing,
+                 struct deflater *deflater)
 {
-    struct batch_packing packing = topic_packing(p->topic);
-    packing.bytes_max = UINT32_MAX;
+    struct slab *plain = TAKE(b->slab);
+    if (plain == NULL) return;
     struct batch_info info;
     batch_read_header(plain->data, &info);
     struct bytes records = bytes_slice(slab_bytes(plain), BATCH_HEADER_BYTES,
                                        plain->len - BATCH_HEADER_BYTES);
-    struct slab *packed = NULL;
-    enum err err = batch_recode(&info, records, &packing, &p->rq->home->deflater, NULL, &packed);
+    if (batch_recode(&info, records, packing, deflater, NULL, &b->slab) != ERR_OK) b->slab = NULL;
     slab_unref(plain);
-    return err == ERR_OK ? packed : NULL;
+}
+
+static uint64_t pack_us(const struct put_batch *b, const struct batch_packing *packing)
+{
+    return deflate_cost_us(packing->codec, packing->level, b->size.bytes);
 }
 
 static struct slab *build(const struct put_batch *b, int64_t now_ms)
@@ -234,7 +251,7 @@ static struct slab *build(const struct put_batch *b, int64_t now_ms)
         batch_builder_add(&builder, now_ms, r->partition_key, r->data, &header, header_count);
     }
     slab->len = batch_builder_finish(&builder);
-    return topic_repacks(b->owner->topic, CODEC_NONE) ? repack(b->owner, slab) : slab;
+    return slab;
 }
 
 static void fail_batch(struct put_batch *b, enum err err)
@@ -243,32 +260,22 @@ static void fail_batch(struct put_batch *b, enum err err)
         fail_record(&b->owner->records[i], err, "Internal Service Failure");
 }
 
-/* Hands the batches over, the first one last made: order between shards does not matter, and of one
- * shard the older batch has to go first, so the list is turned round. */
-static void send_batches(struct put *p, struct put_batch *batches, int32_t tries, int64_t now_ms)
+/* Hands the batches over in their order. */
+static void append_batches(struct put *p, struct topic *t, struct put_batch *batches)
 {
-    struct put_batch *turned = NULL;
-    while (batches != NULL) {
-        struct put_batch *next = batches->next;
-        batches->next = turned;
-        turned = batches;
-        batches = next;
-    }
     struct append *list = NULL, **last = &list;
-    for (struct put_batch *b = turned; b != NULL; b = b->next) {
-        const struct shard *shard = topic_shard(p->topic, b->shard);
-        struct slab *slab = build(b, now_ms);
-        if (slab == NULL) {
+    for (struct put_batch *b = batches; b != NULL; b = b->next) {
+        if (b->slab == NULL) {
             fail_batch(b, ERR_UNKNOWN_SERVER_ERROR);
             continue;
         }
-        b->tries = tries;
+        const struct shard *shard = topic_shard(t, b->shard);
         b->append = (struct append){
-            .topic = topic_ref(p->topic),
+            .topic = topic_ref(t),
             .partition = shard->partition,
             .partition_addressed = shard->partition,
             .shard = shard->index,
-            .batch = {.slab = slab, .bytes = slab_bytes(slab)},
+            .batch = {.slab = b->slab, .bytes = slab_bytes(b->slab)},
             .home = p->rq->http->loop,
             .done = append_done,
         };
@@ -278,6 +285,88 @@ static void send_batches(struct put *p, struct put_batch *batches, int32_t tries
     }
     *last = NULL;
     store_append_list(rq_store(p->rq), list);
+}
+
+static enum codec_outcome pack_step(struct codec_work *w, struct codec_tools *tools)
+{
+    struct put_pack *k = CONTAINER_OF(w, struct put_pack, work);
+    pack(k->at, &k->packing, &tools->deflater);
+    k->at = k->at->next;
+    if (k->at == NULL) return CODEC_OVER;
+    w->lane = codec_lane_for_cost(pack_us(k->at, &k->packing));
+    return CODEC_AGAIN;
+}
+
+static void packed(struct codec_work *w)
+{
+    struct put_pack *k = CONTAINER_OF(w, struct put_pack, work);
+    struct put *p = k->owner;
+    struct kinesis_request *rq = p->rq;
+    kinesis_hold(rq);
+    for (struct put_batch *b = k->first; atomic_load(&w->abandoned) && b != NULL; b = b->next)
+        slab_unrefp(&b->slab);
+    append_batches(p, k->topic, k->first);
+    topic_unref(k->topic);
+    finish(p);
+    kinesis_release(rq);
+}
+
+/* Nobody waits for it any more: what is not packed yet is not written. */
+static void on_closed(struct kinesis_request *rq)
+{
+    struct put *p = rq->context;
+    for (struct put_pack *k = p->packs; k != NULL; k = k->next)
+        atomic_store(&k->work.abandoned, true);
+}
+
+static void pack_elsewhere(struct put *p, struct put_batch *batches,
+                           const struct batch_packing *packing)
+{
+    struct put_pack *k = ARENA_NEW(p->rq->arena, struct put_pack);
+    if (k == NULL) {
+        for (struct put_batch *b = batches; b != NULL; b = b->next) slab_unrefp(&b->slab);
+        append_batches(p, p->topic, batches);
+        return;
+    }
+    *k = (struct put_pack){
+        .work = {.client = kinesis_client(p->rq),
+                 .lane = codec_lane_for_cost(pack_us(batches, packing)), .step = pack_step,
+                 .home = p->rq->http->loop, .done = packed},
+        .owner = p, .topic = topic_ref(p->topic), .packing = *packing, .first = batches,
+        .at = batches, .next = p->packs};
+    p->packs = k;
+    p->rq->context = p;
+    p->rq->on_closed = on_closed;
+    p->pending++;
+    store_codec(rq_store(p->rq), &k->work);
+}
+
+/* Makes the batches' bytes and hands them over, the first one last made: order between shards does
+ * not matter, and of one shard the older batch has to go first, so the list is turned round. */
+static void send_batches(struct put *p, struct put_batch *batches, int32_t tries, int64_t now_ms)
+{
+    struct put_batch *turned = NULL;
+    bool packs = topic_repacks(p->topic, CODEC_NONE);
+    struct batch_packing packing = {0};
+    if (packs) packing = topic_packing(p->topic);
+    packing.bytes_max = UINT32_MAX;
+    uint64_t us = 0;
+    while (batches != NULL) {
+        struct put_batch *next = batches->next;
+        batches->next = turned;
+        turned = batches;
+        batches->tries = tries;
+        batches->slab = build(batches, now_ms);
+        us += packs ? pack_us(batches, &packing) : 0;
+        batches = next;
+    }
+    if (us > PACK_HERE_US_MAX) {
+        pack_elsewhere(p, turned, &packing);
+        return;
+    }
+    for (struct put_batch *b = turned; packs && b != NULL; b = b->next)
+        pack(b, &packing, &p->rq->home->deflater);
+    append_batches(p, p->topic, turned);
 }
 
 /* The records of a batch that met a reshard, by the shard map of now. */

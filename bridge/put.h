@@ -31,6 +31,7 @@ struct put {
     uint32_t count;
     void (*done)(struct put *p);        /* every record has its result */
     uint32_t pending;                   /* put.c's */
+    struct put_pack *packs;             /* put.c's */
 };
 
 /* The header that carries an ExplicitHashKey into the log. */

@@ -17,6 +17,8 @@
 #include "storage/store.h"
 #include "base/check.h"
 
+enum { TRIES_MAX = 4 };                 /* of reading, while retention overtakes the reader */
+
 struct get_records {
     struct kinesis_request *rq;
     struct topic *topic;                /* reference */
@@ -26,6 +28,8 @@ struct get_records {
     struct log_read cold;
     struct log_seek seek;
     struct read_result read;
+    struct get_work page;
+    int tries;
 };
 
 static void finish(struct get_records *m)
@@ -103,6 +107,50 @@ static bool refresh(struct get_records *m)
     return true;
 }
 
+/* The page is made. */
+static void respond(struct get_records *m)
+{
+    struct kinesis_request *rq = m->rq;
+    const struct get_page *page = &m->page.page;
+    if (m->page.err != ERR_OK) {
+        fail(m, m->page.err);
+        return;
+    }
+    struct limits_key key = {.topic_id = m->topic->id, .shard = m->shard->index};
+    limits_charge_read(rq->bridge->limits, &key, page->bytes, clock_mono_ms());
+    struct get_records_output out = {
+        .records = page->records,
+        .records_count = page->count,
+        .millis_behind_latest = get_millis_behind(m->shard, &m->read.bounds, page),
+    };
+    count_page(m, page, out.millis_behind_latest);
+    if (shard_ends_by(m->shard, page->offset_next))
+        out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
+    else
+        out.next_shard_iterator = next_iterator(m, page->offset_next);
+    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
+    finish(m);
+    kinesis_reply_encoded(rq);
+}
+
+static void page_done(struct get_work *w)
+{
+    struct get_records *m = CONTAINER_OF(w, struct get_records, page);
+    struct kinesis_request *rq = m->rq;
+    kinesis_hold(rq);
+    rq->on_closed = NULL;
+    http_promise_end(rq->http);
+    respond(m);
+    kinesis_release(rq);
+}
+
+/* Nobody waits for the page any more. */
+static void on_closed(struct kinesis_request *rq)
+{
+    struct get_records *m = rq->context;
+    atomic_store(&m->page.work.abandoned, true);
+}
+
 static void answer(struct get_records *m)
 {
     struct kinesis_request *rq = m->rq;
@@ -111,31 +159,39 @@ static void answer(struct get_records *m)
         return;
     }
     const struct get_records_input *in = &rq->input->get_records;
-    struct get_page page;
-    uint32_t limit = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX;
     /* What was read is at least one batch, which may be large: a page may end within it. */
     size_t bytes_max = room_for(loop_room(rq->http->loop), GET_BYTES_MAX);
-    enum err err = get_render(rq->home, m->shard, &m->read, m->offset, limit, bytes_max, rq->arena,
-                              &page);
-    if (err != ERR_OK) {
-        fail(m, err);
+    m->page = (struct get_work){
+        .wanted = {.shard = m->shard, .read = &m->read, .offset = m->offset,
+                   .count_max = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX,
+                   .bytes_max = bytes_max},
+        .topic = m->topic, .arena = rq->arena, .done = page_done};
+    if (get_start(&m->page, rq)) {
+        respond(m);
         return;
     }
-    struct limits_key key = {.topic_id = m->topic->id, .shard = m->shard->index};
-    limits_charge_read(rq->bridge->limits, &key, page.bytes, clock_mono_ms());
-    struct get_records_output out = {
-        .records = page.records,
-        .records_count = page.count,
-        .millis_behind_latest = get_millis_behind(m->shard, &m->read.bounds, &page),
-    };
-    count_page(m, &page, out.millis_behind_latest);
-    if (shard_ends_by(m->shard, page.offset_next))
-        out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
-    else
-        out.next_shard_iterator = next_iterator(m, page.offset_next);
-    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
-    finish(m);
-    kinesis_reply_encoded(rq);
+    http_promise(rq->http, bytes_max);
+    rq->context = m;
+    rq->on_closed = on_closed;
+}
+
+static void read_at(struct get_records *m, const struct log_bounds *bounds);
+
+/* What retention or DeleteRecords removed meanwhile is skipped: the page begins at the horizon of
+ * now, and is empty when that went on moving. */
+static void skip(struct get_records *m)
+{
+    struct log_bounds bounds = m->read.bounds;
+    read_result_done(&m->read);
+    read_result_init(&m->read);
+    if (m->tries++ < TRIES_MAX) {
+        read_at(m, &bounds);
+        return;
+    }
+    int64_t horizon = shard_horizon(m->shard, bounds.log_start);
+    if (m->offset < horizon) m->offset = horizon;
+    m->read.bounds = bounds;
+    answer(m);
 }
 
 static void cold_done(struct log_read *r)
@@ -146,6 +202,7 @@ static void cold_done(struct log_read *r)
     http_promise_end(rq->http);
     m->read = r->result;
     if (r->err == ERR_OK) answer(m);
+    else if (r->err == ERR_OFFSET_OUT_OF_RANGE) skip(m);
     else fail(m, r->err);
     kinesis_release(rq);
 }
@@ -164,13 +221,13 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
     size_t bytes_max = room_for(loop_room(m->rq->http->loop), GET_BYTES_MAX);
     enum err err = plog_read_tail(log, m->offset, bytes_max, true, &m->read);
     if (err == ERR_OK) answer(m);
-    else if (err == ERR_OFFSET_OUT_OF_RANGE) fail(m, ERR_UNKNOWN_SERVER_ERROR);
-    else if (err != ERR_COLD) fail(m, err);
-    else {
+    else if (err != ERR_COLD && err != ERR_OFFSET_OUT_OF_RANGE) fail(m, err);
+    else {          /* not in memory, or cut off since bounds were read: a reader tells which */
         m->cold = (struct log_read){
             .topic = m->topic, .partition = m->shard->partition, .offset = m->offset,
             .bytes_max = bytes_max,
-            .min_one = true, .home = m->rq->http->loop, .done = cold_done, .result = m->read};
+            .min_one = true, .client = kinesis_client(m->rq), .home = m->rq->http->loop,
+            .done = cold_done, .result = m->read};
         http_promise(m->rq->http, bytes_max);
         store_read(rq_store(m->rq), &m->cold);
     }

@@ -3,6 +3,7 @@
 #include <zlib.h>
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "bridge/get.h"
 #include "bridge/state.h"
 #include "protocol/batch/batch.h"
@@ -12,7 +13,7 @@
 
 enum { BATCHES_MAX = 8, NOW_MS = 1700000000 };
 
-static struct bridge_loop home;
+static struct inflater inflater;
 static struct arena arena;
 static struct shard shard;
 static struct batch_view batches[BATCHES_MAX];
@@ -23,7 +24,7 @@ static void begin(void)
 {
     clock_fake(&clock_us);
     get_init();
-    inflater_init(&home.inflater, NULL, INFLATE_BYTES_MAX);
+    inflater_init(&inflater, NULL, INFLATE_BYTES_MAX);
     arena_init(&arena, 64 << 20);
     shard = (struct shard){.index = 3, .end_offset = -1, .created_ms = 1000000};
     stored = (struct read_result){.batches = batches, .cap = BATCHES_MAX};
@@ -32,7 +33,7 @@ static void begin(void)
 static void end(void)
 {
     for (int32_t i = 0; i < stored.count; i++) slab_unref(batches[i].bytes.slab);
-    inflater_done(&home.inflater);
+    inflater_done(&inflater);
     arena_done(&arena);
     clock_fake(NULL);
 }
@@ -100,8 +101,10 @@ static void rewrite_last(bool gzip, bool control)
 
 static struct get_page render(int64_t offset, uint32_t count_max, size_t bytes_max)
 {
+    struct get_wanted wanted = {&shard, &stored, offset, count_max, bytes_max};
     struct get_page page;
-    EXPECT_OK(get_render(&home, &shard, &stored, offset, count_max, bytes_max, &arena, &page));
+    inflater.bytes_max = INFLATE_BYTES_MAX;
+    EXPECT_OK(get_render(&wanted, &inflater, false, &arena, &page));
     return page;
 }
 
@@ -262,9 +265,137 @@ TEST(an_arena_that_is_too_small_is_told)
     store(records, 1);
     struct arena small;
     arena_init(&small, 16);
+    struct get_wanted wanted = {&shard, &stored, 0, 10, 10};
     struct get_page page;
-    EXPECT_ERR(get_render(&home, &shard, &stored, 0, 10, 10, &small, &page), ERR_TOO_LARGE);
+    EXPECT_ERR(get_render(&wanted, &inflater, false, &small, &page), ERR_TOO_LARGE);
     arena_done(&small);
+    end();
+}
+
+/* ---- Beyond Kinesis' limits */
+
+/* A batch: "a", so many zeros, "b". */
+static void store_with_zeros(size_t bytes, bool gzip)
+{
+    uint8_t *zeros = mem_new(bytes);
+    memset(zeros, 0, bytes);
+    struct one records[] = {{BYTES_LIT("k"), BYTES_LIT("a"), 0},
+                            {BYTES_LIT("k"), bytes_of(zeros, bytes), 0},
+                            {BYTES_LIT("k"), BYTES_LIT("b"), 0}};
+    store(records, 3);
+    mem_free(zeros);
+    if (gzip) rewrite_last(true, false);
+}
+
+static int64_t counted(const char *labels)
+{
+    return metric_value(metric_get(METRIC_COUNTER, "diglot_kinesis_renderings_total", "", labels));
+}
+
+TEST(a_record_that_kinesis_cannot_have_is_passed_over_and_counted)
+{
+    static const size_t sizes[] = {GET_BYTES_MAX, 30 << 20, 63 << 20, 70 << 20, 120 << 20};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int gzip = 0; gzip < 2; gzip++) {
+            begin();
+            store_with_zeros(sizes[i], gzip);
+            int64_t before = counted("what=\"record_too_large\"");
+            struct get_page page = render_all();
+            EXPECT_EQ(page.count, 2);
+            EXPECT_BYTES(page.records[0].data, "a");
+            EXPECT_BYTES(page.records[1].data, "b");
+            EXPECT_EQ(page.offset_next, 3);
+            EXPECT_EQ(page.bytes, 4);
+            EXPECT_EQ(page.passed_over, 1);
+            EXPECT_EQ(page.passed_over_first, 1);
+            EXPECT_EQ(counted("what=\"record_too_large\""), before + 1);
+            page = render(1, 1, GET_BYTES_MAX);         /* a reader that stands in front of it */
+            EXPECT_EQ(page.count, 1);
+            EXPECT_BYTES(page.records[0].data, "b");
+            end();
+        }
+}
+
+TEST(the_largest_record_that_kinesis_can_have_is_given_out)
+{
+    begin();
+    store_with_zeros(GET_BYTES_MAX - 1, true);          /* and its key of one byte */
+    struct get_page page = render_all();
+    EXPECT_EQ(page.count, 1);                           /* pages keep their limit */
+    page = render(1, GET_RECORDS_MAX, GET_BYTES_MAX);
+    EXPECT_EQ(page.count, 1);
+    EXPECT_EQ(page.bytes, GET_BYTES_MAX);
+    EXPECT_EQ(page.passed_over, 0);
+    end();
+}
+
+TEST(a_page_of_nothing_but_such_records_ends_behind_them)
+{
+    begin();
+    uint8_t *zeros = mem_new(GET_BYTES_MAX + 1);
+    memset(zeros, 0, GET_BYTES_MAX + 1);
+    store(&(struct one){BYTES_NULL, bytes_of(zeros, GET_BYTES_MAX + 1), 0}, 1);
+    rewrite_last(true, false);
+    mem_free(zeros);
+    struct get_page page = render_all();
+    EXPECT_EQ(page.count, 0);
+    EXPECT_EQ(page.offset_next, 1);
+    EXPECT_EQ(get_millis_behind(&shard, &stored.bounds, &page), 0);
+    end();
+}
+
+TEST(a_batch_beyond_what_anything_unpacks_is_passed_over_as_a_whole)
+{
+    begin();
+    store(&(struct one){BYTES_LIT("k"), BYTES_LIT("front"), 0}, 1);
+    store_with_zeros(INFLATE_BYTES_MAX, true);
+    store(&(struct one){BYTES_LIT("k"), BYTES_LIT("behind"), 0}, 1);
+    int64_t before = counted("what=\"batch_too_large\"");
+    int64_t offset = 0;
+    uint32_t records = 0;
+    for (int i = 0; i < 3 && offset < 5; i++) {         /* in as many pages as it likes */
+        struct get_page page = render(offset, GET_RECORDS_MAX, GET_BYTES_MAX);
+        EXPECT(page.offset_next > offset);
+        offset = page.offset_next;
+        records += page.count;
+    }
+    EXPECT_EQ(offset, 5);
+    EXPECT_EQ(records, 2);
+    EXPECT_EQ(counted("what=\"batch_too_large\""), before + 1);
+    end();
+}
+
+TEST(a_page_unpacks_a_stated_amount_however_many_batches_are_read)
+{
+    begin();
+    for (int i = 0; i < BATCHES_MAX; i++) store_with_zeros(20 << 20, true);
+    struct get_page page = render_all();
+    EXPECT_EQ(page.offset_next, 6);                     /* two of the eight batches */
+    EXPECT_EQ(page.count, 4);
+    EXPECT(inflater.spent < GET_UNPACKED_BYTES_MAX + (21 << 20));
+    end();
+}
+
+static enum err render_within(size_t bytes_max, bool here, struct get_page *ret)
+{
+    struct get_wanted wanted = {&shard, &stored, 0, GET_RECORDS_MAX, GET_BYTES_MAX};
+    inflater.bytes_max = bytes_max;
+    return get_render(&wanted, &inflater, here, &arena, ret);
+}
+
+TEST(what_costs_too_much_is_left_to_who_may_spend_more)
+{
+    struct get_page page;
+    begin();
+    store_with_zeros(1 << 20, true);
+    store_with_zeros(2 << 20, true);
+    EXPECT_ERR(render_within(3 << 20, true, &page), ERR_COLD);       /* both together */
+    EXPECT_OK(render_within(4 << 20, true, &page));
+    EXPECT_EQ(page.count, 6);
+    EXPECT_ERR(render_within(1 << 20, false, &page), ERR_COLD);      /* the first one already */
+    EXPECT_OK(render_within((1 << 20) + 100, false, &page));
+    EXPECT_EQ(page.count, 3);                                       /* ends in front of the next */
+    EXPECT_EQ(page.offset_next, 3);
     end();
 }
 
@@ -274,4 +405,10 @@ TESTS(RUN(text_keys_are_themselves_and_the_rest_is_kept),
       RUN(compressed_batches_are_unpacked_and_outlive_the_unpacking),
       RUN(control_batches_are_passed_over), RUN(the_window_and_the_last_stable_offset_cut),
       RUN(pages_are_cut_by_count_and_bytes_but_never_empty),
-      RUN(an_arena_that_is_too_small_is_told))
+      RUN(an_arena_that_is_too_small_is_told),
+      RUN(a_record_that_kinesis_cannot_have_is_passed_over_and_counted),
+      RUN(the_largest_record_that_kinesis_can_have_is_given_out),
+      RUN(a_page_of_nothing_but_such_records_ends_behind_them),
+      RUN(a_batch_beyond_what_anything_unpacks_is_passed_over_as_a_whole),
+      RUN(a_page_unpacks_a_stated_amount_however_many_batches_are_read),
+      RUN(what_costs_too_much_is_left_to_who_may_spend_more))
