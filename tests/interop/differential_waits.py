@@ -7,10 +7,9 @@ import threading
 import time
 
 import pytest
-from lib import messages
 from lib import server as servers
-from lib.beside_kafka import (NOW, OTHER_ID, OUT_OF_RANGE, UNKNOWN_EPOCH, UNKNOWN_ID, UNKNOWN_TOPIC, VERSIONS,
-                              caller, versions)  # noqa: F401
+from lib.beside_kafka import (ID_REQUIRED, NOW, OTHER_ID, OUT_OF_RANGE, UNKNOWN_EPOCH, UNKNOWN_ID, UNKNOWN_TOPIC,
+                              VERSIONS, caller, versions)  # noqa: F401
 from lib.direct import coordinator_ready, create, fetch, parts, produce, unique
 from lib.messages import Caller, batch
 
@@ -19,7 +18,6 @@ AT_ONCE, WOKEN, WHOLE = "at once", "woken", "the whole wait"
 BATCH = batch(b"x" * 5000, timestamp=NOW)
 SIZE = len(BATCH)
 NOPE = ("nope", OTHER_ID)
-LAST = max(v for n, v in VERSIONS if n == "Fetch")
 
 
 def bucket(seconds, wait_ms):
@@ -206,4 +204,101 @@ def test_what_happens_while_a_fetch_waits(server, pool):
     told = [pool.submit(happenings, server, v, session) for v in served for session in (False, True)
             if v >= 7 or not session]
     for one in told:
+        one.result()
+
+
+# ---- JoinGroup
+
+
+REBALANCE_MS, SOON_S, LATE_S = 6000, 1, 1.5
+
+
+@pytest.fixture(scope="module", params=[0, 3000], ids=lambda ms: f"delay-{ms}")
+def delayed(request):
+    """(server, group.initial.rebalance.delay.ms in seconds)"""
+    if request.config.getoption("--server") == "apache-kafka":
+        running = servers.ApacheKafka({"group.initial.rebalance.delay.ms": request.param})
+    else:
+        running = servers.Diglot(["--group-initial-rebalance-delay-ms", str(request.param)])
+    with running, Caller(running.kafka) as admin:
+        coordinator_ready(admin, unique("group"))
+        yield running, request.param / 1000
+
+
+class Member:
+    """Of a group at one version; join() tells when it was answered, in seconds since the story began."""
+
+    def __init__(self, server, group, v, began):
+        self.caller, self.group, self.v, self.began = Caller(server.kafka, timeout_s=60), group, v, began
+        self.id, self.generation = "", -1
+
+    def join(self, wait_s=0, rebalance_ms=REBALANCE_MS):
+        time.sleep(wait_s)
+        for _ in range(2):
+            answer = self.caller.call("JoinGroup", self.v, group_id=self.group, session_timeout_ms=30_000,
+                                      rebalance_timeout_ms=rebalance_ms, member_id=self.id, protocol_type="consumer",
+                                      protocols=[{"name": "range", "metadata": b""}])
+            self.id = answer["member_id"]
+            if answer["error_code"] != ID_REQUIRED:
+                break
+        assert answer["error_code"] == 0
+        self.generation = answer["generation_id"]
+        return time.monotonic() - self.began
+
+    def leave(self, wait_s):
+        time.sleep(wait_s)
+        who = {"members": [{"member_id": self.id}]} if self.v >= 4 else {"member_id": self.id}
+        assert self.caller.call("LeaveGroup", 4 if self.v >= 4 else 2, group_id=self.group, **who)["error_code"] == 0
+
+
+def joins(delayed, pool, v, story):
+    """Plays one story: story(first, second, run) gives pairs of (when it was answered, when it should have been)."""
+    server, _ = delayed
+    group, began = unique("group"), time.monotonic()
+    members = [Member(server, group, v, began) for _ in range(2)]
+    times = list(story(*members, delayed[1], pool))
+    for member in members:
+        member.caller.socket.close()
+    for at, expected in times:
+        assert expected - 0.05 <= at < expected + LATE_S, (story.__name__, v, times)
+
+
+def alone(first, _, delay_s, pool):
+    yield first.join(), delay_s
+
+
+def joined_meanwhile(first, second, delay_s, pool):
+    """Who comes while the first rebalance is put off puts it off once more, within the rebalance's time."""
+    other = pool.submit(second.join, SOON_S)
+    at = first.join()
+    again = None if delay_s else pool.submit(first.join, SOON_S + SOON_S)
+    expected = min(2 * delay_s, REBALANCE_MS / 1000)
+    if delay_s:
+        yield at, expected
+        yield other.result(), expected
+    else:
+        yield at, 0
+        yield again.result(), at + 2 * SOON_S
+        yield other.result(), at + 2 * SOON_S
+
+
+def silent(first, second, delay_s, pool):
+    """Nobody waits longer for a member than that member's rebalance timeout."""
+    first.join(rebalance_ms=4000)
+    began = time.monotonic() - first.began
+    yield second.join(rebalance_ms=2000), began + 4
+
+
+def left(first, second, delay_s, pool):
+    first.join()
+    began = time.monotonic() - first.began
+    gone = pool.submit(first.leave, SOON_S)
+    yield second.join(), began + SOON_S
+    gone.result()
+
+
+@pytest.mark.parametrize("v", [1, 3, max(v for n, v in VERSIONS if n == "JoinGroup")])
+def test_what_a_join_waits_for(delayed, pool, v):
+    stories = [pool.submit(joins, delayed, pool, v, story) for story in (alone, joined_meanwhile, silent, left)]
+    for one in stories:
         one.result()
