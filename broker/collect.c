@@ -90,6 +90,12 @@ static void write_offsets(struct writer *out, const struct collection *c, const 
     }
 }
 
+/* A client may commit any offset, so the sum stops where the numbers do. */
+static int64_t add(int64_t sum, int64_t offset)
+{
+    return __builtin_add_overflow(sum, offset, &sum) ? INT64_MAX : sum;
+}
+
 /* Rows of a group are ordered by topic; a topic without one known lag has no sum of it. */
 static void write_sums(struct writer *out, const struct collection *c, const char *name,
                        const char *help, bool lag)
@@ -102,7 +108,7 @@ static void write_sums(struct writer *out, const struct collection *c, const cha
         for (int32_t end = collection_topic_end(c, at); at < end; at++) {
             const struct offset_row *row = &c->offsets[at];
             if (lag && row->lag < 0) continue;
-            sum += lag ? row->lag : row->offset;
+            sum = add(sum, lag ? row->lag : row->offset);
             known = true;
         }
         if (!known) continue;

@@ -70,6 +70,19 @@ TEST(offsets_and_lag_follow_appends_and_commits)
     "kafka_consumergroup_lag_seconds{consumergroup=\"" group                                       \
     "\",topic=\"t\",partition=\"0\"} " value
 
+TEST(committed_offsets_at_the_end_of_the_numbers_have_a_sum)
+{
+    begin();
+    EXPECT_OK(cx_create(&cx, "a", 2));
+    commit("high", "a", 0, INT64_MAX);
+    commit("high", "a", 1, INT64_MAX);
+    const char *text = scrape();
+    EXPECT(has_line(text,
+                    "kafka_consumergroup_current_offset_sum{consumergroup=\"high\",topic=\"a\"} "
+                    "9223372036854775807"));
+    end();
+}
+
 TEST(lag_seconds_is_the_age_of_the_first_record_that_waits)
 {
     begin();
@@ -162,6 +175,7 @@ TEST(groups_that_are_shown_alike_come_and_go_on_two_threads)
 }
 
 TESTS(RUN(a_log_not_used_yet_shows_its_partition_and_no_offsets),
+      RUN(committed_offsets_at_the_end_of_the_numbers_have_a_sum),
       RUN(offsets_and_lag_follow_appends_and_commits),
       RUN(lag_seconds_is_the_age_of_the_first_record_that_waits),
       RUN(each_name_has_one_head_and_odd_names_do_not_break_the_page),
