@@ -108,33 +108,50 @@ bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes 
            load_be16(next.data) == PRODUCE_KEY;
 }
 
-void kafka_count_error(const struct kafka_request *rq, enum err err)
+static const char *code_name(int16_t code)
 {
-    char labels[96];
-    snprintf(labels, sizeof labels, "api=\"%s\",error=\"%s\"", rq->header.api->name,
-             err_kafka_name(err));
-    metric_add(metric_get(METRIC_COUNTER, "diglot_kafka_errors_total",
-                          "Errors answered, one for each topic or partition that has one", labels),
-               1);
+    for (int err = ERR_OK + 1; err < ERR_COUNT; err++)
+        if (err_kafka((enum err)err) == code) return err_kafka_name((enum err)err);
+    return "UNKNOWN";
+}
+
+/* Of the whole answer at once: a look at the registry for each of a million partitions would hold
+ * the loop. */
+static void count_errors(const struct kafka_request *rq)
+{
+    for (uint32_t i = 0; i < rq->errors.used; i++) {
+        char labels[96];
+        snprintf(labels, sizeof labels, "api=\"%s\",error=\"%s\"", rq->header.api->name,
+                 code_name(rq->errors.all[i].code));
+        metric_add(metric_get(METRIC_COUNTER, "diglot_kafka_errors_total",
+                              "Errors answered, one for each thing asked for that has one", labels),
+                   rq->errors.all[i].count);
+    }
+}
+
+static void count(const struct kafka_request *rq)
+{
+    loop_assert(rq->frame->loop);
+    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
+    count_errors(rq);
 }
 
 void kafka_reply(struct kafka_request *rq)
 {
-    loop_assert(rq->frame->loop);
-    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
+    count(rq);
     frame_reply(rq->frame);
 }
 
 void kafka_reply_none(struct kafka_request *rq)
 {
-    loop_assert(rq->frame->loop);
-    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
+    count(rq);
     frame_reply_none(rq->frame);
 }
 
 void kafka_abort(struct kafka_request *rq)
 {
     loop_assert(rq->frame->loop);
+    count_errors(rq);
     frame_abort(rq->frame);
 }
 

@@ -10,6 +10,7 @@
 #include "base/writer.h"
 #include "broker/state.h"
 #include "protocol/kafka/header.h"
+#include "protocol/kafka/wire.h"
 
 struct kafka_request {
     struct frame_request *frame;
@@ -22,13 +23,20 @@ struct kafka_request {
     struct writer *reply;                   /* the response header is in it already */
     int64_t started_us;
     bool holds_next;                        /* a request that might overlap it waits */
+    struct wire_errors errors;              /* that the answer tells */
     void *context;                          /* the handler's own */
     void (*on_closed)(struct kafka_request *rq); /* the client went away while parked; may end it */
     void (*on_stop)(struct kafka_request *rq);   /* the server stops: parked requests end soon */
 };
 
-/* Counts an error that the answer carries for a topic or partition, under Kafka's name for it. */
-void kafka_count_error(const struct kafka_request *rq, enum err err);
+/* KAFKA_ENCODE(rq, heartbeat, &out): the answer, into rq->reply. Its errors are counted under
+ * Kafka's names when the request ends. */
+#define KAFKA_ENCODE(rq, name, out)                                                                \
+    name##_response_encode((rq)->reply, (rq)->version, (out), &(rq)->errors)
+/* The same for an answer that nobody gets. */
+#define KAFKA_ENCODE_NONE(rq, name, out)                                                           \
+    name##_response_errors((out), (rq)->version, &(rq)->errors)
+
 /* Sends what was encoded into rq->reply; rq is gone afterwards. Thread: rq->home. */
 void kafka_reply(struct kafka_request *rq);
 /* Ends it without an answer: Produce with acks=0. */

@@ -54,7 +54,7 @@ enum err kafka_api_versions(struct kafka_request *rq)
     bool refused = out.error_code != 0 && !rq->header.version_unsupported;
     out.api_keys = keys;
     out.api_keys_count = refused ? 0 : KAFKA_API_COUNT;
-    api_versions_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, api_versions, &out);
     kafka_reply(rq);
     return ERR_OK;
 }

@@ -21,7 +21,7 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
 static void finished(struct changes *ch)
 {
     struct create_partitions *m = CONTAINER_OF(ch, struct create_partitions, changes);
-    create_partitions_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    KAFKA_ENCODE(ch->rq, create_partitions, &m->out);
     kafka_reply(ch->rq);
 }
 

@@ -63,7 +63,7 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
 static void finished(struct changes *ch)
 {
     struct create_topics *m = CONTAINER_OF(ch, struct create_topics, changes);
-    create_topics_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    KAFKA_ENCODE(ch->rq, create_topics, &m->out);
     kafka_reply(ch->rq);
 }
 

@@ -51,7 +51,7 @@ static void finish(struct group_tour *tour)
     struct delete_groups_response out = DELETE_GROUPS_RESPONSE_INIT;
     out.results = m->out;
     out.results_count = m->count;
-    delete_groups_response_encode(tour->rq->reply, tour->rq->version, &out);
+    KAFKA_ENCODE(tour->rq, delete_groups, &out);
     kafka_reply(tour->rq);
 }
 

@@ -20,7 +20,7 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
 static void finished(struct changes *ch)
 {
     struct delete_records *m = CONTAINER_OF(ch, struct delete_records, changes);
-    delete_records_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    KAFKA_ENCODE(ch->rq, delete_records, &m->out);
     kafka_reply(ch->rq);
 }
 

@@ -23,7 +23,7 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
 static void finished(struct changes *ch)
 {
     struct delete_topics *m = CONTAINER_OF(ch, struct delete_topics, changes);
-    delete_topics_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    KAFKA_ENCODE(ch->rq, delete_topics, &m->out);
     kafka_reply(ch->rq);
 }
 

@@ -32,7 +32,7 @@ enum err kafka_describe_cluster(struct kafka_request *rq)
                                             "but we wanted an endpoint of type CONTROLLER"
                                           : "Unsupported endpoint type");
     }
-    describe_cluster_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, describe_cluster, &out);
     kafka_reply(rq);
     return ERR_OK;
 }

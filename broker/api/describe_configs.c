@@ -188,7 +188,7 @@ enum err kafka_describe_configs(struct kafka_request *rq)
         describe(&(struct answer){.rq = rq, .in = &in, .resource = &in.resources[i],
                                   .out = &out.results[i],
                                   .refused = refused});
-    describe_configs_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, describe_configs, &out);
     kafka_reply(rq);
     return ERR_OK;
 }

@@ -70,7 +70,7 @@ static void finish(struct group_tour *tour)
     struct describe_groups_response out = DESCRIBE_GROUPS_RESPONSE_INIT;
     out.groups = m->out;
     out.groups_count = m->in.groups_count;
-    describe_groups_response_encode(tour->rq->reply, tour->rq->version, &out);
+    KAFKA_ENCODE(tour->rq, describe_groups, &out);
     kafka_reply(tour->rq);
 }
 

@@ -151,7 +151,7 @@ static void let_go(struct fetch *f)
 
 static void reply(struct fetch *f, struct fetch_response *out)
 {
-    fetch_response_encode(f->rq->reply, f->rq->version, out);
+    KAFKA_ENCODE(f->rq, fetch, out);
     let_go(f);
     kafka_reply(f->rq);
 }
@@ -159,7 +159,6 @@ static void reply(struct fetch *f, struct fetch_response *out)
 static void reply_error(struct fetch *f, enum err err, int32_t session_id)
 {
     struct fetch_response out = FETCH_RESPONSE_INIT;
-    kafka_count_error(f->rq, err);
     out.error_code = err_kafka(err);
     out.session_id = session_id;
     reply(f, &out);
@@ -222,7 +221,6 @@ static bool assemble_one(struct fetch *f, struct arena *arena, int32_t at, struc
                                                    a->high_watermark, a->log_start))
         return true;
     fetch_item_told(item, a->high_watermark, a->log_start);
-    if (a->err != ERR_OK) kafka_count_error(f->rq, a->err);
     if (a->bytes > 0) msk_count_out(f->rq->broker, f->topics[item->topic], a->bytes);
     if (to->topic != item->topic) {
         struct fetch_response_topic *topic = &to->out.responses[to->out.responses_count++];

@@ -81,7 +81,7 @@ enum err kafka_find_coordinator(struct kafka_request *rq)
     struct find_coordinator_response_coordinator one = coordinator(rq, &address, in.key_type);
     struct find_coordinator_response out;
     TRY(fill(rq, &in, &one, &out));
-    find_coordinator_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, find_coordinator, &out);
     kafka_reply(rq);
     return ERR_OK;
 }

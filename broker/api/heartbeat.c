@@ -12,7 +12,7 @@ static void encode(struct kafka_request *rq, enum err err)
 {
     struct heartbeat_response out = HEARTBEAT_RESPONSE_INIT;
     out.error_code = err_kafka(err);
-    heartbeat_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, heartbeat, &out);
 }
 
 static void act(struct group_call *call)

@@ -25,7 +25,7 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
 static void finished(struct changes *ch)
 {
     struct alter_configs *m = CONTAINER_OF(ch, struct alter_configs, changes);
-    incremental_alter_configs_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    KAFKA_ENCODE(ch->rq, incremental_alter_configs, &m->out);
     kafka_reply(ch->rq);
 }
 

@@ -23,7 +23,7 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
 static void finished(struct changes *ch)
 {
     struct init_producer_id *m = CONTAINER_OF(ch, struct init_producer_id, changes);
-    init_producer_id_response_encode(ch->rq->reply, ch->rq->version, &m->out);
+    KAFKA_ENCODE(ch->rq, init_producer_id, &m->out);
     kafka_reply(ch->rq);
 }
 

@@ -23,7 +23,7 @@ static void encode(struct kafka_request *rq, const struct join_reply *r,
     out.member_id = r->member_id;
     out.members = members;
     out.members_count = (int32_t)r->member_count;
-    join_group_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, join_group, &out);
 }
 
 static void on_reply(struct group_call *call, const struct group_reply *reply)

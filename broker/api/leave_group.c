@@ -17,7 +17,7 @@ static void encode(struct kafka_request *rq, enum err err,
     out.error_code = err_kafka(err);
     out.members = members;
     out.members_count = (int32_t)count;
-    leave_group_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, leave_group, &out);
 }
 
 static void act(struct group_call *call)

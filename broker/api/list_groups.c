@@ -55,7 +55,7 @@ static void finish(struct group_tour *tour)
                 .group_type = bytes_str(page->list[i].type),
             };
     }
-    list_groups_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, list_groups, &out);
     kafka_reply(rq);
 }
 

@@ -35,7 +35,7 @@ struct offset_seek {
 static void finish(struct list_offsets *m)
 {
     if (--m->pending > 0) return;
-    list_offsets_response_encode(m->rq->reply, m->rq->version, &m->out);
+    KAFKA_ENCODE(m->rq, list_offsets, &m->out);
     kafka_reply(m->rq);
 }
 

@@ -52,7 +52,7 @@ static void fill(struct metadata *m, struct metadata_response_topic *out, const 
 static void finished(struct changes *ch)
 {
     struct metadata *m = CONTAINER_OF(ch, struct metadata, creations);
-    metadata_response_encode(m->rq->reply, m->rq->version, &m->out);
+    KAFKA_ENCODE(m->rq, metadata, &m->out);
     kafka_reply(m->rq);
 }
 
@@ -140,7 +140,7 @@ static enum err refuse(struct metadata *m)
         m->out.topics[i].name = bytes_is_null(name) ? BYTES_LIT("") : name;
         m->out.topics[i].topic_id = m->in.topics[i].topic_id;
     }
-    metadata_response_encode(m->rq->reply, m->rq->version, &m->out);
+    KAFKA_ENCODE(m->rq, metadata, &m->out);
     kafka_reply(m->rq);
     return ERR_OK;
 }

@@ -15,7 +15,7 @@ struct offset_commit {
 
 static void answer(struct offset_commit *m)
 {
-    offset_commit_response_encode(m->call.rq->reply, m->call.rq->version, &m->out);
+    KAFKA_ENCODE(m->call.rq, offset_commit, &m->out);
     group_call_answer(&m->call);
 }
 
@@ -153,7 +153,7 @@ enum err kafka_offset_commit(struct kafka_request *rq)
         known += of_topic;
     }
     if (known == 0) {       /* nothing to ask the group for */
-        offset_commit_response_encode(rq->reply, rq->version, &m->out);
+        KAFKA_ENCODE(rq, offset_commit, &m->out);
         kafka_reply(rq);
         return ERR_OK;
     }

@@ -17,7 +17,7 @@ static void answer(struct offset_delete *m, enum err err)
     struct offset_delete_response failed = OFFSET_DELETE_RESPONSE_INIT;
     failed.error_code = err_kafka(err);
     struct kafka_request *rq = m->call.rq;
-    offset_delete_response_encode(rq->reply, rq->version, err == ERR_OK ? &m->out : &failed);
+    KAFKA_ENCODE(rq, offset_delete, err == ERR_OK ? &m->out : &failed);
     group_call_answer(&m->call);
 }
 
@@ -125,7 +125,7 @@ enum err kafka_offset_delete(struct kafka_request *rq)
     if (in.group_id.len == 0) {
         struct offset_delete_response failed = OFFSET_DELETE_RESPONSE_INIT;
         failed.error_code = err_kafka(ERR_INVALID_GROUP_ID);
-        offset_delete_response_encode(rq->reply, rq->version, &failed);
+        KAFKA_ENCODE(rq, offset_delete, &failed);
         kafka_reply(rq);
         return ERR_OK;
     }

@@ -213,7 +213,7 @@ enum err kafka_offset_fetch(struct kafka_request *rq)
         out.groups = m.groups;
         out.groups_count = m.in.groups_count;
     }
-    offset_fetch_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, offset_fetch, &out);
     kafka_reply(rq);
     return ERR_OK;
 }

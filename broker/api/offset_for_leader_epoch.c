@@ -21,7 +21,7 @@ struct epoch_seek {
 static void finish(struct epochs *m)
 {
     if (--m->pending > 0) return;
-    offset_for_leader_epoch_response_encode(m->rq->reply, m->rq->version, &m->out);
+    KAFKA_ENCODE(m->rq, offset_for_leader_epoch, &m->out);
     kafka_reply(m->rq);
 }
 

@@ -70,8 +70,9 @@ struct produce {
 static void finish(struct produce *p)
 {
     if (--p->pending > 0) return;
+    if (p->acks != 0) KAFKA_ENCODE(p->rq, produce, &p->out);
+    else KAFKA_ENCODE_NONE(p->rq, produce, &p->out);
     if (p->acks != 0) {
-        produce_response_encode(p->rq->reply, p->rq->version, &p->out);
         kafka_reply(p->rq);
     } else if (p->failed) {
         kafka_abort(p->rq);
@@ -82,7 +83,6 @@ static void finish(struct produce *p)
 
 static void set_error(struct produce_item *item, enum err err, const char *text)
 {
-    kafka_count_error(item->owner->rq, err);
     item->out->error_code = err_kafka(err);
     item->out->base_offset = -1;
     if (text != NULL) item->out->error_message = bytes_str(text);

@@ -15,7 +15,7 @@ static void encode(struct kafka_request *rq, const struct sync_reply *r)
     out.protocol_type = r->protocol_type;
     out.protocol_name = r->protocol_name;
     out.assignment = r->assignment;
-    sync_group_response_encode(rq->reply, rq->version, &out);
+    KAFKA_ENCODE(rq, sync_group, &out);
 }
 
 static void on_reply(struct group_call *call, const struct group_reply *reply)

@@ -93,3 +93,15 @@ void wire_tag_end(struct writer *w, size_t at)
     mem_move(w->data + at + prefix_len, w->data + at, size);
     mem_copy(w->data + at, prefix, prefix_len);
 }
+
+void wire_error_count(struct wire_errors *to, int16_t code)
+{
+    if (code == 0) return;
+    uint32_t i = 0;
+    while (i < to->used && to->all[i].code != code) i++;
+    if (i == to->used) {
+        if (i == WIRE_ERRORS_MAX) i--;
+        else to->all[to->used++].code = code;
+    }
+    to->all[i].count++;
+}

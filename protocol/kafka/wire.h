@@ -16,6 +16,18 @@ struct records {
     size_t bytes;
 };
 
+/* The errors that an answer tells, by code. */
+enum { WIRE_ERRORS_MAX = 16 };
+struct wire_errors {
+    struct {
+        int16_t code;
+        int64_t count;
+    } all[WIRE_ERRORS_MAX];     /* of more codes than that in one answer the last place counts */
+    uint32_t used;
+};
+/* 0 is none. */
+void wire_error_count(struct wire_errors *to, int16_t code);
+
 struct uuid wire_uuid(struct cursor *c);
 /* The byte before a nullable struct: true when it follows. */
 bool wire_present(struct cursor *c);

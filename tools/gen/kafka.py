@@ -35,8 +35,11 @@ def header(api):
  * Errors: ERR_INVALID_REQUEST; ERR_TOO_LARGE - beyond the arena's cap.  Thread: any. */
 enum err {q}_decode(struct cursor *c, int16_t version, struct {q} *ret);
 /* A failure is left in w->err. A value that the version cannot carry and that is not ignorable
- * aborts. Thread: the writer's owner. */
-void {r}_encode(struct writer *w, int16_t version, const struct {r} *m);
+ * aborts. errors: counts those that the message tells, NULL: nobody asks. Thread: the writer's
+ * owner. */
+void {r}_encode(struct writer *w, int16_t version, const struct {r} *m, struct wire_errors *errors);
+/* Counts them without an answer. Thread: any. */
+void {r}_errors(const struct {r} *m, int16_t version, struct wire_errors *to);
 
 #endif
 """
@@ -110,11 +113,12 @@ def pass_source(apis):
     for api in apis:
         for message in (api.request, api.response):
             name = message.root.c_name
+            errors = ", NULL" if message is api.response else ""
             functions.append(f"""static enum err {name}_pass(struct cursor *c, int16_t v, struct writer *w)
 {{
     struct {name} m;
     TRY({name}_decode(c, v, &m));
-    {name}_encode(w, v, &m);
+    {name}_encode(w, v, &m{errors});
     return w->err;
 }}
 """)

@@ -283,11 +283,50 @@ class Emitter:
             self.function(f"{s.c_name}_write(struct writer *w, int16_t v, const struct {s.c_name} *m)", s,
                           lambda s=s: self.write_struct(s))
         root = self.message.root
-        self.line(0, f"void {root.c_name}_encode(struct writer *w, int16_t version, const struct {root.c_name} *m)")
+        answers = self.direction == "response"
+        if answers:
+            self.counters()
+        more = ", struct wire_errors *errors" if answers else ""
+        self.line(0, f"void {root.c_name}_encode(struct writer *w, int16_t version, const struct {root.c_name} *m{more})")
         self.line(0, "{")
         self.assert_version()
         self.line(1, f"{root.c_name}_write(w, version, m);")
+        if answers:
+            self.line(1, f"if (errors != NULL) {root.c_name}_errors(m, version, errors);")
         self.line(0, "}")
+
+    # -- counting the errors of an answer -----------------------------------------
+
+    def counters(self):
+        carriers = []
+        for s in self.message.structs:
+            if any(f.domain == "err" or f.struct in carriers for f in s.fields):
+                carriers.append(s)
+                self.function(f"{s.c_name}_count(const struct {s.c_name} *m, int16_t v, struct wire_errors *to)", s,
+                              lambda s=s: self.count_struct(s, carriers))
+        root = self.message.root
+        self.line(0, f"void {root.c_name}_errors(const struct {root.c_name} *m, int16_t version, "
+                     "struct wire_errors *to)")
+        self.line(0, "{")
+        self.line(1, f"{root.c_name}_count(m, version, to);" if root in carriers else "(void)m; (void)version; (void)to;")
+        self.line(0, "}")
+        self.line(0, "")
+
+    def count_struct(self, s, carriers):
+        for f in s.fields:
+            name = f"m->{f.name}"
+            if f.domain == "err" and not f.array:
+                text = f"wire_error_count(to, {name});"
+            elif f.struct in carriers and f.array:
+                text = (f"for (int32_t i = 0; i < {name}_count; i++) "
+                        f"{f.struct.c_name}_count(&{name}[i], v, to);")
+            elif f.struct in carriers and is_pointer(f):
+                text = f"if ({name} != NULL) {f.struct.c_name}_count({name}, v, to);"
+            elif f.struct in carriers:
+                text = f"{f.struct.c_name}_count(&{name}, v, to);"
+            else:
+                continue
+            self.guarded(1, condition(f.versions, s.versions), [text])
 
     def defaults_needed(self):
         """Structs whose default is asked for: tagged ones, and those that some version lacks."""

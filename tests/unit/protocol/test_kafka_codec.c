@@ -135,7 +135,7 @@ TEST(records_go_out_by_reference_and_never_as_null)
     for (int16_t version = 4; version <= 18; version++) {
         struct writer w;
         writer_init(&w, 4096);
-        fetch_response_encode(&w, version, &r);
+        fetch_response_encode(&w, version, &r, NULL);
         EXPECT_OK(w.err);
         EXPECT_EQ(w.splice_count, 2);
         EXPECT_EQ(w.splice_bytes, 18);
@@ -158,7 +158,7 @@ TEST(a_string_that_was_left_null_is_written_as_empty)
     r.host = BYTES_NULL;
     struct writer w;
     writer_init(&w, 100);
-    find_coordinator_response_encode(&w, 0, &r);
+    find_coordinator_response_encode(&w, 0, &r, NULL);
     EXPECT(bytes_equal(bytes_of(w.data, w.len), BYTES_LIT("\0\0\0\0\0\0\0\0\0\0\0\0")));
     writer_done(&w);
 }
@@ -174,7 +174,7 @@ TEST(a_long_tagged_value_is_moved_behind_its_size)
     r.node_endpoints_count = 300;
     struct writer w;
     writer_init(&w, 1 << 16);
-    produce_response_encode(&w, 10, &r);
+    produce_response_encode(&w, 10, &r, NULL);
     EXPECT_OK(w.err);
     struct cursor c = over(bytes_of(w.data, w.len), 1 << 20);
     EXPECT_OK(produce_response_decode(&c, 10, &back));
@@ -183,7 +183,7 @@ TEST(a_long_tagged_value_is_moved_behind_its_size)
     EXPECT_EQ(back.node_endpoints[299].node_id, 299);
     writer_done(&w);
     writer_init(&w, 1000);    /* and a full writer stays poisoned */
-    produce_response_encode(&w, 10, &r);
+    produce_response_encode(&w, 10, &r, NULL);
     EXPECT_ERR(w.err, ERR_TOO_LARGE);
     writer_done(&w);
 }
