@@ -41,7 +41,7 @@ bool batch_check(struct batch_check *c, const struct batch_check_tools *tools, s
         .is_compacted = config->cleanup_compact,
         .is_log_append_time = config->log_append_time,
         .batch_bytes_max = (uint32_t)config->max_message_bytes,
-        .now_ms = clock_wall_ms(),
+        .now_ms = c->now_ms = clock_wall_ms(),
         .timestamp_before_max_ms = config->timestamp_before_max_ms,
         .timestamp_after_max_ms = config->timestamp_after_max_ms,
     };

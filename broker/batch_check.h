@@ -21,6 +21,7 @@ struct batch_check {
     bool in_log;                    /* an error is the log's, not the request's */
     bool unpacks_too_much;          /* with ERR_MESSAGE_TOO_LARGE: by its sum, the request */
     struct batch_faults *faults;    /* NULL: none */
+    int64_t now_ms;                 /* when it was checked */
     int32_t count;                  /* of records */
     struct slab *repacked;          /* the batch in the topic's codec, one reference; NULL: records
                                        are stored as they came */

@@ -73,3 +73,16 @@ enum err mentions_of_partitions(struct arena *arena, const struct bytes *topics,
     for (int32_t i = 0; i < count; i++) all[i].mention = &pairs[i];
     return ERR_OK;
 }
+
+enum err answer_room_find(struct arena *arena, const struct partition_mention *all, int32_t count,
+                          int32_t topic_count, struct answer_room *ret)
+{
+    *ret = (struct answer_room){
+        .places = ARENA_ARRAY(arena, int32_t, (size_t)topic_count),
+        .partitions = ARENA_ARRAY(arena, int32_t, (size_t)topic_count),
+    };
+    if (ret->places == NULL || ret->partitions == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++)
+        if (ret->partitions[all[i].topic]++ == 0) ret->places[all[i].topic] = ret->topics++;
+    return ERR_OK;
+}

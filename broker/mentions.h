@@ -48,4 +48,16 @@ enum err mentions_of_partitions(struct arena *arena, const struct bytes *topics,
                                 int32_t topic_count, struct partition_mention *all,
                                 int32_t count);
 
+/* An answer that names each topic once: the place of its entry in the answer and the most
+ * partitions it has there, by the request's first entry that names it. topics: how many there
+ * are. */
+struct answer_room {
+    int32_t *places, *partitions;
+    int32_t topics;
+};
+/* all: as mentions_of_partitions() left them; an entry without partitions has no answer.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
+enum err answer_room_find(struct arena *arena, const struct partition_mention *all, int32_t count,
+                          int32_t topic_count, struct answer_room *ret);
+
 #endif

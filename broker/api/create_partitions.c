@@ -1,5 +1,6 @@
 /* CreatePartitions: on a stream each new partition is a split of the widest open shard, so that the
  * hash range stays whole. */
+#include "broker/assignment.h"
 #include "broker/changes.h"
 #include "broker/mentions.h"
 #include "protocol/kafka/msg/create_partitions.h"
@@ -26,20 +27,28 @@ static void finished(struct changes *ch)
 }
 
 /* A given assignment must put each new partition on this one broker. What is wrong with the topic
- * or the count comes first, and is the controller's to say. */
-static enum err check_assignments(struct kafka_request *rq,
-                                  const struct create_partitions_request_topic *in)
+ * or the count comes first, and is the controller's to say. NULL: nothing. */
+static const char *check_assignments(struct kafka_request *rq,
+                                     const struct create_partitions_request_topic *in)
 {
-    if (in->assignments_count < 0) return ERR_OK;
+    if (in->assignments_count < 0) return NULL;
     CLEANUP(topic_unrefp) struct topic *t = store_topic(rq_store(rq), in->name);
-    if (t == NULL || in->count <= t->partition_count) return ERR_OK;
-    if (in->count - t->partition_count != in->assignments_count)
-        return ERR_INVALID_REPLICA_ASSIGNMENT;
-    for (int32_t i = 0; i < in->assignments_count; i++)
-        if (in->assignments[i].broker_ids_count != 1 ||
-            in->assignments[i].broker_ids[0] != rq->broker->options.node_id)
-            return ERR_INVALID_REPLICA_ASSIGNMENT;
-    return ERR_OK;
+    if (t == NULL || in->count <= t->partition_count) return NULL;
+    int32_t more = in->count - t->partition_count;
+    if (more != in->assignments_count) {
+        char *text = arena_printf(rq->arena,
+                                  "Attempted to add %d additional partition(s), but only %d "
+                                  "assignment(s) were specified.",
+                                  more, in->assignments_count);
+        return text != NULL ? text : err_text(ERR_INVALID_REPLICA_ASSIGNMENT);
+    }
+    for (int32_t i = 0; i < in->assignments_count; i++) {
+        const char *fault = assignment_fault(rq->arena, in->assignments[i].broker_ids,
+                                             in->assignments[i].broker_ids_count,
+                                             rq->broker->options.node_id, 1);
+        if (fault != NULL) return fault;
+    }
+    return NULL;
 }
 
 static void one_topic(struct create_partitions *m,
@@ -51,12 +60,14 @@ static void one_topic(struct create_partitions *m,
     out->name = in->name;
     struct control change = {.kind = CONTROL_CREATE_PARTITIONS, .name = in->name,
                              .partitions = in->count, .validate_only = m->in.validate_only};
-    enum err err = repeated ? ERR_INVALID_REQUEST : check_assignments(m->changes.rq, in);
-    if (err == ERR_OK) err = changes_ask(&m->changes, slot, &change);
+    const char *text = repeated ? "Duplicate topic in request."
+                                : check_assignments(m->changes.rq, in);
+    enum err err = repeated       ? ERR_INVALID_REQUEST
+                   : text != NULL ? ERR_INVALID_REPLICA_ASSIGNMENT
+                                  : changes_ask(&m->changes, slot, &change);
     if (err == ERR_OK) return;
     out->error_code = err_kafka(err);
-    out->error_message =
-        bytes_str(err == ERR_INVALID_REQUEST ? "Duplicate topic in request." : err_text(err));
+    out->error_message = bytes_str(text != NULL ? text : err_text(err));
 }
 
 enum err kafka_create_partitions(struct kafka_request *rq)

@@ -1,6 +1,7 @@
 /* CreateTopics. A name that comes twice in one request is refused once, as ControllerApis does.
  * What is wrong with a topic is looked for in Kafka's order: name, existence, configs, counts; so
  * when the counts are wrong the controller still has a look at the rest. */
+#include "broker/assignment.h"
 #include "broker/changes.h"
 #include "broker/config_text.h"
 #include "broker/mentions.h"
@@ -67,27 +68,51 @@ static void finished(struct changes *ch)
     kafka_reply(ch->rq);
 }
 
+static const char *multiple(struct arena *arena, int32_t partition)
+{
+    char *text = arena_printf(arena,
+                              "Found multiple manual partition assignments for partition %d",
+                              partition);
+    return text != NULL ? text : err_text(ERR_INVALID_REPLICA_ASSIGNMENT);
+}
+
 /* A manual assignment must name each partition from 0 on once, and this node as its one replica.
- * ret_partitions: how many. Errors: ERR_INVALID_REQUEST; ERR_INVALID_REPLICA_ASSIGNMENT. */
-static enum err check_assignment(const struct create_topics_request_topic *in, int32_t node,
+ * Looked at as the controller does, up to the first fault. ret_partitions: how many.
+ * Errors: ERR_INVALID_REQUEST; ERR_INVALID_REPLICA_ASSIGNMENT; ERR_TOO_LARGE - the arena is full.
+ * Thread: the request's loop. */
+static enum err check_assignment(struct kafka_request *rq,
+                                 const struct create_topics_request_topic *in,
                                  const char **ret_text, int32_t *ret_partitions)
 {
-    *ret_text = "A manual partition assignment was specified, but numPartitions or "
-                "replicationFactor was not set to -1.";
-    if (in->num_partitions != -1 || in->replication_factor != -1) return ERR_INVALID_REQUEST;
-    int64_t seen = 0;
-    *ret_text = "Partitions must be numbered from 0 without a gap, each with this one broker as "
-                "its replica.";
-    for (int32_t i = 0; i < in->assignments_count; i++) {
+    struct arena *arena = rq->arena;
+    *ret_text = "A manual partition assignment was specified, but replication factor was not set "
+                "to -1.";
+    if (in->replication_factor != -1) return ERR_INVALID_REQUEST;
+    *ret_text = "A manual partition assignment was specified, but numPartitions was not set to -1.";
+    if (in->num_partitions != -1) return ERR_INVALID_REQUEST;
+    int32_t count = in->assignments_count;
+    bool *seen = ARENA_ARRAY(arena, bool, (size_t)count);
+    struct bytes *keys = ARENA_ARRAY(arena, struct bytes, (size_t)count);
+    struct mention *mentions;
+    *ret_text = err_text(ERR_TOO_LARGE);
+    if (seen == NULL || keys == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++)
+        keys[i] = bytes_of(&in->assignments[i].partition_index, sizeof(int32_t));
+    TRY(mentions_find(arena, keys, count, &mentions));
+    for (int32_t i = 0, factor = 0; i < count; i++) {
         const struct create_topics_request_assignment *a = &in->assignments[i];
-        if (a->partition_index < 0 || a->partition_index >= in->assignments_count ||
-            a->broker_ids_count != 1 || a->broker_ids[0] != node)
-            return ERR_INVALID_REPLICA_ASSIGNMENT;
-        seen += a->partition_index;
+        *ret_text = mentions[i].first != i
+                        ? multiple(arena, a->partition_index)
+                        : assignment_fault(arena, a->broker_ids, a->broker_ids_count,
+                                           rq->broker->options.node_id, factor);
+        if (*ret_text != NULL) return ERR_INVALID_REPLICA_ASSIGNMENT;
+        factor = a->broker_ids_count;
+        if (a->partition_index >= 0 && a->partition_index < count) seen[a->partition_index] = true;
     }
-    if (seen != (int64_t)in->assignments_count * (in->assignments_count - 1) / 2)
-        return ERR_INVALID_REPLICA_ASSIGNMENT;
-    *ret_partitions = in->assignments_count;
+    *ret_text = "partitions should be a consecutive 0-based integer sequence";
+    for (int32_t i = 0; i < count; i++)
+        if (!seen[i]) return ERR_INVALID_REPLICA_ASSIGNMENT;
+    *ret_partitions = count;
     return ERR_OK;
 }
 
@@ -95,7 +120,7 @@ static enum err check(struct kafka_request *rq, const struct create_topics_reque
                       const char **ret_text, int32_t *ret_partitions)
 {
     if (in->assignments_count > 0)
-        return check_assignment(in, rq->broker->options.node_id, ret_text, ret_partitions);
+        return check_assignment(rq, in, ret_text, ret_partitions);
     int16_t factor = in->replication_factor;
     if (factor < 1 && factor != -1) {
         *ret_text = "Replication factor must be larger than 0, or -1 to use the default value.";

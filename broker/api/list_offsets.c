@@ -141,30 +141,26 @@ static enum err gather(struct arena *arena, const struct list_offsets_request *i
     return mentions_of_partitions(arena, names, in->topics_count, ret->all, ret->count);
 }
 
-/* Room for the answer: a topic once, however many entries name it. Returns the answer's place of
- * each entry that names a topic first.
+/* Room for the answer: a topic once, however many entries name it.
  * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
 static enum err make_room(struct list_offsets *m, const struct list_offsets_request *in,
-                          const struct asked *asked, int32_t **ret_places)
+                          const struct asked *asked, struct answer_room *ret)
 {
     struct arena *arena = m->rq->arena;
-    int32_t *room = ARENA_ARRAY(arena, int32_t, (size_t)in->topics_count);
-    int32_t *places = ARENA_ARRAY(arena, int32_t, (size_t)in->topics_count);
-    m->out.topics = ARENA_ARRAY(arena, struct list_offsets_response_topic,
-                                (size_t)in->topics_count);
-    if (room == NULL || places == NULL || m->out.topics == NULL) return ERR_TOO_LARGE;
-    for (int32_t i = 0; i < asked->count; i++) room[asked->all[i].topic]++;
+    TRY(answer_room_find(arena, asked->all, asked->count, in->topics_count, ret));
+    m->out.topics_count = ret->topics;
+    m->out.topics =
+        ARENA_ARRAY(arena, struct list_offsets_response_topic, (size_t)ret->topics);
+    if (m->out.topics == NULL) return ERR_TOO_LARGE;
     for (int32_t i = 0; i < in->topics_count; i++) {
-        if (room[i] == 0) continue;
-        places[i] = m->out.topics_count++;
-        struct list_offsets_response_topic *topic = &m->out.topics[places[i]];
+        if (ret->partitions[i] == 0) continue;
+        struct list_offsets_response_topic *topic = &m->out.topics[ret->places[i]];
         *topic = LIST_OFFSETS_RESPONSE_TOPIC_INIT;
         topic->name = in->topics[i].name;
-        topic->partitions =
-            ARENA_ARRAY(arena, struct list_offsets_response_partition, (size_t)room[i]);
+        topic->partitions = ARENA_ARRAY(arena, struct list_offsets_response_partition,
+                                        (size_t)ret->partitions[i]);
         if (topic->partitions == NULL) return ERR_TOO_LARGE;
     }
-    *ret_places = places;
     return ERR_OK;
 }
 
@@ -191,15 +187,15 @@ enum err kafka_list_offsets(struct kafka_request *rq)
         .rq = rq, .out = LIST_OFFSETS_RESPONSE_INIT, .isolation_level = in.isolation_level,
         .pending = 1};
     struct asked asked;
-    int32_t *places;
+    struct answer_room room;
     TRY(gather(rq->arena, &in, &asked));
-    TRY(make_room(m, &in, &asked, &places));
+    TRY(make_room(m, &in, &asked, &room));
     int32_t at = 0;
     for (int32_t i = 0; i < in.topics_count; i++)
         for (int32_t p = 0; p < in.topics[i].partitions_count; p++, at++)
             if (asked.all[at].mention->first == at)
                 one_partition(m, &asked.all[at], &in.topics[i].partitions[p],
-                              &m->out.topics[places[asked.all[at].topic]]);
+                              &m->out.topics[room.places[asked.all[at].topic]]);
     finish(m);
     return ERR_OK;
 }

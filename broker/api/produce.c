@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include "broker/batch_check.h"
 #include "broker/msk.h"
+#include "broker/produce_faults.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/batch/batch.h"
@@ -166,36 +167,6 @@ static void append_done(struct append *a)
     finish(p);
 }
 
-static const char *fault_text(enum batch_fault_kind kind)
-{
-    switch (kind) {
-    case BATCH_FAULT_NO_KEY: return "Compacted topic cannot accept message without key";
-    case BATCH_FAULT_TIMESTAMP:
-        return "The timestamp is beyond the bounds of message.timestamp.before.max.ms and "
-               "message.timestamp.after.max.ms";
-    default: return "Invalid timestamp type: only the broker sets the time of append";
-    }
-}
-
-static void list_faults(struct produce_item *item)
-{
-    const struct batch_faults *faults = item->check.faults;
-    struct arena *arena = item->owner->rq->arena;
-    if (faults == NULL) return;
-    struct produce_response_record_error *list =
-        ARENA_ARRAY(arena, struct produce_response_record_error, faults->listed);
-    if (list == NULL) return;
-    for (uint32_t i = 0; i < faults->listed; i++) {
-        list[i].batch_index = faults->list[i].index;
-        list[i].batch_index_error_message = bytes_str(fault_text(faults->list[i].kind));
-    }
-    item->out->record_errors = list;
-    item->out->record_errors_count = (int32_t)faults->listed;
-    item->out->error_message = bytes_str(arena_printf(
-        arena, "One or more records have been rejected due to %" PRIu32 " record errors in total",
-        faults->count));
-}
-
 /* The item was checked, or need not be: hands its batch on, or answers. Thread: the loop. */
 static void settle(struct produce_item *item)
 {
@@ -209,7 +180,8 @@ static void settle(struct produce_item *item)
         if (c->unpacks_too_much)
             item->out->error_message = BYTES_LIT(
                 "The batches of the request unpack to more than a request may have");
-        list_faults(item);
+        if (c->faults != NULL)
+            produce_faults_tell(rq->arena, c->faults, c->now_ms, t, item->out);
         topic_unref(t);
         return;
     }

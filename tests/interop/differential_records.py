@@ -96,6 +96,26 @@ def test_a_batch_as_the_topic_wants_it(caller):
     assert (old["error_code"], [r["batch_index"] for r in old["record_errors"]]) == (BAD_TIMESTAMP, [0])
 
 
+def test_the_words_for_records_that_are_refused(caller):
+    """Java shows the message to its user."""
+    then = NOW - 2 * HOUR_MS
+    strict, _ = made = create(caller, message_timestamp_before_max_ms=HOUR_MS, message_timestamp_after_max_ms=HOUR_MS)
+    old = produce(caller, *made, batch(b"a", b"b", timestamp=then, step_ms=2 * HOUR_MS))
+    assert old["error_message"] == "One or more records have been rejected due to invalid timestamp"
+    said, = (r["batch_index_error_message"] for r in old["record_errors"])
+    head = f"Timestamp {then} of message with offset 0 is out of range. The timestamp should be within ["
+    assert said.startswith(head) and said.endswith("]")
+    first, last = (int(n) for n in said[len(head):-1].split(", "))
+    assert last - first == 2 * HOUR_MS and abs(first + HOUR_MS - NOW) < HOUR_MS
+    compacted, _ = made = create(caller, cleanup_policy="compact")
+    bare = produce(caller, *made, batch(b"a", b"b", b"c", b"d", timestamp=NOW))
+    words = f"Compacted topic cannot accept message without key in topic partition {compacted}-0."
+    assert [r["batch_index_error_message"] for r in bare["record_errors"]] == [words] * 4
+    assert bare["error_message"] == (
+        "One or more records have been rejected due to 4 record errors in total, and only showing the first three "
+        "errors at most: [" + ", ".join(f"RecordError(batchIndex={i}, message='{words}')" for i in range(3)) + "]")
+
+
 @versions("Produce")
 def test_produce_requests_that_are_wrong_somehow(caller, topic, v):
     name, _ = made = create(caller)
@@ -295,6 +315,10 @@ def test_list_offsets_asked_wrongly(caller, topic, v):
     name = topic[0]
     assert ask() == {} and ask((name, [])) == {}
     assert ask((name, [(0,), (1,), (0,)])) == {(name, 0): BAD_REQUEST, (name, 1): 0}
+    once = caller.call("ListOffsets", v, replica_id=-1, topics=[
+        {"name": name, "partitions": [{"partition_index": 0, "timestamp": -1}]}] * 3)["topics"]
+    assert [(t["name"], [(p["partition_index"], p["error_code"]) for p in t["partitions"]]) for t in once] == [
+        (name, [(0, BAD_REQUEST)])]
     assert ask((name, [(0,), (2,), (-1,), (2**31 - 1,)])) == {
         (name, 0): 0, (name, 2): UNKNOWN_TOPIC, (name, -1): UNKNOWN_TOPIC, (name, 2**31 - 1): UNKNOWN_TOPIC}
     assert ask(*((n, [(0,)]) for n in ("", ".", "a/b", LONG))) == {
@@ -319,6 +343,10 @@ def test_delete_records(caller, v):
         assert ask(name, (0, offset)) == {0: (1, -1)}, offset
     for offset, low in ((0, 0), (1, 1), (3, 3), (2, 3), (0, 3)):
         assert ask(name, (0, offset)) == {0: (0, low)}, offset
+    twice = caller.call("DeleteRecords", v, timeout_ms=10000, topics=[
+        {"name": name, "partitions": [{"partition_index": 0, "offset": o} for o in row]} for row in ((9, 2), (3,))])
+    assert [(t["name"], [(p["error_code"], p["low_watermark"]) for p in t["partitions"]]) for t in twice["topics"]] == [
+        (name, [(0, 3)])]
     for n in ("", "nope", "a/b"):
         assert ask(n, (0, 0)) == {0: (UNKNOWN_TOPIC, -1)}
     assert ask(name, (2, 0), (-1, 0), (1, -1)) == {2: (UNKNOWN_TOPIC, -1), -1: (UNKNOWN_TOPIC, -1), 1: (0, 0)}

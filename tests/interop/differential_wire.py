@@ -115,6 +115,41 @@ def test_create_topics_by_assignment(caller, node, v):
     assert try_topics(caller, v, *topics(1)) == dict.fromkeys(cases, BAD_REQUEST)
 
 
+def test_the_words_for_assignments_that_are_refused(caller, node):
+    includes = "The manual partition assignment includes"
+    strange = f"{includes} broker 99, but no such broker is registered."
+    consecutive = "partitions should be a consecutive 0-based integer sequence"
+    cases = {"same": ([(1, [node])] * 3, "Found multiple manual partition assignments for partition 1"),
+             "gap": ([(0, [node]), (2, [node])], consecutive), "negative": ([(-1, [node])], consecutive),
+             "nobody": ([(0, [])], f"{includes} an empty replica list."), "strange": ([(0, [99])], strange),
+             "twice": ([(0, [node, node])], f"{includes} the broker {node} more than once."),
+             "both": ([(0, [99, node, node])], f"{includes} the broker {node} more than once."),
+             "below": ([(0, [node, -5, node])], f"{includes} broker -5, but no such broker is registered."),
+             "uneven": ([(0, [node]), (1, [node, 99])], strange)}
+
+    def ask(partitions, factor):
+        answer = caller.call("CreateTopics", 7, timeout_ms=10000, validate_only=True, topics=[
+            {"name": name, "num_partitions": partitions, "replication_factor": factor,
+             "assignments": [{"partition_index": i, "broker_ids": ids} for i, ids in rows]}
+            for name, (rows, _) in cases.items()])
+        return {t["name"]: t["error_message"] for t in answer["topics"]}
+    assert ask(-1, -1) == {name: words for name, (_, words) in cases.items()}
+    was = "A manual partition assignment was specified, but"
+    assert ask(1, 1) == dict.fromkeys(cases, f"{was} replication factor was not set to -1.")
+    assert ask(1, -1) == dict.fromkeys(cases, f"{was} numPartitions was not set to -1.")
+
+
+def test_the_words_for_assignments_of_more_partitions(caller, topic, node):
+    def ask(*assignments):
+        row, = caller.call("CreatePartitions", 3, timeout_ms=10000, validate_only=True, topics=[
+            {"name": topic[0], "count": 4, "assignments": [{"broker_ids": ids} for ids in assignments]}])["results"]
+        return row["error_message"]
+    assert ask([node]) == "Attempted to add 2 additional partition(s), but only 1 assignment(s) were specified."
+    assert ask([node], [99]) == ("The manual partition assignment includes broker 99, but no such broker is "
+                                 "registered.")
+    assert ask([node], [node]) is None
+
+
 CONFIGS = [("no.such", "1", 40), ("", "1", 40), ("retention.ms", "never", 40), ("retention.ms", None, 40),
            ("retention.ms", "-2", 40), ("retention.ms", "", 40), ("retention.ms", " 5 ", 0), ("retention.ms", "+10", 0),
            ("retention.ms", "0x10", 40), ("cleanup.policy", "nothing", 40), ("cleanup.policy", "delete,delete", 0),
