@@ -17,6 +17,7 @@ void broker_options_default(struct broker_options *ret)
         .node_id = 1,
         .auto_create_topics = true,
         .group_max_size = INT32_MAX,
+        .group_bytes_max = (size_t)64 << 20,
         .offsets_retention_ms = (int64_t)7 * 24 * 3600 * 1000,
         .fetch_sessions_max = 1000,
         .fetch_session_bytes_max = 64u << 20,

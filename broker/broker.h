@@ -16,6 +16,7 @@ struct broker_options {
     bool accept_replication_factor;     /* take any factor, keep one replica */
     int64_t group_initial_rebalance_delay_ms;
     int32_t group_max_size;
+    size_t group_bytes_max;             /* held for members of all groups */
     int64_t offsets_retention_ms;
     int32_t fetch_sessions_max;         /* over all loops */
     size_t fetch_session_bytes_max;     /* of them, over all loops */

@@ -73,18 +73,27 @@ static void gather_lag(struct collection *c, struct offset_row *row)
     row->lag_ms = row->waiting < bounds.high_watermark ? age_of(c, part, row->waiting) : 0;
 }
 
+/* A long group is shown short (metrics_label()), and any byte may need an escape. */
+static size_t name_bytes(struct bytes group, const struct topic *topic)
+{
+    enum { SHOWN_MAX = 256 };
+    return 2 * (group.len < SHOWN_MAX ? group.len : SHOWN_MAX) + topic_name(topic).len;
+}
+
 static void gather_offset(struct collection *c, struct bytes group,
                           const struct offset_entry *entry)
 {
-    if (c->offset_count == COLLECT_OFFSETS_MAX) {
-        c->offsets_hidden++;
-        return;
-    }
+    if (c->offset_count == COLLECT_OFFSETS_MAX) return;
     struct topic *topic = store_topic_by_id(c->broker->store, &entry->topic_id);
     if (topic == NULL || entry->partition >= topic->partition_count) {
         topic_unref(topic);
         return;
     }
+    if (c->names_bytes + name_bytes(group, topic) > COLLECT_NAMES_BYTES_MAX) {
+        topic_unref(topic);
+        return;
+    }
+    c->names_bytes += name_bytes(group, topic);
     struct offset_row *row = &c->offsets[c->offset_count++];
     *row = (struct offset_row){.group = group, .topic = topic, .partition = entry->partition,
                                .offset = entry->offset};
@@ -117,7 +126,9 @@ static void gather_offsets(struct collection *c)
         got = store_offset_groups(c->broker->store, after, GROUPS_STEP, &c->arena, groups);
         for (int32_t i = 0; i < got; i++) gather_group(c, groups[i]);
         if (got > 0) after = groups[got - 1];
-    } while (got == GROUPS_STEP && c->offsets_hidden == 0);
+    } while (got == GROUPS_STEP && c->offset_count < COLLECT_OFFSETS_MAX);
+    int64_t all = store_offsets_count(c->broker->store);
+    c->offsets_hidden = all > c->offset_count ? all - c->offset_count : 0;
 }
 
 void collection_init(struct collection *c, struct broker *b)

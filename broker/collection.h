@@ -3,8 +3,9 @@
  *
  * The text format wants all series of a name together, so rows are gathered first and written name
  * by name. Each look takes one short lock; numbers of different partitions may be some microseconds
- * apart, as a scrape's always are. Bounded: COLLECT_PARTITIONS_MAX partitions and
- * COLLECT_OFFSETS_MAX committed offsets; how many more there are is counted. */
+ * apart, as a scrape's always are. Bounded: COLLECT_PARTITIONS_MAX partitions, and
+ * COLLECT_OFFSETS_MAX committed offsets or COLLECT_NAMES_BYTES_MAX of their names; how many more
+ * there are is counted. */
 #ifndef BROKER_COLLECTION_H
 #define BROKER_COLLECTION_H
 
@@ -14,7 +15,12 @@
 #include "base/bytes.h"
 #include "storage/plog.h"
 
-enum { COLLECT_PARTITIONS_MAX = 8192, COLLECT_OFFSETS_MAX = 16384 };
+enum {
+    COLLECT_PARTITIONS_MAX = 8192,
+    COLLECT_OFFSETS_MAX = 16384,
+    /* Names in the rows of offsets, escapes included: each stands on the page eight times. */
+    COLLECT_NAMES_BYTES_MAX = 2 << 20
+};
 
 struct broker;
 struct topic;
@@ -47,6 +53,7 @@ struct collection {
     int32_t partition_count;
     struct offset_row *offsets;     /* ordered by group, topic, partition */
     int32_t offset_count;
+    size_t names_bytes;
     int64_t partitions_hidden, offsets_hidden;
 };
 

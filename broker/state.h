@@ -3,6 +3,7 @@
 #ifndef BROKER_STATE_H
 #define BROKER_STATE_H
 
+#include <stdatomic.h>
 #include "broker/broker.h"
 #include "base/budget.h"
 #include "base/net/frame.h"
@@ -29,6 +30,7 @@ struct broker {
     struct arrivals *arrivals;              /* for /metrics: what was looked up on disk */
     struct meters *traffic;                 /* for /metrics: msk.h */
     struct budget fetches;                  /* memory of fetches under way, most of which wait */
+    atomic_size_t group_bytes;              /* held by the groups of all loops */
     uint32_t loop_count;
     struct broker_loop *loops;              /* by loop_index() */
     uint32_t door_count;

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include "base/arena.h"
+#include "base/escape.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/net/loop.h"
@@ -25,7 +26,11 @@
 #include "storage/worker.h"
 #include "base/check.h"
 
-enum { METADATA_BYTES_MAX = 32767 };
+enum {
+    METADATA_BYTES_MAX = 32767,
+    ALLOCATION_BYTES = 16, /* what an allocation costs beside what it holds */
+    ENTER_SINGLY_MAX = 8   /* more entries of one commit are merged in */
+};
 
 struct entry {
     struct uuid topic_id;
@@ -52,11 +57,25 @@ struct offsets {
     pthread_mutex_t lock; /* leaf: guards what follows */
     struct map groups;
     int64_t count;    /* entries of all groups */
-    int64_t reserved; /* new entries of commits under way */
-    int64_t limit;
+    int64_t bytes;    /* of all groups */
+    int64_t reserved; /* bytes that commits under way will add */
+    int64_t limit;    /* of bytes */
 };
 
+/* Room in a group's array is made by half as much again. */
+enum { ENTRY_BYTES = sizeof(struct entry) * 3 / 2 };
+
 /* ---- The table; the lock is held */
+
+static int64_t group_bytes(struct bytes id)
+{
+    return (int64_t)(sizeof(struct group) + id.len + 3 * ALLOCATION_BYTES);
+}
+
+static int64_t entry_bytes(size_t metadata_len)
+{
+    return ENTRY_BYTES + (metadata_len > 0 ? (int64_t)metadata_len + ALLOCATION_BYTES : 0);
+}
 
 static struct bytes group_id(const struct group *g)
 {
@@ -80,6 +99,7 @@ static struct group *make_group(struct offsets *o, struct bytes id)
     g->id = mem_string((const char *)id.data, id.len);
     g->id_len = id.len;
     map_put(&o->groups, &g->by_id, bytes_hash(id));
+    o->bytes += group_bytes(id);
     return g;
 }
 
@@ -104,31 +124,12 @@ static int32_t position(const struct group *g, const struct uuid *topic_id, int3
     return low;
 }
 
-static bool has_entry(const struct group *g, const struct offset_entry *e)
+static struct entry make_entry(struct offsets *o, const struct offset_entry *from)
 {
-    bool found = false;
-    if (g != NULL) position(g, &e->topic_id, e->partition, &found);
-    return found;
-}
-
-static void put_entry(struct offsets *o, struct group *g, const struct offset_entry *from)
-{
-    bool found;
-    int32_t at = position(g, &from->topic_id, from->partition, &found);
-    if (found) {
-        mem_free(g->entries[at].metadata);
-    } else {
-        if (g->count == g->cap) {
-            g->cap = g->cap ? 2 * g->cap : 4;
-            g->entries = mem_grow(g->entries, (size_t)g->cap * sizeof *g->entries);
-        }
-        mem_move(g->entries + at + 1, g->entries + at,
-                 (size_t)(g->count - at) * sizeof *g->entries);
-        g->count++;
-        o->count++;
-    }
     struct bytes m = from->metadata;
-    g->entries[at] = (struct entry){
+    o->count++;
+    o->bytes += entry_bytes(m.len);
+    return (struct entry){
         .topic_id = from->topic_id,
         .partition = from->partition,
         .leader_epoch = from->leader_epoch,
@@ -140,19 +141,50 @@ static void put_entry(struct offsets *o, struct group *g, const struct offset_en
     };
 }
 
-/* Takes [at, at + n) out; a group without entries is no longer known. */
-static void remove_entries(struct offsets *o, struct group *g, int32_t at, int32_t n)
+static void drop_entry(struct offsets *o, struct entry *e)
 {
-    for (int32_t i = at; i < at + n; i++) mem_free(g->entries[i].metadata);
-    mem_move(g->entries + at, g->entries + at + n,
-             (size_t)(g->count - at - n) * sizeof *g->entries);
-    g->count -= n;
-    o->count -= n;
+    o->count--;
+    o->bytes -= entry_bytes(e->metadata_len);
+    mem_free(e->metadata);
+}
+
+static void put_entry(struct offsets *o, struct group *g, const struct offset_entry *from)
+{
+    bool found;
+    int32_t at = position(g, &from->topic_id, from->partition, &found);
+    if (found) {
+        drop_entry(o, &g->entries[at]);
+    } else {
+        if (g->count == g->cap) {
+            g->cap += g->cap / 2 + 1;
+            g->entries = mem_grow(g->entries, (size_t)g->cap * sizeof *g->entries);
+        }
+        mem_move(g->entries + at + 1, g->entries + at,
+                 (size_t)(g->count - at) * sizeof *g->entries);
+        g->count++;
+    }
+    g->entries[at] = make_entry(o, from);
+}
+
+/* A group without entries is no longer known. */
+static void drop_if_empty(struct offsets *o, struct group *g)
+{
     if (g->count > 0) return;
     map_remove(&o->groups, &g->by_id);
+    o->bytes -= group_bytes(group_id(g));
     mem_free(g->entries);
     mem_free(g->id);
     mem_free(g);
+}
+
+/* Takes [at, at + n) out. */
+static void remove_entries(struct offsets *o, struct group *g, int32_t at, int32_t n)
+{
+    for (int32_t i = at; i < at + n; i++) drop_entry(o, &g->entries[i]);
+    mem_move(g->entries + at, g->entries + at + n,
+             (size_t)(g->count - at - n) * sizeof *g->entries);
+    g->count -= n;
+    drop_if_empty(o, g);
 }
 
 static void enter(struct offsets *o, struct bytes group, const struct offset_entry *e)
@@ -165,6 +197,45 @@ static void enter(struct offsets *o, struct bytes group, const struct offset_ent
     bool found = false;
     int32_t at = g ? position(g, &e->topic_id, e->partition, &found) : 0;
     if (found) remove_entries(o, g, at, 1);
+}
+
+/* By place; of the same one the earlier in the commit first. */
+static int by_place(const void *a, const void *b)
+{
+    const struct offset_entry *const *x = a, *const *y = b;
+    int order = memcmp(&(*x)->topic_id, &(*y)->topic_id, sizeof(struct uuid));
+    if (order == 0)
+        order = ((*x)->partition > (*y)->partition) - ((*x)->partition < (*y)->partition);
+    return order != 0 ? order : (*x > *y) - (*x < *y);
+}
+
+static bool same_place(const struct offset_entry *a, const struct offset_entry *b)
+{
+    return uuid_equal(&a->topic_id, &b->topic_id) && a->partition == b->partition;
+}
+
+/* Many entries at once, sorted by_place(): one walk along the group's, for each of them put in
+ * alone would move all behind it. */
+static void merge(struct offsets *o, struct bytes group, const struct offset_entry *const *sorted,
+                  int32_t n)
+{
+    struct group *g = make_group(o, group);
+    int32_t cap = g->count + n, count = 0, old = 0;
+    struct entry *merged = NEW_ARRAY(struct entry, (size_t)cap);
+    for (int32_t i = 0; i < n; i++) {
+        const struct offset_entry *e = sorted[i];
+        if (i + 1 < n && same_place(e, sorted[i + 1])) continue;     /* the last one counts */
+        while (old < g->count && compare(&g->entries[old], &e->topic_id, e->partition) < 0)
+            merged[count++] = g->entries[old++];
+        if (old < g->count && compare(&g->entries[old], &e->topic_id, e->partition) == 0)
+            drop_entry(o, &g->entries[old++]);
+        if (e->offset >= 0) merged[count++] = make_entry(o, e);
+    }
+    while (old < g->count) merged[count++] = g->entries[old++];
+    mem_free(g->entries);
+    g->entries = mem_grow(merged, (size_t)(count > 0 ? count : 1) * sizeof *merged);
+    g->count = g->cap = count;
+    drop_if_empty(o, g);
 }
 
 /* ---- Commits */
@@ -198,14 +269,23 @@ static void stage_delete_group(struct kv_batch *b, struct bytes group)
     kv_batch_delete_range(b, KV_OFFSETS, bytes_of(from, len), bytes_of(to, len));
 }
 
-/* How many of the entries would be new. */
-static int64_t count_new(struct offsets *o, const struct offsets_commit *c)
+/* By how much the table grows at most. */
+static int64_t growth(struct offsets *o, const struct offsets_commit *c)
 {
-    int64_t fresh = 0;
     const struct group *g = find_group(o, c->group);
-    for (int32_t i = 0; i < c->entry_count; i++)
-        fresh += c->entries[i].offset >= 0 && !has_entry(g, &c->entries[i]);
-    return fresh;
+    int64_t bytes = 0;
+    bool any = false;
+    for (int32_t i = 0; i < c->entry_count; i++) {
+        const struct offset_entry *e = &c->entries[i];
+        if (e->offset < 0) continue;
+        bool found = false;
+        int32_t at = g ? position(g, &e->topic_id, e->partition, &found) : 0;
+        int64_t more = entry_bytes(e->metadata.len);
+        if (found) more -= entry_bytes(g->entries[at].metadata_len);
+        if (more > 0) bytes += more;
+        any = true;
+    }
+    return any && g == NULL ? bytes + group_bytes(c->group) : bytes;
 }
 
 static void commit_stage(struct store_write *w, struct kv_batch *b)
@@ -218,9 +298,9 @@ static void commit_stage(struct store_write *w, struct kv_batch *b)
         return;
     }
     pthread_mutex_lock(&o->lock);
-    int64_t fresh = count_new(o, c);
-    if (fresh > 0 && o->count + o->reserved + fresh > o->limit) c->err = ERR_TOO_LARGE;
-    else o->reserved += c->reserved = fresh;
+    int64_t more = growth(o, c);
+    if (more > 0 && o->bytes + o->reserved + more > o->limit) c->err = ERR_TOO_LARGE;
+    else o->reserved += c->reserved = more;
     pthread_mutex_unlock(&o->lock);
     if (c->err != ERR_OK) return;
     for (int32_t i = 0; i < c->entry_count; i++) stage_entry(b, c->group, &c->entries[i]);
@@ -239,16 +319,30 @@ static void commit_answer(struct offsets_commit *c)
     else c->done(c);
 }
 
+/* NULL: few, they are entered one by one. */
+static const struct offset_entry **sort_many(const struct offsets_commit *c)
+{
+    if (c->delete_group || c->entry_count <= ENTER_SINGLY_MAX) return NULL;
+    const struct offset_entry **sorted =
+        NEW_ARRAY(const struct offset_entry *, (size_t)c->entry_count);
+    for (int32_t i = 0; i < c->entry_count; i++) sorted[i] = &c->entries[i];
+    qsort(sorted, (size_t)c->entry_count, sizeof *sorted, by_place);
+    return sorted;
+}
+
 static void commit_done(struct store_write *w, enum err err)
 {
     struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
     struct offsets *o = store_offsets(c->store);
     if (c->err == ERR_OK) c->err = err;
+    CLEANUP(mem_freep) const struct offset_entry **sorted = sort_many(c);
     pthread_mutex_lock(&o->lock);
     o->reserved -= c->reserved;
     if (c->err == ERR_OK && c->delete_group) {
         struct group *g = find_group(o, c->group);
         if (g != NULL) remove_entries(o, g, 0, g->count);
+    } else if (c->err == ERR_OK && sorted != NULL) {
+        merge(o, c->group, sorted, c->entry_count);
     } else if (c->err == ERR_OK) {
         for (int32_t i = 0; i < c->entry_count; i++) enter(o, c->group, &c->entries[i]);
     }
@@ -351,6 +445,26 @@ static int by_id(const void *a, const void *b)
     return bytes_compare(group_id(*x), group_id(*y));
 }
 
+/* Brings the `max` first ones to the front, in no order (quickselect, Hoare). */
+static void select_first(struct group **all, uint32_t count, uint32_t max)
+{
+    uint32_t low = 0, high = count;
+    while (high - low > 1 && low < max && max < high) {
+        struct group *pivot = all[low + (high - 1 - low) / 2];
+        uint32_t left = low, right = high - 1;
+        for (;; left++, right--) {
+            while (by_id(&all[left], &pivot) < 0) left++;
+            while (by_id(&all[right], &pivot) > 0) right--;
+            if (left >= right) break;
+            struct group *moved = all[left];
+            all[left] = all[right];
+            all[right] = moved;
+        }
+        if (max <= right) high = right + 1;
+        else low = right + 1;
+    }
+}
+
 int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
                             struct bytes *ret_groups)
 {
@@ -364,8 +478,12 @@ int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, st
             struct group *g = CONTAINER_OF(node, struct group, by_id);
             if (bytes_is_null(after) || bytes_compare(group_id(g), after) > 0) found[count++] = g;
         }
+    if (count > (uint32_t)max) {
+        select_first(found, count, (uint32_t)max);
+        count = (uint32_t)max;
+    }
     qsort(found, count, sizeof *found, by_id);
-    for (; n < max && (uint32_t)n < count; n++) {
+    for (; (uint32_t)n < count; n++) {
         ret_groups[n] = arena_copy(arena, group_id(found[n]));
         if (bytes_is_null(ret_groups[n])) break;
     }
@@ -373,18 +491,27 @@ int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, st
     return n;
 }
 
-int64_t offsets_count(struct offsets *o)
+int64_t store_offsets_count(struct store *s)
 {
+    struct offsets *o = store_offsets(s);
     pthread_mutex_lock(&o->lock);
     int64_t count = o->count;
     pthread_mutex_unlock(&o->lock);
     return count;
 }
 
-void offsets_set_limit(struct offsets *o, int64_t entries_max)
+int64_t offsets_bytes(struct offsets *o)
 {
     pthread_mutex_lock(&o->lock);
-    o->limit = entries_max;
+    int64_t bytes = o->bytes;
+    pthread_mutex_unlock(&o->lock);
+    return bytes;
+}
+
+void offsets_set_limit(struct offsets *o, int64_t bytes_max)
+{
+    pthread_mutex_lock(&o->lock);
+    o->limit = bytes_max;
     pthread_mutex_unlock(&o->lock);
 }
 
@@ -472,7 +599,7 @@ enum err offsets_open(struct store *s, struct offsets **ret)
 {
     struct offsets *o = NEW(struct offsets);
     o->store = s;
-    o->limit = OFFSETS_MAX;
+    o->limit = store_options(s)->offsets_bytes_max;
     pthread_mutex_init(&o->lock, NULL);
     enum err err = load(o);
     if (err != ERR_OK) {
@@ -505,7 +632,9 @@ enum err offsets_check(struct kv *kv, struct writer *out, int64_t *ret_wrong)
         struct bytes group = BYTES_NULL;
         struct offset_entry e;
         if (read_entry(kv_iter_key(it), kv_iter_value(it), &group, &e) == ERR_OK) continue;
-        writer_printf(out, "offsets: an entry of group %.*s cannot be read\n", BYTES_ARGS(group));
+        writer_text(out, "offsets: an entry of group \"");
+        escape_write(out, group);
+        writer_text(out, "\" cannot be read\n");
         wrong++;
     }
     TRY(kv_iter_error(it));

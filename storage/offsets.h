@@ -2,7 +2,8 @@
  *
  * All of them are in memory as well (read at start), keyed by group, topic id and partition, so a
  * fetch never waits for the disk. A deleted topic takes its offsets along. At most
- * OFFSETS_MAX entries; a commit beyond that is refused. */
+ * store_options.offsets_bytes_max of memory: a commit that would need more is refused, one that
+ * moves what is there is not. What a directory holds is read whatever the limit. */
 #ifndef STORAGE_OFFSETS_H
 #define STORAGE_OFFSETS_H
 
@@ -11,8 +12,6 @@
 #include "base/mailbox.h"
 #include "storage/store.h"
 #include "storage/worker.h"
-
-enum { OFFSETS_MAX = 4 << 20 };
 
 struct offset_entry {
     struct uuid topic_id;
@@ -48,12 +47,13 @@ bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_
 int32_t store_offsets_of_group(struct store *s, struct bytes group, bool with_metadata,
                                struct arena *arena, struct offset_entry **ret);
 bool store_has_offsets(struct store *s, struct bytes group);                /* Thread: any */
+int64_t store_offsets_count(struct store *s);           /* of all groups. Thread: any */
 /* Calls fn for each group that has committed offsets, in no order. fn runs under the table's lock:
  * it is quick, takes no lock and asks nothing of storage. group lives for the call. Thread: any. */
 void store_offset_groups_each(struct store *s, void *context,
                               void (*fn)(void *context, struct bytes group));
 /* Groups that have committed offsets, ordered, from the first one > after; copied into the arena.
- * Each call looks at all of them and sorts those behind after. Thread: any. */
+ * Each call looks at all of them and sorts those that it returns. Thread: any. */
 int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
                             struct bytes *ret_groups);
 

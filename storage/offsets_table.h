@@ -11,9 +11,9 @@ void offsets_erase_topic(struct offsets *o, struct kv_batch *b, const struct uui
 /* Drops them from memory, after that batch was committed. Thread: the controller; a short lock. */
 void offsets_forget_topic(struct offsets *o, const struct uuid *topic_id);
 
-/* How many entries there are, and lowers the limit, for the test that reaches it. Thread: any. */
-int64_t offsets_count(struct offsets *o);
-void offsets_set_limit(struct offsets *o, int64_t entries_max);
+/* Bytes that the table counts, and another limit of them, for tests. Thread: any. */
+int64_t offsets_bytes(struct offsets *o);
+void offsets_set_limit(struct offsets *o, int64_t bytes_max);
 
 /* `diglot check`: reads all entries and tells in words what is wrong, a line each.
  * Errors: ERR_DISK. Thread: any; blocks. */

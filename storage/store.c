@@ -31,6 +31,7 @@ void store_options_default(struct store_options *ret)
         .worker_count = 1,
         .reader_count = 1,
         .tail_bytes_max = 64 << 20,
+        .offsets_bytes_max = 128 << 20,
         .topic_defaults =
             {
                 .retention_ms = 604800000,

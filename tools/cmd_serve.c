@@ -108,6 +108,7 @@ static enum err open_store(struct server *s)
     options.reader_count = (int)set->readers;
     options.durability_power = strcmp(set->durability, "power") == 0;
     options.tail_bytes_max = (size_t)set->tail_memory_mib * MIB;
+    options.offsets_bytes_max = set->offsets_memory_mib * MIB;
     options.topic_defaults.retention_ms = set->retention_ms;
     options.topic_defaults.retention_bytes = set->retention_bytes;
     options.topic_defaults.max_message_bytes = (int32_t)set->max_message_bytes;
@@ -173,6 +174,7 @@ static void make_doors(struct server *s)
     broker.accept_replication_factor = set->accept_replication_factor;
     broker.group_initial_rebalance_delay_ms = set->group_initial_rebalance_delay_ms;
     broker.group_max_size = (int32_t)set->group_max_size;
+    broker.group_bytes_max = (size_t)set->group_memory_mib * MIB;
     broker.offsets_retention_ms = set->offsets_retention_minutes * 60000;
     broker.fetch_sessions_max = (int32_t)set->fetch_sessions_max;
     broker.fetch_session_bytes_max = (size_t)set->fetch_session_memory_mib << 20;

@@ -92,7 +92,9 @@ static size_t group_check(const struct group *g)
     case GROUP_DEAD: assert(false); break;
     }
     assert(g->members.count == 0 || g->protocol_type.len > 0);
-    return bytes + sizeof *g + g->id.len + g->protocol_type.len + g->protocol_name.len;
+    bytes += sizeof *g + g->id.len + g->protocol_type.len + g->protocol_name.len;
+    assert(bytes == g->bytes);
+    return bytes;
 }
 
 void groups_check(const struct groups *gs)

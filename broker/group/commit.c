@@ -88,8 +88,11 @@ enum err groups_subscribed(const struct groups *gs, struct bytes group_id, struc
 }
 
 /* When the offset's retention began; false: it has not. */
-static bool retention_base(const struct group *g, int64_t commit_ms, int64_t *ret_ms)
+static bool retention_base(const struct group *g, int64_t now_ms, int64_t commit_ms,
+                           int64_t *ret_ms)
 {
+    /* Committed under a clock that was ahead: it is not to stay until then. */
+    if (commit_ms > now_ms) commit_ms = g->state_since_ms;
     if (g->restored) {
         /* How long its members had been gone is not known: count from the restart. */
         *ret_ms = commit_ms > g->state_since_ms ? commit_ms : g->state_since_ms;
@@ -110,7 +113,7 @@ bool groups_offset_expired(const struct groups *gs, int64_t now_ms, struct bytes
 {
     const struct group *g = groups_find(gs, group_id);
     int64_t base_ms;
-    if (g == NULL || !retention_base(g, commit_ms, &base_ms)) return false;
+    if (g == NULL || !retention_base(g, now_ms, commit_ms, &base_ms)) return false;
     if (expire_ms >= 0) return now_ms >= expire_ms;
     return now_ms - base_ms >= gs->config.offset_retention_ms;
 }

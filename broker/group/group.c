@@ -80,7 +80,7 @@ static void tell_members(const struct group *g)
 struct member *group_add_member(struct group *g, struct bytes id, const struct join_in *in)
 {
     assert(group_member(g, id) == NULL && group_supports(g, in));
-    if (g->members.count == 0) groups_replace(g->table, &g->protocol_type, in->protocol_type);
+    if (g->members.count == 0) group_replace(g, &g->protocol_type, in->protocol_type);
     struct member *m = NEW(struct member);
     member_init(m, g, id, in);
     m->prev = g->last;
@@ -115,7 +115,7 @@ void group_remove_member(struct group *g, struct member *m, struct group_effects
 void group_rename_member(struct member *m, struct bytes id)
 {
     map_remove(&m->group->members, &m->by_id);
-    groups_replace(m->group->table, &m->id, id);
+    group_replace(m->group, &m->id, id);
     map_put(&m->group->members, &m->by_id, bytes_hash(m->id));
 }
 
@@ -137,9 +137,9 @@ struct pending *group_add_pending(struct group *g, struct bytes id, int64_t expi
         .group = g,
         .next = g->first_pending,
         .expiry = {.kind = TIMER_PENDING},
-        .id = groups_keep(g->table, id),
+        .id = group_keep(g, id),
     };
-    g->table->bytes_used += sizeof *p;
+    group_hold(g, sizeof *p);
     if (p->next != NULL) p->next->prev = p;
     g->first_pending = p;
     map_put(&g->pendings, &p->by_id, bytes_hash(p->id));
@@ -153,8 +153,8 @@ void group_remove_pending(struct group *g, struct pending *p)
     if (p->next != NULL) p->next->prev = p->prev;
     map_remove(&g->pendings, &p->by_id);
     timer_cancel(&g->table->timers, &p->expiry);
-    groups_drop(g->table, &p->id);
-    g->table->bytes_used -= sizeof *p;
+    group_drop(g, &p->id);
+    group_release(g, sizeof *p);
     mem_free(p);
 }
 
@@ -174,8 +174,8 @@ struct supported *group_learn(struct group *g, struct bytes name)
     struct supported *s = group_supported(g, name);
     if (s == NULL) {
         s = NEW(struct supported);
-        s->name = groups_keep(g->table, name);
-        g->table->bytes_used += sizeof *s;
+        s->name = group_keep(g, name);
+        group_hold(g, sizeof *s);
         map_put(&g->protocols, &s->by_name, bytes_hash(s->name));
     }
     s->members++;
@@ -186,8 +186,8 @@ void group_unlearn(struct group *g, struct supported *s)
 {
     if (--s->members > 0) return;
     map_remove(&g->protocols, &s->by_name);
-    groups_drop(g->table, &s->name);
-    g->table->bytes_used -= sizeof *s;
+    group_drop(g, &s->name);
+    group_release(g, sizeof *s);
     mem_free(s);
 }
 

@@ -106,6 +106,7 @@ struct group {
     struct map instances;               /* the static ones among them */
     struct map pendings;
     struct map protocols;               /* struct supported, of all members */
+    size_t bytes;                       /* held for it, its own struct included */
     struct pending *first_pending;
     uint32_t joining_count;
     uint32_t sync_due_count;
@@ -123,7 +124,7 @@ struct groups {
     struct map by_id;
     struct map waits;                   /* struct wait, of all members of all groups */
     struct timers timers;
-    size_t bytes_used;                  /* of config.bytes_max */
+    size_t bytes_used;                  /* of all its groups */
 };
 
 /* ---- table (groups.c) */
@@ -132,12 +133,16 @@ struct group *groups_find(const struct groups *gs, struct bytes id);     /* NULL
 struct group *groups_add(struct groups *gs, int64_t now_ms, struct bytes id);
 /* Frees the group, its members and what waits in it, without a reply. */
 void groups_remove(struct groups *gs, struct group *g);
-bool groups_have_room(const struct groups *gs, size_t bytes);
+/* g NULL: a group to be. */
+bool groups_have_room(const struct groups *gs, const struct group *g, size_t bytes);
 
-/* ---- members (member.c). Owned bytes are counted in the table's bytes_used. */
-struct bytes groups_keep(struct groups *gs, struct bytes b);            /* null stays null */
-void groups_drop(struct groups *gs, struct bytes *b);                   /* becomes null */
-void groups_replace(struct groups *gs, struct bytes *b, struct bytes with);
+/* ---- members (member.c). Owned bytes are counted, in the group, in the table and among those of
+ * all tables. */
+void group_hold(struct group *g, size_t bytes);
+void group_release(struct group *g, size_t bytes);
+struct bytes group_keep(struct group *g, struct bytes b);               /* null stays null */
+void group_drop(struct group *g, struct bytes *b);                      /* becomes null */
+void group_replace(struct group *g, struct bytes *b, struct bytes with);
 void member_init(struct member *m, struct group *g, struct bytes id, const struct join_in *in);
 void member_done(struct member *m);
 /* At most what a join will add: of a new member (m NULL), or to m. */

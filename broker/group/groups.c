@@ -19,6 +19,7 @@ void groups_config_default(struct groups_config *ret)
         .protocols_max = 64,
         .groups_max = 100000,
         .bytes_max = (size_t)64 << 20,
+        .group_bytes_max = (size_t)16 << 20,
     };
 }
 
@@ -66,9 +67,16 @@ bool groups_page(const struct groups *gs, uint32_t *cursor, struct arena *arena,
     return true;
 }
 
-bool groups_have_room(const struct groups *gs, size_t bytes)
+static bool fits(size_t used, size_t max, size_t bytes)
 {
-    return gs->bytes_used <= gs->config.bytes_max && bytes <= gs->config.bytes_max - gs->bytes_used;
+    return used <= max && bytes <= max - used;
+}
+
+bool groups_have_room(const struct groups *gs, const struct group *g, size_t bytes)
+{
+    size_t all = gs->config.bytes_all ? atomic_load(gs->config.bytes_all) : gs->bytes_used;
+    return fits(all, gs->config.bytes_max, bytes) &&
+           fits(g ? g->bytes : 0, gs->config.group_bytes_max, bytes);
 }
 
 struct group *groups_find(const struct groups *gs, struct bytes id)
@@ -85,14 +93,14 @@ static struct group *insert(struct groups *gs, int64_t now_ms, struct bytes id)
     struct group *g = NEW(struct group);
     *g = (struct group){
         .table = gs,
-        .id = groups_keep(gs, id),
         .state = GROUP_EMPTY,
         .previous = GROUP_DEAD,
         .state_since_ms = now_ms,
         .join = {.kind = TIMER_JOIN},
         .sync = {.kind = TIMER_SYNC},
     };
-    gs->bytes_used += sizeof *g;
+    group_hold(g, sizeof *g);
+    g->id = group_keep(g, id);
     map_put(&gs->by_id, &g->by_id, bytes_hash(g->id));
     return g;
 }
@@ -100,7 +108,7 @@ static struct group *insert(struct groups *gs, int64_t now_ms, struct bytes id)
 struct group *groups_add(struct groups *gs, int64_t now_ms, struct bytes id)
 {
     if (gs->by_id.count >= gs->config.groups_max) return NULL;
-    if (!groups_have_room(gs, sizeof(struct group) + id.len)) return NULL;
+    if (!groups_have_room(gs, NULL, sizeof(struct group) + id.len)) return NULL;
     return insert(gs, now_ms, id);
 }
 
@@ -122,10 +130,11 @@ void groups_remove(struct groups *gs, struct group *g)
     map_done(&g->instances);
     map_done(&g->pendings);
     map_done(&g->protocols);
-    groups_drop(gs, &g->id);
-    groups_drop(gs, &g->protocol_type);
-    groups_drop(gs, &g->protocol_name);
-    gs->bytes_used -= sizeof *g;
+    group_drop(g, &g->id);
+    group_drop(g, &g->protocol_type);
+    group_drop(g, &g->protocol_name);
+    group_release(g, sizeof *g);
+    assert(g->bytes == 0);
     mem_free(g);
 }
 

@@ -10,6 +10,7 @@
 #ifndef BROKER_GROUP_GROUPS_H
 #define BROKER_GROUP_GROUPS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/arena.h"
@@ -28,6 +29,9 @@ struct groups_config {
     uint32_t protocols_max;             /* of one member */
     uint32_t groups_max;                /* of this table */
     size_t bytes_max;                   /* held by all groups: ids, metadata, assignments */
+    size_t group_bytes_max;             /* held by one */
+    atomic_size_t *bytes_all;           /* held by the groups of all tables, which bytes_max is for;
+                                           NULL: this one is alone */
     /* Told of every change of a group's number of members; GROUP_GONE: the group ended. NULL is
      * legal. */
     void (*on_members)(struct bytes group_id, int64_t count);
@@ -113,9 +117,9 @@ struct join_in {
 };
 /* Errors, in the reply: ERR_INVALID_SESSION_TIMEOUT; ERR_UNKNOWN_MEMBER_ID; ERR_FENCED_INSTANCE_ID;
  * ERR_MEMBER_ID_REQUIRED - join again with reply.member_id; ERR_INCONSISTENT_GROUP_PROTOCOL;
- * ERR_GROUP_MAX_SIZE_REACHED - members_max or bytes_max; ERR_INVALID_REQUEST - protocols_max;
- * ERR_COORDINATOR_NOT_AVAILABLE - groups_max; ERR_REBALANCE_IN_PROGRESS - the same member joined
- * anew; ERR_UNKNOWN_SERVER_ERROR - a pending member that turned static. */
+ * ERR_GROUP_MAX_SIZE_REACHED - members_max, bytes_max or group_bytes_max; ERR_INVALID_REQUEST -
+ * protocols_max; ERR_COORDINATOR_NOT_AVAILABLE - groups_max; ERR_REBALANCE_IN_PROGRESS - the same
+ * member joined anew; ERR_UNKNOWN_SERVER_ERROR - a pending member that turned static. */
 void groups_join(struct groups *gs, int64_t now_ms, const struct join_in *in, void *token,
                  struct group_effects *out);
 
@@ -135,7 +139,7 @@ struct sync_in {
 };
 /* Errors, in the reply: ERR_UNKNOWN_MEMBER_ID; ERR_FENCED_INSTANCE_ID; ERR_ILLEGAL_GENERATION;
  * ERR_INCONSISTENT_GROUP_PROTOCOL; ERR_REBALANCE_IN_PROGRESS; ERR_UNKNOWN_SERVER_ERROR - the
- * assignments do not fit into bytes_max, the group rebalances. */
+ * assignments do not fit into bytes_max or group_bytes_max, the group rebalances. */
 void groups_sync(struct groups *gs, int64_t now_ms, const struct sync_in *in, void *token,
                  struct group_effects *out);
 

@@ -14,6 +14,8 @@
 #include "storage/offsets.h"
 #include "base/check.h"
 
+enum { TICKS_A_TURN = 64, ANSWERS_A_TURN = 256 };
+
 int64_t groups_loop_now_ms(const struct groups_loop *gl)
 {
     return loop_now_ms(gl->home->loop) + gl->wall_ms;
@@ -43,9 +45,12 @@ static void come_home(struct job *job)
     if (!call->abandon_under_way) finish(call);
 }
 
+static void send_more(struct job *job);
+
+/* A group of thousands gets its answers over several turns, so that others are served between. */
 static void send_answers(struct groups_loop *gl)
 {
-    while (gl->answers != NULL) {
+    for (int sent = 0; gl->answers != NULL && sent < ANSWERS_A_TURN; sent++) {
         struct group_call *call = gl->answers;
         struct broker_loop *home = call->rq->home;
         gl->answers = call->next;
@@ -56,6 +61,17 @@ static void send_answers(struct groups_loop *gl)
         else
             loop_post(home->loop, &call->job);
     }
+    if (gl->answers == NULL || gl->sending_posted) return;
+    gl->sending_posted = true;
+    gl->sending.run = send_more;
+    loop_post(gl->home->loop, &gl->sending);
+}
+
+static void send_more(struct job *job)
+{
+    struct groups_loop *gl = CONTAINER_OF(job, struct groups_loop, sending);
+    gl->sending_posted = false;
+    send_answers(gl);
 }
 
 static void queue_answer(struct group_call *call)
@@ -85,12 +101,15 @@ static void encode_replies(struct groups_loop *gl)
     gl->out.count = 0;
 }
 
+/* What is due beyond a turn's share is still due in the next turn: the timer fires at once. */
 static void settle(struct groups_loop *gl)
 {
+    int ticks = 0;
     do {
         encode_replies(gl);
         send_answers(gl);
-    } while (groups_tick(gl->groups, groups_loop_now_ms(gl), &gl->out));
+    } while (ticks++ < TICKS_A_TURN &&
+             groups_tick(gl->groups, groups_loop_now_ms(gl), &gl->out));
     int64_t at_ms = groups_next_deadline_ms(gl->groups);
     if (at_ms == INT64_MAX)
         loop_timer_cancel(gl->home->loop, &gl->timer);
@@ -250,6 +269,8 @@ struct groups_loop *groups_loop_new(struct broker_loop *home)
     groups_config_default(&gl->config);
     gl->config.initial_delay_ms = (int32_t)o->group_initial_rebalance_delay_ms;
     gl->config.members_max = (uint32_t)o->group_max_size;
+    gl->config.bytes_max = o->group_bytes_max;
+    gl->config.bytes_all = &home->broker->group_bytes;
     gl->config.offset_retention_ms = o->offsets_retention_ms;
     gl->config.on_members = collect_members;
     gl->groups = groups_new(&gl->config);

@@ -24,6 +24,8 @@ struct groups_loop {
     struct map commits;                     /* struct group_commit: what storage has not finished
                                                yet */
     struct group_call *answers, **answers_end;      /* encoded, to be sent */
+    struct job sending;                     /* of what one turn did not send */
+    bool sending_posted;
     bool acting;                            /* replies in `out` are not encoded yet */
     int64_t wall_ms;                        /* wall clock minus loop clock, fixed at start: setting
                                                the clock ends no session */

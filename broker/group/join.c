@@ -25,7 +25,7 @@ static void refuse(const struct join *j, enum err err, struct bytes member_id)
 
 static bool has_room(const struct group *g, const struct member *m, const struct join_in *in)
 {
-    return groups_have_room(g->table, member_bytes(g, m, in));
+    return groups_have_room(g->table, g, member_bytes(g, m, in));
 }
 
 /* While members join, those who wait are counted: whoever comes after the last free place is turned

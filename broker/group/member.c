@@ -6,25 +6,39 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-struct bytes groups_keep(struct groups *gs, struct bytes b)
+void group_hold(struct group *g, size_t bytes)
+{
+    g->bytes += bytes;
+    g->table->bytes_used += bytes;
+    if (g->table->config.bytes_all != NULL) atomic_fetch_add(g->table->config.bytes_all, bytes);
+}
+
+void group_release(struct group *g, size_t bytes)
+{
+    assert(g->bytes >= bytes && g->table->bytes_used >= bytes);
+    g->bytes -= bytes;
+    g->table->bytes_used -= bytes;
+    if (g->table->config.bytes_all != NULL) atomic_fetch_sub(g->table->config.bytes_all, bytes);
+}
+
+struct bytes group_keep(struct group *g, struct bytes b)
 {
     if (bytes_is_null(b)) return BYTES_NULL;
-    gs->bytes_used += b.len;
+    group_hold(g, b.len);
     return bytes_of(mem_string((const char *)b.data, b.len), b.len);
 }
 
-void groups_drop(struct groups *gs, struct bytes *b)
+void group_drop(struct group *g, struct bytes *b)
 {
-    assert(gs->bytes_used >= b->len);
-    gs->bytes_used -= b->len;
+    group_release(g, b->len);
     mem_free((void *)b->data);
     *b = BYTES_NULL;
 }
 
-void groups_replace(struct groups *gs, struct bytes *b, struct bytes with)
+void group_replace(struct group *g, struct bytes *b, struct bytes with)
 {
-    struct bytes kept = groups_keep(gs, with);
-    groups_drop(gs, b);
+    struct bytes kept = group_keep(g, with);
+    group_drop(g, b);
     *b = kept;
 }
 
@@ -59,7 +73,7 @@ static void protocols_drop(struct member *m)
 {
     for (uint32_t i = 0; i < m->protocol_count; i++)
         group_unlearn(m->group, m->protocols[i].supported);
-    m->group->table->bytes_used -= m->protocol_bytes;
+    group_release(m->group, m->protocol_bytes);
     m->protocol_count = 0;
     m->protocols = mem_free(m->protocols);
 }
@@ -68,7 +82,7 @@ static void protocols_drop(struct member *m)
 static void protocols_keep(struct member *m, const struct join_in *in)
 {
     m->protocol_bytes = protocol_bytes(in);
-    m->group->table->bytes_used += m->protocol_bytes;
+    group_hold(m->group, m->protocol_bytes);
     m->protocols = mem_new(m->protocol_bytes);
     m->protocol_count = 0;
     uint8_t *at = (uint8_t *)(m->protocols + in->protocol_count);
@@ -84,16 +98,15 @@ static void protocols_keep(struct member *m, const struct join_in *in)
 
 void member_init(struct member *m, struct group *g, struct bytes id, const struct join_in *in)
 {
-    struct groups *gs = g->table;
-    gs->bytes_used += sizeof *m;
+    group_hold(g, sizeof *m);
     *m = (struct member){
         .group = g,
         .session = {.kind = TIMER_SESSION},
-        .id = groups_keep(gs, id),
-        .instance_id = groups_keep(gs, in->instance_id),
-        .client_id = groups_keep(gs, in->client_id),
-        .client_host = groups_keep(gs, in->client_host),
-        .assignment = groups_keep(gs, BYTES_LIT("")),
+        .id = group_keep(g, id),
+        .instance_id = group_keep(g, in->instance_id),
+        .client_id = group_keep(g, in->client_id),
+        .client_host = group_keep(g, in->client_host),
+        .assignment = group_keep(g, BYTES_LIT("")),
         .session_ms = in->session_ms,
         .rebalance_ms = in->rebalance_ms,
     };
@@ -102,15 +115,15 @@ void member_init(struct member *m, struct group *g, struct bytes id, const struc
 
 void member_done(struct member *m)
 {
-    struct groups *gs = m->group->table;
-    timer_cancel(&gs->timers, &m->session);
+    struct group *g = m->group;
+    timer_cancel(&g->table->timers, &m->session);
     protocols_drop(m);
-    groups_drop(gs, &m->id);
-    groups_drop(gs, &m->instance_id);
-    groups_drop(gs, &m->client_id);
-    groups_drop(gs, &m->client_host);
-    groups_drop(gs, &m->assignment);
-    gs->bytes_used -= sizeof *m;
+    group_drop(g, &m->id);
+    group_drop(g, &m->instance_id);
+    group_drop(g, &m->client_id);
+    group_drop(g, &m->client_host);
+    group_drop(g, &m->assignment);
+    group_release(g, sizeof *m);
 }
 
 void member_update(struct member *m, const struct join_in *in)
@@ -147,7 +160,7 @@ struct bytes member_metadata(const struct member *m, struct bytes protocol)
 
 void member_set_assignment(struct member *m, struct bytes assignment)
 {
-    groups_replace(m->group->table, &m->assignment, assignment);
+    group_replace(m->group, &m->assignment, assignment);
 }
 
 void member_keep_alive(struct member *m, int64_t now_ms, int32_t wait_ms)

@@ -102,7 +102,7 @@ static void generation_next(struct group *g, int64_t now_ms)
     g->generation = g->generation == INT32_MAX ? 1 : g->generation + 1;
     bool empty = g->members.count == 0;
     struct bytes name = empty ? BYTES_NULL : group_select_protocol(g);
-    groups_replace(g->table, &g->protocol_name, name);
+    group_replace(g, &g->protocol_name, name);
     group_move(g, now_ms, empty ? GROUP_EMPTY : GROUP_COMPLETING);
 }
 

@@ -31,7 +31,7 @@ static enum err assign(struct group *g, const struct sync_in *in)
     for (uint32_t i = 0; i < in->assignment_count; i++) total += in->assignments[i].assignment.len;
     for (struct member *m = g->first; m != NULL; m = m->next)
         member_set_assignment(m, BYTES_LIT(""));
-    if (!groups_have_room(g->table, total)) return ERR_UNKNOWN_SERVER_ERROR;
+    if (!groups_have_room(g->table, g, total)) return ERR_UNKNOWN_SERVER_ERROR;
     for (uint32_t i = 0; i < in->assignment_count; i++) {
         struct member *m = group_member(g, in->assignments[i].member_id);
         if (m != NULL) member_set_assignment(m, in->assignments[i].assignment);

@@ -332,7 +332,17 @@ TEST(lists_are_filtered_by_state_and_type)
     EXPECT_EQ(listed(s, NULL, "nonsense"), 0);
 }
 
-TESTS(RUN(a_commit_from_outside_makes_a_group_and_needs_it_empty),
+TEST(an_offset_of_a_clock_that_was_ahead_counts_from_the_start)
+{
+    SIM(s);
+    int64_t week_ms = s->config.offset_retention_ms, ahead_ms = INT64_C(16000000000000);
+    groups_restore(s->groups, 0, s->group_id);
+    EXPECT(!expired(s, week_ms - 1, "t", ahead_ms, -1));
+    EXPECT(expired(s, week_ms, "t", ahead_ms, -1));
+}
+
+TESTS(RUN(an_offset_of_a_clock_that_was_ahead_counts_from_the_start),
+      RUN(a_commit_from_outside_makes_a_group_and_needs_it_empty),
       RUN(a_member_commits_in_its_generation),
       RUN(the_error_of_a_missing_group_depends_on_the_version),
       RUN(a_commit_from_outside_meets_the_limit_of_groups), RUN(commits_and_rebalances),

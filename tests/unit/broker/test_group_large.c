@@ -21,7 +21,7 @@ static struct large *large_new(void)
     struct large *l = calloc(1, sizeof *l);
     struct groups_config config;
     groups_config_default(&config);
-    config.bytes_max = SIZE_MAX;
+    config.bytes_max = config.group_bytes_max = SIZE_MAX;
     l->groups = groups_new(&config);
     return l;
 }

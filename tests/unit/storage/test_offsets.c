@@ -1,4 +1,5 @@
 /* Committed offsets: durable before they are told, bounded, gone with their topic. */
+#include <stdlib.h>
 #include "base/arena.h"
 #include "storage/offsets_table.h"
 #include "storage/keys.h"
@@ -25,6 +26,14 @@ static enum err commit_one(struct cx *f, const char *group, const struct uuid *i
     struct offset_entry e = {.topic_id = *id, .partition = partition, .offset = offset,
                              .leader_epoch = 3, .metadata = BYTES_LIT("note"), .commit_ms = 77,
                              .expire_ms = -1};
+    return cx_commit(f, group, &e, 1);
+}
+
+static enum err commit_note(struct cx *f, const char *group, const struct uuid *id,
+                            int32_t partition, const char *note)
+{
+    struct offset_entry e = {.topic_id = *id, .partition = partition, .offset = 6,
+                             .metadata = bytes_str(note), .expire_ms = -1};
     return cx_commit(f, group, &e, 1);
 }
 
@@ -64,7 +73,7 @@ TEST(a_commit_is_found_now_and_after_a_restart)
         EXPECT_EQ(all[0].partition, 0);
         EXPECT_EQ(all[1].partition, 1);
         EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("nobody"), true, &arena, &all), 0);
-        EXPECT_EQ(offsets_count(store_offsets(f.s)), 3);
+        EXPECT_EQ(store_offsets_count(f.s), 3);
         arena_done(&arena);
         cx_restart(&f);
     }
@@ -169,7 +178,7 @@ TEST(a_topic_takes_its_offsets_along)
     for (int restarted = 0; restarted < 2; restarted++) {
         for (int i = 0; i < 3; i++) EXPECT_EQ(offset_of(&f, "g", &t, i), -1);
         EXPECT_EQ(offset_of(&f, "g", &u, 0), 6);
-        EXPECT_EQ(offsets_count(store_offsets(f.s)), 1);
+        EXPECT_EQ(store_offsets_count(f.s), 1);
         cx_restart(&f);
     }
     /* One that was under way when its topic went is dropped at the next start. */
@@ -208,20 +217,26 @@ TEST(limits_are_reached)
     struct cx f;
     start(&f);
     struct uuid id = topic_id(&f, "t");
-    offsets_set_limit(store_offsets(f.s), 3);
+    struct offsets *o = store_offsets(f.s);
     for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "g", &id, i, 5));
+    offsets_set_limit(o, offsets_bytes(o));
     EXPECT_ERR(commit_one(&f, "h", &id, 0, 5), ERR_TOO_LARGE);
     EXPECT_EQ(offset_of(&f, "h", &id, 0), -1);
-    EXPECT_OK(commit_one(&f, "g", &id, 0, 6));
-    EXPECT_OK(commit_one(&f, "g", &id, 0, -1));
-    EXPECT_OK(commit_one(&f, "h", &id, 0, 5));
+    EXPECT_OK(commit_one(&f, "g", &id, 0, 6));      /* moving on needs no room */
+    EXPECT_OK(commit_note(&f, "g", &id, 0, "n"));
+    EXPECT_OK(commit_note(&f, "g", &id, 0, "note"));
+    EXPECT_ERR(commit_note(&f, "g", &id, 0, "notes"), ERR_TOO_LARGE);
+    EXPECT_EQ(offset_of(&f, "g", &id, 0), 6);
+    for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "g", &id, i, -1));
+    EXPECT_EQ(offsets_bytes(o), 0);
+    for (int i = 0; i < 3; i++) EXPECT_OK(commit_one(&f, "h", &id, i, 5));
     EXPECT_ERR(commit_one(&f, "i", &id, 0, 5), ERR_TOO_LARGE);
     /* Names and notes as long as their length fields can say, and one byte more. */
     char *name = mem_new(OFFSET_GROUP_BYTES_MAX + 2);
     for (int i = 0; i <= OFFSET_GROUP_BYTES_MAX; i++) name[i] = 'n';
     EXPECT_ERR(commit_one(&f, name, &id, 0, 5), ERR_TOO_LARGE);
     name[OFFSET_GROUP_BYTES_MAX] = '\0';
-    offsets_set_limit(store_offsets(f.s), 100);
+    offsets_set_limit(o, 1 << 20);
     EXPECT_OK(commit_one(&f, name, &id, 0, 5));
     cx_restart(&f);
     EXPECT_EQ(offset_of(&f, name, &id, 0), 5);
@@ -229,7 +244,47 @@ TEST(limits_are_reached)
     cx_done(&f);
 }
 
-TESTS(RUN(a_commit_is_found_now_and_after_a_restart), RUN(a_full_arena_is_told_and_not_overrun),
+/* Commits of many partitions, entered in one walk, against the same ones entered one by one. */
+TEST(many_offsets_at_once_are_those_that_would_come_one_by_one)
+{
+    enum { PARTITIONS = 100, ROUNDS = 200, MANY = 40 };
+    struct cx f;
+    cx_init(&f);
+    EXPECT_OK(cx_start(&f));
+    EXPECT_OK(cx_create(&f, "t", PARTITIONS));
+    EXPECT_OK(cx_create(&f, "u", PARTITIONS));
+    struct uuid ids[] = {topic_id(&f, "t"), topic_id(&f, "u")};
+    srand(7);                       /* the seed */
+    for (int round = 0; round < ROUNDS; round++) {
+        struct offset_entry all[MANY];
+        for (int i = 0; i < MANY; i++) {
+            all[i] = (struct offset_entry){
+                .topic_id = ids[rand() % 2], .partition = rand() % PARTITIONS,
+                .offset = rand() % 4 ? rand() % 1000 : -1, .expire_ms = -1,
+                .metadata = rand() % 2 ? BYTES_LIT("note") : BYTES_LIT("")};
+            EXPECT_OK(cx_commit(&f, "one by one", &all[i], 1));
+        }
+        EXPECT_OK(cx_commit(&f, "at once", all, MANY));
+    }
+    struct offset_entry *one, *other;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    int32_t count = store_offsets_of_group(f.s, BYTES_LIT("at once"), true, &arena, &one);
+    EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("one by one"), true, &arena, &other), count);
+    EXPECT(count > PARTITIONS / 2);
+    EXPECT_EQ(store_offsets_count(f.s), 2 * count);
+    for (int32_t i = 0; i < count; i++) {
+        EXPECT(uuid_equal(&one[i].topic_id, &other[i].topic_id));
+        EXPECT_EQ(one[i].partition, other[i].partition);
+        EXPECT_EQ(one[i].offset, other[i].offset);
+        EXPECT_EQ(one[i].metadata.len, other[i].metadata.len);
+    }
+    arena_done(&arena);
+    cx_done(&f);
+}
+
+TESTS(RUN(many_offsets_at_once_are_those_that_would_come_one_by_one),
+      RUN(a_commit_is_found_now_and_after_a_restart), RUN(a_full_arena_is_told_and_not_overrun),
       RUN(groups_are_listed_in_order), RUN(entries_and_groups_are_deleted),
       RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
       RUN(limits_are_reached))
