@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/escape.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -53,14 +54,6 @@ static bool put_text(struct line *l, const char *s)
     return put(l, s, strlen(s));
 }
 
-/* Bytes of the well-formed UTF-8 sequence that b begins with, 0 when there is none. */
-static size_t utf8_len(struct bytes b)
-{
-    for (size_t len = 1; len <= 4 && len <= b.len; len++)
-        if (bytes_is_utf8(bytes_slice(b, 0, len), NULL)) return len;
-    return 0;
-}
-
 /* Both formats escape alike; what is not UTF-8 becomes U+FFFD. False when there is no room for even
  * the quotes; a value cut short has its closing quote. */
 static bool put_quoted(struct line *l, struct bytes b)
@@ -68,11 +61,13 @@ static bool put_quoted(struct line *l, struct bytes b)
     if (!put(l, "\"", 1)) return false;
     for (size_t i = 0; i < b.len && !l->cut;) {
         uint8_t c = b.data[i];
-        size_t len = utf8_len(bytes_slice(b, i, b.len - i));
+        struct bytes left = bytes_slice(b, i, b.len - i);
+        size_t len = escape_utf8_len(left);
         char escape[8] = "";
         if (c == '"' || c == '\\') snprintf(escape, sizeof escape, "\\%c", c);
         else if (c == '\n') snprintf(escape, sizeof escape, "\\n");
-        else if (c < 0x20 || c == 0x7f) snprintf(escape, sizeof escape, "\\u%04x", c);
+        else if (escape_is_control(left, len))
+            snprintf(escape, sizeof escape, "\\u%04x", left.data[len - 1]);
         else if (len == 0) snprintf(escape, sizeof escape, "\xef\xbf\xbd");
         if (escape[0]) put_text(l, escape);
         else put(l, (const char *)b.data + i, len);

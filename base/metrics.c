@@ -2,8 +2,9 @@
  * of series, and one hash table over name and labels. Its lock is a leaf, held while a series is
  * made, dropped or shown; adding to a series touches nothing but that series' atomics.
  *
- * When METRICS_MAX series exist, a new one is not made: its callers get the overflow series, which
- * takes any kind of use and is shown under its own name, with the number of refusals beside it. */
+ * When METRICS_MAX series exist, or their labels take LABELS_BYTES_MAX, a new one is not made: its
+ * callers get the overflow series, which takes any kind of use and is shown under its own name,
+ * with the number of refusals beside it. */
 #include "base/metrics.h"
 
 #include <assert.h>
@@ -21,7 +22,9 @@ static const int64_t bounds_us[] = {50,     100,    250,    500,     1000,    25
 enum {
     BOUNDS = sizeof bounds_us / sizeof bounds_us[0],
     SLOTS = METRICS_MAX * 2,
-    FAMILIES_MAX = 1024
+    FAMILIES_MAX = 1024,
+    LABEL_BYTES_MAX = 256,                /* of one value */
+    LABELS_BYTES_MAX = 8 << 20            /* of all series; they bound the page */
 };
 
 struct histogram {
@@ -49,6 +52,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct family families[FAMILIES_MAX];
 static uint32_t family_count;
 static uint32_t series_count;
+static size_t labels_bytes;
 static uint64_t refused;
 static struct metric **slots;             /* SLOTS chains, made with the first series */
 
@@ -96,6 +100,7 @@ static struct metric *series_new(struct family *family, struct metric **slot, co
     m->family = family;
     m->histogram = family->kind == METRIC_HISTOGRAM ? NEW(struct histogram) : NULL;
     m->labels = labels ? mem_string(labels, strlen(labels)) : NULL;
+    labels_bytes += labels ? strlen(labels) : 0;
     m->hash_next = *slot;
     *slot = m;
     m->link = family->last;
@@ -113,7 +118,9 @@ static struct metric *series_get(enum metric_kind kind, const char *name, const 
     struct metric **slot = slot_of(name, labels);
     struct metric *m = series_find(*slot, name, labels);
     if (m != NULL) assert(m->family->kind == kind);
-    if (m == NULL && series_count < METRICS_MAX) {
+    bool room = series_count < METRICS_MAX &&
+                (labels == NULL || strlen(labels) <= LABELS_BYTES_MAX - labels_bytes);
+    if (m == NULL && room) {
         struct family *family = family_get(kind, name, help);
         if (family != NULL) m = series_new(family, slot, labels);
     }
@@ -149,6 +156,7 @@ static void series_drop(struct metric *m, struct metric **slot)
     if (m->next) m->next->link = m->link;
     else m->family->last = m->link;
     series_count--;
+    labels_bytes -= m->labels ? strlen(m->labels) : 0;
     mem_free(m->histogram);
     mem_free(m->labels);
     mem_free(m);
@@ -203,18 +211,32 @@ void metrics_head(struct writer *out, const char *name, const char *type, const 
     writer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+/* How much of a value is shown, at most LABEL_BYTES_MAX, without half a character at the end. */
+static size_t label_len(struct bytes value)
+{
+    if (value.len <= LABEL_BYTES_MAX) return value.len;
+    size_t len = LABEL_BYTES_MAX;
+    while (len > LABEL_BYTES_MAX - 4 && (value.data[len] & 0xc0) == 0x80) len--;
+    return len;
+}
+
 void metrics_label(struct writer *out, struct bytes value)
 {
     writer_text(out, "\"");
-    size_t chars;
+    size_t chars, len = label_len(value);
     bool text = bytes_is_utf8(value, &chars);       /* a scraper refuses the whole page otherwise */
-    for (size_t i = 0; i < value.len; i++) {
+    bool altered = len < value.len;
+    for (size_t i = 0; i < len; i++) {
         uint8_t c = value.data[i];
-        if (c >= 0x80 && !text) writer_text(out, "?");
+        bool hidden = (c >= 0x80 && !text) || (c < ' ' && c != '\n') || c == 0x7f;
+        if (hidden) writer_text(out, "?");
         else if (c == '\n') writer_text(out, "\\n");
         else if (c == '"' || c == '\\') writer_printf(out, "\\%c", c);
         else writer_i8(out, (int8_t)c);
+        altered = altered || hidden;
     }
+    /* What is not shown as it is stays a series of its own. */
+    if (altered) writer_printf(out, "~%016" PRIx64, bytes_fnv1a(value));
     writer_text(out, "\"");
 }
 

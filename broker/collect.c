@@ -166,7 +166,7 @@ void broker_collect(struct writer *out, void *broker)
 void collect_members(struct bytes group_id, int64_t count)
 {
     struct writer labels;
-    writer_init(&labels, 1 << 20);     /* a group id is at most 32,767 bytes, each escaped to two */
+    writer_init(&labels, 4096);        /* metrics_label() shortens */
     writer_text(&labels, "consumergroup=");
     metrics_label(&labels, group_id);
     writer_i8(&labels, 0);

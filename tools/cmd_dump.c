@@ -1,6 +1,7 @@
 /* `diglot dump`: what lies in a data directory, a line each. */
 #include <inttypes.h>
 #include <stdio.h>
+#include "base/escape.h"
 #include "base/uuid.h"
 #include "storage/draft.h"
 #include "storage/keys.h"
@@ -17,6 +18,25 @@ static const char usage[] =
     "consumers, shards, partition logs with every record batch, and committed offsets. Record "
     "bytes are\n"
     "not shown.\n";
+
+/* Text that a client chose. */
+static void print_text(struct bytes text)
+{
+    struct writer out;
+    writer_init(&out, 4 * text.len + 1);
+    escape_write(&out, text);
+    fwrite(out.data, 1, out.len, stdout);
+    writer_done(&out);
+}
+
+static void print_pair(const char *what, const char *name, const char *value)
+{
+    printf(" %s ", what);
+    print_text(bytes_str(name));
+    printf("=");
+    print_text(bytes_str(value));
+    printf("\n");
+}
 
 static bool print_batch(void *context, const struct batch_info *info, const struct log_entry *entry)
 {
@@ -71,9 +91,9 @@ static enum err print_topic(struct kv *kv, const struct topic *t)
            t->name, uuid_to_text(&t->id, id), t->version, t->created_ms, t->partition_count,
            t->on_demand ? "ON_DEMAND" : "PROVISIONED");
     for (int32_t i = 0; i < t->setting_count; i++)
-        printf(" config %s=%s\n", t->settings[i].name, t->settings[i].value);
+        print_pair("config", t->settings[i].name, t->settings[i].value);
     for (int32_t i = 0; i < t->tag_count; i++)
-        printf(" tag %s=%s\n", t->tags[i].key, t->tags[i].value);
+        print_pair("tag", t->tags[i].key, t->tags[i].value);
     for (int32_t i = 0; i < t->consumer_count; i++)
         printf(" consumer %s created_ms=%" PRId64 "\n", t->consumers[i].name,
                t->consumers[i].created_ms);
@@ -115,11 +135,13 @@ static enum err print_offsets(struct kv *kv)
         char id[UUID_TEXT_LEN + 1];
         err = offset_key_read(kv_iter_key(it), &group, &topic, &partition);
         if (err == ERR_OK) err = offset_value_read(kv_iter_value(it), &entry, &metadata);
-        if (err == ERR_OK)
-            printf("offset group=%.*s topic=%s partition=%d offset=%" PRId64
-                   " leader_epoch=%d commit_ms=%" PRId64 "\n",
-                   BYTES_ARGS(group), uuid_to_text(&topic, id), partition, entry.offset,
-                   entry.leader_epoch, entry.commit_ms);
+        if (err != ERR_OK) break;
+        printf("offset group=\"");
+        print_text(group);
+        printf("\" topic=%s partition=%d offset=%" PRId64 " leader_epoch=%d commit_ms=%" PRId64
+               "\n",
+               uuid_to_text(&topic, id), partition, entry.offset, entry.leader_epoch,
+               entry.commit_ms);
     }
     if (err == ERR_OK) err = kv_iter_error(it);
     kv_iter_free(it);

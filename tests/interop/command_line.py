@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
-from lib import clients
+from lib import admin, clients, messages
 from lib import server as servers
 from lib.messages import crc32c
 
@@ -146,6 +146,23 @@ def test_a_directory_or_port_in_use_is_refused_and_its_owner_goes_on(fresh_serve
     assert server.running() and server.stop() == 0
     for command in ("dump", "check"):
         assert run(command, folder=tmp_path, environment={"DIGLOT_DATA_DIR": str(server.data)})[0] == 0
+
+
+def test_dump_shows_what_clients_chose_without_speaking_to_the_terminal(fresh_server, tmp_path):
+    server = fresh_server
+    admin.create_topic(server, "t", 1)
+    evil = "a\noffset group=forged \x1b[31m\x9b31m \x00behind\"\\"
+    with messages.Caller(server.kafka) as caller:
+        row = {"partition_index": 0, "committed_offset": 1, "committed_leader_epoch": -1, "committed_metadata": ""}
+        told = caller.call("OffsetCommit", 8, group_id=evil, generation_id_or_member_epoch=-1, member_id="",
+                           topics=[{"name": "t", "partitions": [row]}])
+        assert told["topics"][0]["partitions"][0]["error_code"] == 0
+    server.stop()
+    code, out, _ = run("dump", "--data-dir", server.data, folder=tmp_path)
+    line, = (line for line in out.splitlines() if line.startswith("offset "))
+    assert code == 0 and line.startswith(
+        'offset group="a\\noffset group=forged \\x1b[31m\\xc2\\x9b31m \\x00behind\\"\\\\" topic=')
+    assert all(c == "\n" or c.isprintable() for c in out)
 
 
 def test_a_data_directory_that_is_none(tmp_path):

@@ -287,7 +287,8 @@ class Emitter:
         if answers:
             self.counters()
         more = ", struct wire_errors *errors" if answers else ""
-        self.line(0, f"void {root.c_name}_encode(struct writer *w, int16_t version, const struct {root.c_name} *m{more})")
+        self.line(0, f"void {root.c_name}_encode(struct writer *w, int16_t version, "
+                     f"const struct {root.c_name} *m{more})")
         self.line(0, "{")
         self.assert_version()
         self.line(1, f"{root.c_name}_write(w, version, m);")
@@ -308,7 +309,8 @@ class Emitter:
         self.line(0, f"void {root.c_name}_errors(const struct {root.c_name} *m, int16_t version, "
                      "struct wire_errors *to)")
         self.line(0, "{")
-        self.line(1, f"{root.c_name}_count(m, version, to);" if root in carriers else "(void)m; (void)version; (void)to;")
+        self.line(1, f"{root.c_name}_count(m, version, to);" if root in carriers
+                  else "(void)m; (void)version; (void)to;")
         self.line(0, "}")
         self.line(0, "")
 

@@ -1,6 +1,7 @@
 /* /metrics of the Kafka door: names of kafka_exporter, values that move, limits, names that must
  * not break the page. */
 #include <pthread.h>
+#include "base/mem.h"
 #include "base/metrics.h"
 #include "broker/group/groups.h"
 #include "unit/broker/collect_fixture.h"
@@ -113,7 +114,7 @@ TEST(each_name_has_one_head_and_odd_names_do_not_break_the_page)
     commit("\xff\xfe", "t", 0, 1);
     const char *text = scrape();
     EXPECT(strstr(text, "{consumergroup=\"a\\\"b\\\\c\\nd\",") != NULL);
-    EXPECT(strstr(text, "{consumergroup=\"??\",") != NULL);
+    EXPECT(strstr(text, "{consumergroup=\"?""?~") != NULL);
     EXPECT_EQ(count_of(text, "# TYPE kafka_consumergroup_current_offset gauge"), 1);
     EXPECT_EQ(count_of(text, "# TYPE kafka_topic_partition_current_offset gauge"), 1);
     end();
@@ -164,10 +165,63 @@ static void *come_and_go(void *group_id)
     return NULL;
 }
 
-/* What is not UTF-8 is shown as '?', so two groups, on two loops, may be one series. */
-TEST(groups_that_are_shown_alike_come_and_go_on_two_threads)
+TEST(groups_whose_names_cannot_be_shown_are_series_of_their_own)
 {
-    struct bytes one = BYTES_LIT("\xfe"), two = BYTES_LIT("\xff");
+    static const struct bytes names[] = {
+        BYTES_LIT("nul\0x"), BYTES_LIT("nul\0y"), BYTES_LIT("nul?x"), BYTES_LIT("nul\x01x"),
+        BYTES_LIT("\xff"), BYTES_LIT("\xfe"), BYTES_LIT("tab\tx"), BYTES_LIT("cr\rx")};
+    enum { NAMES = sizeof names / sizeof names[0] };
+    for (int i = 0; i < NAMES; i++) collect_members(names[i], 100 + i);
+    const char *text = registry();
+    EXPECT_EQ(count_of(text, "kafka_consumergroup_members{"), NAMES);
+    for (const char *c = text; *c != '\0'; c++) EXPECT(*c == '\n' || (*c >= ' ' && *c != 0x7f));
+    EXPECT(has_line(text, "kafka_consumergroup_members{consumergroup=\"nul?x\"} 102"));
+    for (int i = 0; i < NAMES; i++) collect_members(names[i], GROUP_GONE);
+    EXPECT_EQ(count_of(registry(), "kafka_consumergroup_members{"), 0);
+}
+
+/* 2,300 groups with the longest ids: a page beyond all bounds, were they shown as they are. */
+TEST(long_group_ids_are_shown_short_and_the_page_stays_small)
+{
+    enum { GROUPS = 2300, ID_BYTES = 32000, BYTES_A_GROUP = 400 };
+    char *id = mem_new(ID_BYTES + 1);
+    size_t before = strlen(registry());
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < GROUPS; i++) {
+            int len = snprintf(id, ID_BYTES, "%d.", i);
+            for (int at = len; at < ID_BYTES; at++) id[at] = 'g';
+            snprintf(id + ID_BYTES - 8, 9, "%08d", i);
+            collect_members(bytes_of(id, ID_BYTES), k == 0 ? i : GROUP_GONE);
+        }
+        size_t more = strlen(registry()) - before;
+        if (k == 0) EXPECT(more > GROUPS * 256 && more < GROUPS * BYTES_A_GROUP);
+        else EXPECT(more < BYTES_A_GROUP);      /* the head of the family */
+    }
+    mem_free(id);
+}
+
+TEST(offsets_of_groups_with_long_names_beyond_the_limit_are_counted)
+{
+    enum { GROUPS = 6000, ID_BYTES = 1000 };
+    begin();
+    EXPECT_OK(cx_create(&cx, "t", 1));
+    char id[ID_BYTES + 1];
+    for (int i = 0; i < GROUPS; i++) {
+        snprintf(id, sizeof id, "%0*d", ID_BYTES, i);
+        commit(id, "t", 0, 1);
+    }
+    const char *text = scrape();
+    int shown = count_of(text, "kafka_consumergroup_current_offset{");
+    EXPECT(shown > 1000 && shown < GROUPS);
+    char line[80];
+    snprintf(line, sizeof line, "diglot_collect_hidden{what=\"offsets\"} %d", GROUPS - shown);
+    EXPECT(has_line(text, line));
+    end();
+}
+
+TEST(a_group_that_comes_and_goes_on_two_threads)
+{
+    struct bytes one = BYTES_LIT("g"), two = one;
     pthread_t other;
     EXPECT_EQ(pthread_create(&other, NULL, come_and_go, &one), 0);
     come_and_go(&two);
@@ -181,4 +235,7 @@ TESTS(RUN(a_log_not_used_yet_shows_its_partition_and_no_offsets),
       RUN(each_name_has_one_head_and_odd_names_do_not_break_the_page),
       RUN(what_is_beyond_the_limit_is_counted),
       RUN(members_of_a_group_are_a_gauge_that_goes_with_it),
-      RUN(groups_that_are_shown_alike_come_and_go_on_two_threads))
+      RUN(groups_whose_names_cannot_be_shown_are_series_of_their_own),
+      RUN(long_group_ids_are_shown_short_and_the_page_stays_small),
+      RUN(offsets_of_groups_with_long_names_beyond_the_limit_are_counted),
+      RUN(a_group_that_comes_and_goes_on_two_threads))

@@ -17,11 +17,11 @@ static int64_t counted(enum kafka_api_index api, enum err err)
 /* The answer tells this error so often and no other, and so often it is counted. */
 #define TELLS(NAME, name, version, in, err, times)                                                 \
     do {                                                                                           \
-        struct name##_response answer_;                                                               \
+        struct name##_response answer_;                                                            \
         struct wire_errors told_ = {0};                                                            \
         int64_t before_ = counted(KAFKA_API_##NAME, err);                                          \
-        EXCHANGE(c, NAME, name, version, in, &answer_);                                               \
-        name##_response_errors(&answer_, version, &told_);                                            \
+        EXCHANGE(c, NAME, name, version, in, &answer_);                                            \
+        name##_response_errors(&answer_, version, &told_);                                         \
         EXPECT_EQ(told_.used, 1);                                                                  \
         EXPECT_EQ(told_.all[0].code, err_kafka(err));                                              \
         EXPECT_EQ(told_.all[0].count, times);                                                      \
