@@ -4,7 +4,8 @@
 
 void cursor_init(struct cursor *c, struct bytes b, struct arena *arena)
 {
-    *c = (struct cursor){.at = b.data, .left = b.len, .err = ERR_OK, .arena = arena};
+    *c = (struct cursor){.at = b.data, .left = b.len, .err = ERR_OK, .arena = arena,
+                         .elements_left = UINT32_MAX};
 }
 
 static void poison(struct cursor *c, enum err err)
@@ -180,8 +181,10 @@ int32_t cursor_count(struct cursor *c, bool flexible, uint32_t element_bytes_min
 void *cursor_array(struct cursor *c, int32_t count, size_t element_bytes)
 {
     if (count <= 0 || c->err != ERR_OK) return NULL;
-    void *p = arena_array(c->arena, (size_t)count, element_bytes);
+    bool fits = (uint32_t)count <= c->elements_left;
+    void *p = fits ? arena_array(c->arena, (size_t)count, element_bytes) : NULL;
     if (p == NULL) poison(c, ERR_TOO_LARGE);
+    else c->elements_left -= (uint32_t)count;
     return p;
 }
 

@@ -19,6 +19,7 @@ struct cursor {
     enum err err;           /* ERR_OK until the first failure, then ERR_INVALID_REQUEST or
                                ERR_TOO_LARGE */
     struct arena *arena;    /* for arrays; may be NULL when none are read */
+    uint32_t elements_left; /* that arrays may still have, all together; no bound until it is set */
 };
 
 void cursor_init(struct cursor *c, struct bytes b, struct arena *arena);
@@ -49,7 +50,8 @@ struct bytes cursor_bytes_or_null(struct cursor *c, bool flexible);
  * smallest elements fit into the bytes left; element_bytes_min >= 1. */
 int32_t cursor_count(struct cursor *c, bool flexible, uint32_t element_bytes_min);
 int32_t cursor_count_or_null(struct cursor *c, bool flexible, uint32_t element_bytes_min);
-/* Zeroed array in the arena; poisons with ERR_TOO_LARGE and returns NULL beyond the arena's cap.
+/* Zeroed array in the arena; poisons with ERR_TOO_LARGE and returns NULL beyond the arena's cap or
+ * elements_left.
  * count <= 0 gives NULL. */
 void *cursor_array(struct cursor *c, int32_t count, size_t element_bytes);
 

@@ -22,6 +22,8 @@ struct broker_options {
     size_t fetch_session_bytes_max;     /* of them, over all loops */
     size_t fetch_memory_bytes_max;     /* memory of fetches under way */
     uint32_t request_bytes_max;         /* socket.request.max.bytes */
+    uint32_t request_elements_max;      /* what one request may name: topics, partitions, members
+                                           ... together; it bounds how long a loop is held */
     uint32_t fetch_bytes_max;           /* fetch.max.bytes */
 };
 void broker_options_default(struct broker_options *ret);

@@ -2,47 +2,48 @@
 
 #include <assert.h>
 #include <stddef.h>
-#include "base/mailbox.h"
 #include "base/check.h"
 
-static struct mention *find(const struct map *known, struct bytes key)
+/* The slot of the name, or the free one where it belongs. */
+static int32_t *slot_of(const struct name_set *s, struct bytes name, uint64_t hash)
 {
-    for (struct map_node *n = map_first(known, bytes_hash(key)); n != NULL; n = map_next(n)) {
-        struct mention *m = CONTAINER_OF(n, struct mention, node);
-        if (bytes_equal(m->key, key)) return m;
+    uint64_t at = hash & s->mask;
+    for (; s->slots[at] != 0; at = (at + 1) & s->mask) {
+        const struct mention *m = &s->all[s->slots[at] - 1];
+        if (m->hash == hash && bytes_equal(m->key, name)) break;
     }
-    return NULL;
+    return &s->slots[at];
 }
 
 enum err name_set_init(struct name_set *s, struct arena *arena, const struct bytes *names,
                        int32_t count)
 {
-    struct mention *all = ARENA_ARRAY(arena, struct mention, (size_t)count);
-    if (all == NULL) return ERR_TOO_LARGE;
-    *s = (struct name_set){.all = all};
+    size_t slots = 2;
+    while (slots < 2 * (size_t)count) slots *= 2;
+    *s = (struct name_set){
+        .all = ARENA_ARRAY(arena, struct mention, (size_t)count),
+        .slots = ARENA_ARRAY(arena, int32_t, slots),
+        .mask = slots - 1,
+    };
+    if (s->all == NULL || s->slots == NULL) return ERR_TOO_LARGE;
     for (int32_t i = 0; i < count; i++) {
-        all[i] = (struct mention){.key = names[i], .first = i};
+        struct mention *m = &s->all[i];
+        *m = (struct mention){.key = names[i], .hash = bytes_hash(names[i]), .first = i};
         if (bytes_is_null(names[i])) continue;
-        struct mention *before = find(&s->map, names[i]);
-        if (before != NULL) {
-            all[i].first = before->first;
-            before->repeated = true;
+        int32_t *slot = slot_of(s, m->key, m->hash);
+        if (*slot == 0) {
+            *slot = i + 1;
         } else {
-            map_put(&s->map, &all[i].node, bytes_hash(names[i]));
+            m->first = *slot - 1;
+            s->all[m->first].repeated = true;
         }
     }
     return ERR_OK;
 }
 
-void name_set_done(struct name_set *s)
-{
-    map_done(&s->map);
-}
-
 int32_t name_set_find(const struct name_set *s, struct bytes name)
 {
-    const struct mention *m = find(&s->map, name);
-    return m == NULL ? -1 : m->first;
+    return *slot_of(s, name, bytes_hash(name)) - 1;
 }
 
 enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t count,
@@ -50,7 +51,6 @@ enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t co
 {
     struct name_set set;
     TRY(name_set_init(&set, arena, keys, count));
-    name_set_done(&set);
     *ret = set.all;
     return ERR_OK;
 }

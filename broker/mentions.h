@@ -8,11 +8,10 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/map.h"
 
 struct mention {
-    struct map_node node;
     struct bytes key;
+    uint64_t hash;
     int32_t first;      /* where this key stands first: its own place, unless it is a repeat */
     bool repeated;      /* it comes again later; told at the first place */
 };
@@ -24,13 +23,13 @@ enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t co
 
 /* Names to look others up among; the names stay the caller's. */
 struct name_set {
-    struct map map;
     struct mention *all;        /* one an entry, as mentions_find() gives it */
+    int32_t *slots;             /* of an open hash table: an entry's number and 1; 0: free */
+    uint64_t mask;
 };
-/* Errors: ERR_TOO_LARGE - the arena is full, there is nothing to free. Thread: any. */
+/* All of it lies in the arena. Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
 enum err name_set_init(struct name_set *s, struct arena *arena, const struct bytes *names,
                        int32_t count);
-void name_set_done(struct name_set *s);
 /* Where the name stands first; -1: nowhere. Thread: the set's owner. */
 int32_t name_set_find(const struct name_set *s, struct bytes name);
 

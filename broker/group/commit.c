@@ -83,7 +83,6 @@ enum err groups_subscribed(const struct groups *gs, struct bytes group_id, struc
     for (struct member *m = g->first; m != NULL && known; m = m->next)
         known = mark_subscribed(member_metadata(m, g->protocol_name), &set, ret);
     for (int32_t i = 0; i < count; i++) ret[i] = !known || ret[set.all[i].first];
-    name_set_done(&set);
     return ERR_OK;
 }
 

@@ -127,7 +127,25 @@ TEST(a_writer_stops_at_its_limit)
     writer_done(&w);
 }
 
-TESTS(RUN(what_is_written_reads_back), RUN(a_short_read_poisons_what_follows),
+TEST(all_arrays_together_have_as_many_elements_as_are_left)
+{
+    struct arena arena;
+    arena_init(&arena, 4096);
+    struct cursor c;
+    cursor_init(&c, BYTES_LIT("abc"), &arena);
+    c.elements_left = 10;
+    EXPECT(cursor_array(&c, 6, 8) != NULL);
+    EXPECT(cursor_array(&c, 4, 8) != NULL);
+    EXPECT(cursor_array(&c, 0, 8) == NULL);
+    EXPECT_ERR(cursor_finish(&c), ERR_OK);
+    EXPECT(cursor_array(&c, 1, 8) == NULL);
+    EXPECT_ERR(cursor_finish(&c), ERR_TOO_LARGE);
+    EXPECT_EQ(cursor_i8(&c), 0);
+    arena_done(&arena);
+}
+
+TESTS(RUN(all_arrays_together_have_as_many_elements_as_are_left),
+      RUN(what_is_written_reads_back), RUN(a_short_read_poisons_what_follows),
       RUN(a_count_beyond_the_bytes_left_is_refused), RUN(a_varint_that_overflows_is_refused),
       RUN(null_where_none_is_legal_is_refused), RUN(strings_end_at_32767_bytes_in_either_form),
       RUN(an_array_beyond_the_arena_is_too_large), RUN(a_writer_stops_at_its_limit))

@@ -9,6 +9,7 @@ static struct door_fixture door;
 static struct client *begin(void)
 {
     door_init(&door);
+    door.options.request_elements_max = 1 << 20;
     door_open(&door);
     return client_open(&door);
 }
@@ -148,7 +149,28 @@ TEST(incremental_alter_configs_of_many_configs)
     end(c);
 }
 
-TESTS(RUN(list_offsets_of_many_partitions),
+TEST(a_request_that_names_more_than_is_stated_closes_its_connection)
+{
+    enum { MAX = 1000 };
+    door_init(&door);
+    door.options.request_elements_max = MAX;
+    door_open(&door);
+    struct bytes *names = many_names(MAX + 1);
+    for (int more = 0; more < 2; more++) {
+        struct client *c = client_open(&door);
+        struct describe_groups_request in = DESCRIBE_GROUPS_REQUEST_INIT;
+        in.groups = names;
+        in.groups_count = MAX + more;
+        SEND(c, DESCRIBE_GROUPS, describe_groups, 0, &in);
+        EXPECT_EQ(client_take(c, 4), more == 0);
+        client_close(c);
+    }
+    mem_free(names);
+    door_done(&door);
+}
+
+TESTS(RUN(a_request_that_names_more_than_is_stated_closes_its_connection),
+      RUN(list_offsets_of_many_partitions),
       RUN(list_offsets_of_one_partition_many_times_is_one_answer),
       RUN(incremental_alter_configs_of_many_resources),
       RUN(incremental_alter_configs_of_many_configs))

@@ -70,7 +70,6 @@ TEST(a_set_of_names_tells_where_one_stands)
     EXPECT_EQ(name_set_find(&set, BYTES_LIT("b")), 1);
     EXPECT_EQ(name_set_find(&set, BYTES_LIT("")), -1);
     EXPECT_EQ(name_set_find(&set, BYTES_LIT("c")), -1);
-    name_set_done(&set);
     arena_done(&arena);
 }
 
