@@ -479,10 +479,11 @@ def metrics_long_groups(server, state):
     state["note"] = lambda: ("" if statuses == {200} else "bad: ") + f"/metrics answers {sorted(statuses, key=str)}"
 
     def run(until):
+        half = (time.monotonic() + until) / 2
         for blob in joins:
-            if time.monotonic() < until and line.send(blob):
+            if time.monotonic() < half and line.send(blob):
                 line.answer()
-        while time.monotonic() < until:
+        while not statuses or time.monotonic() < until:
             if page.send(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n"):
                 statuses.add(page.http() or "closed")
             time.sleep(0.2)
@@ -497,16 +498,21 @@ def announced_frames(server, state):
     return once([(Line(server.kafka), struct.pack(">i", n * MIB - 4) + b"\0") for n in (100, 28)])
 
 
-@attack("13 HTTP/1.1 requests announce 10 MB each and send one byte")
+# 128 MiB, and no room left for small ones either.
+ANNOUNCED = [10 * MIB] * 13 + [MIB] * 10 + [MIB // 16] * 20 + [4096] * 40
+
+
+@attack("83 HTTP/1.1 requests announce 128 MiB together and send one byte each")
 def announced_http1(server, state):
-    head = bad.kinesis_request("PutRecord", b"").replace(b"content-length: 0", b"content-length: 10485760") + b"{"
-    return once([(Line(server.kinesis), head) for _ in range(13)])
+    head = bad.kinesis_request("PutRecord", b"")
+    return once([(Line(server.kinesis), head.replace(b"content-length: 0", b"content-length: %d" % n) + b"{")
+                 for n in ANNOUNCED])
 
 
-@attack("one HTTP/2 connection with 60 streams, each one byte of a body of 10 MB")
+@attack("one HTTP/2 connection with 83 streams that announce 128 MiB together, one byte of each body")
 def announced_http2(server, state):
-    streams = b"".join(bad.frame(bad.HEADERS, bad.END_HEADERS, i, bad.h2_head("PutRecord", 10_485_760))
-                       + bad.frame(bad.DATA, 0, i, b"{") for i in range(1, 121, 2))
+    streams = b"".join(bad.frame(bad.HEADERS, bad.END_HEADERS, 2 * i + 1, bad.h2_head("PutRecord", n))
+                       + bad.frame(bad.DATA, 0, 2 * i + 1, b"{") for i, n in enumerate(ANNOUNCED))
     return once([(Line(server.kinesis), bad.PREFACE + bad.frame(bad.SETTINGS) + streams)])
 
 
