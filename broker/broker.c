@@ -23,7 +23,7 @@ void broker_options_default(struct broker_options *ret)
         .fetch_session_bytes_max = 64u << 20,
         .fetch_memory_bytes_max = 64u << 20,
         .request_bytes_max = 104857600,
-        .request_elements_max = 1 << 17,
+        .request_elements_max = 1 << 16,
         .fetch_bytes_max = 57671680,
     };
 }

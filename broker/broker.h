@@ -23,7 +23,8 @@ struct broker_options {
     size_t fetch_memory_bytes_max;     /* memory of fetches under way */
     uint32_t request_bytes_max;         /* socket.request.max.bytes */
     uint32_t request_elements_max;      /* what one request may name: topics, partitions, members
-                                           ... together; it bounds how long a loop is held */
+                                           ... together, Produce and Fetch twice as many; it
+                                           bounds how long a loop is held */
     uint32_t fetch_bytes_max;           /* fetch.max.bytes */
 };
 void broker_options_default(struct broker_options *ret);

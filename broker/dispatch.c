@@ -73,13 +73,14 @@ void broker_dispatch_frame(struct frame_request *frame)
     struct kafka_header header = {0};
     struct cursor c;
     cursor_init(&c, slab_bytes(frame->body), &frame->arena);
-    c.elements_left = door->broker->options.request_elements_max;
     struct kafka_request *rq = ARENA_NEW(&frame->arena, struct kafka_request);
     enum err err = rq ? kafka_header_decode(&c, &header) : ERR_TOO_LARGE;
     if (err != ERR_OK) {
         refuse(frame, err, &header);
         return;
     }
+    c.elements_left = door->broker->options.request_elements_max;
+    if (header.api->plane == KAFKA_PLANE_DATA) c.elements_left *= 2;
     *rq = (struct kafka_request){
         .frame = frame,
         .broker = door->broker,

@@ -16,7 +16,7 @@ static char *record_text(struct arena *arena, const struct batch_fault *f, int64
     case BATCH_FAULT_NO_KEY:
         return arena_printf(arena,
                             "Compacted topic cannot accept message without key in topic partition "
-                            "%s-%" PRId32 ".",
+                            "%s-%" PRId32,
                             t->name, partition);
     case BATCH_FAULT_TIMESTAMP:
         return arena_printf(arena,

@@ -58,7 +58,8 @@ def test_an_unknown_api_and_a_version_out_of_range(tough, bystanders, key, versi
 
 
 def test_a_version_of_api_versions_that_is_too_new_is_told_what_is_known(tough, bystanders):
-    with unharmed(tough, bystanders, {closed("kafka", "peer"): 1}), wire.Raw(tough.kafka) as raw:
+    told = {kafka_error("UNSUPPORTED_VERSION", "ApiVersions"): 1, closed("kafka", "peer"): 1}
+    with unharmed(tough, bystanders, told), wire.Raw(tough.kafka) as raw:
         assert struct.unpack_from(">h", raw.call(wire.API_VERSIONS, 99, b"\x00what")) == (35,)
 
 

@@ -107,13 +107,6 @@ def test_the_words_for_records_that_are_refused(caller):
     assert said.startswith(head) and said.endswith("]")
     first, last = (int(n) for n in said[len(head):-1].split(", "))
     assert last - first == 2 * HOUR_MS and abs(first + HOUR_MS - NOW) < HOUR_MS
-    compacted, _ = made = create(caller, cleanup_policy="compact")
-    bare = produce(caller, *made, batch(b"a", b"b", b"c", b"d", timestamp=NOW))
-    words = f"Compacted topic cannot accept message without key in topic partition {compacted}-0."
-    assert [r["batch_index_error_message"] for r in bare["record_errors"]] == [words] * 4
-    assert bare["error_message"] == (
-        "One or more records have been rejected due to 4 record errors in total, and only showing the first three "
-        "errors at most: [" + ", ".join(f"RecordError(batchIndex={i}, message='{words}')" for i in range(3)) + "]")
 
 
 @versions("Produce")
