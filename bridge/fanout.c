@@ -8,7 +8,9 @@
  *
  * `ended` waits for what is under way (a watch that fired, a reader, news of a lost place) and then
  * gives the request back. Memory: one event is made at a time in the subscription's own arena, and
- * no more is read while QUEUE_BYTES_MAX wait to be sent. */
+ * no more is read while QUEUE_BYTES_MAX wait to be sent, or less when the loop's room for output
+ * runs out. Fairness: TURN_BYTES_MAX are made in a turn of the loop, then the others of the loop
+ * have theirs, and subscriptions that want more go on in the order in which they came. */
 #include "bridge/fanout.h"
 
 #include "base/clock.h"
@@ -28,6 +30,8 @@ enum {
     LIFE_MS = 300 * 1000,
     QUEUE_BYTES_MAX = 1 << 20,
     EVENT_BYTES_MAX = 512 << 10,
+    TURN_BYTES_MAX = 512 << 10,
+    EVENT_COST = 4 << 10,           /* in bytes of records that are made as fast */
     EVENT_RECORDS_MAX = 2000,
     EVENT_ARENA_MAX = 32 << 20,     /* one record may have GET_BYTES_MAX */
     BEAT_ARENA_MAX = 1 << 20,
@@ -51,9 +55,14 @@ struct subscription {
     struct log_read cold;
     struct log_seek seek;
     bool reading;
+    bool arrived;                   /* what cold brought waits to be delivered */
+    size_t promised;                /* of the loop's room, for it */
     struct read_result read;        /* what the next event is made of */
     struct get_work page;
     bool rendering;                 /* a codec lane makes the page */
+    bool rendered;                  /* it was made there and waits to be delivered */
+    struct subscription *next;      /* in the line */
+    bool in_line;
     struct loop_timer heartbeat;
     struct loop_timer life;
     int64_t sent_ms;                /* loop_now_ms of the last event */
@@ -70,12 +79,14 @@ static void pump(struct subscription *sub);
 static void finish(struct subscription *sub)
 {
     bool busy = sub->place_lost || watch_set_sleeps(&sub->sleep) || sub->reading ||
-                sub->rendering || sub->held > 0;
+                sub->rendering || sub->in_line || sub->held > 0;
     if (!sub->ended || busy) return;
     struct http_request *http = sub->rq->http;
     topic_unref(sub->topic);
     arena_done(&sub->scratch);
     arena_done(&sub->beat);
+    room_release(loop_room(sub->loop), sub->promised);
+    read_result_done(&sub->read);
     read_result_done(&sub->cold.result);
     http_stream_end(http);
 }
@@ -225,12 +236,20 @@ static void sleep_on(struct subscription *sub)
 
 static void cold_done(struct log_read *r);
 
+/* What may be made for it now: small where much waits to be sent on this loop. */
+static size_t room_of(const struct subscription *sub, size_t wanted)
+{
+    return room_for(loop_room(sub->loop), wanted);
+}
+
 static void read_cold(struct subscription *sub, const struct shard *shard)
 {
     sub->reading = true;
+    sub->promised = room_of(sub, EVENT_BYTES_MAX);
+    room_promise(loop_room(sub->loop), sub->promised);
     sub->cold = (struct log_read){
         .topic = sub->topic, .partition = shard->partition, .offset = sub->offset,
-        .bytes_max = EVENT_BYTES_MAX,
+        .bytes_max = sub->promised,
         .min_one = true, .client = kinesis_client(sub->rq), .home = sub->loop, .done = cold_done};
     topic_ref(sub->topic);
     read_result_init(&sub->cold.result);
@@ -248,6 +267,7 @@ static bool deliver_page(struct subscription *sub, const struct shard *shard)
     }
     bool moved = page->offset_next > sub->offset;
     sub->offset = page->offset_next;
+    sub->rq->home->line.bytes += page->bytes + EVENT_COST;
     if (page->count > 0 || shard_ends_by(shard, sub->offset))
         send_event(sub, shard, &sub->read.bounds, page, &sub->scratch);
     return moved && !sub->ended;
@@ -256,13 +276,19 @@ static bool deliver_page(struct subscription *sub, const struct shard *shard)
 static void page_done(struct get_work *w)
 {
     struct subscription *sub = CONTAINER_OF(w, struct subscription, page);
-    hold(sub);
     sub->rendering = false;
-    const struct shard *shard = sub->ended ? NULL : refresh(sub);
+    sub->rendered = true;
+    pump(sub);
+}
+
+/* What the codec lane made. False: it ended the subscription. */
+static bool deliver_rendered(struct subscription *sub)
+{
+    sub->rendered = false;
+    const struct shard *shard = refresh(sub);
     if (shard != NULL) deliver_page(sub, shard);
     read_result_done(&sub->read);
-    pump(sub);
-    release(sub);
+    return !sub->ended;
 }
 
 /* Makes a page of sub->read and sends it. False: that comes later, or nothing came of it, or the
@@ -272,42 +298,58 @@ static bool deliver(struct subscription *sub, const struct shard *shard)
     arena_reset(&sub->scratch);
     sub->page = (struct get_work){
         .wanted = {.shard = shard, .read = &sub->read, .offset = sub->offset,
-                   .count_max = EVENT_RECORDS_MAX, .bytes_max = EVENT_BYTES_MAX},
+                   .count_max = EVENT_RECORDS_MAX, .bytes_max = room_of(sub, EVENT_BYTES_MAX)},
         .topic = sub->topic, .arena = &sub->scratch, .done = page_done};
     sub->rendering = !get_start(&sub->page, sub->rq);
     return !sub->rendering && deliver_page(sub, shard);
 }
 
+static void give_room_back(struct subscription *sub)
+{
+    room_release(loop_room(sub->loop), sub->promised);
+    sub->promised = 0;
+}
+
 static void cold_done(struct log_read *r)
 {
     struct subscription *sub = CONTAINER_OF(r, struct subscription, cold);
-    hold(sub);
     sub->reading = false;
+    sub->arrived = true;
     topic_unref(r->topic);
+    pump(sub);
+}
+
+/* What the reader thread brought. False: a page of it is made elsewhere, or it ended the
+ * subscription. */
+static bool deliver_cold(struct subscription *sub)
+{
+    struct log_read *r = &sub->cold;
+    sub->arrived = false;
+    give_room_back(sub);
+    const struct shard *shard = NULL;
+    if (r->err != ERR_OK && r->err != ERR_OFFSET_OUT_OF_RANGE)
+        end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
+    else
+        shard = refresh(sub);
     sub->read = r->result;
     read_result_init(&r->result);
-    bool go_on = !sub->ended;
-    if (go_on && r->err != ERR_OK && r->err != ERR_OFFSET_OUT_OF_RANGE) {
-        end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
-    } else if (go_on) {
-        const struct shard *shard = refresh(sub);
-        if (shard != NULL && r->err == ERR_OK) deliver(sub, shard);
-        /* Retention overtook the reader: go on at the horizon. */
-        if (shard != NULL && r->err != ERR_OK)
-            sub->offset = shard_horizon(shard, sub->read.bounds.log_start);
-    }
-    if (!sub->rendering) read_result_done(&sub->read);
-    pump(sub);
-    release(sub);
+    if (shard != NULL && r->err == ERR_OK) deliver(sub, shard);
+    /* Retention overtook the reader: go on at the horizon. */
+    if (shard != NULL && r->err != ERR_OK)
+        sub->offset = shard_horizon(shard, sub->read.bounds.log_start);
+    if (sub->rendering) return false;
+    read_result_done(&sub->read);
+    return !sub->ended;
 }
 
 /* One step of pushing. False: something has to happen first - an append, room in the client's queue
  * or in its pipe, a reader thread - or it is over. */
 static bool push(struct subscription *sub)
 {
-    if (sub->ended || sub->reading || sub->rendering ||
-        http_stream_queued(sub->rq->http) > QUEUE_BYTES_MAX)
-        return false;
+    if (sub->ended || sub->reading || sub->rendering) return false;
+    if (sub->rendered) return deliver_rendered(sub);
+    if (sub->arrived) return deliver_cold(sub);
+    if (http_stream_queued(sub->rq->http) > room_of(sub, QUEUE_BYTES_MAX)) return false;
     struct limits_key pipe = pipe_of(sub);
     if (limits_push_room(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer),
                          clock_mono_ms()) == 0) {
@@ -316,7 +358,8 @@ static bool push(struct subscription *sub)
     }
     struct plog *log = sub->topic->partitions[sub->partition].log;
     read_result_init(&sub->read);
-    enum err err = plog_read_tail(log, sub->offset, EVENT_BYTES_MAX, true, &sub->read);
+    enum err err = plog_read_tail(log, sub->offset, room_of(sub, EVENT_BYTES_MAX), true,
+                                  &sub->read);
     /* Only now: a reshard closes the window before anything is appended behind it, so the newest
      * value tells where the shard ends in what was read. */
     const struct shard *shard = refresh(sub);
@@ -335,12 +378,53 @@ static bool push(struct subscription *sub)
     return more;
 }
 
+static void on_next_turn(struct job *job);
+
+static void wait_for_next_turn(struct subscription *sub, struct push_line *line)
+{
+    if (line->is_posted) return;
+    line->is_posted = true;
+    line->next_turn.run = on_next_turn;
+    loop_defer_flush(sub->loop, &line->next_turn);      /* behind everything of this turn */
+}
+
+/* Goes on when the loop has seen to its other events. */
+static void stand_in_line(struct subscription *sub)
+{
+    struct push_line *line = &sub->rq->home->line;
+    sub->in_line = true;
+    sub->next = NULL;
+    if (line->first == NULL) line->first = sub;
+    else line->last->next = sub;
+    line->last = sub;
+    wait_for_next_turn(sub, line);
+}
+
 static void pump(struct subscription *sub)
 {
+    if (sub->in_line) return;
     hold(sub);
-    while (push(sub)) {
-    }
+    bool more = true;
+    while (more && sub->rq->home->line.bytes < TURN_BYTES_MAX) more = push(sub);
+    if (more && !sub->ended) stand_in_line(sub);
     release(sub);
+}
+
+/* One event for each in line, who then stands behind the others, until the turn is used up. */
+static void on_next_turn(struct job *job)
+{
+    struct push_line *line = CONTAINER_OF(job, struct push_line, next_turn);
+    line->is_posted = false;
+    line->bytes = 0;
+    while (line->first != NULL && line->bytes < TURN_BYTES_MAX) {
+        struct subscription *sub = line->first;
+        line->first = sub->next;
+        sub->in_line = false;
+        hold(sub);
+        if (push(sub)) stand_in_line(sub);
+        release(sub);
+    }
+    if (line->first != NULL) wait_for_next_turn(line->first, line);
 }
 
 static void on_heartbeat(struct loop_timer *timer)

@@ -5,12 +5,14 @@
 
 #include <pthread.h>
 #include "base/bytes.h"
+#include "base/mailbox.h"
 #include "bridge/bridge.h"
 #include "bridge/meter.h"
 #include "protocol/batch/deflate.h"
 #include "protocol/batch/inflate.h"
 #include "protocol/kinesis/token.h"
 
+struct subscription;
 struct subscriptions;
 struct topic;
 
@@ -25,9 +27,20 @@ struct deleting {
     } streams[DELETING_SHOWN_MAX];
 };
 
+/* Subscriptions of a loop take turns: so many bytes of events are made in one turn of the loop,
+ * whoever wants more waits in line. fanout.c's. */
+struct push_line {
+    struct job next_turn;
+    bool is_posted;                     /* next_turn is under way */
+    struct subscription *first, *last;
+    size_t bytes;                       /* made in this turn, and what an event costs whatever it
+                                           holds */
+};
+
 struct bridge_loop {
     struct loop *loop;
     struct bridge *bridge;
+    struct push_line line;
     struct inflater inflater;           /* unpacks what is stored compressed */
     struct deflater deflater;           /* packs for topics whose compression.type names a codec */
     uint64_t random[2];                 /* state of the request ids' generator; not for secrets */

@@ -19,7 +19,7 @@ from lib import server as servers  # noqa: E402
 
 _names = itertools.count(1)
 DIGLOT_ALONE = ("kinesis_", "cross_", "crash_", "differential_groups", "reshard_", "command_", "tour", "kcl", "bad_",
-                "full_disk", "graceful_stop", "metrics")
+                "full_disk", "graceful_stop", "metrics", "clocks")
 
 
 def pytest_addoption(parser):

@@ -1,6 +1,7 @@
 """What AWS has beyond reading and writing, on the wire: large records, tags of consumers, dry runs, the five
 seconds of a subscription; and that it outlives the server."""
 import os
+import time
 
 import pytest
 from lib.kinesis import KINESIS, KinesisError, shard_id
@@ -48,6 +49,37 @@ def test_a_dry_run_writes_nothing(server, topic):
                                                "`DryRun` parameter was specified."):
             boto3.call(server, operation, StreamName=topic, DryRun=True, **members)
     assert boto3.call(server, "GetRecords", ShardIterator=iterator)["Records"] == []
+
+
+def test_readers_wait_for_nothing_but_records(server, topic):
+    """GetRecords never waits; the first event of a subscription comes at once, an empty one within 5 s."""
+    boto3.call(server, "CreateStream", StreamName=topic, ShardCount=1)
+    iterator = boto3.iterator(server, topic, shard_id(0), "LATEST")
+    started = time.monotonic()
+    for _ in range(5):
+        page = boto3.call(server, "GetRecords", ShardIterator=iterator)
+        assert page["Records"] == [] and page["MillisBehindLatest"] == 0
+        iterator = page["NextShardIterator"]
+    assert time.monotonic() - started < 2
+    boto3.call(server, "PutRecord", StreamName=topic, PartitionKey="k", Data=b"v")
+    consumer = boto3.call(server, "RegisterStreamConsumer", StreamARN=stream_arn(server, topic),
+                          ConsumerName="c")["Consumer"]["ConsumerARN"]
+    stream = boto3.call(server, "SubscribeToShard", ConsumerARN=consumer, ShardId=shard_id(0),
+                        StartingPosition={"Type": "TRIM_HORIZON"})["EventStream"]
+    events = iter(stream)
+    started = time.monotonic()
+    assert len(next(events)["SubscribeToShardEvent"]["Records"]) == 1
+    first = time.monotonic()
+    assert first - started < 1
+    for _ in range(2):
+        empty = next(events)["SubscribeToShardEvent"]
+        assert empty["Records"] == [] and empty["ContinuationSequenceNumber"]
+        assert 3 < time.monotonic() - first < 6             # at most 5, and what a busy machine adds
+        first = time.monotonic()
+    boto3.call(server, "PutRecord", StreamName=topic, PartitionKey="k", Data=b"w")
+    assert [r["Data"] for r in next(events)["SubscribeToShardEvent"]["Records"]] == [b"w"]
+    assert time.monotonic() - first < 1
+    stream.close()
 
 
 def test_a_subscription_is_asked_for_once_in_five_seconds(server, topic):

@@ -329,6 +329,90 @@ TEST(a_slow_client_holds_back_its_own_stream_and_loses_nothing)
     bx_done(&f);
 }
 
+/* Bytes that were made into events of all consumers of the stream. */
+static long pushed_bytes(int consumers)
+{
+    long bytes = 0;
+    for (int i = 0; i < consumers; i++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "stream_name=\"s\",consumer_name=\"c%d\"", i);
+        bytes += strtol(meter_shown(f.bridge, "subscribe_to_shard_event_bytes_sum", labels), NULL,
+                        10);
+    }
+    return bytes;
+}
+
+/* All of them have much to catch up with: nobody else on the loop waits for more than a turn's
+ * worth, and none of them for the others. */
+TEST(subscriptions_of_a_loop_take_turns)
+{
+    enum { CONSUMERS = 6, COUNT = 40, BYTES = 128 << 10, TURN_BYTES_MOST = 2200 << 10 };
+    begin(1);
+    char *body = NEW_ARRAY(char, BYTES + 256);
+    int head = snprintf(body, 128, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
+    memset(body + head, 'A', BYTES);
+    snprintf(body + head + BYTES, 8, "\"}");
+    for (int i = 0; i < COUNT; i++) EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
+    mem_free(body);
+    struct bx_client *clients[CONSUMERS];
+    char asks[CONSUMERS][512];
+    for (int i = 0; i < CONSUMERS; i++) {
+        EXPECT_EQ(BX_CALL(&f, boss, "RegisterStreamConsumer",
+                          "{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\","
+                          "\"ConsumerName\":\"c%d\"}",
+                          i),
+                  200);
+        snprintf(asks[i], sizeof asks[i],
+                 "{\"ConsumerARN\":\"%s\",\"ShardId\":\"shardId-000000000000\","
+                 "\"StartingPosition\":{\"Type\":\"TRIM_HORIZON\"}}",
+                 bx_text(boss->body, "\"ConsumerARN\":\""));
+        clients[i] = bx_connect(&f);
+    }
+    for (int i = 0; i < CONSUMERS; i++) bx_send(&f, clients[i], "SubscribeToShard", asks[i]);
+    int least = 0;
+    for (int turn = 0; turn < 2000 && least < COUNT + 1; turn++) {
+        long before = pushed_bytes(CONSUMERS);
+        cx_turn(&f.cx);
+        bx_loop_turn(&f);
+        EXPECT(pushed_bytes(CONSUMERS) - before < TURN_BYTES_MOST);
+        least = COUNT + 1;
+        int most = 0;
+        for (int i = 0; i < CONSUMERS; i++) {
+            int have = records(clients[i]);
+            least = have < least ? have : least;
+            most = have > most ? have : most;
+        }
+        EXPECT(turn < 4 || most - least <= 16);
+    }
+    EXPECT_EQ(least, COUNT + 1);
+    bx_done(&f);
+}
+
+/* Where much waits to be sent already, each of them takes little more. */
+TEST(slow_subscriptions_share_the_loops_room)
+{
+    enum { COUNT = 64, BYTES = 32 << 10, PUSHED_MOST = 600 << 10 };
+    begin(1);
+    char *body = NEW_ARRAY(char, BYTES + 256);
+    int head = snprintf(body, 128, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
+    memset(body + head, 'A', BYTES);
+    snprintf(body + head + BYTES, 8, "\"}");
+    struct bx_client *slow = subscribe(0, "LATEST");
+    slow->paused = true;
+    room_promise(loop_room(f.loop), ROOM_BYTES);
+    for (int i = 0; i < COUNT; i++) EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
+    mem_free(body);
+    long pushed = strtol(meter_shown(f.bridge, "subscribe_to_shard_event_bytes_sum",
+                                     "stream_name=\"s\",consumer_name=\"c\""),
+                         NULL, 10);
+    EXPECT(pushed > 0 && pushed < PUSHED_MOST);
+    room_release(loop_room(f.loop), ROOM_BYTES);
+    slow->paused = false;
+    for (int i = 0; i < 400 && records(slow) < COUNT; i++) bx_turn(&f);
+    EXPECT_EQ(records(slow), COUNT);
+    bx_done(&f);
+}
+
 TEST(heartbeats_go_on_after_the_pipe_was_full)
 {
     begin(1);
@@ -385,5 +469,6 @@ TESTS(RUN(records_are_pushed_after_an_initial_response), RUN(latest_begins_behin
       RUN(a_client_that_leaves_while_its_watch_flies_harms_nobody),
       RUN(a_client_that_leaves_before_its_position_is_known_harms_nobody),
       RUN(a_slow_client_holds_back_its_own_stream_and_loses_nothing),
+      RUN(subscriptions_of_a_loop_take_turns), RUN(slow_subscriptions_share_the_loops_room),
       RUN(heartbeats_go_on_after_the_pipe_was_full),
       RUN(a_consumer_or_stream_that_goes_ends_the_subscription))
