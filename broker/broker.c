@@ -1,5 +1,7 @@
 #include "broker/broker.h"
 
+#include <stdio.h>
+#include <string.h>
 #include "base/mem.h"
 #include "base/meter.h"
 #include "broker/arrivals.h"
@@ -16,12 +18,17 @@ void broker_options_default(struct broker_options *ret)
     *ret = (struct broker_options){
         .node_id = 1,
         .auto_create_topics = true,
+        .group_session_ms_min = 6000,
+        .group_session_ms_max = 1800000,
         .group_max_size = INT32_MAX,
         .group_bytes_max = (size_t)64 << 20,
         .offsets_retention_ms = (int64_t)7 * 24 * 3600 * 1000,
         .fetch_sessions_max = 1000,
         .fetch_session_bytes_max = 64u << 20,
         .fetch_memory_bytes_max = 64u << 20,
+        .offset_metadata_bytes_max = 4096,
+        .connections_idle_ms = 600000,
+        .connections_max = INT32_MAX,
         .request_bytes_max = 104857600,
         .request_elements_max = 1 << 16,
         .fetch_bytes_max = 57671680,
@@ -72,6 +79,7 @@ void broker_free(struct broker *b)
     }
     for (uint32_t i = 0; i < b->door_count; i++) mem_free(b->doors[i]);
     mem_free(b->doors);
+    mem_free(b->listeners);
     arrivals_free(b->arrivals);
     meters_free(b->traffic);
     mem_free(b->loops);
@@ -94,4 +102,14 @@ const struct frame_door *broker_door_new(struct broker *b, const struct net_addr
     b->doors = mem_grow(b->doors, (b->door_count + 1) * sizeof *b->doors);
     b->doors[b->door_count++] = door;
     return &door->frames;
+}
+
+void broker_listens(struct broker *b, const struct net_address *at)
+{
+    size_t before = b->listeners ? strlen(b->listeners) : 0;
+    size_t room = before + NET_HOST_BYTES + sizeof ",PLAINTEXT://[]:65535";
+    b->listeners = mem_grow(b->listeners, room);
+    snprintf(b->listeners + before, room - before,
+             strchr(at->host, ':') ? "%sPLAINTEXT://[%s]:%u" : "%sPLAINTEXT://%s:%u",
+             before > 0 ? "," : "", at->host, at->port);
 }

@@ -15,12 +15,17 @@ struct broker_options {
     bool auto_create_topics;
     bool accept_replication_factor;     /* take any factor, keep one replica */
     int64_t group_initial_rebalance_delay_ms;
+    int32_t group_session_ms_min;       /* group.min.session.timeout.ms */
+    int32_t group_session_ms_max;
     int32_t group_max_size;
     size_t group_bytes_max;             /* held for members of all groups */
     int64_t offsets_retention_ms;
     int32_t fetch_sessions_max;         /* over all loops */
     size_t fetch_session_bytes_max;     /* of them, over all loops */
     size_t fetch_memory_bytes_max;     /* memory of fetches under way */
+    uint32_t offset_metadata_bytes_max;
+    int64_t connections_idle_ms;        /* shown alone: the door keeps to them */
+    int64_t connections_max;
     uint32_t request_bytes_max;         /* socket.request.max.bytes */
     uint32_t request_elements_max;      /* what one request may name: topics, partitions, members
                                            ... together, Produce and Fetch twice as many; it
@@ -38,5 +43,8 @@ void broker_free(struct broker *b);                 /* NULL is a no-op */
 /* A door for one listener. advertised: what clients are told to connect to; NULL or an empty host:
  * the address that the client reached. Lives until broker_free(). Thread: main. */
 const struct frame_door *broker_door_new(struct broker *b, const struct net_address *advertised);
+/* Tells where a door listens, for whoever asks for `listeners`. Thread: main, before the loops
+ * run. */
+void broker_listens(struct broker *b, const struct net_address *at);
 
 #endif

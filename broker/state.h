@@ -35,6 +35,7 @@ struct broker {
     struct broker_loop *loops;              /* by loop_index() */
     uint32_t door_count;
     struct broker_door **doors;
+    char *listeners;                        /* PLAINTEXT://HOST:PORT of each, with commas */
 };
 
 /* One listener's. */

@@ -504,6 +504,11 @@ static void resolve_one(struct topic_config *c, const struct row *row, struct by
     }
 }
 
+bool topic_config_has_effect(int32_t index)
+{
+    return rows[index].field != FIELD_NONE;
+}
+
 void config_resolve(struct topic *draft, const struct topic_config *defaults)
 {
     draft->config = *defaults;

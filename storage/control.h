@@ -88,6 +88,8 @@ struct config_spec {
 };
 int32_t topic_config_spec_count(void);
 const struct config_spec *topic_config_spec(int32_t index);
+/* False: it is kept and shown, no more. */
+bool topic_config_has_effect(int32_t index);
 /* The effective value as text into to[cap]; ret_set: whether this topic has it set. */
 void topic_config_text(const struct topic *t, const struct config_spec *spec, char *to, size_t cap,
                        bool *ret_set);

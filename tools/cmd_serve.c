@@ -112,6 +112,7 @@ static enum err open_store(struct server *s)
     options.topic_defaults.retention_ms = set->retention_ms;
     options.topic_defaults.retention_bytes = set->retention_bytes;
     options.topic_defaults.max_message_bytes = (int32_t)set->max_message_bytes;
+    settings_topic_defaults(set, &options.topic_defaults);
     options.num_partitions = (int32_t)set->num_partitions;
     options.producer_expiry_ms = set->producer_id_expiration_ms;
     options.retention_check_ms = set->retention_check_ms;
@@ -173,6 +174,12 @@ static void make_doors(struct server *s)
     broker.auto_create_topics = set->auto_create_topics;
     broker.accept_replication_factor = set->accept_replication_factor;
     broker.group_initial_rebalance_delay_ms = set->group_initial_rebalance_delay_ms;
+    broker.group_session_ms_min = (int32_t)set->group_min_session_timeout_ms;
+    broker.group_session_ms_max = (int32_t)set->group_max_session_timeout_ms;
+    broker.offset_metadata_bytes_max = (uint32_t)set->offset_metadata_max_bytes;
+    broker.connections_idle_ms = set->idle_timeout_ms;
+    broker.connections_max = set->connections_max;
+    broker.fetch_bytes_max = (uint32_t)set->fetch_max_bytes;
     broker.group_max_size = (int32_t)set->group_max_size;
     broker.group_bytes_max = (size_t)set->group_memory_mib * MIB;
     broker.offsets_retention_ms = set->offsets_retention_minutes * 60000;
@@ -283,6 +290,9 @@ static enum err open_kafka(struct server *s)
         item_of(s->settings.advertised_kafka, i, told, sizeof told);
         if (told[0] != '\0') TRY(net_address_parse(told, &advertised));
         TRY(listen_on(s, "kafka", address, broker_door_new(s->broker, &advertised), NULL));
+        struct net_address real;
+        listener_address(s->listeners[s->listener_count - 1], &real);
+        broker_listens(s->broker, &real);
     }
     return ERR_OK;
 }

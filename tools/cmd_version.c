@@ -1,6 +1,7 @@
 /* The commands that take no flags: `diglot version` and `diglot settings`. */
 #include <stdio.h>
 #include <string.h>
+#include "tools/broker_set.h"
 #include "tools/commands.h"
 #include "tools/settings.h"
 #include "base/check.h"
@@ -28,9 +29,15 @@ int cmd_version(int arg_count, char **args)
 
 int cmd_settings(int arg_count, char **args)
 {
-    static const char usage[] = "Usage: diglot settings\n\nPrints every setting of `diglot serve` "
-                                "as a page (docs/settings.md).\n";
+    static const char usage[] =
+        "Usage: diglot settings [--broker-configs]\n\nPrints every setting of `diglot serve` as a "
+        "page (docs/settings.md), or every\nbroker config of Apache Kafka and what it does here "
+        "(docs/broker-configs.md).\n";
     int code = 0;
+    if (arg_count == 1 && strcmp(args[0], "--broker-configs") == 0) {
+        broker_set_page(stdout, settings_way_to);
+        return 0;
+    }
     if (has_arguments(arg_count, args, usage, &code)) return code;
     settings_page(stdout);
     return 0;

@@ -13,6 +13,8 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "base/net/address.h"
+#include "storage/config.h"
+#include "tools/broker_set.h"
 #include "base/check.h"
 
 enum kind {
@@ -31,6 +33,8 @@ struct spec {
     const char *help;
 };
 
+#define KAFKA(name, ...)
+#define OTHERWISE(config, flag)
 #define AT(name) offsetof(struct settings, name)
 #define GROUP(title) {.kind = KIND_GROUP, .name = title},
 #define TEXT(n, def, h)                                                                           \
@@ -53,6 +57,8 @@ struct spec {
 static const struct spec specs[] = {
 #include "tools/settings.def"
 };
+#undef KAFKA
+#undef OTHERWISE
 #undef GROUP
 #undef TEXT
 #undef MATCH
@@ -61,6 +67,37 @@ static const struct spec specs[] = {
 #undef NUMBER
 #undef SWITCH
 #undef CHOICE
+
+/* Settings under Apache Kafka's names for them. */
+static const struct kafka_name {
+    const char *config;
+    const char *setting;        /* C identifier */
+    const char *other;          /* a flag that takes another form; then there is no setting */
+    int64_t number;             /* so many of the setting's units are one of Kafka's */
+} kafka_names[] = {
+#define GROUP(...)
+#define TEXT(...)
+#define MATCH(...)
+#define ADDRESS(...)
+#define ADDRESSES(...)
+#define NUMBER(...)
+#define SWITCH(...)
+#define CHOICE(...)
+#define KAFKA(name, config, number) {config, #name, NULL, number},
+#define OTHERWISE(config, flag) {config, NULL, flag, 1},
+#include "tools/settings.def"
+#undef KAFKA
+#undef OTHERWISE
+#undef GROUP
+#undef TEXT
+#undef MATCH
+#undef ADDRESS
+#undef ADDRESSES
+#undef NUMBER
+#undef SWITCH
+#undef CHOICE
+};
+enum { KAFKA_NAME_COUNT = sizeof kafka_names / sizeof kafka_names[0] };
 enum { SPEC_COUNT = sizeof specs / sizeof specs[0], NAME_BYTES_MAX = 64 };
 
 static bool is_text(const struct spec *spec)
@@ -190,6 +227,128 @@ static enum err set(struct settings *s, const struct spec *spec, const char *val
     return ERR_CONFIG;
 }
 
+/* ---- Broker configs */
+
+static const struct kafka_name *find_kafka(struct bytes name)
+{
+    for (int i = 0; i < KAFKA_NAME_COUNT; i++)
+        if (bytes_equal_str(name, kafka_names[i].config)) return &kafka_names[i];
+    return NULL;
+}
+
+/* A config in other units is an int in Kafka; below 0 means the same in every unit: no limit. */
+static enum err set_in_units(struct settings *s, const struct kafka_name *k, const char *value,
+                             const char *source, FILE *complaints)
+{
+    char text[24];
+    int64_t number;
+    if (k->number > 1) {
+        if (!bytes_to_i64(bytes_str(value), &number) || number < -1 || number > INT32_MAX) {
+            fprintf(complaints,
+                    "diglot: %s: \"%s\" is not legal; it takes a whole number from -1 to %d\n",
+                    source, value, INT32_MAX);
+            return ERR_CONFIG;
+        }
+        snprintf(text, sizeof text, "%" PRId64, number > 0 ? number * k->number : number);
+        value = text;
+    }
+    return set(s, find(bytes_str(k->setting)), value, source, complaints);
+}
+
+static enum err add_topic_default(struct settings *s, struct bytes name, const char *value,
+                                  const char *source, FILE *complaints)
+{
+    char text[512] = "";
+    struct topic_config scratch = {0};
+    config_defaults(&scratch);
+    if (broker_set_topic_default(&scratch, name, bytes_str(value), text, sizeof text) != ERR_OK) {
+        fprintf(complaints, "diglot: %s: %s\n", source, text);
+        return ERR_CONFIG;
+    }
+    size_t count = (size_t)s->topic_default_count++;
+    s->topic_defaults = mem_grow(s->topic_defaults, (count + 1) * sizeof *s->topic_defaults);
+    s->topic_defaults[count] = (struct settings_pair){
+        mem_string((const char *)name.data, name.len), mem_string(value, strlen(value))};
+    return ERR_OK;
+}
+
+/* One config of --set. where: what it stands in. A name that Kafka does not know is a slip; one
+ * that does nothing here may come with the set-up of another server. */
+static enum err set_broker(struct settings *s, struct bytes name, const char *value,
+                           const char *where, FILE *complaints)
+{
+    char source[256];
+    snprintf(source, sizeof source, "%s %.*s", where, BYTES_ARGS(name));
+    const struct kafka_name *k = find_kafka(name);
+    if (k != NULL && k->setting != NULL) return set_in_units(s, k, value, source, complaints);
+    if (k != NULL) {
+        fprintf(complaints, "diglot: %s: --%s sets it here, to HOST:PORT\n", source, k->other);
+        return ERR_CONFIG;
+    }
+    switch (broker_set_of(name)) {
+    case BROKER_SET_TOPIC_DEFAULT: return add_topic_default(s, name, value, source, complaints);
+    case BROKER_SET_IDLE:
+        fprintf(complaints,
+                "diglot: %s has no effect here; docs/broker-configs.md lists what has\n", source);
+        return ERR_OK;
+    default:
+        fprintf(complaints, "diglot: %s is no broker config of Apache Kafka 4.4\n", source);
+        return ERR_CONFIG;
+    }
+}
+
+/* "NAME=VALUE" */
+static enum err set_pair(struct settings *s, struct bytes pair, const char *where, FILE *complaints)
+{
+    const uint8_t *equals = pair.len > 0 ? memchr(pair.data, '=', pair.len) : NULL;
+    if (equals == NULL) {
+        fprintf(complaints, "diglot: %s takes NAME=VALUE, not \"%.*s\"\n", where,
+                BYTES_ARGS(pair));
+        return ERR_CONFIG;
+    }
+    size_t name = (size_t)(equals - pair.data);
+    CLEANUP(mem_freep) char *value = mem_string((const char *)equals + 1, pair.len - name - 1);
+    return set_broker(s, bytes_of(pair.data, name), value, where, complaints);
+}
+
+/* DIGLOT_SET: several with semicolons or line ends between them, as lists have commas. */
+static enum err set_pairs(struct settings *s, const char *list, FILE *complaints)
+{
+    while (*list != '\0') {
+        list += strspn(list, "; \n");
+        size_t len = strcspn(list, ";\n");
+        if (len > 0) TRY(set_pair(s, bytes_of(list, len), "DIGLOT_SET", complaints));
+        list += len;
+    }
+    return ERR_OK;
+}
+
+void settings_topic_defaults(const struct settings *s, struct topic_config *defaults)
+{
+    char text[512];
+    for (int i = 0; i < s->topic_default_count; i++) {
+        const struct settings_pair *p = &s->topic_defaults[i];
+        enum err err = broker_set_topic_default(defaults, bytes_str(p->name), bytes_str(p->value),
+                                                text, sizeof text);
+        assert(err == ERR_OK);          /* it was taken when it was read */
+    }
+}
+
+const char *settings_way_to(const char *broker_config)
+{
+    static char way[NAME_BYTES_MAX + 32];
+    char flag[NAME_BYTES_MAX];
+    const struct kafka_name *k = find_kafka(bytes_str(broker_config));
+    if (k == NULL) return NULL;
+    if (k->setting == NULL) snprintf(way, sizeof way, "`--%s`", k->other);
+    else
+        snprintf(way, sizeof way, "`--set`, or `--%s`",
+                 flag_of(find(bytes_str(k->setting)), flag));
+    return way;
+}
+
+/* ---- Sources */
+
 static enum err read_defaults(struct settings *s, FILE *complaints)
 {
     for (int i = 0; i < SPEC_COUNT; i++) {
@@ -198,6 +357,40 @@ static enum err read_defaults(struct settings *s, FILE *complaints)
         snprintf(number, sizeof number, "%" PRId64, specs[i].number_default);
         TRY(set(s, &specs[i], specs[i].kind == KIND_NUMBER ? number : specs[i].text_default,
                 "default", complaints));
+    }
+    return ERR_OK;
+}
+
+/* A number, a text, true or false as text, NULL for anything else. */
+static const char *text_of(const json_t *value, char number[24])
+{
+    snprintf(number, 24, "%" PRId64, (int64_t)json_integer_value(value));
+    return json_is_string(value)    ? json_string_value(value)
+           : json_is_integer(value) ? number
+           : json_is_true(value)    ? "true"
+           : json_is_false(value)   ? "false"
+                                    : NULL;
+}
+
+/* "set": {"NAME": VALUE, ...} */
+static enum err read_file_set(struct settings *s, json_t *set_object, const char *source,
+                              FILE *complaints)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(set_object)) {
+        fprintf(complaints, "diglot: %s: \"set\" must be an object of broker configs\n", source);
+        return ERR_CONFIG;
+    }
+    json_object_foreach(set_object, key, value) {
+        char number[24];
+        const char *text = text_of(value, number);
+        if (text == NULL) {
+            fprintf(complaints, "diglot: %s: \"%s\" must be a text, a number or true or false\n",
+                    source, key);
+            return ERR_CONFIG;
+        }
+        TRY(set_broker(s, bytes_str(key), text, source, complaints));
     }
     return ERR_OK;
 }
@@ -221,13 +414,10 @@ static enum err read_file(struct settings *s, const char *path, FILE *complaints
     json_object_foreach(root, key, value) {
         const struct spec *spec = find(bytes_str(key));
         char number[24];
-        snprintf(number, sizeof number, "%" PRId64, (int64_t)json_integer_value(value));
-        const char *text = json_is_string(value)    ? json_string_value(value)
-                           : json_is_integer(value) ? number
-                           : json_is_true(value)    ? "true"
-                           : json_is_false(value)   ? "false"
-                                                    : NULL;
-        if (spec == NULL || text == NULL) {
+        const char *text = text_of(value, number);
+        if (strcmp(key, "set") == 0) {
+            if (read_file_set(s, value, source, complaints) != ERR_OK) err = ERR_CONFIG;
+        } else if (spec == NULL || text == NULL) {
             fprintf(complaints,
                     "diglot: configuration file %s: \"%s\" %s; `diglot serve --help` lists all "
                     "settings\n",
@@ -246,6 +436,7 @@ static bool is_variable(const char *name, size_t len)
 {
     char variable[NAME_BYTES_MAX];
     if (len == strlen("DIGLOT_CONFIG") && strncmp(name, "DIGLOT_CONFIG", len) == 0) return true;
+    if (len == strlen("DIGLOT_SET") && strncmp(name, "DIGLOT_SET", len) == 0) return true;
     for (int i = 0; i < SPEC_COUNT; i++)
         if (specs[i].kind != KIND_GROUP && strlen(variable_of(&specs[i], variable)) == len &&
             strncmp(name, variable, len) == 0)
@@ -272,13 +463,19 @@ static enum err read_environment(struct settings *s, FILE *complaints)
         const char *value = getenv(variable_of(&specs[i], variable));
         if (value != NULL) TRY(set(s, &specs[i], value, variable, complaints));
     }
-    return ERR_OK;
+    const char *pairs = getenv("DIGLOT_SET");
+    return pairs != NULL ? set_pairs(s, pairs, complaints) : ERR_OK;
 }
 
 /* One flag: --name value, --name=value, or --name for a switch. Moves *at past it. */
 static enum err read_flag(struct settings *s, int count, char **args, int *at, FILE *complaints)
 {
     const char *flag = args[(*at)++];
+    if (strncmp(flag, "--set=", 6) == 0)
+        return set_pair(s, bytes_str(flag + 6), "--set", complaints);
+    if (strcmp(flag, "--set") == 0)
+        return set_pair(s, *at < count ? bytes_str(args[(*at)++]) : BYTES_NULL, "--set",
+                        complaints);
     const char *equals = strchr(flag, '=');
     size_t len = equals ? (size_t)(equals - flag) : strlen(flag);
     const struct spec *spec = len > 2 && strncmp(flag, "--", 2) == 0
@@ -342,6 +539,12 @@ void settings_done(struct settings *s)
 {
     for (int i = 0; i < SPEC_COUNT; i++)
         if (is_text(&specs[i])) mem_freep((char *)s + specs[i].offset);
+    for (int i = 0; i < s->topic_default_count; i++) {
+        mem_free(s->topic_defaults[i].name);
+        mem_free(s->topic_defaults[i].value);
+    }
+    mem_freep(&s->topic_defaults);
+    s->topic_default_count = 0;
 }
 
 static void default_text(const struct spec *spec, char *to, size_t cap)
@@ -373,7 +576,10 @@ void settings_help(FILE *out)
         "(DIGLOT_DATA_DIR\n"
         "for --data-dir), which beats the configuration file, a JSON object (\"data-dir\": "
         "\"...\").\n\n"
-        "  --config FILE\n        configuration file; also DIGLOT_CONFIG\n");
+        "  --config FILE\n        configuration file; also DIGLOT_CONFIG\n"
+        "  --set NAME=VALUE\n        a broker config under Apache Kafka's name "
+        "(docs/broker-configs.md); may be\n        repeated; also DIGLOT_SET, and \"set\" in the "
+        "file\n");
     for (int i = 0; i < SPEC_COUNT; i++) {
         if (specs[i].kind == KIND_GROUP) {
             fprintf(out, "\n%s\n", specs[i].name);
@@ -396,7 +602,14 @@ void settings_page(FILE *out)
         "Made by `diglot settings`; do not edit. A flag beats the environment, which beats the\n"
         "configuration file (`--config FILE` or `DIGLOT_CONFIG`, a JSON object whose keys are the "
         "flags'\n"
-        "names), which beats the default. A wrong setting names itself and stops the start.\n");
+        "names), which beats the default. A wrong setting names itself and stops the start.\n\n"
+        "`--set NAME=VALUE`, which may be repeated, sets a broker config under Apache Kafka's own\n"
+        "name, checked for its type and range: the settings that name one in brackets (the same\n"
+        "setting, whichever way it is set; of two the later one counts), and the defaults of\n"
+        "topic configs. In the environment `DIGLOT_SET` has several, with semicolons between\n"
+        "them; in the file they are the object `set`. A name that no broker of Apache Kafka knows\n"
+        "stops the start; one that has no effect here is told and passed over.\n"
+        "[broker-configs.md](broker-configs.md) lists them all.\n");
     for (int i = 0; i < SPEC_COUNT; i++) {
         if (specs[i].kind == KIND_GROUP) {
             fprintf(out,

@@ -20,6 +20,8 @@ struct answer {
     const struct describe_configs_request *in;
     const struct describe_configs_request_resource *resource;
     struct describe_configs_response_result *out;
+    bool repeated;              /* the broker is named before; its answer is a thousand times as
+                                   long as the question */
     bool refused;               /* another resource is of no type at all: Kafka refuses them all */
 };
 
@@ -62,9 +64,10 @@ static void add_broker_synonyms(const struct answer *a, struct describe_configs_
 {
     c->synonyms = ARENA_ARRAY(a->rq->arena, struct describe_configs_response_synonym, 2);
     if (c->synonyms == NULL) return;
+    const char *usual = config->spec->usual;
     if (config->source == CONFIG_OF_STATIC_BROKER)
         add_synonym(c, c->name, c->value, CONFIG_OF_STATIC_BROKER);
-    if (!bytes_is_null(config->usual)) add_synonym(c, c->name, config->usual, CONFIG_OF_DEFAULT);
+    if (usual != NULL) add_synonym(c, c->name, bytes_str(usual), CONFIG_OF_DEFAULT);
 }
 
 /* From the strongest source to the weakest. */
@@ -121,14 +124,17 @@ static enum err describe_broker(const struct answer *a)
                 id == a->rq->broker->options.node_id;
     if (a->resource->resource_name.len == 0) return ERR_OK;     /* cluster-wide overrides: none */
     if (!ours) return ERR_INVALID_REQUEST;
-    int32_t count;
-    struct broker_config *all = broker_configs(a->rq->arena, a->rq->broker, &count);
+    struct net_address *advertised = ARENA_NEW(a->rq->arena, struct net_address);
+    if (advertised == NULL) return ERR_INVALID_REQUEST;
+    kafka_advertised(a->rq, advertised);
+    int32_t count = kafka_config_count();
+    struct broker_config *all = broker_configs(a->rq->arena, a->rq->broker, advertised);
     struct describe_configs_response_config *list =
         all ? ARENA_ARRAY(a->rq->arena, struct describe_configs_response_config, (size_t)count)
             : NULL;
     struct bytes *names = ARENA_ARRAY(a->rq->arena, struct bytes, (size_t)count);
     if (list == NULL || names == NULL) return ERR_INVALID_REQUEST;
-    for (int32_t i = 0; i < count; i++) names[i] = all[i].name;
+    for (int32_t i = 0; i < count; i++) names[i] = bytes_str(all[i].spec->name);
     const bool *asked = find_asked(a, names, count);
     if (asked == NULL) return ERR_INVALID_REQUEST;
     a->out->configs = list;
@@ -136,12 +142,13 @@ static enum err describe_broker(const struct answer *a)
         if (!asked[i]) continue;
         struct describe_configs_response_config *c = &list[a->out->configs_count++];
         *c = DESCRIBE_CONFIGS_RESPONSE_CONFIG_INIT;
-        c->name = all[i].name;
+        c->name = names[i];
         c->value = all[i].value;
         c->read_only = true;
         c->config_source = (int8_t)all[i].source;
-        c->config_type = all[i].type;
-        c->documentation = documentation(a, all[i].documentation);
+        c->config_type = all[i].spec->type;
+        c->is_sensitive = all[i].spec->type == KAFKA_CONFIG_PASSWORD;
+        c->documentation = documentation(a, bytes_str(all[i].spec->documentation));
         if (a->in->include_synonyms) add_broker_synonyms(a, c, &all[i]);
     }
     return ERR_OK;
@@ -155,6 +162,7 @@ static void describe(const struct answer *a)
     a->out->resource_type = a->resource->resource_type;
     a->out->resource_name = a->resource->resource_name;
     if (a->refused) text = "The request names a resource of a type that does not exist";
+    else if (a->repeated) text = "The request names the broker more than once";
     else if (a->resource->resource_type == RESOURCE_TOPIC) err = describe_topic(a);
     else if (a->resource->resource_type == RESOURCE_BROKER) err = describe_broker(a);
     else text = "Only topics and the broker have configs here";
@@ -184,10 +192,15 @@ enum err kafka_describe_configs(struct kafka_request *rq)
     bool refused = false;
     for (int32_t i = 0; i < in.resources_count; i++)
         refused |= !is_known(in.resources[i].resource_type);
-    for (int32_t i = 0; i < in.resources_count; i++)
+    bool repeated = false;
+    for (int32_t i = 0; i < in.resources_count; i++) {
+        bool broker = in.resources[i].resource_type == RESOURCE_BROKER &&
+                      in.resources[i].resource_name.len > 0;
         describe(&(struct answer){.rq = rq, .in = &in, .resource = &in.resources[i],
-                                  .out = &out.results[i],
+                                  .out = &out.results[i], .repeated = broker && repeated,
                                   .refused = refused});
+        repeated |= broker;
+    }
     KAFKA_ENCODE(rq, describe_configs, &out);
     kafka_reply(rq);
     return ERR_OK;

@@ -3,6 +3,7 @@
 #   tests/fuzz/wire.sh [seconds] [flag of wire.py...]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+. script/packages.sh
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 tests/sanitize.sh server

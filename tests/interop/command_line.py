@@ -5,12 +5,16 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 import pytest
 from lib import admin, clients, messages
 from lib import server as servers
-from lib.messages import crc32c
+from lib.messages import Caller, crc32c
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "conformance"))
+import broker_configs  # noqa: E402
 
 FREE = ("--kafka", "127.0.0.1:0", "--kinesis", "127.0.0.1:0", "--admin", "127.0.0.1:0")
 
@@ -132,6 +136,92 @@ def test_a_variable_that_is_no_setting_is_told_and_ignored():
     partitions, output = partitions_of_a_new_topic(environment={"DIGLOT_NUMPARTITIONS": "7"})
     assert partitions == 1
     assert "DIGLOT_NUMPARTITIONS in the environment is not a setting" in output
+
+
+def test_the_page_of_broker_configs_is_what_the_binary_prints(tmp_path):
+    code, page, _ = run("settings", "--broker-configs", folder=tmp_path)
+    assert code == 0 and page.count("| no effect |") > 100
+    assert page == (servers.ROOT / "docs" / "broker-configs.md").read_text(), "run `diglot settings --broker-configs`"
+
+
+SETS = {"group.min.session.timeout.ms": "100", "group.max.session.timeout.ms": "200000",
+        "offset.metadata.max.bytes": "5", "message.max.bytes": "2000", "log.message.timestamp.type": "LogAppendTime",
+        "log.retention.minutes": "3", "num.partitions": "3", "fetch.max.bytes": "4096"}
+
+
+@pytest.mark.parametrize("source", ["flag", "environment", "file"])
+def test_broker_configs_are_set_under_apache_kafkas_names(source, tmp_path):
+    file, options, environment = tmp_path / "c.json", [], {}
+    if source == "flag":
+        options = [part for name, value in SETS.items() for part in ("--set", f"{name}={value}")]
+    elif source == "environment":
+        environment = {"DIGLOT_SET": "; ".join(f"{name}={value}" for name, value in SETS.items())}
+    else:
+        file.write_text(json.dumps({"set": {n: int(v) if v.isdigit() else v for n, v in SETS.items()}}))
+        options = ["--config", str(file)]
+    with servers.Diglot(options, environment=environment) as server, Caller(server.kafka) as caller:
+        found = broker_configs.describe(server.kafka)
+        for name, value in (SETS | {"log.retention.ms": "180000"}).items():
+            if name != "log.retention.minutes":
+                assert (found[name]["value"], found[name]["config_source"]) == (value, broker_configs.STATIC), name
+        for session_ms, error in ((99, 26), (100, 0), (200000, 0), (200001, 26)):
+            joined = caller.call("JoinGroup", 3, group_id=f"g{session_ms}", session_timeout_ms=session_ms,
+                                 rebalance_timeout_ms=1000, member_id="", protocol_type="consumer",
+                                 protocols=[{"name": "range", "metadata": b""}])
+            assert joined["error_code"] == error, session_ms
+        name = "topic"
+        made, = caller.call("CreateTopics", 7, timeout_ms=10000, topics=[
+            {"name": name, "num_partitions": -1, "replication_factor": -1, "configs": []}])["topics"]
+        assert made["error_code"] == 0
+        metadata, = caller.call("Metadata", 4, topics=[{"name": name}], allow_auto_topic_creation=False)["topics"]
+        assert len(metadata["partitions"]) == 3
+        topic, = caller.call("DescribeConfigs", 4, resources=[
+            {"resource_type": 2, "resource_name": name, "configuration_keys": None}])["results"]
+        values = {c["name"]: c["value"] for c in topic["configs"]}
+        assert [values[n] for n in ("retention.ms", "message.timestamp.type", "max.message.bytes")] == [
+            "180000", "LogAppendTime", "2000"]
+        for metadata, error in (("x" * 5, 0), ("x" * 6, 12)):
+            committed, = caller.call("OffsetCommit", 2, group_id="g", generation_id_or_member_epoch=-1, member_id="",
+                                     topics=[{"name": name, "partitions": [
+                                         {"partition_index": 0, "committed_offset": 1,
+                                          "committed_metadata": metadata}]}])["topics"]
+            assert committed["partitions"][0]["error_code"] == error
+
+
+def test_a_broker_config_and_its_setting_are_one():
+    for options, expected in ((["--num-partitions", "2", "--set", "num.partitions=4"], 4),
+                              (["--set=num.partitions=4", "--num-partitions", "2"], 2),
+                              (["--set", "num.partitions=4", "--set", "num.partitions=5"], 5)):
+        assert partitions_of_a_new_topic(*options)[0] == expected
+
+
+def test_a_broker_config_without_effect_is_told_and_passed_over():
+    partitions, output = partitions_of_a_new_topic("--set", "log.segment.bytes=7", "--set", "num.partitions=2")
+    assert partitions == 2
+    assert "--set log.segment.bytes has no effect here; docs/broker-configs.md lists" in output
+
+
+@pytest.mark.parametrize("setting, said", [
+    ("no.such.config=1", ["no.such.config is no broker config of Apache Kafka"]),
+    ("num.partitions", ["NAME=VALUE", '"num.partitions"']), ("", ["NAME=VALUE"]),
+    ("num.partitions=0", ["--set num.partitions", '"0"', "from 1 to 10000"]),
+    ("num.partitions=", ["--set num.partitions", '""']),
+    ("log.retention.hours=9223372036854775807", ["--set log.retention.hours", "from -1 to 2147483647"]),
+    ("auto.create.topics.enable=yes", ["--set auto.create.topics.enable", '"yes"', "true or false"]),
+    ("listeners=PLAINTEXT://:9092", ["--set listeners", "--kafka"]),
+    ("advertised.listeners=PLAINTEXT://a:9092", ["--set advertised.listeners", "--advertised-kafka"]),
+    ("compression.type=rar", ["--set compression.type", "Invalid value rar"]),
+    ("log.cleanup.policy=compact", ["--set log.cleanup.policy", "compaction is not supported"]),
+    ("min.insync.replicas=0", ["--set min.insync.replicas", "Invalid value 0"]),
+])
+def test_a_wrong_broker_config_is_refused(setting, said, tmp_path):
+    refused(2, said, "serve", "--set", setting, folder=tmp_path)
+    if "=" in setting:
+        refused(2, [text.replace("--set", "DIGLOT_SET") if text.startswith("--set") else text for text in said],
+                "serve", folder=tmp_path, environment={"DIGLOT_SET": setting})
+        (tmp_path / "c.json").write_text(json.dumps({"set": dict([setting.split("=", 1)])}))
+        refused(2, [text.replace("--set", "c.json") if text.startswith("--set ") else text for text in said],
+                "serve", "--config", "c.json", folder=tmp_path)
 
 
 def test_a_directory_or_port_in_use_is_refused_and_its_owner_goes_on(fresh_server, tmp_path):
