@@ -14,7 +14,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 deps=${DIGLOT_DEPS:-$root/.deps}
-mkdir -p "$deps/stamps"
+mkdir -p "$deps/stamps" "$deps/bin"
 . "$root/script/packages.sh"
 export PATH=$deps/bin:$PATH
 
@@ -27,11 +27,16 @@ once() {
     sum=$(cat "${inputs[@]}" | sha256sum)
     [ "$(cat "$deps/stamps/$name" 2>/dev/null)" = "$sum" ] && return 0
     echo "test dependencies: $name" >&2
-    "$@" >"$deps/$name.log" 2>&1 || {
+    # Not as a condition, under which no command of a step that fails would end it.
+    set +e
+    (set -e; "$@") >"$deps/$name.log" 2>&1
+    local failed=$?
+    set -e
+    if [ $failed != 0 ]; then
         tail -n 20 "$deps/$name.log" >&2
         echo "could not install $name: the whole output is in $deps/$name.log" >&2
         return 1
-    }
+    fi
     echo "$sum" >"$deps/stamps/$name"
 }
 
