@@ -101,6 +101,8 @@ static void count_topic(struct catalog *c, const struct topic *t, int sign)
 {
     c->totals.topics += sign;
     c->totals.partitions += sign * t->partition_count;
+    c->totals.shards += sign * t->shard_count;
+    c->totals.tag_bytes += sign * topic_tag_bytes(t);
     if (!topic_is_stream(t)) return;
     c->totals.open_shards += sign * t->open_count;
     if (t->on_demand) c->totals.on_demand_streams += sign;

@@ -26,6 +26,7 @@ static enum err check_limits(struct controller *k, struct control *c, const stru
     catalog_totals(k->catalog, &have);
     int32_t more_shards = draft->open_count - old->open_count;
     int32_t more_partitions = draft->partition_count - old->partition_count;
+    int64_t shards = have.shards + draft->shard_count - old->shard_count;
     if (c->account_limits && more_shards > 0 &&
         have.open_shards + more_shards > store_options(k->store)->shard_limit)
         return ERR_LIMIT_EXCEEDED;
@@ -36,6 +37,11 @@ static enum err check_limits(struct controller *k, struct control *c, const stru
             "A topic has at most %d partitions and %d shards, the server at most %d "
             "partitions.",
             TOPIC_PARTITIONS_MAX, TOPIC_SHARDS_MAX, CATALOG_PARTITIONS_MAX);
+    if (draft->shard_count > old->shard_count && shards > CATALOG_SHARDS_MAX)
+        return control_fail(c, ERR_LIMIT_EXCEEDED,
+                            "This server keeps at most %d shards in all, closed ones too until "
+                            "their records expire.",
+                            CATALOG_SHARDS_MAX);
     return ERR_OK;
 }
 

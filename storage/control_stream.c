@@ -24,6 +24,18 @@ static enum err set_tags(struct control *c, struct topic *draft, struct stream_c
     return ERR_OK;
 }
 
+enum err control_check_tags(struct controller *k, struct control *c, const struct topic *old,
+                            const struct topic *draft)
+{
+    struct catalog_totals have;
+    catalog_totals(k->catalog, &have);
+    int64_t more = topic_tag_bytes(draft) - (old != NULL ? topic_tag_bytes(old) : 0);
+    if (more <= 0 || have.tag_bytes + more <= CATALOG_TAG_BYTES_MAX) return ERR_OK;
+    return control_fail(c, ERR_LIMIT_EXCEEDED,
+                        "This server keeps at most %d MiB of tags and consumers in all.",
+                        CATALOG_TAG_BYTES_MAX >> 20);
+}
+
 enum err control_tags(struct controller *k, struct control *c)
 {
     CLEANUP(topic_unrefp) struct topic *old = NULL;
@@ -33,6 +45,7 @@ enum err control_tags(struct controller *k, struct control *c)
     struct stream_consumer *consumer = of_consumer ? find_consumer(draft, c->consumer) : NULL;
     if (of_consumer && consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
     TRY(set_tags(c, draft, consumer));
+    TRY(control_check_tags(k, c, old, draft));
     draft_finish(draft);
     TRY(control_commit(k, old, draft, NULL));
     c->topic = TAKE(draft);
@@ -50,6 +63,7 @@ enum err control_add_consumer(struct controller *k, struct control *c)
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
     int64_t created_ms = clock_wall_ms();
     TRY(set_tags(c, draft, draft_add_consumer(draft, c->consumer, created_ms)));
+    TRY(control_check_tags(k, c, old, draft));
     draft_finish(draft);
     TRY(control_commit(k, old, draft, NULL));
     c->result = created_ms;

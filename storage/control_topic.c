@@ -84,6 +84,7 @@ enum err control_create_topic(struct controller *k, struct control *c)
                      sizeof c->text));
     for (int32_t i = 0; i < c->tag_count; i++)
         draft_set_tag(draft, bytes_str(c->tags[i].key), bytes_str(c->tags[i].value));
+    TRY(control_check_tags(k, c, NULL, draft));
     uint64_t first_log_id = c->validate_only ? 0 : catalog_take_log_ids(k->catalog, count);
     int64_t backdated_ms = draft->created_ms - STREAM_BACKDATED_MS;     /* not before 1970 */
     draft_even_shards(draft, count, first_log_id, backdated_ms > 0 ? backdated_ms : 0);

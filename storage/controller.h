@@ -56,6 +56,11 @@ enum err control_expire_shards(struct controller *k, struct topic *topic, int64_
 
 /* ---- For the operations */
 
+/* Is there room in the catalog for what the draft's tags and consumers take more than old's? old:
+ * NULL for a new topic. Errors: ERR_LIMIT_EXCEEDED. Thread: the controller. */
+enum err control_check_tags(struct controller *k, struct control *c, const struct topic *old,
+                            const struct topic *draft);
+
 /* Sets c->text and returns err.
  * Errors: err. Thread: the controller. */
 enum err control_fail(struct control *c, enum err err, const char *format, ...)

@@ -48,9 +48,10 @@ static int32_t open_shard(struct reshard *r, int32_t partition, int32_t parent, 
 static int32_t free_partition(struct reshard *r)
 {
     struct topic *t = r->draft;
-    for (int32_t p = 0; p < t->partition_count && !r->only_new; p++)
-        if (t->partitions[p].open_shard == -1) return p;
-    return draft_add_partition(t, r->log_id_next++);
+    if (r->only_new) return draft_add_partition(t, r->log_id_next++);
+    int32_t *p = &r->free_from;
+    while (*p < t->partition_count && t->partitions[*p].open_shard != -1) ++*p;
+    return *p < t->partition_count ? *p : draft_add_partition(t, r->log_id_next++);
 }
 
 void reshard_split(struct reshard *r, int32_t position, u128 hash)
@@ -75,6 +76,7 @@ int32_t reshard_merge(struct reshard *r, int32_t a, int32_t b)
     s->adjacent_parent = high.index;
     if (s->created_ms < created_ms) s->created_ms = created_ms;
     r->draft->partitions[high.partition].forward_hash = high.hash_first;
+    if (high.partition < r->free_from) r->free_from = high.partition;
     return child;
 }
 

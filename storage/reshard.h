@@ -20,6 +20,7 @@ struct reshard {
     int32_t end_count;
     bool only_new;              /* the upper child of a split never reuses a retired partition */
     uint64_t log_id_next;       /* counted up for each new partition */
+    int32_t free_from;          /* reshard.c's: no partition below it is retired */
 };
 
 /* The shard at `position` in shards[] is open, hash inside (hash_first, hash_last]. */

@@ -69,7 +69,9 @@ int32_t store_topics(struct store *s, struct bytes after, int32_t max, struct to
 struct catalog_totals {
     int64_t topics;
     int64_t partitions;
+    int64_t shards;             /* open, and closed ones that are still listed */
     int64_t open_shards;        /* of streams */
+    int64_t tag_bytes;          /* topic_tag_bytes() */
     int32_t on_demand_streams;
 };
 void store_totals(struct store *s, struct catalog_totals *ret);

@@ -7,6 +7,8 @@
 #include "storage/worker.h"
 #include "base/check.h"
 
+enum { ALLOCATION_BYTES = 16 };     /* what an allocation takes besides what was asked for */
+
 struct topic *topic_ref(struct topic *t)
 {
     atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
@@ -122,6 +124,26 @@ int32_t topic_forward(const struct topic *t, int32_t partition)
     const struct partition *p = &t->partitions[partition];
     if (p->open_shard >= 0) return partition;
     return topic_shard_of_hash(t, p->forward_hash)->partition;
+}
+
+static int64_t tag_bytes(const struct topic_tag *tags, int32_t count)
+{
+    int64_t bytes = 0;
+    for (int32_t i = 0; i < count; i++)
+        bytes += (int64_t)(sizeof *tags + strlen(tags[i].key) + strlen(tags[i].value) +
+                           2 * ALLOCATION_BYTES);
+    return bytes;
+}
+
+int64_t topic_tag_bytes(const struct topic *t)
+{
+    int64_t bytes = tag_bytes(t->tags, t->tag_count);
+    for (int32_t i = 0; i < t->consumer_count; i++) {
+        const struct stream_consumer *c = &t->consumers[i];
+        bytes += (int64_t)(sizeof *c + strlen(c->name) + ALLOCATION_BYTES) +
+                 tag_bytes(c->tags, c->tag_count);
+    }
+    return bytes;
 }
 
 int32_t topic_open_shards(const struct topic *t)

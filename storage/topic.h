@@ -144,6 +144,8 @@ const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash);
  * open shard that took over its range (its first hash, when that was split again). */
 int32_t topic_forward(const struct topic *t, int32_t partition);
 int32_t topic_open_shards(const struct topic *t);
+/* What its tags and consumers, with their tags, take in memory, about. */
+int64_t topic_tag_bytes(const struct topic *t);
 
 /* NULL, or what is wrong with it: open shards cover the hash range once, windows of a partition
  * meet, children are younger than their parents. Asserted of every value before it is published. */

@@ -48,6 +48,54 @@ TEST(no_more_topics_than_the_server_keeps)
     cx_done(&f);
 }
 
+/* All of them together, whoever sets them. */
+TEST(no_more_tags_than_the_server_keeps)
+{
+    LARGE;
+    struct cx f;
+    cx_init(&f);
+    EXPECT_OK(cx_start(&f));
+    static char value[256 * 4 + 1];
+    memset(value, 'v', sizeof value - 1);
+    enum err err = ERR_OK;
+    int streams = 0;
+    struct topic_tag tags[TOPIC_TAGS_MAX];
+    char keys[TOPIC_TAGS_MAX][8], name[32];
+    for (int i = 0; i < TOPIC_TAGS_MAX; i++) {
+        snprintf(keys[i], sizeof keys[i], "k%d", i);
+        tags[i] = (struct topic_tag){keys[i], value};
+    }
+    struct control c = {.kind = CONTROL_CREATE_TOPIC, .partitions = 1, .tags = tags,
+                        .tag_count = TOPIC_TAGS_MAX};
+    for (; err == ERR_OK && streams < 10000; streams++) {
+        snprintf(name, sizeof name, "t%d", streams);
+        c.name = bytes_str(name);
+        err = cx_control(&f, &c);
+    }
+    EXPECT_ERR(err, ERR_LIMIT_EXCEEDED);
+    EXPECT_STR(f.text, "This server keeps at most 64 MiB of tags and consumers in all.");
+    struct catalog_totals have;
+    store_totals(f.s, &have);
+    EXPECT(have.tag_bytes <= CATALOG_TAG_BYTES_MAX &&
+           have.tag_bytes > CATALOG_TAG_BYTES_MAX - TOPIC_TAGS_MAX * (int)sizeof value - 8192);
+    EXPECT_OK(cx_create(&f, "u", 1));               /* without tags */
+    EXPECT_OK(cx_tag(&f, "u", "k", "v"));
+    struct control add = {.kind = CONTROL_ADD_CONSUMER, .name = BYTES_LIT("u"),
+                          .consumer = BYTES_LIT("c"), .tags = tags, .tag_count = TOPIC_TAGS_MAX};
+    EXPECT_ERR(cx_control(&f, &add), ERR_LIMIT_EXCEEDED);
+    EXPECT_OK(cx_delete(&f, "t1"));
+    EXPECT_OK(cx_control(&f, &add));
+    cx_restart(&f);                                 /* and counted anew */
+    struct catalog_totals again;
+    store_totals(f.s, &have);
+    cx_restart(&f);
+    store_totals(f.s, &again);
+    EXPECT_EQ(have.tag_bytes, again.tag_bytes);
+    EXPECT_EQ(have.shards, again.shards);
+    EXPECT_EQ(have.shards, streams - 1);
+    cx_done(&f);
+}
+
 TEST(no_more_shards_than_a_topic_lists)
 {
     struct cx f;
@@ -68,4 +116,4 @@ TEST(no_more_shards_than_a_topic_lists)
 }
 
 TESTS(RUN(no_more_partitions_than_the_server_keeps), RUN(no_more_topics_than_the_server_keeps),
-      RUN(no_more_shards_than_a_topic_lists))
+      RUN(no_more_tags_than_the_server_keeps), RUN(no_more_shards_than_a_topic_lists))
