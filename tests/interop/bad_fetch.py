@@ -44,6 +44,7 @@ def settled(server):
             return used
 
 
+@pytest.mark.measures
 def test_what_waits_is_small(server):
     """40 requests of the same 10,000 partitions ten times, for weeks: 1.8 GiB, and an append took 1.6 s."""
     with Caller(server.kafka) as admin:
@@ -110,6 +111,7 @@ def test_one_fetch_does_not_take_all_places(server):
         assert len(answer) < 1000, "and it is answered once"
 
 
+@pytest.mark.measures
 def test_sessions_cost_a_stated_amount(server):
     """12 requests of 273 KB made sessions of 350 MiB each."""
     before = server.rss_bytes()

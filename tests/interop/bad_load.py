@@ -117,6 +117,7 @@ def test_slow_readers_of_get_records_over_http2(full, bystanders):
     assert slow_readers(full, bystanders, "kinesis", [ask] * 20) < 2 * ROOM_MIB
 
 
+@pytest.mark.measures
 def test_many_slow_readers_of_fetch(full, bystanders):
     """60 answers of 30 MB, together seven times as much as there is room for."""
     assert slow_readers(full, bystanders, "kafka", [fetch_request(50 << 20) * 50] * 60) < 2 * ROOM_MIB
