@@ -6,7 +6,13 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-enum { SLOT_BITS_MIN = 4, CAP_MIN = 8, NONE = -1, NAME_EXTRA_BYTES = 17 };    /* of an allocation */
+enum {
+    SLOT_BITS_MIN = 4,
+    CAP_MIN = 8,
+    FEW = 64,
+    NONE = -1,
+    NAME_EXTRA_BYTES = 17,          /* of an allocation */
+};
 
 void fetch_list_init(struct fetch_list *l, uint64_t seed, bool by_id)
 {
@@ -215,8 +221,22 @@ static void fit(struct fetch_list *l)
     }
 }
 
+/* A new list of a few partitions is made at its size, without growing. */
+static void make_few(struct fetch_list *l, const struct fetch_request *request)
+{
+    int32_t count = 0;
+    for (int32_t t = 0; t < request->topics_count && count <= FEW; t++)
+        count += request->topics[t].partitions_count > FEW ? FEW + 1
+                                                           : request->topics[t].partitions_count;
+    if (l->items != NULL || count > FEW || count <= CAP_MIN) return;
+    l->item_cap = count;
+    l->items = NEW_ARRAY(struct fetch_item, (size_t)count);
+    index_items(l, count);
+}
+
 void fetch_list_want(struct fetch_list *l, const struct fetch_request *request)
 {
+    make_few(l, request);
     for (int32_t t = 0; t < request->topics_count; t++) {
         const struct fetch_request_topic *topic = &request->topics[t];
         if (topic->partitions_count <= 0) continue;

@@ -30,6 +30,7 @@ enum {
     LEADERS_SINCE = 16,             /* the answer names the leader that the client should ask */
     ITEMS_PER_TURN = 1000,
     SMALL_BYTES = 16 << 10,         /* fetches beyond it leave a quarter of the memory to others */
+    FEW_ITEMS = 100,                /* are answered out of the request's own arena */
     THROTTLE_MS = 500,
 };
 
@@ -258,9 +259,9 @@ static bool assemble_all(struct fetch *f, struct arena *arena, struct assembly *
 static void assemble(struct fetch *f)
 {
     struct assembly to = {.out = FETCH_RESPONSE_INIT, .topic = -1};
-    CLEANUP(arena_done) struct arena arena;
-    arena_init(&arena, f->rq->arena->cap);
-    if (!assemble_all(f, &arena, &to)) {
+    CLEANUP(arena_done) struct arena scratch;
+    arena_init(&scratch, f->rq->arena->cap);
+    if (!assemble_all(f, f->count <= FEW_ITEMS ? f->rq->arena : &scratch, &to)) {
         let_go(f);
         kafka_abort(f->rq);
         return;
@@ -545,10 +546,10 @@ enum err kafka_fetch(struct kafka_request *rq)
 {
     struct fetch *f = ARENA_NEW(rq->arena, struct fetch);
     if (f == NULL) return ERR_TOO_LARGE;
-    /* What was decoded is not needed while the request waits. */
+    /* What was decoded is not needed while the request waits, nor kept when it is much. */
     CLEANUP(arena_done) struct arena scratch;
     arena_init(&scratch, rq->arena->cap);
-    rq->body.arena = &scratch;
+    if (rq->body.left > SMALL_BYTES) rq->body.arena = &scratch;
     struct fetch_request in;
     TRY(fetch_request_decode(&rq->body, rq->version, &in));
     f->rq = rq;
