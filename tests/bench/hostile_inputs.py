@@ -113,7 +113,10 @@ class Line:
                 head += part
             head, _, rest = head.partition(b"\r\n\r\n")
             lines = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-            self._exactly(int(lines.get(b"content-length", 0)) - len(rest), False)
+            left = int(lines.get(b"content-length", 0)) - len(rest)
+            self._exactly(max(0, left), False)
+            if left < 0:                                # a subscription, which goes on
+                self.close()
             return int(head.split(b" ")[1])
         except (OSError, AttributeError):
             self.close()
