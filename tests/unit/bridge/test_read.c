@@ -1,5 +1,6 @@
 /* GetShardIterator and GetRecords: windows, children, starting points, what a reshard or retention
  * does to a reader. */
+#include "storage/worker.h"
 #include "unit/bridge/bridge_fixture.h"
 
 static struct bx f;
@@ -263,9 +264,47 @@ TEST(streams_show_what_they_are_going_through)
     bx_done(&f);
 }
 
+static void raise_start(int64_t offset)
+{
+    struct topic *t = cx_topic(&f.cx, "s");
+    int64_t start;
+    EXPECT_OK(store_log_raise_start(f.cx.s, t->partitions[0].log, offset, &start));
+    EXPECT_EQ(start, offset);
+    topic_unref(t);
+}
+
+/* The page's read has its place among the readers' jobs already when the log's start moves. */
+TEST(what_is_deleted_while_it_is_read_is_skipped)
+{
+    begin(1);
+    for (int i = 0; i < 5; i++) bx_put(&f, c, "s", "AAAA");
+    bx_restart(&f);                             /* nothing is in memory */
+    c = bx_connect(&f);
+    const char *at = bx_iterator(&f, c, "s", 0, "TRIM_HORIZON");
+    EXPECT_EQ(bx_read(&f, c, at), 200);
+    EXPECT_EQ(bx_count(c->body, "\"PartitionKey\""), 6);
+    const char *first = bx_text(c->body, "\"SequenceNumber\":\"");
+    EXPECT_EQ(BX_CALL(&f, c, "GetShardIterator",
+                      "{\"StreamName\":\"s\",\"ShardId\":\"shardId-000000000000\","
+                      "\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\","
+                      "\"StartingSequenceNumber\":\"%s\"}",
+                      first),
+              200);
+    char ask[1024];
+    snprintf(ask, sizeof ask, "{\"ShardIterator\":\"%s\"}",
+             bx_text(c->body, "\"ShardIterator\":\""));
+    bx_send(&f, c, "GetRecords", ask);
+    for (int i = 0; i < 8; i++) bx_loop_turn(&f);
+    raise_start(4);
+    EXPECT_EQ(bx_receive(&f, c), 200);
+    EXPECT_EQ(bx_count(c->body, "\"PartitionKey\""), 2);
+    bx_done(&f);
+}
+
 TESTS(RUN(an_open_shard_has_a_next_iterator_and_a_closed_one_children),
       RUN(a_reshard_under_a_reader_shows_it_no_record_of_the_child),
       RUN(a_page_is_cut_where_the_limit_says_and_goes_on_there),
       RUN(starting_points_read_what_they_name),
       RUN(starting_points_are_refused_in_the_words_of_aws),
-      RUN(iterators_end_and_cannot_be_made_up), RUN(streams_show_what_they_are_going_through))
+      RUN(iterators_end_and_cannot_be_made_up), RUN(streams_show_what_they_are_going_through),
+      RUN(what_is_deleted_while_it_is_read_is_skipped))
