@@ -1,9 +1,25 @@
 #include "storage/kv.h"
 
 #include <assert.h>
+#include <time.h>
 #include "base/mem.h"
 #include "storage/kv_engine.h"
 #include "base/check.h"
+
+const char *kv_damage_since(const struct kv_damage *d, char to[KV_TIME_BYTES])
+{
+    time_t seconds = (time_t)(d->since_ms / 1000);
+    struct tm tm;
+    if (d->since_ms == 0 || gmtime_r(&seconds, &tm) == NULL ||
+        strftime(to, KV_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        return "(unknown)";
+    return to;
+}
+
+const struct kv_damage *kv_damage(struct kv *kv)
+{
+    return &kv->damage;
+}
 
 void kv_close(struct kv *kv)
 {

@@ -34,15 +34,33 @@ struct kv_options {
     uint64_t blob_file_bytes;
     uint64_t blob_bytes_min;         /* values of at least this size go to blob files */
     int background_jobs;
+    bool read_only;                  /* nothing in the directory changes, not even by opening it */
+};
+/* What a directory was found to have lost when it was opened. */
+struct kv_damage {
+    uint64_t lost_writes;            /* synced ones */
+    uint64_t damaged_bytes;          /* of the log, and what the engine read behind them is lost */
+    uint64_t torn_bytes;             /* a write that a power cut or kill -9 ended: no damage */
+    int64_t since_ms;                /* what was written after that may be lost; 0: unknown */
+    bool mark_damaged;               /* how much was synced is not known */
+    char text[512];                  /* all of it in words; "" when there is nothing */
+    char aside[64];                  /* folder of the directory that keeps the files; "" when not */
 };
 /* Makes the directory and those above it; errno tells why not. Errors: ERR_DISK. Thread: any. */
 enum err kv_rocksdb_make(const char *dir);
-/* Opens or makes the directory's database and takes its lock.
- * Errors: ERR_FORMAT - made by a newer version; ERR_BUSY - another process has it; ERR_DISK.
+/* Opens or makes the directory's database and takes its lock; read-only ones share it.
+ * Errors: ERR_FORMAT - made by a newer version; ERR_BUSY - another process has it; ERR_DISK - also
+ * a directory that lost a file without which the rest means nothing.
  * ret_text (may be NULL) gets the engine's own words, to be freed with mem_free().
  * Thread: before the others start. Blocks. */
 enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, struct kv **ret,
                          char **ret_text);
+
+/* since_ms as text: "2026-11-30T01:02:03Z", or "(unknown)". Thread: any. */
+enum { KV_TIME_BYTES = 32 };
+const char *kv_damage_since(const struct kv_damage *d, char to[KV_TIME_BYTES]);
+/* Lives as long as kv; nothing lost for an engine in memory. Thread: any. */
+const struct kv_damage *kv_damage(struct kv *kv);
 
 /* ---- Memory, for tests */
 struct kv_mem_faults {

@@ -33,6 +33,7 @@ struct kv_engine {
 
 struct kv {
     const struct kv_engine *engine;
+    struct kv_damage damage;
 };
 struct kv_iter {
     const struct kv_engine *engine;

@@ -14,15 +14,21 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "storage/damage.h"
+#include "storage/sync_mark.h"
 #include "storage/wal_sync.h"
 #include "base/check.h"
 
@@ -42,6 +48,8 @@ enum {
     BATCH_KEEP_BYTES = 4 << 20,        /* a larger batch gives its memory back when cleared */
     SETTLE_BYTES_MIN = 8 << 20,
     HINT_BYTES = 8,                    /* keys of KV_LOG begin with 8 bytes for each log */
+    RECOVER_ALL_THAT_CAN_BE_READ = 3,  /* WALRecoveryMode::kSkipAnyCorruptedRecords */
+    OPEN_ATTEMPTS = 3,
     COMPACT_FORCE = 2,                 /* BottommostLevelCompaction::kForce */
     GARBAGE_SHARE = 45,                /* percent of the blob files */
     GARBAGE_BYTES_MIN = 64 << 20,
@@ -75,8 +83,12 @@ struct rocks {
     atomic_bool stopped;                           /* the last write failed */
     atomic_bool unsynced;                          /* written since the last sync began */
     atomic_bool sync_failed;                       /* for good: see above */
-    pthread_mutex_t sync_lock;                     /* one sync at a time; guards wal_sync */
+    pthread_mutex_t sync_lock;                     /* one sync at a time; guards what follows */
     struct wal_sync wal_sync;
+    struct sync_mark mark;
+    struct sync_file manifest;                     /* as of the latest mark */
+    bool read_only;
+    int dir_fd;                                    /* holds the directory's lock; -1: none */
 };
 
 struct rocks_batch {
@@ -364,6 +376,28 @@ static void unlockp(pthread_mutex_t **lock)
     pthread_mutex_unlock(*lock);
 }
 
+/* The file that says which tables there are. False: there is none. */
+static bool manifest_name(const char *dir, char to[SYNC_NAME_BYTES])
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/CURRENT", dir);
+    FILE *f = fopen(path, "re");
+    bool read = f != NULL && fgets(to, SYNC_NAME_BYTES, f) != NULL;
+    if (f != NULL) fclose(f);
+    if (read) to[strcspn(to, "\n")] = '\0';
+    return read;
+}
+
+/* All up to the position is synced. A mark that could not be written is written with the next
+ * sync: an older one is right, too. */
+static void renew_mark(struct rocks *r, uint64_t position)
+{
+    char name[SYNC_NAME_BYTES];
+    if (manifest_name(r->mark.dir, name) &&
+        sync_file_extend(&r->manifest, r->mark.dir, name) == ERR_OK)
+        (void)!sync_mark_write(&r->mark, position, &r->manifest, clock_wall_ms());
+}
+
 /* Whoever finds a sync under way waits for it: only then is it known whether nothing is left to
  * do. */
 static enum err rocks_sync_now(struct kv *kv)
@@ -372,9 +406,13 @@ static enum err rocks_sync_now(struct kv *kv)
     CLEANUP(unlockp) pthread_mutex_t *lock = &r->sync_lock;
     pthread_mutex_lock(lock);
     if (atomic_load(&r->sync_failed)) return ERR_DISK;
-    if (!atomic_exchange(&r->unsynced, false)) return ERR_OK;
-    enum err err = wal_sync_now(&r->wal_sync);
-    if (err == ERR_OK) return ERR_OK;
+    uint64_t position = rocksdb_get_latest_sequence_number(r->db);
+    enum err err = ERR_OK;
+    if (atomic_exchange(&r->unsynced, false)) err = wal_sync_now(&r->wal_sync);
+    if (err == ERR_OK) {
+        renew_mark(r, position);
+        return ERR_OK;
+    }
     atomic_store(&r->sync_failed, true);
     atomic_store(&r->stopped, true);
     return err;
@@ -453,25 +491,27 @@ static void rocks_stats(struct kv *kv, struct kv_stats *ret)
 /* ---- Life */
 
 /* What is only in the write-ahead log is read again at the next start: when that is much, it is
- * written out now. Else a sync will do. A disk that fails here was reported before. */
+ * written out now. A disk that fails here was reported before. */
 static void settle(struct rocks *r)
 {
-    if (property(r, COLUMN_LOG, "rocksdb.cur-size-all-mem-tables") < SETTLE_BYTES_MIN) {
-        (void)!rocks_sync_now(&r->base);
-        return;
-    }
-    flush(r, /* wait= */ true);
+    (void)!rocks_sync_now(&r->base);
+    if (property(r, COLUMN_LOG, "rocksdb.cur-size-all-mem-tables") >= SETTLE_BYTES_MIN)
+        flush(r, /* wait= */ true);
 }
 
 static void rocks_close(struct kv *kv)
 {
     struct rocks *r = rocks_of(kv);
     if (r->db != NULL) {
-        settle(r);
+        if (!r->read_only) settle(r);
         for (int c = 0; c < COLUMN_COUNT; c++)
             rocksdb_column_family_handle_destroy(r->columns[c]);
         rocksdb_close(r->db);
+        if (!r->read_only && !atomic_load(&r->sync_failed))
+            renew_mark(r, sync_mark_position(&r->mark));        /* nothing changes any more */
     }
+    if (r->dir_fd >= 0) close(r->dir_fd);
+    sync_mark_done(&r->mark);
     rocksdb_readoptions_destroy(r->read);
     rocksdb_writeoptions_destroy(r->write);
     rocksdb_writeoptions_destroy(r->write_sync);
@@ -520,25 +560,29 @@ static rocksdb_options_t *family_options(struct rocks *r, uint64_t write_buffer_
     return o;
 }
 
+/* For options that the C interface has no call for, but reads as text; a library that does not know
+ * it goes without. */
+static void set_by_text(rocksdb_options_t **o, const char *text)
+{
+    CLEANUP(text_freep) char *error = NULL;
+    rocksdb_options_t *with = rocksdb_options_create();
+    rocksdb_get_options_from_string(*o, text, with, &error);
+    if (error == NULL) {
+        rocksdb_options_t *plain = *o;
+        *o = with;
+        with = plain;
+    }
+    rocksdb_options_destroy(with);
+}
+
 /* Runs of a log arrive in key order between those of all other logs: with the place of its last one
  * remembered by the log id in front of the key, the next one goes in without a search (64 logs, one
- * batch each a turn: 5.6 -> 3.4 us CPU). The C interface has no call for this option, but reads it
- * as text; a library that does not know it goes without. RocksDB 7.8 mixes these places up between
- * a memtable's keys and its deleted ranges: hence no range may begin with the 8 bytes that some key
- * begins with, which rocks_batch_delete_range() asserts. */
+ * batch each a turn: 5.6 -> 3.4 us CPU). RocksDB 7.8 mixes these places up between a memtable's
+ * keys and its deleted ranges: hence no range may begin with the 8 bytes that some key begins with,
+ * which rocks_batch_delete_range() asserts. */
 static void hint_by_log(struct rocks *r)
 {
-    CLEANUP(text_freep) char *text = NULL;
-    rocksdb_options_t *hinted = rocksdb_options_create();
-    rocksdb_get_options_from_string(r->log_options,
-                                    "memtable_insert_with_hint_prefix_extractor=fixed:8", hinted,
-                                    &text);
-    if (text == NULL) {
-        rocksdb_options_t *plain = r->log_options;
-        r->log_options = hinted;
-        hinted = plain;
-    }
-    rocksdb_options_destroy(hinted);
+    set_by_text(&r->log_options, "memtable_insert_with_hint_prefix_extractor=fixed:8");
 }
 
 static void set_options(struct rocks *r, const struct kv_options *k)
@@ -586,7 +630,7 @@ enum err kv_rocksdb_make(const char *dir)
         if (mkdir(path, 0755) != 0 && errno != EEXIST) return ERR_DISK;
         path[i] = '/';
     }
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? ERR_OK : ERR_DISK;
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? ERR_OK : ERR_DISK;
 }
 
 static enum err open_error(const char *text)
@@ -601,30 +645,110 @@ static void rocks_closep(struct rocks **r)
     if (*r != NULL) rocks_close(&(*r)->base);
 }
 
+static void set_text(char **ret_text, const char *text)
+{
+    if (ret_text != NULL) *ret_text = mem_string(text, strlen(text));
+}
+
+/* RocksDB takes a lock of its own, but by then the directory was looked at, and read-only it takes
+ * none.
+ * Errors: ERR_BUSY; ERR_DISK. Thread: main. */
+static enum err lock_dir(struct rocks *r, const char *dir, char **ret_text)
+{
+    r->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->dir_fd >= 0 && flock(r->dir_fd, (r->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+        return ERR_OK;
+    enum err err = r->dir_fd >= 0 && errno == EWOULDBLOCK ? ERR_BUSY : ERR_DISK;
+    set_text(ret_text, strerror(errno));
+    return err;
+}
+
+/* What RocksDB refuses, and how it is opened all the same, with r->base.damage telling of it:
+ * - A write-ahead log is missing that another one follows: without the list that it keeps of them.
+ *   Not read-only, where it then ends the process by an assertion, as it cannot write that the list
+ *   is no more.
+ * - A log is damaged, and one column was written out since while the other was not: what cannot be
+ *   read is left out and the rest taken, as no moment is left at which both were whole.
+ * False: there is no other way. */
+static bool find_other_way(struct rocks *r, rocksdb_options_t *listed, const rocksdb_options_t **o,
+                           const char *text)
+{
+    if (strstr(text, "ahead of WALs") != NULL) {
+        rocksdb_options_set_wal_recovery_mode(listed, RECOVER_ALL_THAT_CAN_BE_READ);
+        rocksdb_options_set_wal_recovery_mode(r->options, RECOVER_ALL_THAT_CAN_BE_READ);
+    } else if (strstr(text, "WAL") != NULL && !r->read_only) *o = r->options;
+    else return false;
+    r->base.damage.lost_writes = 1;             /* at least */
+    damage_say(&r->base.damage, "%s", text);
+    return true;
+}
+
+/* text: what went wrong, NULL nothing. */
+static void open_db(struct rocks *r, const char *dir, char **text)
+{
+    rocksdb_options_t *listed = rocksdb_options_create_copy(r->options);
+    set_by_text(&listed, "track_and_verify_wals_in_manifest=true");
+    const rocksdb_options_t *o = listed;
+    for (int attempt = 1;; attempt++) {
+        const rocksdb_options_t *of[COLUMN_COUNT] = {
+            [COLUMN_SMALL] = o, [COLUMN_LOG] = r->log_options,
+        };
+        r->db = r->read_only
+                    ? rocksdb_open_for_read_only_column_families(
+                          o, dir, COLUMN_COUNT, column_names, of, r->columns, 0, text)
+                    : rocksdb_open_column_families(o, dir, COLUMN_COUNT, column_names, of,
+                                                   r->columns, text);
+        if (*text == NULL) break;
+        r->db = NULL;
+        if (attempt == OPEN_ATTEMPTS || !find_other_way(r, listed, &o, *text)) break;
+        text_freep(text);
+        *text = NULL;
+    }
+    rocksdb_options_destroy(listed);
+}
+
+/* Errors: as kv_rocksdb_open(). Thread: main; blocks. */
+static enum err open_looked_after(struct rocks *r, const char *dir, char **ret_text)
+{
+    char name[SYNC_NAME_BYTES];
+    bool may_make = true;
+    struct kv_damage *d = &r->base.damage;
+    TRY(lock_dir(r, dir, ret_text));
+    sync_mark_read(&r->mark, dir);
+    TRY(damage_before(&r->mark, dir, manifest_name(dir, name), &may_make, ret_text));
+    /* From before the first thing is stored there is a mark, so that a missing one means
+     * something. */
+    if (may_make && !r->read_only) TRY(sync_mark_write(&r->mark, 0, &r->manifest, clock_wall_ms()));
+    if (!r->read_only) aside_begin(dir);
+    CLEANUP(text_freep) char *text = NULL;
+    open_db(r, dir, &text);
+    if (text != NULL) {
+        set_text(ret_text, text);
+        return open_error(text);
+    }
+    uint64_t position = rocksdb_get_latest_sequence_number(r->db);
+    /* Read-only it writes no words of its own. */
+    damage_after(&r->mark, position, r->read_only ? NULL : dir, d);
+    if (r->read_only) return ERR_OK;
+    aside_end(dir, d->lost_writes > 0 || d->damaged_bytes > 0, clock_wall_ms(), d);
+    renew_mark(r, position);
+    return ERR_OK;
+}
+
 enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, struct kv **ret,
                          char **ret_text)
 {
-    if (kv_rocksdb_make(dir) != ERR_OK) {
-        const char *why = strerror(errno);
-        if (ret_text != NULL) *ret_text = mem_string(why, strlen(why));
+    if (!options->read_only && kv_rocksdb_make(dir) != ERR_OK) {
+        set_text(ret_text, strerror(errno));
         return ERR_DISK;
     }
     CLEANUP(rocks_closep) struct rocks *r = NEW(struct rocks);
-    r->base.engine = &rocks_engine;
+    *r = (struct rocks){.base.engine = &rocks_engine, .read_only = options->read_only,
+                        .dir_fd = -1};
     pthread_mutex_init(&r->sync_lock, NULL);
     wal_sync_init(&r->wal_sync, dir);
     set_options(r, options);
-    const rocksdb_options_t *of[COLUMN_COUNT] = {
-        [COLUMN_SMALL] = r->options, [COLUMN_LOG] = r->log_options,
-    };
-    CLEANUP(text_freep) char *text = NULL;
-    r->db = rocksdb_open_column_families(r->options, dir, COLUMN_COUNT, column_names, of,
-                                         r->columns, &text);
-    if (text != NULL) {
-        r->db = NULL;
-        if (ret_text != NULL) *ret_text = mem_string(text, strlen(text));
-        return open_error(text);
-    }
+    TRY(open_looked_after(r, dir, ret_text));
     *ret = &TAKE(r)->base;
     return ERR_OK;
 }

@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/net/loop.h"
 #include "protocol/batch/deflate.h"
 #include "storage/keys.h"
@@ -138,6 +140,30 @@ static enum err check_or_stamp(struct kv *kv, char **ret_text)
     return kv_commit(kv, b, KV_NO_SYNC);
 }
 
+/* What is lost, and from when on, so that whoever looks after the data can look for it: told once,
+ * as the files that show it are kept aside and the next start finds the rest in order. */
+static void tell_damage(const struct kv_damage *d, const char *dir)
+{
+    char since[KV_TIME_BYTES];
+    struct metric *lost = metric_get(METRIC_GAUGE, "diglot_storage_lost_writes",
+                                     "Synced writes that this start found missing", NULL);
+    metric_set(lost, (int64_t)d->lost_writes);
+    if (d->lost_writes > 0 || d->damaged_bytes > 0)
+        log_error("the data directory is damaged and some of what was written is lost: see "
+                  "docs/recovery.md",
+                  {"dir", LOG_S(dir)}, {"lost_writes", LOG_I(d->lost_writes)},
+                  {"damaged_bytes", LOG_I(d->damaged_bytes)},
+                  {"nothing_lost_before", LOG_S(kv_damage_since(d, since))},
+                  {"kept_aside", LOG_S(d->aside[0] != '\0' ? d->aside : "nothing")},
+                  {"what", LOG_S(d->text)});
+    else if (d->mark_damaged)
+        log_warn("the data directory is damaged: see docs/recovery.md", {"dir", LOG_S(dir)},
+                 {"what", LOG_S(d->text)});
+    else if (d->torn_bytes > 0)
+        log_info("the last write was cut short when the server ended; nobody was told of it",
+                 {"bytes", LOG_I(d->torn_bytes)});
+}
+
 static enum err open_engine(struct store *s, char **ret_text)
 {
     const struct store_options *o = &s->options;
@@ -150,7 +176,9 @@ static enum err open_engine(struct store *s, char **ret_text)
         return ERR_OK;
     }
     struct kv_options engine = {.write_buffer_bytes = o->write_buffer_bytes};
-    return kv_rocksdb_open(o->data_dir, &engine, &s->kv, ret_text);
+    TRY(kv_rocksdb_open(o->data_dir, &engine, &s->kv, ret_text));
+    tell_damage(kv_damage(s->kv), o->data_dir);
+    return ERR_OK;
 }
 
 static enum err open_parts(struct store *s, char **ret_text)

@@ -153,6 +153,8 @@ int cmd_dump(int arg_count, char **args)
     int code;
     struct kv *kv = directory_open(arg_count, args, usage, &code);
     if (kv == NULL) return code;
+    if (kv_damage(kv)->text[0] != '\0')
+        fprintf(stderr, "diglot: the directory is damaged: %s\n", kv_damage(kv)->text);
     enum err err = print_topics(kv);
     if (err == ERR_OK) err = print_offsets(kv);
     kv_close(kv);

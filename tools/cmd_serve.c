@@ -355,6 +355,7 @@ static int serve(struct server *s, const sigset_t *stops)
         directory_complain(s->settings.data_dir, ERR_DISK, strerror(errno));
         return 1;
     }
+    directory_keep_to_owner(s->settings.data_dir);
     begin_tls(s);
     bool stored = open_store(s) == ERR_OK, secured = open_tls(s, stored) == ERR_OK;
     if (!stored) {

@@ -1,10 +1,13 @@
 #include "tools/directory.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "base/mem.h"
 #include "storage/store.h"
 #include "base/check.h"
@@ -39,8 +42,34 @@ void directory_complain(const char *dir, enum err err, const char *text)
             "diglot: data directory \"%s\" holds no data of diglot; --data-dir names another one\n",
             dir);
     else
-        fprintf(stderr, "diglot: data directory \"%s\" cannot be used: %s\n", dir,
-                text != NULL ? text : err_text(err));
+        fprintf(stderr,
+                "diglot: data directory \"%s\" cannot be used: %s%s\n", dir,
+                text != NULL ? text : err_text(err),
+                err == ERR_DISK ? " (docs/recovery.md says what to do about a damaged one)" : "");
+}
+
+/* An empty folder, or one that holds data of ours: not one that others use too, as /tmp. */
+static bool is_ours(const char *dir)
+{
+    char current[4096];
+    snprintf(current, sizeof current, "%s/CURRENT", dir);
+    if (access(current, F_OK) == 0) return true;
+    DIR *all = opendir(dir);
+    int entries = 0;
+    while (all != NULL && readdir(all) != NULL) entries++;
+    if (all != NULL) closedir(all);
+    return entries == 2; /* . and .. */
+}
+
+void directory_keep_to_owner(const char *dir)
+{
+    struct stat found;
+    umask(S_IRWXG | S_IRWXO);
+    if (stat(dir, &found) != 0 || !S_ISDIR(found.st_mode)) return;
+    if ((found.st_mode & (S_IRWXG | S_IRWXO)) == 0) return;
+    if (is_ours(dir) && chmod(dir, S_IRWXU) == 0) return;
+    log_warn("other users may look into the data directory: chmod 700 keeps them out",
+             {"dir", LOG_S(dir)});
 }
 
 /* Errors: ERR_NOT_FOUND - it holds nothing of ours; ERR_FORMAT; ERR_BUSY; ERR_DISK. Thread:
@@ -49,16 +78,21 @@ static enum err open_checked(const char *dir, struct kv **ret, char **ret_text)
 {
     char current[4096];
     snprintf(current, sizeof current, "%s/CURRENT", dir);
-    if (access(current, R_OK | W_OK) != 0) {
+    if (access(current, R_OK) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return ERR_NOT_FOUND;
         const char *why = strerror(errno);
         *ret_text = mem_string(why, strlen(why));
         return ERR_DISK;
     }
-    struct kv_options options = {.background_jobs = 1};
+    struct kv_options options = {.background_jobs = 1, .read_only = true};
     struct kv *kv = NULL;
     TRY(kv_rocksdb_open(dir, &options, &kv, ret_text));
     enum err err = store_format_check(kv, ret_text);
+    const char *damage = kv_damage(kv)->text;
+    if (err == ERR_NOT_FOUND && damage[0] != '\0') {       /* it held some */
+        *ret_text = mem_string(damage, strlen(damage));
+        err = ERR_DISK;
+    }
     if (err == ERR_OK) *ret = kv;
     else kv_close(kv);
     return err;

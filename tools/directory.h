@@ -11,6 +11,11 @@
  * text is usage). */
 struct kv *directory_open(int arg_count, char **args, const char *usage, int *ret_exit_code);
 
+/* What this process makes from now on is its owner's alone, and so is the data directory, if there
+ * is one already; where that must not be changed a warning says so. Thread: main, before others
+ * start. */
+void directory_keep_to_owner(const char *dir);
+
 /* Tells on stderr why a data directory cannot be used, and what to do. text: what its opening said,
  * may be NULL. */
 void directory_complain(const char *dir, enum err err, const char *text);

@@ -263,7 +263,7 @@ def test_a_data_directory_that_is_none(tmp_path):
         for name in ("nothere", "empty", "file"):
             refused(1, [f'"{name}" holds no data of diglot'], command, "--data-dir", name, folder=tmp_path)
     refused(1, ['data directory "" cannot be used'], "serve", *FREE, "--data-dir", "", folder=tmp_path)
-    refused(1, ['"file"', "not a directory"], "serve", *FREE, "--data-dir", "file", folder=tmp_path)
+    refused(1, ['"file"', "Not a directory"], "serve", *FREE, "--data-dir", "file", folder=tmp_path)
     refused(1, ['"file/below"', "Not a directory"], "serve", *FREE, "--data-dir", "file/below", folder=tmp_path)
 
 
