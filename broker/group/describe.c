@@ -68,15 +68,21 @@ static bool names(struct bytes asked, const char *name)
            strncasecmp((const char *)asked.data, name, asked.len) == 0;
 }
 
-static bool passes(const struct group *g, const struct group_list_filter *filter)
+/* What passes, found once: the filter is as long as its sender likes. */
+struct passing {
+    bool state[GROUP_DEAD + 1];
+    bool type;
+};
+
+static struct passing passing_of(const struct group_list_filter *filter)
 {
-    bool state = filter->state_count == 0;
-    for (uint32_t i = 0; i < filter->state_count && !state; i++)
-        state = names(trimmed(filter->states[i]), group_state_name(g->state));
-    bool type = filter->type_count == 0;
-    for (uint32_t i = 0; i < filter->type_count && !type; i++)
-        type = names(filter->types[i], type_name);
-    return state && type;
+    struct passing p = {.type = filter->type_count == 0};
+    for (int s = 0; s <= GROUP_DEAD; s++) p.state[s] = filter->state_count == 0;
+    for (uint32_t i = 0; i < filter->state_count; i++)
+        for (int s = 0; s <= GROUP_DEAD; s++)
+            p.state[s] |= names(trimmed(filter->states[i]), group_state_name((enum group_state)s));
+    for (uint32_t i = 0; i < filter->type_count; i++) p.type |= names(filter->types[i], type_name);
+    return p;
 }
 
 static enum err list_one(const struct group *g, struct arena *arena, struct group_listing *ret)
@@ -92,11 +98,12 @@ enum err groups_list(const struct groups *gs, const struct group_list_filter *fi
 {
     struct group_listing *list = ARENA_ARRAY(arena, struct group_listing, gs->by_id.count);
     if (list == NULL) return ERR_TOO_LARGE;
+    struct passing p = passing_of(filter);
     uint32_t count = 0;
     for (uint32_t i = 0; i < gs->by_id.bucket_count; i++) {
         for (struct map_node *n = gs->by_id.buckets[i]; n != NULL; n = n->next) {
             const struct group *g = CONTAINER_OF(n, struct group, by_id);
-            if (passes(g, filter)) TRY(list_one(g, arena, &list[count++]));
+            if (p.type && p.state[g->state]) TRY(list_one(g, arena, &list[count++]));
         }
     }
     *ret = list;

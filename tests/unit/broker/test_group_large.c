@@ -91,4 +91,79 @@ TEST(many_clients_hang_up_while_they_wait)
     large_free(l);
 }
 
-TESTS(RUN(the_protocol_of_many_members_is_chosen), RUN(many_clients_hang_up_while_they_wait))
+TEST(many_groups_are_listed_through_a_long_filter)
+{
+    enum { GROUPS = 100000, FILTERS = 600000 };
+    struct large *l = large_new();
+    struct bytes *states = calloc(FILTERS, sizeof *states);
+    char id[NAME_CHARS];
+    for (int i = 0; i < FILTERS; i++) states[i] = BYTES_LIT("stable");
+    for (int i = 0; i < GROUPS; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        groups_restore(l->groups, 0, bytes_str(id));
+    }
+    struct arena arena;
+    arena_init(&arena, 64 << 20);
+    struct group_list_filter filter = {.states = states, .state_count = FILTERS};
+    struct group_listing *list;
+    uint32_t count;
+    EXPECT_OK(groups_list(l->groups, &filter, &arena, &list, &count));
+    EXPECT_EQ(count, 0);
+    states[FILTERS - 1] = BYTES_LIT(" empty ");
+    EXPECT_OK(groups_list(l->groups, &filter, &arena, &list, &count));
+    EXPECT_EQ(count, GROUPS);
+    arena_done(&arena);
+    free(states);
+    large_free(l);
+}
+
+static enum err commit_from_outside(struct groups *gs, int group)
+{
+    char id[NAME_CHARS];
+    snprintf(id, sizeof id, "%d", group);
+    struct commit_in in = {.group_id = bytes_str(id), .member_id = BYTES_LIT(""),
+                           .generation = -1};
+    return groups_commit(gs, 0, &in);
+}
+
+TEST(the_tables_of_all_loops_share_one_bound)
+{
+    struct groups_config config;
+    groups_config_default(&config);
+    atomic_size_t all = 0;
+    config.bytes_all = &all;
+    config.bytes_max = 64 << 10;
+    struct groups *one = groups_new(&config), *other = groups_new(&config);
+    int count = 0;
+    while (commit_from_outside(one, count) == ERR_OK) count++;
+    EXPECT(count > 10 && all <= config.bytes_max);
+    EXPECT_ERR(commit_from_outside(other, count), ERR_COORDINATOR_NOT_AVAILABLE);
+    EXPECT_OK(groups_delete(one, 0, BYTES_LIT("0")));
+    EXPECT_OK(commit_from_outside(other, 0));
+    groups_check(one);
+    groups_check(other);
+    groups_free(one);
+    groups_free(other);
+    EXPECT_EQ(all, 0);
+}
+
+TEST(one_group_has_a_bound_of_its_own)
+{
+    struct large *l = large_new();
+    groups_free(l->groups);
+    struct groups_config config;
+    groups_config_default(&config);
+    config.group_bytes_max = 32 << 10;
+    l->groups = groups_new(&config);
+    int member = 0;
+    do join(l, member++);
+    while (l->out.count == 0 || l->out.replies[0].join.err != ERR_GROUP_MAX_SIZE_REACHED);
+    EXPECT(member > 2 && member < 20);
+    EXPECT_OK(commit_from_outside(l->groups, 7));       /* others go on */
+    groups_check(l->groups);
+    large_free(l);
+}
+
+TESTS(RUN(the_tables_of_all_loops_share_one_bound), RUN(one_group_has_a_bound_of_its_own),
+      RUN(many_groups_are_listed_through_a_long_filter),
+      RUN(the_protocol_of_many_members_is_chosen), RUN(many_clients_hang_up_while_they_wait))
