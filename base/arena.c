@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/budget.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -31,9 +32,16 @@ static void blocks_free(struct arena_block *b)
     }
 }
 
+static void uncharge(struct arena *a)
+{
+    if (a->charged > 0) budget_give(a->budget, a->charged);
+    a->charged = 0;
+}
+
 void arena_done(struct arena *a)
 {
     blocks_free(a->blocks);
+    uncharge(a);
     a->blocks = NULL;
     a->used = 0;
 }
@@ -45,6 +53,7 @@ void arena_reset(struct arena *a)
     a->blocks->next = NULL;
     a->blocks->used = 0;
     a->used = 0;
+    uncharge(a);
 }
 
 static struct arena_block *block_add(struct arena *a, size_t bytes)
@@ -52,8 +61,15 @@ static struct arena_block *block_add(struct arena *a, size_t bytes)
     size_t cap = a->blocks ? a->blocks->cap * 2 : BLOCK_BYTES_MIN;
     if (cap > BLOCK_BYTES_MAX) cap = BLOCK_BYTES_MAX;
     if (cap < bytes) cap = bytes;
+    /* A first block of the least size is what every request has: it is counted with it. */
+    size_t charge = a->budget != NULL && (a->blocks != NULL || cap > BLOCK_BYTES_MIN) ? cap : 0;
+    if (mem_fails() || (charge > 0 && !budget_charge(a->budget, charge))) return NULL;
     struct arena_block *b = malloc(sizeof *b + cap);
-    if (b == NULL) return NULL;
+    if (b == NULL) {
+        if (charge > 0) budget_give(a->budget, charge);
+        return NULL;
+    }
+    a->charged += charge;
     b->next = a->blocks;
     b->used = 0;
     b->cap = cap;

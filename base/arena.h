@@ -6,18 +6,22 @@
 #include "base/bytes.h"
 
 struct arena_block;
+struct budget;
 
 struct arena {
     struct arena_block *blocks;
     size_t used;             /* bytes handed out and lost to alignment */
     size_t cap;              /* hard limit of used */
+    struct budget *budget;   /* of the blocks behind the first one; or NULL, as arena_init() sets */
+    size_t charged;
 };
 
 void arena_init(struct arena *a, size_t cap);
 void arena_done(struct arena *a);               /* frees all; a may be inited anew */
 void arena_reset(struct arena *a);              /* empties but keeps one block for reuse */
 
-/* Zeroed, aligned to 16. NULL beyond the cap (a named limit of the caller: ERR_TOO_LARGE). */
+/* Zeroed, aligned to 16. NULL beyond the cap (a named limit of the caller: ERR_TOO_LARGE), beyond
+ * what the budget has, or when memory is out. */
 void *arena_alloc(struct arena *a, size_t bytes);
 void *arena_array(struct arena *a, size_t count, size_t bytes);   /* product checked */
 /* Copy with a NUL behind it (not counted in len); null stays null. data NULL and len > 0 when out

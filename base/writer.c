@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include "base/budget.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -20,12 +21,28 @@ static void splices_drop(struct writer *w)
     w->splice_bytes = 0;
 }
 
+static void uncharge(struct writer *w)
+{
+    if (w->charged > 0) budget_give(w->budget, w->charged);
+    w->charged = 0;
+}
+
 void writer_done(struct writer *w)
 {
     splices_drop(w);
     mem_free(w->splices);
     mem_free(w->data);
-    *w = (struct writer){.cap_max = w->cap_max, .err = ERR_OK};
+    uncharge(w);
+    *w = (struct writer){.cap_max = w->cap_max, .err = ERR_OK, .budget = w->budget};
+}
+
+uint8_t *writer_take(struct writer *w)
+{
+    uint8_t *data = w->data;
+    uncharge(w);
+    w->data = NULL;
+    w->cap = w->len = 0;
+    return data;
 }
 
 void writer_reset(struct writer *w)
@@ -40,16 +57,24 @@ size_t writer_total(const struct writer *w)
     return w->len + w->splice_bytes;
 }
 
+static bool fail(struct writer *w)
+{
+    w->err = ERR_TOO_LARGE;
+    return false;
+}
+
 static bool grow(struct writer *w, size_t len)
 {
-    if (w->err != ERR_OK || len > w->cap_max || w->len > w->cap_max - len) {
-        w->err = ERR_TOO_LARGE;
-        return false;
-    }
+    if (w->err != ERR_OK || len > w->cap_max || w->len > w->cap_max - len) return fail(w);
     size_t cap = w->cap ? w->cap : CAP_FIRST;
     while (cap < w->len + len) cap *= 2;
     if (cap > w->cap_max) cap = w->cap_max;
-    w->data = mem_grow(w->data, cap);
+    size_t charge = w->budget != NULL && cap > WRITER_FREE_BYTES ? cap - w->charged : 0;
+    if (charge > 0 && !budget_charge(w->budget, charge)) return fail(w);
+    w->charged += charge;
+    uint8_t *data = mem_try_grow(w->data, cap);
+    if (data == NULL) return fail(w);
+    w->data = data;
     w->cap = cap;
     return true;
 }
@@ -100,8 +125,14 @@ void writer_splice(struct writer *w, struct slab_view view)
 {
     if (w->err != ERR_OK || view.bytes.len == 0) return;
     if (w->splice_count == w->splice_cap) {
-        w->splice_cap = w->splice_cap ? w->splice_cap * 2 : 8;
-        w->splices = mem_grow(w->splices, w->splice_cap * sizeof *w->splices);
+        uint32_t cap = w->splice_cap ? w->splice_cap * 2 : 8;
+        struct writer_splice *grown = mem_try_grow(w->splices, cap * sizeof *w->splices);
+        if (grown == NULL) {
+            fail(w);
+            return;
+        }
+        w->splices = grown;
+        w->splice_cap = cap;
     }
     slab_ref(view.slab);
     w->splices[w->splice_count++] = (struct writer_splice){.at = w->len, .view = view};

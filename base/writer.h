@@ -11,6 +11,8 @@
 #include "base/err.h"
 #include "base/slab.h"
 
+struct budget;
+
 struct writer_splice {
     size_t at;               /* position in data before which the view is sent */
     struct slab_view view;   /* owns one reference */
@@ -26,11 +28,16 @@ struct writer {
     uint32_t splice_cap;
     size_t splice_bytes;     /* sum of all splices */
     enum err err;            /* ERR_OK or ERR_TOO_LARGE */
+    struct budget *budget;   /* of more than WRITER_FREE_BYTES; NULL after writer_init() */
+    size_t charged;
 };
+enum { WRITER_FREE_BYTES = 8 * 1024 };
 
 void writer_init(struct writer *w, size_t cap_max);
 void writer_done(struct writer *w);
 void writer_reset(struct writer *w);                /* empties, keeps the buffer */
+/* Takes the buffer out; the caller frees it with mem_free(). w is empty and has none. */
+uint8_t *writer_take(struct writer *w);
 size_t writer_total(const struct writer *w);        /* len + splice_bytes */
 
 /* Room for len bytes at the end, not zeroed, already counted; NULL when poisoned. */

@@ -3,6 +3,7 @@
 #define BRIDGE_BRIDGE_H
 
 #include "base/err.h"
+#include "base/net/access.h"
 #include "base/net/http.h"
 #include "base/net/loop.h"
 #include "storage/store.h"
@@ -14,6 +15,7 @@ struct bridge_options {
     const char *account_id;         /* 12 digits */
     const char *region;
     int32_t shard_limit;            /* open shards of all streams together */
+    const struct http_access *access;   /* NULL: any page and any Host; not owned */
     int64_t stream_create_ms;       /* how long CREATING and UPDATING are shown */
 };
 

@@ -75,19 +75,26 @@ static struct bytes id_2(struct bridge_loop *l, struct arena *arena)
     return bytes_of(text, base64_encoded(sizeof noise));
 }
 
+/* Whether pages of this origin may read what they are answered. */
+static bool allows(const struct bridge *b, struct bytes origin)
+{
+    return b->options.access == NULL || http_origin_is_allowed(b->options.access, origin);
+}
+
 uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
                          struct http_header *to)
 {
     uint32_t count = 0;
-    bool from_browser = http_header(rq->http, "origin").len > 0;
+    struct bytes origin = http_header(rq->http, "origin");
+    bool from_page = origin.len > 0 && allows(rq->bridge, origin);
     to[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
                                        request_id(rq->home, rq->arena)};
     to[count++] = (struct http_header){BYTES_LIT("x-amz-id-2"), id_2(rq->home, rq->arena)};
     if (content_type != NULL)
         to[count++] = (struct http_header){BYTES_LIT("content-type"), bytes_str(content_type)};
-    if (from_browser) {
-        to[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"),
-                                           BYTES_LIT("*")};
+    if (from_page) {
+        to[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"), origin};
+        to[count++] = (struct http_header){BYTES_LIT("vary"), BYTES_LIT("origin")};
         to[count++] = (struct http_header){
             BYTES_LIT("access-control-expose-headers"),
             BYTES_LIT("x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,"
@@ -194,11 +201,17 @@ static void fail_xml(struct kinesis_request *rq, uint16_t status, const char *bo
     send(rq, status, NULL);
 }
 
+static void fail_denied(struct kinesis_request *rq, const char *message)
+{
+    writer_printf(&rq->http->reply,
+                  "<AccessDeniedException>\n  <Message>%s</Message>\n</AccessDeniedException>\n",
+                  message);
+    send(rq, 403, NULL);
+}
+
 static void fail_unauthorised(struct kinesis_request *rq)
 {
-    fail_xml(rq, 403,
-             "<AccessDeniedException>\n  <Message>Unable to determine service/operation name to be "
-             "authorized</Message>\n</AccessDeniedException>\n");
+    fail_denied(rq, "Unable to determine service/operation name to be authorized");
 }
 
 /* application/json is recognised, but no operation speaks it. */
@@ -212,14 +225,15 @@ static void fail_coral(struct kinesis_request *rq, uint16_t status, const char *
 
 static void answer_preflight(struct kinesis_request *rq)
 {
-    struct http_header headers[6];
+    struct http_header headers[7];
     uint32_t count = 0;
     struct bytes asked = http_header(rq->http, "access-control-request-headers");
     struct bytes method = http_header(rq->http, "access-control-request-method");
     headers[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
                                             request_id(rq->home, rq->arena)};
     headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"),
-                                            BYTES_LIT("*")};
+                                            http_header(rq->http, "origin")};
+    headers[count++] = (struct http_header){BYTES_LIT("vary"), BYTES_LIT("origin")};
     if (asked.len > 0)
         headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-headers"), asked};
     if (method.len > 0)
@@ -264,8 +278,11 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
     struct http_request *http = rq->http;
     bool cbor = bytes_equal_str(type, TYPE_CBOR), json = bytes_equal_str(type, TYPE_JSON);
     bool plain = bytes_equal_str(type, TYPE_PLAIN_JSON);
+    const char *stranger = http_access_refuses(rq->bridge->options.access, http);
     if (http->refused != 0) {
         send(rq, http->refused, NULL);
+    } else if (stranger != NULL) {
+        fail_denied(rq, stranger);
     } else if (bytes_equal_str(http->method, "OPTIONS") && http_header(http, "origin").len > 0) {
         answer_preflight(rq);
     } else if (!bytes_equal_str(http->method, "POST")) {
@@ -316,6 +333,21 @@ static void on_stop(struct http_request *http)
 {
     struct kinesis_request *rq = http->context;
     if (rq->on_stop != NULL) rq->on_stop(rq);
+}
+
+/* Lists of what there is; the other answers are small, or keep to the room themselves. */
+size_t bridge_dispatch_answer_bytes(const struct http_request *http)
+{
+    enum { LIST_BYTES = 1 << 20 };
+    switch (op_of(http_header(http, "x-amz-target"))) {
+    case KINESIS_OP_DESCRIBE_STREAM:
+    case KINESIS_OP_LIST_SHARDS:
+    case KINESIS_OP_LIST_STREAMS:
+    case KINESIS_OP_LIST_STREAM_CONSUMERS:
+        return LIST_BYTES;
+    default:
+        return 0;
+    }
 }
 
 void bridge_dispatch_request(struct http_request *http)

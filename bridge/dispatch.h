@@ -8,5 +8,7 @@
 void bridge_dispatch_init(void);
 /* struct http_door's on_request. */
 void bridge_dispatch_request(struct http_request *http);
+/* Its answer_bytes. */
+size_t bridge_dispatch_answer_bytes(const struct http_request *http);
 
 #endif

@@ -57,7 +57,7 @@ bool kinesis_is_dry_run(struct kinesis_request *rq, bool asked);
 
 /* The response headers of every answer; to: room for KINESIS_HEADERS_MAX. Texts live in the
  * arena. */
-enum { KINESIS_HEADERS_MAX = 6 };
+enum { KINESIS_HEADERS_MAX = 7 };
 uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
                          struct http_header *to);
 

@@ -98,6 +98,7 @@ const struct frame_door *broker_door_new(struct broker *b, const struct net_addr
         .context = door,
         .on_frame = broker_dispatch_frame,
         .may_overlap = broker_dispatch_may_overlap,
+        .answer_bytes = broker_dispatch_answer_bytes,
     };
     b->doors = mem_grow(b->doors, (b->door_count + 1) * sizeof *b->doors);
     b->doors[b->door_count++] = door;

@@ -19,7 +19,11 @@ static enum err (*const handlers[KAFKA_API_COUNT])(struct kafka_request *rq) = {
 #include "protocol/schema/kafka_api.def"
 };
 #undef KAFKA
-enum { PRODUCE_KEY = 0 };
+enum {
+    PRODUCE_KEY = 0, METADATA_KEY = 3, OFFSET_FETCH_KEY = 9, DESCRIBE_GROUPS_KEY = 15,
+    LIST_GROUPS_KEY = 16, DESCRIBE_CONFIGS_KEY = 32, DESCRIBE_LOG_DIRS_KEY = 35,
+    CONSUMER_GROUP_DESCRIBE_KEY = 69, DESCRIBE_TOPIC_PARTITIONS_KEY = 75
+};
 
 static struct metric *latency[KAFKA_API_COUNT];
 static struct metric *undecodable;
@@ -98,6 +102,32 @@ void broker_dispatch_frame(struct frame_request *frame)
     kafka_response_header_encode(rq->reply, &header);
     err = handlers[header.api->index](rq);
     if (err != ERR_OK) refuse(frame, err, &header);
+}
+
+/* What lists all that there is, or much for each name that it is asked for. */
+size_t broker_dispatch_answer_bytes(const struct frame_door *door, struct bytes body)
+{
+    enum { TOPIC_BYTES = 64, PARTITION_BYTES = 48, CONFIGS_PER_BYTE = 256 };
+    if (body.len < 2) return 0;
+    const struct broker *b = ((const struct broker_door *)door->context)->broker;
+    struct catalog_totals totals;
+    store_totals(b->store, &totals);
+    size_t all = (size_t)totals.topics * TOPIC_BYTES + (size_t)totals.partitions * PARTITION_BYTES;
+    switch (load_be16(body.data)) {
+    case METADATA_KEY:
+    case DESCRIBE_LOG_DIRS_KEY:
+    case DESCRIBE_TOPIC_PARTITIONS_KEY:
+        return all;
+    case OFFSET_FETCH_KEY:
+    case DESCRIBE_GROUPS_KEY:
+    case LIST_GROUPS_KEY:
+    case CONSUMER_GROUP_DESCRIBE_KEY:
+        return all + 2 * ROOM_ANSWER_BYTES_MIN;
+    case DESCRIBE_CONFIGS_KEY:
+        return body.len * CONFIGS_PER_BYTE;
+    default:
+        return body.len;
+    }
 }
 
 /* Produce may follow Produce: the mailboxes keep their order, once the first one has come so far.

@@ -6,8 +6,9 @@
 
 /* Makes the metrics of every API. Thread: main, once. */
 void broker_dispatch_init(void);
-/* struct frame_door's on_frame and may_overlap. */
+/* struct frame_door's on_frame, answer_bytes and may_overlap. */
 void broker_dispatch_frame(struct frame_request *frame);
+size_t broker_dispatch_answer_bytes(const struct frame_door *door, struct bytes body);
 bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes next);
 
 #endif

@@ -27,7 +27,7 @@ struct conn_pair_opening {
 static inline void conn_pair_opening_run(struct job *job)
 {
     struct conn_pair_opening *o = CONTAINER_OF(job, struct conn_pair_opening, job);
-    conn_open(o->home, o->fd);
+    conn_open(o->home, o->fd, NULL);
 }
 
 /* Opens a connection in a turn of the loop; returns the client's end, which does not block. */

@@ -54,6 +54,7 @@ static void metrics_ready(struct look_up_wait *w)
         answer_text(rq, 503, "the page of metrics became too large\n");
         return;
     }
+    atomic_store(&((struct admin *)rq->door->context)->page_bytes, rq->reply.len);
     answer(rq, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
@@ -79,7 +80,9 @@ static void metrics(struct http_request *rq, struct admin *a)
 static void on_request(struct http_request *rq)
 {
     struct admin *a = rq->door->context;
+    const char *stranger = http_access_refuses(a->access, rq);
     if (rq->refused != 0) answer_text(rq, rq->refused, "bad request\n");
+    else if (stranger != NULL) answer_text(rq, 403, stranger);
     else if (!bytes_equal_str(rq->method, "GET") && !bytes_equal_str(rq->method, "HEAD"))
         answer_text(rq, 405, "only GET\n");
     else if (bytes_equal_str(rq->path, "/livez")) answer_text(rq, 200, "ok\n");
@@ -88,14 +91,24 @@ static void on_request(struct http_request *rq)
     else answer_text(rq, 404, "not here; try /livez, /readyz or /metrics\n");
 }
 
-void admin_init(struct admin *a, struct store *store, struct broker *broker)
+/* The next page of /metrics is about as large as the last one. */
+static size_t answer_bytes(const struct http_request *rq)
+{
+    struct admin *a = rq->door->context;
+    return bytes_equal_str(rq->path, "/metrics") ? atomic_load(&a->page_bytes) : 0;
+}
+
+void admin_init(struct admin *a, struct store *store, struct broker *broker,
+                const struct http_access *access)
 {
     *a = (struct admin){
         .door = {.body_bytes_max = 4096,
                  .reply_bytes_max = METRICS_BYTES_MAX,
                  .arena_bytes_max = 64 << 10,
                  .context = a,
+                 .answer_bytes = answer_bytes,
                  .on_request = on_request},
+        .access = access,
         .store = store,
         .broker = broker,
     };

@@ -3,6 +3,7 @@
 #define TOOLS_ADMIN_H
 
 #include <stdatomic.h>
+#include "base/net/access.h"
 #include "base/net/http.h"
 
 struct broker;
@@ -12,10 +13,13 @@ struct admin {
     struct http_door door;
     struct store *store;
     struct broker *broker;
+    const struct http_access *access;
+    atomic_size_t page_bytes;   /* of the last page of /metrics */
     atomic_bool ready;          /* both doors are open and none is closing */
 };
 
 /* Fills a; it lives as long as its listener. Thread: main. */
-void admin_init(struct admin *a, struct store *store, struct broker *broker);
+void admin_init(struct admin *a, struct store *store, struct broker *broker,
+                const struct http_access *access);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/metrics.h"
 #include "base/uuid.h"
 #include "base/net/listener.h"
+#include "base/net/peers.h"
 #include "bridge/bridge.h"
 #include "bridge/meter.h"
 #include "broker/broker.h"
@@ -29,6 +30,7 @@
 #include "tools/admin.h"
 #include "tools/commands.h"
 #include "tools/directory.h"
+#include "tools/memory.h"
 #include "tools/settings.h"
 #include "base/check.h"
 
@@ -42,7 +44,9 @@ struct server {
     struct settings settings;
     struct store *store;
     struct budget requests;
+    struct budget waiting;               /* requests that wait for others: long polls, joins */
     struct budget connections;           /* of the Kafka and the Kinesis door */
+    struct peers *peers;                 /* of the same; NULL: no limit */
     struct tls *tls;
     struct tls_start *tls_start;         /* until open_tls() */
     struct tls_config tls_config;
@@ -53,6 +57,8 @@ struct server {
     struct limits *limits;
     struct bridge *bridge;
     struct admin admin;
+    struct http_access access;
+    char hosts[4096];                    /* names of this server's, with commas */
     struct listener *listeners[LISTENERS_MAX];
     uint32_t listener_count;
 };
@@ -161,7 +167,39 @@ static void make_loops(struct server *s)
         snprintf(name, sizeof name, "loop-%ld", i);
         s->loops[i] = loop_new(name);
         loop_index_set(s->loops[i], (uint32_t)i);
+        loop_room(s->loops[i])->limit = (size_t)s->settings.answer_memory_mib * MIB / (size_t)count;
         s->loop_count++;
+    }
+}
+
+/* The item at this place of a list with commas; empty behind its end. Into to. */
+static const char *item_of(const char *list, int at, char *to, size_t cap)
+{
+    for (; at > 0 && list != NULL; at--) {
+        list = strchr(list, ',');
+        if (list != NULL) list++;
+    }
+    size_t len = list ? strcspn(list, ",") : 0;
+    return bytes_to_text(bytes_of(list, len), to, cap);
+}
+
+/* The names under which this server is reached: those that it was told, and those where it listens
+ * and that it tells. */
+static void set_access(struct server *s)
+{
+    const struct settings *set = &s->settings;
+    const char *lists[] = {set->kinesis, set->admin, set->kafka, set->advertised_kafka};
+    size_t len = (size_t)snprintf(s->hosts, sizeof s->hosts, "%s", set->http_hosts);
+    s->access = (struct http_access){
+        .origins = set->cors_origins, .hosts = s->hosts,
+        .any_host = set->listen_beyond_loopback && set->http_hosts[0] == '\0'};
+    if (s->access.any_host) s->access.hosts = NULL;
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        char item[NET_HOST_BYTES + 8];
+        struct net_address a;
+        for (int at = 0; item_of(lists[i], at, item, sizeof item)[0] != '\0'; at++)
+            if (net_address_parse(item, &a) == ERR_OK && len < sizeof s->hosts)
+                len += (size_t)snprintf(s->hosts + len, sizeof s->hosts - len, ",%s", a.host);
     }
 }
 
@@ -187,14 +225,16 @@ static void make_doors(struct server *s)
     broker.fetch_session_bytes_max = (size_t)set->fetch_session_memory_mib << 20;
     broker.fetch_memory_bytes_max = (size_t)set->fetch_memory_mib << 20;
     s->broker = broker_new(&broker, s->store, s->loops, s->loop_count);
+    set_access(s);
     s->limits = limits_new(strcmp(set->limits, "kinesis") == 0 ? LIMITS_KINESIS : LIMITS_OFF);
     struct bridge_options bridge = {
         .account_id = set->account_id, .region = set->region,
+        .access = &s->access,
         .shard_limit = (int32_t)set->shard_limit, .stream_create_ms = set->stream_create_ms};
     s->bridge = bridge_new(&bridge, s->store, s->limits, s->loops, s->loop_count);
     metrics_collector(broker_collect, s->broker);
     metrics_collector(bridge_collect, s->bridge);
-    admin_init(&s->admin, s->store, s->broker);
+    admin_init(&s->admin, s->store, s->broker, &s->access);
 }
 
 static void set_limits(struct server *s, struct door *door)
@@ -207,8 +247,11 @@ static void set_limits(struct server *s, struct door *door)
     l->handshake_ms = (uint32_t)set->handshake_timeout_ms;
     l->head_ms = l->body_stall_ms = (uint32_t)set->read_timeout_ms;
     l->write_stall_ms = (uint32_t)set->write_timeout_ms;
+    l->body_bytes_per_s = (uint32_t)set->least_bytes_per_second;
     door->conns = &s->connections;
+    door->peers = s->peers;
     if (door->http != &s->admin.door) return;
+    door->peers = NULL;
     door->conns = NULL;                  /* whoever looks after a full server gets in */
     if (l->conns_max > ADMIN_CONNECTIONS_MAX) l->conns_max = ADMIN_CONNECTIONS_MAX;
 }
@@ -217,7 +260,8 @@ static void set_limits(struct server *s, struct door *door)
 static enum err listen_on(struct server *s, const char *name, const char *address,
                           const struct frame_door *frames, const struct http_door *http)
 {
-    struct door door = {.name = name, .budget = &s->requests, .tls = s->tls, .frames = frames,
+    struct door door = {.name = name, .budget = &s->requests, .waiting = &s->waiting,
+                        .tls = s->tls, .frames = frames,
                         .http = http};
     set_limits(s, &door);
     if (s->listener_count == LISTENERS_MAX) {
@@ -254,17 +298,6 @@ static bool may_listen(const struct server *s, const char *name, const char *add
             "add --listen-beyond-loopback if that is wanted\n",
             name, address);
     return false;
-}
-
-/* The item at this place of a list with commas; empty behind its end. Into to. */
-static const char *item_of(const char *list, int at, char *to, size_t cap)
-{
-    for (; at > 0 && list != NULL; at--) {
-        list = strchr(list, ',');
-        if (list != NULL) list++;
-    }
-    size_t len = list ? strcspn(list, ",") : 0;
-    return bytes_to_text(bytes_of(list, len), to, cap);
 }
 
 /* What settings say together, before anything is made or opened: how to use diglot, not its
@@ -310,6 +343,10 @@ static void print_hints(const struct server *s)
     char kafka_text[ADDRESS_TEXT_BYTES], kinesis_text[ADDRESS_TEXT_BYTES];
     listener_address(s->listeners[0], &kafka);
     listener_address(s->listeners[s->listener_count - 2], &kinesis);
+    int64_t conns = 2 * s->settings.connections_max;
+    if (s->connections.limit < (size_t)conns) conns = (int64_t)s->connections.limit;
+    printf("memory at most %lld MiB\n",
+           (long long)(memory_sum(&s->settings, s->loop_count, conns) / MIB));
     printf("\ntry:  kcat -b %s -L\n"
            "      AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region %s --endpoint-url "
            "http://%s kinesis list-streams\n"
@@ -344,6 +381,7 @@ static void close_all(struct server *s)
     store_close(s->store);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
     for (uint32_t i = 0; i < s->listener_count; i++) listener_free(s->listeners[i]);
+    peers_free(s->peers);
     limits_free(s->limits);
     tls_free(s->tls);
     settings_done(&s->settings);
@@ -402,6 +440,9 @@ int cmd_serve(int arg_count, char **args)
     log_setup(log_level_of(s.settings.log_level), strcmp(s.settings.log_format, "json") == 0,
               STDERR_FILENO);
     budget_init(&s.connections, raise_descriptor_limit());
+    if (s.settings.connections_max_per_ip < INT32_MAX)
+        s.peers = peers_new((uint32_t)s.settings.connections_max_per_ip);
+    budget_init(&s.waiting, (size_t)s.settings.waiting_memory_mib * MIB);
     budget_init(&s.requests, (size_t)s.settings.request_memory_mib * MIB);
     /* Blocked in every thread that is made from here on: only this one waits for them. */
     sigset_t stops;

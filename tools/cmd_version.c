@@ -3,6 +3,7 @@
 #include <string.h>
 #include "tools/broker_set.h"
 #include "tools/commands.h"
+#include "tools/memory.h"
 #include "tools/settings.h"
 #include "base/check.h"
 
@@ -40,5 +41,19 @@ int cmd_settings(int arg_count, char **args)
     }
     if (has_arguments(arg_count, args, usage, &code)) return code;
     settings_page(stdout);
+    return 0;
+}
+
+int cmd_memory(int arg_count, char **args)
+{
+    static const char usage[] = "Usage: diglot memory\n\nPrints what holds memory in `diglot "
+                                "serve`, and how much at most, as a page (docs/memory.md).\n";
+    enum { DEFAULT_LOOPS = 4 };
+    int code = 0;
+    if (has_arguments(arg_count, args, usage, &code)) return code;
+    struct settings set = {0};
+    if (settings_read(0, NULL, stderr, &set) != ERR_OK) return 2;
+    memory_page(stdout, &set, DEFAULT_LOOPS, 2 * set.connections_max);
+    settings_done(&set);
     return 0;
 }

@@ -18,6 +18,7 @@ static const struct command {
     {"dump", cmd_dump, "print what lies in a data directory"},
     {"check", cmd_check, "walk a data directory and prove its invariants"},
     {"settings", cmd_settings, "print the settings of `serve` as a page"},
+    {"memory", cmd_memory, "print what holds memory, and how much at most, as a page"},
     {"version", cmd_version, "print the version"},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

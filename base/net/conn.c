@@ -16,6 +16,8 @@ enum {
     STASH_BYTES_MAX = 16 * 1024 * 1024,   /* of a home; beyond it reads are that small everywhere */
     SEND_TURN_BYTES = 4 * 1024 * 1024,
     LINGER_MS = 2000,
+    CHECK_MS = 1000,               /* how often it is looked who is slow */
+    PRESSED_MS = 2000,             /* so long a body may come slowly while others wait */
 };
 
 static void on_readable(evutil_socket_t fd, short what, void *context);
@@ -26,12 +28,13 @@ static void on_free(struct job *job);
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void conn_open(struct conn_home *home, int fd)
+void conn_open(struct conn_home *home, int fd, struct peer *peer)
 {
     loop_assert(home->loop);
     struct conn *c = NEW(struct conn);
     c->home = home;
     c->fd = fd;
+    c->peer = peer;
     c->fresh = true;
     c->protocol = &sniff_protocol;
     c->out.total = &loop_room(home->loop)->queued;
@@ -68,11 +71,13 @@ void conn_close(struct conn *c, enum net_close reason)
     event_del(&c->read_event);
     event_del(&c->write_event);
     if (c->protocol->on_gone != NULL) c->protocol->on_gone(c);
+    conn_body_end(c);
     conn_io_close(c);
     if (c->handshaking) home->handshakes--;
     outq_done(&c->out);
     home->stash_bytes -= c->stash_cap;      /* freed at the end of the turn: a caller may read it */
     loop_defer_flush(home->loop, &c->free_job);
+    if (c->peer != NULL) peers_remove(home->door->peers, TAKE(c->peer));
     home->on_close(home);
 }
 
@@ -127,6 +132,7 @@ static const struct conn_protocol linger_protocol = {
 static void linger_start(struct conn *c)
 {
     if (c->protocol->on_gone != NULL) c->protocol->on_gone(c);
+    conn_body_end(c);
     if (c->ssl != NULL) {
         SSL_shutdown(c->ssl);
         SSL_free(c->ssl);
@@ -167,7 +173,8 @@ void conn_stop(struct conn *c)
 static void arm(struct conn *c)
 {
     if (c->closed) return;
-    int64_t times[] = {c->deadline_ms, c->out_deadline_ms, c->mute_until_ms, c->retry_at_ms};
+    int64_t times[] = {c->deadline_ms, c->out_check_ms, c->mute_until_ms, c->retry_at_ms,
+                       c->body.check_ms};
     int64_t first = 0;
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
         if (times[i] != 0 && (first == 0 || times[i] < first)) first = times[i];
@@ -175,6 +182,12 @@ static void arm(struct conn *c)
      * itself anew. So a busy connection does not touch the heap. */
     if (first != 0 && (c->timer.slot == 0 || first < c->timer.at_ms))
         loop_timer_set(c->home->loop, &c->timer, first);
+}
+
+/* A second, or what the limit leaves. */
+static uint32_t check_in(uint32_t stall_ms)
+{
+    return stall_ms < CHECK_MS ? stall_ms : CHECK_MS;
 }
 
 void conn_deadline(struct conn *c, uint32_t ms, enum net_close reason)
@@ -193,14 +206,77 @@ void conn_mute(struct conn *c, uint32_t ms)
     conn_update(c);
 }
 
+void conn_body(struct conn *c, uint64_t want, uint64_t got)
+{
+    struct conn_body *b = &c->body;
+    b->came_ms = loop_now_ms(c->home->loop);
+    b->want = want;
+    b->got = got;
+    if (b->began_ms != 0) return;
+    b->began_ms = b->seen_ms = b->came_ms;
+    b->check_ms = b->came_ms + check_in(conn_limits(c)->body_stall_ms);
+    arm(c);
+}
+
+void conn_body_end(struct conn *c)
+{
+    c->body = (struct conn_body){0};
+    if (c->home->door->budget != NULL) budget_part_end(c->home->door->budget, c);
+}
+
+static int64_t ms_at_rate(const struct conn *c, uint64_t bytes)
+{
+    return (int64_t)(bytes * 1000 / conn_limits(c)->body_bytes_per_s);
+}
+
+bool conn_body_is_late(const struct conn *c, struct conn_body *b)
+{
+    const struct net_limits *l = conn_limits(c);
+    int64_t now_ms = loop_now_ms(c->home->loop), age_ms = now_ms - b->began_ms;
+    if (now_ms - b->came_ms >= l->body_stall_ms) return true;
+    if (l->body_bytes_per_s == 0) return false;
+    if (age_ms > l->body_stall_ms + ms_at_rate(c, b->want ? b->want : b->got)) return true;
+    int64_t since_ms = now_ms - b->seen_ms;
+    bool slow = ms_at_rate(c, b->got - b->seen) < since_ms;
+    b->seen = b->got;
+    b->seen_ms = now_ms;
+    const struct budget *budget = c->home->door->budget;
+    return slow && age_ms >= PRESSED_MS && budget != NULL &&
+           budget_is_pressed(budget, now_ms, CHECK_MS);
+}
+
+/* A second in which we did not read is not the client's. */
+static void body_check(struct conn *c, int64_t now_ms)
+{
+    struct conn_body *b = &c->body;
+    uint32_t in_ms = check_in(conn_limits(c)->body_stall_ms);
+    int64_t passed_ms = now_ms - (b->check_ms - in_ms);
+    if (!c->reading && c->retry_at_ms == 0) {
+        b->began_ms += passed_ms;
+        b->came_ms = b->seen_ms = now_ms;
+    }
+    if (conn_body_is_late(c, b)) conn_close(c, NET_CLOSE_STALL);
+    else b->check_ms = now_ms + in_ms;
+}
+
+/* Who takes nothing for long is closed; who takes little, when others wait for room. */
+static void out_check(struct conn *c, int64_t now_ms)
+{
+    const struct net_limits *l = conn_limits(c);
+    bool pressed = room_is_pressed(loop_room(c->home->loop), now_ms, CHECK_MS) &&
+                   c->out_taken < l->body_bytes_per_s;
+    c->out_taken = 0;
+    if (pressed || now_ms - c->out_moved_ms >= l->write_stall_ms) conn_close(c, NET_CLOSE_SLOW);
+    else c->out_check_ms = now_ms + check_in(l->write_stall_ms);
+}
+
 static void on_timer(struct loop_timer *timer)
 {
     struct conn *c = CONTAINER_OF(timer, struct conn, timer);
     int64_t now_ms = loop_now_ms(c->home->loop);
-    if (c->out_deadline_ms != 0 && now_ms >= c->out_deadline_ms) {
-        conn_close(c, NET_CLOSE_SLOW);
-        return;
-    }
+    if (c->out_check_ms != 0 && now_ms >= c->out_check_ms) out_check(c, now_ms);
+    if (!c->closed && c->body.check_ms != 0 && now_ms >= c->body.check_ms) body_check(c, now_ms);
+    if (c->closed) return;
     if (c->deadline_ms != 0 && now_ms >= c->deadline_ms) {
         c->deadline_ms = 0;
         if (c->protocol->on_deadline != NULL && !c->finishing) c->protocol->on_deadline(c);
@@ -217,6 +293,7 @@ static void on_timer(struct loop_timer *timer)
         resume = true;
     }
     if (resume) conn_resume(c);
+    if (resume) conn_flush_later(c);
     arm(c);
 }
 
@@ -249,6 +326,7 @@ void conn_update(struct conn *c)
     if (c->ssl != NULL && SSL_has_pending(c->ssl)) event_active(&c->read_event, EV_READ, 0);
 }
 
+/* Without memory for it the connection ends. */
 static void stash_add(struct conn *c, const uint8_t *data, size_t len)
 {
     if (c->stash_at > 0) {
@@ -256,9 +334,14 @@ static void stash_add(struct conn *c, const uint8_t *data, size_t len)
         c->stash_at = 0;
     }
     if (c->stash_len + len > c->stash_cap) {
+        uint8_t *grown = mem_try_grow(c->stash, c->stash_len + len);
+        if (grown == NULL) {
+            conn_close(c, NET_CLOSE_MEMORY);
+            return;
+        }
         c->home->stash_bytes += c->stash_len + len - c->stash_cap;
         c->stash_cap = c->stash_len + len;
-        c->stash = mem_grow(c->stash, c->stash_cap);
+        c->stash = grown;
     }
     mem_copy(c->stash + c->stash_len, data, len);
     c->stash_len += len;
@@ -293,7 +376,7 @@ static void feed(struct conn *c, const uint8_t *data, size_t len)
 {
     if (c->stash_len > 0 || c->blocked) {
         stash_add(c, data, len);
-        if (!c->blocked) feed_stash(c);
+        if (!c->blocked && !c->closed) feed_stash(c);
         return;
     }
     size_t used = give(c, data, len);
@@ -320,8 +403,20 @@ void conn_resume(struct conn *c)
 
 void conn_wait_budget(struct conn *c)
 {
+    struct conn_body *b = &c->body;
+    int64_t now_ms = loop_now_ms(c->home->loop);
     metric_add(c->home->counters->budget_waits, 1);
     conn_block(c);
+    c->retry_at_ms = now_ms + conn_limits(c)->budget_retry_ms;
+    if (b->began_ms != 0) b->began_ms += conn_limits(c)->budget_retry_ms;
+    b->came_ms = b->seen_ms = now_ms;            /* the wait is ours, not the client's */
+    b->seen = b->got;
+    arm(c);
+}
+
+void conn_wait_room(struct conn *c)
+{
+    metric_add(c->home->counters->budget_waits, 1);
     c->retry_at_ms = loop_now_ms(c->home->loop) + conn_limits(c)->budget_retry_ms;
     arm(c);
 }
@@ -351,7 +446,9 @@ static bool read_once(struct conn *c, size_t *total)
     struct iovec vectors[2] = {{.iov_base = to, .iov_len = direct},
                                {.iov_base = scratch, .iov_len = read_room(c)}};
     bool is_direct = direct > 0;
-    ssize_t got = conn_io_read(c, is_direct ? vectors : vectors + 1, is_direct ? 2 : 1);
+    bool both = is_direct && direct < CONN_DIRECT_BYTES_MAX;     /* what follows may come too */
+    ssize_t got = conn_io_read(c, is_direct ? vectors : vectors + 1, both ? 2 : 1);
+    if (is_direct && got <= 0) c->protocol->on_direct(c, 0);
     if (got == IO_AGAIN) return false;
     if (got <= 0) {
         on_end(c, got == IO_FAILED);
@@ -441,10 +538,12 @@ static void wait_writable(struct conn *c, bool progress)
 {
     c->write_blocked = true;
     event_add(&c->write_event, NULL);
-    if (progress || c->out_deadline_ms == 0) {
-        c->out_deadline_ms = loop_now_ms(c->home->loop) + conn_limits(c)->write_stall_ms;
-        arm(c);
-    }
+    int64_t now_ms = loop_now_ms(c->home->loop);
+    if (progress || c->out_check_ms == 0) c->out_moved_ms = now_ms;
+    if (c->out_check_ms != 0) return;
+    c->out_taken = 0;
+    c->out_check_ms = now_ms + check_in(conn_limits(c)->write_stall_ms);
+    arm(c);
 }
 
 /* Sends what waits. Returns the bytes sent; the connection may be closed afterwards. */
@@ -466,7 +565,8 @@ static size_t send_out(struct conn *c)
         sent += (size_t)len;
     }
     if (sent > 0) metric_add(c->home->counters->bytes_out, (int64_t)sent);
-    if (c->out.bytes == 0) c->out_deadline_ms = 0;
+    c->out_taken += sent;
+    if (c->out.bytes == 0) c->out_check_ms = 0;
     else if (!c->write_blocked) conn_flush_later(c);
     return sent;
 }

@@ -16,6 +16,7 @@
 #include "base/net/counters.h"
 #include "base/net/listener.h"
 #include "base/net/outq.h"
+#include "base/net/peers.h"
 
 struct conn;
 
@@ -23,8 +24,10 @@ struct conn_protocol {
     /* Takes bytes from the front of data; returns how many. Fewer than len without conn_block():
      * it needs more to decide, and gets the rest again with what comes next. */
     size_t (*on_bytes)(struct conn *c, const uint8_t *data, size_t len);
-    /* Where the next bytes are wanted, without a copy; 0: nowhere special. May be NULL. */
+    /* Where the next bytes are wanted, without a copy; 0: nowhere special. At most
+     * CONN_DIRECT_BYTES_MAX, and fewer only when no more are wanted. May be NULL. */
     size_t (*direct)(struct conn *c, uint8_t **ret_to);
+    /* So many came, perhaps 0: after each direct() that was not 0. */
     void (*on_direct)(struct conn *c, size_t len);
     /* The client sent its last byte. False: the protocol still has work and closes later. */
     bool (*on_eof)(struct conn *c);
@@ -56,10 +59,24 @@ struct conn_home {
     uint32_t spare_count;
 };
 
+enum { CONN_DIRECT_BYTES_MAX = 1024 * 1024 };
+
+/* The frame or body that is half read: how fast it comes. */
+struct conn_body {
+    int64_t began_ms;                /* 0 = none; time that we did not read is added */
+    int64_t came_ms;                 /* the last byte */
+    int64_t check_ms;
+    int64_t seen_ms;                 /* of the last look, and got then */
+    uint64_t seen;
+    uint64_t want;                   /* 0 = not known */
+    uint64_t got;
+};
+
 struct conn {
     struct conn_home *home;
     struct conn *next;
     struct conn *prev;
+    struct peer *peer;               /* counted in the door's peers; or NULL */
     int fd;
     SSL *ssl;                        /* NULL: plain */
     struct event read_event;
@@ -73,9 +90,12 @@ struct conn {
     size_t stash_cap;
     struct loop_timer timer;
     int64_t deadline_ms;             /* 0 = none, as the three below */
-    int64_t out_deadline_ms;
     int64_t mute_until_ms;
     int64_t retry_at_ms;
+    struct conn_body body;
+    int64_t out_check_ms;            /* when to look again what was taken; 0 = none waits */
+    int64_t out_moved_ms;            /* when the last byte was */
+    size_t out_taken;                /* since the last look */
     struct job flush_job;
     struct job free_job;
     enum net_close deadline_reason;
@@ -95,8 +115,8 @@ struct conn {
     bool closed;
 };
 
-/* Takes fd over. */
-void conn_open(struct conn_home *home, int fd);
+/* Takes fd over. peer: from the door's peers_add(), or NULL. */
+void conn_open(struct conn_home *home, int fd, struct peer *peer);
 /* Answers that a client does not take are given so long when the server stops. */
 enum { CONN_STOP_OUT_MS = 250 };
 /* The listener stops: once a connection. */
@@ -113,6 +133,8 @@ void conn_block(struct conn *c);
 void conn_resume(struct conn *c);
 /* Blocks, and resumes after net_limits.budget_retry_ms: the budget refused. */
 void conn_wait_budget(struct conn *c);
+/* Flushes again after that time, without blocking: a large answer waits for room. */
+void conn_wait_room(struct conn *c);
 void conn_mute(struct conn *c, uint32_t ms);
 static inline bool conn_is_muted(const struct conn *c)
 {
@@ -126,6 +148,14 @@ bool conn_is_full(const struct conn *c);
 void conn_update(struct conn *c);
 /* Unless something else happens within ms: close for that reason. 0: no deadline. */
 void conn_deadline(struct conn *c, uint32_t ms, enum net_close reason);
+
+/* A frame or body is half read: want bytes, 0 when that is not known, of which got are there. Who
+ * sends it too slowly is closed. */
+void conn_body(struct conn *c, uint64_t want, uint64_t got);
+/* It is whole. */
+void conn_body_end(struct conn *c);
+/* Whether a body with these numbers comes too slowly; asked about once a second. */
+bool conn_body_is_late(const struct conn *c, struct conn_body *b);
 
 static inline const struct net_limits *conn_limits(const struct conn *c)
 {

@@ -19,8 +19,10 @@
     C(PROTOCOL, "protocol_error")                                                                  \
     C(TOO_LARGE, "too_large")             /* frame, head or body beyond its limit */               \
     C(FLOOD, "flood")                     /* HTTP/2 control frames beyond their rate */            \
+    C(MEMORY, "no_memory")                /* what it needs is not to be had */                     \
     C(ABORT, "aborted")                   /* the door gave the connection up */                    \
     C(FULL, "too_many")                   /* beyond the connection limit */                        \
+    C(PEER_FULL, "too_many_of_one_address")                                                        \
     C(STOP, "stop")                       /* the server stops */
 
 #define NET_CLOSE_NAME(name, label) NET_CLOSE_##name,

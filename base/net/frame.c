@@ -8,12 +8,11 @@
 
 #include <assert.h>
 #include "base/mem.h"
-#include "base/net/conn.h"
+#include "base/net/intake.h"
 #include "base/check.h"
 
 enum {
     SIZE_BYTES = 4,
-    DIRECT_BYTES_MIN = 16 * 1024,    /* a body with more than this to come is read into its slab */
     SPARES_MAX = 64,
     SPARE_KEPT_BYTES = 8 * 1024,     /* arena and reply buffer of a spare, each */
 };
@@ -23,7 +22,7 @@ enum { RUNNING, REPLIED, SILENT, ABORTED };
 struct frame_conn {
     struct conn *conn;
     void *user;
-    struct slab *body;               /* being read; NULL between frames */
+    struct intake body;              /* being read */
     struct frame_request *first;     /* under way, in their order */
     struct frame_request *last;
     struct frame_request *waiting;   /* whole, not started */
@@ -57,6 +56,7 @@ static struct frame_request *request_new(struct frame_conn *fc, struct slab *bod
         arena_init(&rq->arena, door->arena_bytes_max);
         writer_init(&rq->reply, door->reply_bytes_max);
     }
+    rq->arena.budget = rq->reply.budget = home->door->budget;
     rq->loop = home->loop;
     rq->conn = fc;
     rq->door = door;
@@ -115,11 +115,25 @@ static void start(struct frame_conn *fc, struct frame_request *rq)
     door_of(fc)->on_frame(rq);
 }
 
+/* A large answer is made when there is room for it. */
+static bool has_room(struct frame_conn *fc, const struct frame_request *rq)
+{
+    struct conn *c = fc->conn;
+    struct room *room = loop_room(c->home->loop);
+    const struct frame_door *door = door_of(fc);
+    if (door->answer_bytes == NULL || !room_is_half_full(room)) return true;
+    size_t bytes = door->answer_bytes(door, slab_bytes(rq->body));
+    if (bytes <= ROOM_ANSWER_BYTES_MIN || room_has(room, bytes, loop_now_ms(c->home->loop)))
+        return true;
+    conn_wait_budget(c);
+    return false;
+}
+
 static bool may_start(struct frame_conn *fc, const struct frame_request *rq)
 {
     struct conn *c = fc->conn;
     if (conn_is_muted(c) || conn_is_full(c) || c->finishing || c->home->stopping) return false;
-    if (fc->first == NULL) return true;
+    if (fc->first == NULL) return has_room(fc, rq);
     const struct frame_door *door = door_of(fc);
     return fc->under_way < conn_limits(c)->pipelined_max && door->may_overlap != NULL &&
            door->may_overlap(fc->last, slab_bytes(rq->body));
@@ -128,9 +142,16 @@ static bool may_start(struct frame_conn *fc, const struct frame_request *rq)
 static void idle(struct frame_conn *fc)
 {
     struct conn *c = fc->conn;
-    if (fc->body != NULL || fc->size_len > 0)
-        conn_deadline(c, conn_limits(c)->body_stall_ms, NET_CLOSE_STALL);
-    else conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
+    conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
+}
+
+/* What is half read has its own time. */
+static void reads(struct frame_conn *fc)
+{
+    if (fc->body.slab != NULL) conn_body(fc->conn, fc->body.want, fc->body.slab->len);
+    else if (fc->size_len > 0) conn_body(fc->conn, SIZE_BYTES, fc->size_len);
+    else return;
+    conn_deadline(fc->conn, 0, NET_CLOSE_IDLE);
 }
 
 /* ---- finishing ------------------------------------------------------------------------------- */
@@ -212,10 +233,54 @@ void frame_abort(struct frame_request *rq)
     finish(rq, ABORTED);
 }
 
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+static size_t holds(const struct frame_request *rq)
+{
+    return rq->body->charged + rq->arena.charged + rq->reply.charged;
+}
+
+static void count_in(struct frame_request *rq, struct budget *from, struct budget *to)
+{
+    budget_give(from, holds(rq));
+    atomic_store(&rq->body->budget, to);
+    rq->arena.budget = rq->reply.budget = to;
+}
+
+bool frame_park(struct frame_request *rq)
+{
+    loop_assert(rq->loop);
+    struct budget *from = rq->arena.budget;
+    struct budget *to = rq->conn ? rq->conn->conn->home->door->waiting : NULL;
+    bool counted = from != NULL && atomic_load(&rq->body->budget) == from;
+    if (to == NULL || from == to || !counted) return true;
+    if (!budget_take(to, holds(rq))) return false;
+    count_in(rq, from, to);
+    return true;
+}
+
+void frame_unpark(struct frame_request *rq)
+{
+    loop_assert(rq->loop);
+    struct budget *from = rq->arena.budget;
+    struct budget *to = rq->conn ? rq->conn->conn->home->door->budget : NULL;
+    if (to == NULL || from == NULL || from == to) return;
+    if (budget_charge(to, holds(rq))) count_in(rq, from, to);
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 
-/* The size field is complete: makes the slab. False: blocked or closing. */
-static bool admit(struct frame_conn *fc)
+/* No memory: what was read too early waits with us. */
+static bool starve(struct frame_conn *fc)
+{
+    fc->starved = true;
+    conn_wait_budget(fc->conn);
+    return false;
+}
+
+/* The size field is complete: makes the slab. there: how much of the body. False: blocked or
+ * closing. */
+static bool admit(struct frame_conn *fc, size_t there)
 {
     struct conn *c = fc->conn;
     uint32_t size = load_be32(fc->size);
@@ -223,23 +288,24 @@ static bool admit(struct frame_conn *fc)
         conn_finish(c, NET_CLOSE_TOO_LARGE, true);
         return false;
     }
-    fc->body = slab_new(c->home->door->budget, size);
-    fc->starved = fc->body == NULL;
-    if (fc->starved) {
-        conn_deadline(c, 0, NET_CLOSE_STALL);       /* the wait is ours, not the client's */
-        conn_wait_budget(c);
-        return false;
-    }
+    fc->starved = false;
+    if (!intake_begin(&fc->body, c, size, there)) return starve(fc);
     fc->size_len = 0;
     return true;
+}
+
+static bool expect(struct frame_conn *fc, size_t bytes)
+{
+    fc->starved = !intake_expect(&fc->body, fc->conn, fc->body.slab->len, bytes);
+    return fc->starved ? starve(fc) : true;
 }
 
 /* The body is complete. */
 static void complete(struct frame_conn *fc)
 {
     assert(fc->waiting == NULL);
-    struct slab *body = TAKE(fc->body);
-    fc->waiting = request_new(fc, body);
+    conn_body_end(fc->conn);
+    fc->waiting = request_new(fc, intake_end(&fc->body, fc->conn));
     advance(fc);
 }
 
@@ -260,38 +326,40 @@ static size_t frame_bytes(struct conn *c, const uint8_t *data, size_t len)
             conn_block(c);
             return used;
         }
-        if (fc->body == NULL) {
+        if (fc->body.slab == NULL) {
             used += take_size(fc, data + used, len - used);
-            if (fc->size_len < SIZE_BYTES || !admit(fc)) break;
+            if (fc->size_len < SIZE_BYTES || !admit(fc, len - used)) break;
         }
-        struct slab *body = fc->body;
-        size_t rest = body->cap - body->len;
+        size_t rest = intake_rest(&fc->body);
         size_t take = len - used < rest ? len - used : rest;
-        mem_copy(body->data + body->len, data + used, take);
-        body->len += take;
+        if (!expect(fc, take)) break;
+        mem_copy(fc->body.slab->data + fc->body.slab->len, data + used, take);
+        intake_came(&fc->body, take);
         used += take;
-        if (body->len < body->cap) break;
+        if (take < rest) break;
         complete(fc);
     }
-    if (!c->closed && !c->finishing && !fc->starved && fc->first == NULL && fc->waiting == NULL)
-        idle(fc);
+    if (c->closed || c->finishing || fc->starved) return used;
+    reads(fc);
+    if (fc->first == NULL && fc->waiting == NULL && c->body.began_ms == 0) idle(fc);
     return used;
 }
 
 static size_t frame_direct(struct conn *c, uint8_t **ret_to)
 {
     struct frame_conn *fc = c->state;
-    if (fc->body == NULL || fc->body->cap - fc->body->len < DIRECT_BYTES_MIN) return 0;
-    *ret_to = fc->body->data + fc->body->len;
-    return fc->body->cap - fc->body->len;
+    bool refused;
+    size_t bytes = intake_direct(&fc->body, c, ret_to, &refused);
+    if (refused) starve(fc);
+    return bytes;
 }
 
 static void frame_direct_done(struct conn *c, size_t len)
 {
     struct frame_conn *fc = c->state;
-    fc->body->len += len;
-    if (fc->body->len == fc->body->cap) complete(fc);
-    else if (fc->first == NULL) idle(fc);
+    intake_came(&fc->body, len);
+    if (intake_rest(&fc->body) == 0) complete(fc);
+    else if (len > 0) reads(fc);
 }
 
 /* ---- the connection -------------------------------------------------------------------------- */
@@ -299,7 +367,7 @@ static void frame_direct_done(struct conn *c, size_t len)
 static bool frame_eof(struct conn *c)
 {
     struct frame_conn *fc = c->state;
-    if (fc->body != NULL || fc->size_len > 0) conn_close(c, NET_CLOSE_TRUNCATED);
+    if (fc->body.slab != NULL || fc->size_len > 0) conn_close(c, NET_CLOSE_TRUNCATED);
     else if (fc->waiting == NULL) conn_close(c, NET_CLOSE_PEER);
     return c->closed;                /* a whole request that was sent before the end is still run */
 }
@@ -328,7 +396,7 @@ static void frame_gone(struct conn *c)
 {
     struct frame_conn *fc = c->state;
     fc->emitting = true;             /* nothing is to be sent or started any more */
-    slab_unrefp(&fc->body);
+    intake_drop(&fc->body, c);
     if (fc->waiting != NULL) request_free(TAKE(fc->waiting));
     struct frame_request *rq = TAKE(fc->first);
     while (rq != NULL) {

@@ -1,8 +1,8 @@
 /* Length-prefixed connections: 4 bytes of big-endian size, then that many bytes of body; replies
  * have the same shape and leave in the order of their requests. The Kafka door is made of these.
  *
- * A frame is admitted against the door's budget from its size field, before its body is read, and
- * handed over in an exact-size slab. Requests of a connection run one at a time, except that the
+ * A frame's bytes are taken from the door's budget as they come, and handed over in an exact-size
+ * slab. Requests of a connection run one at a time, except that the
  * door may let the next one start before the last one was answered (may_overlap); the replies keep
  * their order all the same. While the budget refuses, replies pile up or the connection is muted,
  * the socket is not read and TCP pushes back. Thread: all of it on the connection's loop.
@@ -32,6 +32,10 @@ struct frame_door {
     void (*on_frame)(struct frame_request *rq);
     /* May next (a whole body) start while last was not answered? NULL: never. */
     bool (*may_overlap)(const struct frame_request *last, struct bytes next);
+    /* About how large the answer to a body will be, asked when a loop has much to send: what is
+     * larger than ROOM_ANSWER_BYTES_MIN waits for room. NULL: all are small, or keep to the room
+     * themselves. */
+    size_t (*answer_bytes)(const struct frame_door *door, struct bytes body);
     /* For state per connection; either may be NULL. on_close comes after every request of the
      * connection had its on_closed. */
     void (*on_open)(struct frame_conn *conn);
@@ -67,6 +71,13 @@ void frame_reply(struct frame_request *rq);
 void frame_reply_none(struct frame_request *rq);
 /* Closes the connection once the replies before this one were sent; later ones are dropped. */
 void frame_abort(struct frame_request *rq);
+
+/* The request waits for something that may not come soon: what it holds counts as waiting
+ * (door.waiting) from here on, and leaves the budget to those that are worked on. False: there is
+ * no room for one more that waits; it is best answered now. unpark: it goes on. Both may be called
+ * in vain. */
+bool frame_park(struct frame_request *rq);
+void frame_unpark(struct frame_request *rq);
 
 /* Stops reading the connection for ms from now on; a longer mute that runs already stays. Replies
  * still leave. (KIP-219: answer first, then keep silent.) */

@@ -8,8 +8,6 @@
 #include "base/net/http_inner.h"
 #include "base/check.h"
 
-enum { CHUNK_BYTES_MIN = 16 * 1024 };
-
 static const struct http_version *version_of(const struct http_request *rq)
 {
     return rq->version_major == 2 ? &http2_version : &http1_version;
@@ -32,6 +30,7 @@ struct http_request *http_request_new(struct conn *c, uint8_t version_major)
                         (size_t)limits->header_count_max * 4 * sizeof(struct http_header);
     arena_init(&rq->arena, door->arena_bytes_max + head_bytes);
     writer_init(&rq->reply, door->reply_bytes_max);
+    rq->arena.budget = rq->reply.budget = c->home->door->budget;
     return rq;
 }
 
@@ -56,6 +55,14 @@ void http_request_gone(struct http_request *rq)
     rq->conn = NULL;
     rq->stream = NULL;
     if (rq->on_closed != NULL) rq->on_closed(rq);
+}
+
+bool http_has_room(const struct http_request *rq)
+{
+    struct room *room = loop_room(rq->loop);
+    if (rq->door->answer_bytes == NULL || !room_is_half_full(room) || rq->refused != 0) return true;
+    size_t bytes = rq->door->answer_bytes(rq);
+    return bytes <= ROOM_ANSWER_BYTES_MIN || room_has(room, bytes, loop_now_ms(rq->loop));
 }
 
 void http_request_stop(struct http_request *rq)
@@ -95,26 +102,6 @@ struct bytes http_body(const struct http_request *rq)
 bool http_content_length(const struct http_request *rq, uint64_t *ret)
 {
     return bytes_to_u64(http_header(rq, "content-length"), ret);
-}
-
-uint16_t http_body_add(struct http_request *rq, struct bytes more)
-{
-    struct slab *body = rq->body;
-    size_t len = body ? body->len : 0;
-    if (more.len > rq->door->body_bytes_max - len) return 413;
-    if (body == NULL || body->cap - len < more.len) {
-        size_t cap = len + more.len < CHUNK_BYTES_MIN ? CHUNK_BYTES_MIN : 2 * (len + more.len);
-        if (cap > rq->door->body_bytes_max) cap = rq->door->body_bytes_max;
-        struct slab *grown = slab_new(rq->conn->home->door->budget, cap);
-        if (grown == NULL) return 503;  /* waiting could wait for ever: others grow like this too */
-        if (body != NULL) mem_copy(grown->data, body->data, len);
-        grown->len = len;
-        slab_unref(body);
-        rq->body = body = grown;
-    }
-    mem_copy(body->data + len, more.data, more.len);
-    body->len += more.len;
-    return 0;
 }
 
 /* ---- replies --------------------------------------------------------------------------------- */

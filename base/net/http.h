@@ -3,8 +3,8 @@
  *
  * HTTP/1.1: keep-alive, pipelining (one at a time, in order), chunked bodies, Expect: 100-continue.
  * HTTP/2 (nghttp2): by prior knowledge or ALPN; the streams of a connection run side by side.
- * A body is admitted against the door's budget from its content-length before it is read, and
- * handed over in one slab. Thread: all of it on the connection's loop.
+ * A body's bytes are taken from the door's budget as they come, and handed over in one slab.
+ * Thread: all of it on the connection's loop.
  * Fuzz: fuzz_http1, Fuzz: fuzz_http2 */
 #ifndef BASE_NET_HTTP_H
 #define BASE_NET_HTTP_H
@@ -26,6 +26,9 @@ struct http_door {
     uint32_t reply_bytes_max;        /* cap of rq->reply, splices not counted */
     uint32_t arena_bytes_max;        /* cap of rq->arena, on top of the headers' own limit */
     void *context;                   /* the door's own */
+    /* About how large the answer will be, asked when a loop has much to send: what is larger than
+     * ROOM_ANSWER_BYTES_MIN waits for room. NULL: all are small, or keep to the room themselves. */
+    size_t (*answer_bytes)(const struct http_request *rq);
     /* One whole request; owned by the door until it finishes it. */
     void (*on_request)(struct http_request *rq);
 };

@@ -2,23 +2,26 @@
  * read here, straight into its slab. One request is under way at a time: what a client sends ahead
  * stays in the connection's stash, so replies are in order by construction.
  *
- * HEAD -> (ADMIT -> BODY | CHUNKED) -> RUNNING -> HEAD. Fails with: a refused request (400, 413,
+ * HEAD -> (ADMIT -> BODY | CHUNKED) -> READY -> RUNNING -> HEAD. READY: a large answer waits for
+ * room. Fails with: a refused request (400, 413,
  * 431, 503), which the door answers and after which the connection is closed. */
 #include <assert.h>
 #include <http_parser.h>
 #include <stdio.h>
+#include <string.h>
 #include "base/mem.h"
 #include "base/net/http_inner.h"
+#include "base/net/intake.h"
 #include "base/check.h"
 
 enum {
-    DIRECT_BYTES_MIN = 16 * 1024,
     HEAD_KEPT_BYTES = 1024,          /* of the head's buffer, between requests */
     REPLY_HEAD_BYTES_MAX = 64 * 1024,
+    CHUNK_END_BYTES = 2,
 };
 
 /* COMPLETE: a chunked body has ended, inside the parser; it runs when the parser has returned. */
-enum phase { HEAD, ADMIT, BODY, CHUNKED, COMPLETE, RUNNING };
+enum phase { HEAD, ADMIT, BODY, CHUNKED, COMPLETE, READY, RUNNING };
 
 struct span {
     uint32_t name_at, name_len, value_at, value_len;
@@ -34,6 +37,10 @@ struct http1 {
     uint32_t span_cap;
     uint32_t target_len;
     uint64_t body_len;
+    struct intake in;                /* the body that is being read */
+    size_t chunks_len;               /* of it, out of chunks, in this turn of the parser */
+    const uint8_t *parse_end;        /* of the bytes that the parser has */
+    uint8_t chunk_end;               /* of the CR LF behind a chunk's data: seen */
     enum phase phase;
     uint16_t refused;                /* set in a parser callback that gave up */
     bool in_value;
@@ -83,15 +90,32 @@ static int on_target(http_parser *parser, const char *data, size_t len)
     return add_text(h, data, len);
 }
 
+/* RFC 9110: the characters of a header's name. http_parser takes a blank too, and with it
+ * "content-length : 21", which others read in other ways. */
+static bool is_token(struct bytes name)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i], lower = c | 0x20;
+        bool plain = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-';
+        if (!plain && (c == '\0' || strchr(others, c) == NULL)) return false;
+    }
+    return true;
+}
+
 static int on_name(http_parser *parser, const char *data, size_t len)
 {
     struct http1 *h = of(parser);
+    if (!is_token(bytes_of(data, len))) return give_up(h, 400);
     if (h->phase == CHUNKED) return 0;                   /* a trailer */
     if (h->in_value) {
         if (h->span_count == conn_limits(h->conn)->header_count_max) return give_up(h, 431);
         if (h->span_count == h->span_cap) {
-            h->span_cap = h->span_cap ? h->span_cap * 2 : 16;
-            h->spans = mem_grow(h->spans, h->span_cap * sizeof *h->spans);
+            uint32_t cap = h->span_cap ? h->span_cap * 2 : 16;
+            struct span *grown = mem_try_grow(h->spans, cap * sizeof *grown);
+            if (grown == NULL) return give_up(h, 503);
+            h->spans = grown;
+            h->span_cap = cap;
         }
         h->spans[h->span_count++] = (struct span){.name_at = (uint32_t)h->text.len};
         h->in_value = false;
@@ -117,13 +141,13 @@ static struct bytes trim(struct bytes b)
     return b;
 }
 
-/* Moves the head into the request's arena, where the views stay valid. */
-static void head_to_request(struct http1 *h)
+/* Moves the head into the request's arena, where the views stay valid. False: no memory. */
+static bool head_to_request(struct http1 *h)
 {
     struct http_request *rq = h->rq;
     struct bytes text = arena_copy(&rq->arena, bytes_of(h->text.data, h->text.len));
     rq->headers = ARENA_ARRAY(&rq->arena, struct http_header, h->span_count);
-    assert(text.data != NULL && rq->headers != NULL);    /* the arena has room for a legal head */
+    if (text.data == NULL || rq->headers == NULL) return false;
     for (uint32_t i = 0; i < h->span_count; i++) {
         const struct span *s = &h->spans[i];
         rq->headers[i] = (struct http_header){
@@ -133,6 +157,7 @@ static void head_to_request(struct http1 *h)
     rq->header_count = h->span_count;
     rq->method = bytes_str(http_method_str(h->parser.method));
     http_request_target(rq, bytes_slice(text, 0, h->target_len));
+    return true;
 }
 
 static void head_release(struct http1 *h)
@@ -153,14 +178,19 @@ static void say_continue(struct http1 *h)
 static int on_head(http_parser *parser)
 {
     struct http1 *h = of(parser);
-    head_to_request(h);
+    if (!head_to_request(h)) {
+        give_up(h, 503);
+        return -1;                   /* 1 would mean: no body */
+    }
     head_release(h);
     parser->upgrade = 0;             /* no Upgrade is taken: the request is answered as it stands */
     h->keep_alive = http_should_keep_alive(parser);
-    conn_deadline(h->conn, conn_limits(h->conn)->body_stall_ms, NET_CLOSE_STALL);
+    conn_deadline(h->conn, 0, NET_CLOSE_STALL);
     if (parser->flags & F_CHUNKED) {
         h->phase = CHUNKED;
+        h->chunk_end = CHUNK_END_BYTES;
         say_continue(h);
+        http_parser_pause(parser, 1);    /* room for the body comes first */
         return 0;
     }
     h->body_len = parser->content_length == UINT64_MAX ? 0 : parser->content_length;
@@ -168,11 +198,24 @@ static int on_head(http_parser *parser)
     return 1;                      /* the parser takes the message for complete; we read the body */
 }
 
+/* Behind a chunk's data stands CR LF, which http_parser does not look at: what stands there instead
+ * would be skipped, and the next chunk begin elsewhere than others think. False: something else. */
+static bool check_chunk_end(struct http1 *h, const uint8_t *at)
+{
+    for (; h->chunk_end < CHUNK_END_BYTES && at < h->parse_end; at++)
+        if (*at != "\r\n"[h->chunk_end++]) return false;
+    return true;
+}
+
 static int on_chunk(http_parser *parser, const char *data, size_t len)
 {
     struct http1 *h = of(parser);
-    uint16_t status = http_body_add(h->rq, bytes_of(data, len));
-    return status == 0 ? 0 : give_up(h, status);
+    if (len > intake_rest(&h->in) - h->chunks_len) return give_up(h, 413);
+    mem_copy(h->in.slab->data + h->in.slab->len + h->chunks_len, data, len);
+    h->chunks_len += len;
+    if (parser->content_length > 0) return 0;
+    h->chunk_end = 0;
+    return check_chunk_end(h, (const uint8_t *)data + len) ? 0 : give_up(h, 400);
 }
 
 static int on_complete(http_parser *parser)
@@ -195,6 +238,7 @@ static const http_parser_settings settings = {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* The request is whole, or refused. */
 static void run(struct http1 *h)
 {
     struct http_request *rq = h->rq;
@@ -207,58 +251,91 @@ static void run(struct http1 *h)
 static void refuse(struct http1 *h, uint16_t status)
 {
     if (h->rq == NULL) on_begin(&h->parser);
-    slab_unrefp(&h->rq->body);
+    conn_body_end(h->conn);
+    intake_drop(&h->in, h->conn);
     h->rq->refused = status;
     h->rq->close_after = true;
     run(h);
 }
 
-/* The head is read: makes room for the body. False: waits for memory. */
-static bool admit(struct http1 *h)
+/* The body is whole. */
+static void body_end(struct http1 *h)
+{
+    conn_body_end(h->conn);
+    h->rq->body = intake_end(&h->in, h->conn);
+    if (h->rq->body->len == 0) slab_unrefp(&h->rq->body);
+    h->phase = READY;
+}
+
+/* The head is read: makes room for the body. there: how much of it. False: waits for memory. */
+static bool admit(struct http1 *h, size_t there)
 {
     struct conn *c = h->conn;
     if (h->body_len == 0) {
-        run(h);
+        h->phase = READY;
         return true;
     }
     if (h->body_len > c->home->door->http->body_bytes_max) {
         refuse(h, 413);
         return true;
     }
-    h->rq->body = slab_new(c->home->door->budget, (size_t)h->body_len);
-    if (h->rq->body == NULL) {
-        conn_deadline(c, 0, NET_CLOSE_STALL);
+    if (!intake_begin(&h->in, c, (size_t)h->body_len, there)) {
         conn_wait_budget(c);
         return false;
     }
     h->phase = BODY;
-    conn_deadline(c, conn_limits(c)->body_stall_ms, NET_CLOSE_STALL);
+    conn_body(c, h->body_len, 0);
     say_continue(h);
     return true;
 }
 
+/* Takes from the front of data. Returns how many bytes; 0: waits for memory. */
 static size_t body_bytes(struct http1 *h, const uint8_t *data, size_t len)
 {
-    struct slab *body = h->rq->body;
-    size_t take = len < body->cap - body->len ? len : body->cap - body->len;
-    mem_copy(body->data + body->len, data, take);
-    body->len += take;
-    conn_deadline(h->conn, conn_limits(h->conn)->body_stall_ms, NET_CLOSE_STALL);
-    if (body->len == body->cap) run(h);
+    struct intake *in = &h->in;
+    size_t take = len < intake_rest(in) ? len : intake_rest(in);
+    if (!intake_expect(in, h->conn, in->slab->len, take)) {
+        conn_wait_budget(h->conn);
+        return 0;
+    }
+    mem_copy(in->slab->data + in->slab->len, data, take);
+    intake_came(in, take);
+    conn_body(h->conn, in->want, in->slab->len);
+    if (intake_rest(in) == 0) body_end(h);
     return take;
+}
+
+/* Room for as much as the parser may find in len bytes. False: waits for memory. */
+static bool chunks_expect(struct http1 *h, size_t len)
+{
+    struct conn *c = h->conn;
+    struct intake *in = &h->in;
+    bool begun = in->slab != NULL || intake_begin_unknown(in, c, h->rq->door->body_bytes_max);
+    if (begun && len > intake_rest(in)) len = intake_rest(in);
+    if (begun && intake_expect(in, c, in->slab->len, len)) return true;
+    conn_wait_budget(c);
+    return false;
 }
 
 static size_t parse(struct http1 *h, const uint8_t *data, size_t len)
 {
+    h->parse_end = data + len;
+    if (h->phase == CHUNKED && !check_chunk_end(h, data)) {
+        refuse(h, 400);
+        return len;
+    }
     size_t used = http_parser_execute(&h->parser, &settings, (const char *)data, len);
+    if (h->in.slab != NULL) {
+        intake_came(&h->in, h->chunks_len);
+        h->chunks_len = 0;
+    }
     switch (HTTP_PARSER_ERRNO(&h->parser)) {
     case HPE_OK:
-        if (h->phase == CHUNKED)
-            conn_deadline(h->conn, conn_limits(h->conn)->body_stall_ms, NET_CLOSE_STALL);
+        if (h->phase == CHUNKED) conn_body(h->conn, 0, h->in.slab ? h->in.slab->len : 0);
         return used;
     case HPE_PAUSED:
         http_parser_pause(&h->parser, 0);
-        if (h->phase == COMPLETE) run(h);
+        if (h->phase == COMPLETE) body_end(h);
         return used;
     case HPE_HEADER_OVERFLOW:
         refuse(h, 431);
@@ -269,30 +346,41 @@ static size_t parse(struct http1 *h, const uint8_t *data, size_t len)
     }
 }
 
+/* One step of a request that is not running. Returns the bytes that it took; *ret_wait: nothing
+ * goes on without more of them, or before something else has happened. */
+static size_t step(struct http1 *h, const uint8_t *data, size_t len, bool *ret_wait)
+{
+    struct conn *c = h->conn;
+    if (h->phase == ADMIT) {
+        *ret_wait = !admit(h, len);
+        return 0;
+    }
+    if (h->phase == READY) {
+        *ret_wait = !http_has_room(h->rq);
+        if (*ret_wait) conn_wait_budget(c);
+        else run(h);
+        return 0;
+    }
+    bool full = h->rq == NULL && conn_is_full(c);
+    *ret_wait = len == 0 || full || (h->phase == CHUNKED && !chunks_expect(h, len));
+    if (len > 0 && full) conn_block(c);
+    if (*ret_wait) return 0;
+    if (h->phase != BODY) return parse(h, data, len);
+    size_t took = body_bytes(h, data, len);
+    *ret_wait = took == 0;
+    return took;
+}
+
 static size_t http1_bytes(struct conn *c, const uint8_t *data, size_t len)
 {
     struct http1 *h = c->state;
     size_t used = 0;
-    while (!c->finishing) {
-        switch (h->phase) {
-        case RUNNING:
-            conn_block(c);
-            return used;
-        case ADMIT:
-            if (!admit(h)) return used;
-            break;
-        case BODY:
-            if (used == len) return used;
-            used += body_bytes(h, data + used, len - used);
-            break;
-        default:
-            if (used == len) return used;
-            if (h->rq == NULL && conn_is_full(c)) {
-                conn_block(c);
-                return used;
-            }
-            used += parse(h, data + used, len - used);
-        }
+    bool wait = false;
+    while (!c->finishing && !c->closed) {
+        if (h->phase == RUNNING) conn_block(c);
+        if (h->phase == RUNNING) return used;
+        used += step(h, data + used, len - used, &wait);
+        if (wait) return used;
     }
     return len;
 }
@@ -300,18 +388,21 @@ static size_t http1_bytes(struct conn *c, const uint8_t *data, size_t len)
 static size_t http1_direct(struct conn *c, uint8_t **ret_to)
 {
     struct http1 *h = c->state;
-    if (h->phase != BODY || h->rq->body->cap - h->rq->body->len < DIRECT_BYTES_MIN) return 0;
-    *ret_to = h->rq->body->data + h->rq->body->len;
-    return h->rq->body->cap - h->rq->body->len;
+    bool refused;
+    if (h->phase != BODY) return 0;
+    size_t bytes = intake_direct(&h->in, c, ret_to, &refused);
+    if (refused) conn_wait_budget(c);
+    return bytes;
 }
 
 static void http1_direct_done(struct conn *c, size_t len)
 {
     struct http1 *h = c->state;
-    struct slab *body = h->rq->body;
-    body->len += len;
-    conn_deadline(c, conn_limits(c)->body_stall_ms, NET_CLOSE_STALL);
-    if (body->len == body->cap) run(h);
+    intake_came(&h->in, len);
+    if (len > 0) conn_body(c, h->in.want, h->in.slab->len);
+    if (intake_rest(&h->in) > 0) return;
+    body_end(h);
+    http1_bytes(c, NULL, 0);
 }
 
 /* ---- replying -------------------------------------------------------------------------------- */
@@ -491,6 +582,7 @@ static void http1_gone(struct conn *c)
     struct http_request *rq = TAKE(h->rq);
     bool running = h->phase == RUNNING;
     c->state = NULL;
+    intake_drop(&h->in, c);
     writer_done(&h->text);
     mem_free(h->spans);
     mem_free(h);

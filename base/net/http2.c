@@ -4,9 +4,8 @@
  * that stream alone, and a slow connection holds little.
  *
  * Memory: the heads of a few streams are free, more of them are taken from the budget. A body is
- * admitted by its content-length. When the budget refuses, the connection is not read until it
- * gives - unless bodies of other streams are half read, for these hold memory that only reading on
- * will free; then the request is refused with 503. A request that is whole waits unstarted while
+ * taken from the budget as it comes. When the budget refuses, the connection is not read until it
+ * gives. A request that is whole waits unstarted while
  * more than out_bytes_max is queued on all streams together.
  *
  * Fails with: 413, 431, 503 for one request; RST_STREAM for a stalled stream; GOAWAY
@@ -77,8 +76,7 @@ static void http2_deadline(struct conn *c)
     const struct net_limits *l = conn_limits(c);
     int64_t now_ms = loop_now_ms(c->home->loop);
     for (struct http2_stream *s = h->streams; s != NULL; s = s->next) {
-        bool in_stalls = s->reading && h->starved_skip == 0 &&
-                         now_ms - s->in_ms >= l->body_stall_ms;
+        bool in_stalls = s->reading && h->starved_skip == 0 && conn_body_is_late(c, &s->body);
         bool out_stalls = s->out.bytes > 0 && now_ms - s->out_ms >= l->write_stall_ms;
         if (in_stalls || out_stalls) http2_stream_reset(h, s, NGHTTP2_CANCEL);
     }

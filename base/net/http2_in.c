@@ -70,7 +70,7 @@ static void on_request_head(struct http2_stream *s)
         http2_stream_refuse(s, 413);
         return;
     }
-    s->body_len = len;
+    s->body_len = s->body.want = len;
     if (http_name_is(http_header(rq, "expect"), "100-continue")) {
         nghttp2_nv nv = {(uint8_t *)(uintptr_t) ":status", (uint8_t *)(uintptr_t) "100", 7, 3,
                          NGHTTP2_NV_FLAG_NONE};
@@ -126,24 +126,25 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-/* Adds a chunk. False: there is no memory, and waiting for some is right. */
+/* Adds a chunk. False: there is no memory, and it has to wait for some. */
 static bool take_chunk(struct http2_stream *s, struct bytes chunk)
 {
-    struct http2 *h = s->h2;
-    struct http_request *rq = s->rq;
-    if (rq->body == NULL && s->body_len > 0) {
-        rq->body = slab_new(h->conn->home->door->budget, (size_t)s->body_len);
-        if (rq->body == NULL && h->bodies == 0) return false;
-        if (rq->body == NULL) {
-            http2_stream_refuse(s, 503);
-            return true;
-        }
-        h->bodies++;
+    struct conn *c = s->h2->conn;
+    struct intake *in = &s->in;
+    size_t max = s->rq->door->body_bytes_max, len = in->slab ? in->slab->len : 0;
+    if (chunk.len > max - len) {
+        http2_stream_refuse(s, 413);
+        return true;
     }
-    bool had_body = rq->body != NULL;
-    uint16_t status = http_body_add(rq, chunk);
-    if (!had_body && rq->body != NULL) h->bodies++;
-    if (status != 0) http2_stream_refuse(s, status);
+    if (in->slab == NULL && !(s->body_len > 0
+                                  ? intake_begin(in, c, (size_t)s->body_len, chunk.len)
+                                  : intake_begin_unknown(in, c, max)))
+        return false;
+    if (!intake_expect(in, c, s->h2->bodies_bytes, chunk.len)) return false;
+    mem_copy(in->slab->data + in->slab->len, chunk.data, chunk.len);
+    intake_came(in, chunk.len);
+    s->h2->bodies_bytes += chunk.len;
+    s->body.got = in->slab->len;
     return true;
 }
 
@@ -154,7 +155,7 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, 
     struct http2 *h = context;
     struct http2_stream *s = nghttp2_session_get_stream_user_data(session, stream_id);
     if (s == NULL || s->rq == NULL || !s->reading || s->discarding) return 0;
-    s->in_ms = loop_now_ms(h->conn->home->loop);
+    s->body.came_ms = loop_now_ms(h->conn->home->loop);
     if (take_chunk(s, bytes_of(data, len))) return 0;
     h->starved = s;
     h->starved_data = data;
@@ -180,6 +181,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 static size_t retry_chunk(struct http2 *h, const uint8_t *data)
 {
     if (h->starved != NULL && !take_chunk(h->starved, bytes_of(data, h->starved_len))) {
+        h->starved->body.began_ms += conn_limits(h->conn)->budget_retry_ms;
         conn_wait_budget(h->conn);
         return 0;
     }

@@ -11,6 +11,7 @@
 
 #include <nghttp2/nghttp2.h>
 #include "base/net/http_inner.h"
+#include "base/net/intake.h"
 
 /* Frames are made while less than this waits on the connection. */
 enum { HTTP2_OUT_BYTES_LOW = 256 * 1024 };
@@ -31,7 +32,8 @@ struct http2_stream {
     size_t charged;                  /* taken from the budget for this stream's head */
     struct bytes authority;
     uint64_t body_len;               /* content-length, when there is one */
-    int64_t in_ms;                   /* when the client last sent a part of the request */
+    struct intake in;                /* the body that is being read */
+    struct conn_body body;           /* how fast it comes */
     int64_t out_ms;                  /* when a part of the reply last left */
     bool reading;                    /* the request is not whole yet */
     bool discarding;                 /* its body is not wanted any more */
@@ -51,7 +53,7 @@ struct http2 {
     struct http2_stream *ready_first;
     struct http2_stream *ready_last;
     size_t queued_bytes;             /* on all streams */
-    uint32_t bodies;                 /* streams that hold a half-read body */
+    size_t bodies_bytes;             /* of half-read bodies on all streams */
     uint32_t promises;               /* streams whose reply is being read: http_promise() */
     /* A chunk that waits for memory. Its frame's bytes lie first in the stash: chunk, then
      * padding. */

@@ -8,7 +8,7 @@
 enum {
     STREAM_BYTES = 4096,             /* what a stream costs, besides its headers and body */
     STREAMS_FREE_BYTES = 64 * 1024,  /* of a connection; more is taken from the budget */
-    SWEEP_MS_MAX = 5000,
+    SWEEP_MS_MAX = 1000,
 };
 
 struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
@@ -18,7 +18,7 @@ struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
     s->id = id;
     s->out.total = &loop_room(h->conn->home->loop)->queued;
     s->reading = true;
-    s->in_ms = loop_now_ms(h->conn->home->loop);
+    s->body.began_ms = s->body.came_ms = s->body.seen_ms = loop_now_ms(h->conn->home->loop);
     s->rq = http_request_new(h->conn, 2);
     s->rq->stream = s;
     s->next = h->streams;
@@ -30,8 +30,10 @@ struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
 
 static void body_done(struct http2_stream *s)
 {
-    if (s->reading && s->rq != NULL && s->rq->body != NULL) s->h2->bodies--;
     s->reading = false;
+    if (s->in.slab == NULL) return;
+    s->h2->bodies_bytes -= s->in.slab->len;
+    s->rq->body = intake_end(&s->in, s->h2->conn);
 }
 
 static void ready_remove(struct http2 *h, struct http2_stream *s)
@@ -66,6 +68,15 @@ static bool is_full(const struct http2 *h)
 {
     return h->queued_bytes > conn_limits(h->conn)->out_bytes_max ||
            h->promises >= HTTP2_PROMISES_MAX;
+}
+
+/* Whether s may start: a large answer waits for room of the loop too. */
+static bool may_run(struct http2_stream *s)
+{
+    if (is_full(s->h2)) return false;
+    if (http_has_room(s->rq)) return true;
+    conn_wait_room(s->h2->conn);
+    return false;
 }
 
 void http2_stream_free(struct http2_stream *s)
@@ -116,7 +127,7 @@ void http2_stream_ready(struct http2_stream *s)
 {
     struct http2 *h = s->h2;
     body_done(s);
-    if (h->ready_first == NULL && !is_full(h)) {
+    if (h->ready_first == NULL && may_run(s)) {
         run(s);
         return;
     }
@@ -129,7 +140,7 @@ void http2_stream_ready(struct http2_stream *s)
 
 void http2_run_ready(struct http2 *h)
 {
-    while (h->ready_first != NULL && !is_full(h)) {
+    while (h->ready_first != NULL && may_run(h->ready_first)) {
         struct http2_stream *s = h->ready_first;
         ready_remove(h, s);
         run(s);

@@ -33,8 +33,8 @@ void http_request_stop(struct http_request *rq);
 void http_request_target(struct http_request *rq, struct bytes target);
 /* The value of content-length. False: none, or not a number. */
 bool http_content_length(const struct http_request *rq, uint64_t *ret);
-/* Adds to a body of unknown length. Returns 0, or the status of the refusal. */
-uint16_t http_body_add(struct http_request *rq, struct bytes more);
+/* Whether the loop has room for the answer to a request that is whole: a large one waits. */
+bool http_has_room(const struct http_request *rq);
 
 bool http_name_is(struct bytes name, const char *lower);
 /* A value that would break the head of a message: CR, LF or NUL. */

@@ -18,6 +18,9 @@ struct net_limits {
                                       head */
     uint32_t body_stall_ms;        /* a frame or body begun, and no byte of it for this long:
                                       closed */
+    uint32_t body_bytes_per_s;     /* a frame or body as a whole: body_stall_ms, and what it takes
+                                      at this rate; when others wait for memory or room, who sends
+                                      or takes slower is closed after seconds. 0: no such limit */
     uint32_t write_stall_ms;       /* output waits, and the peer took no byte for this long:
                                       closed */
     uint32_t budget_retry_ms;      /* how soon a refused frame or body asks the budget again */
@@ -46,6 +49,7 @@ static inline void net_limits_init(struct net_limits *l)
         .idle_ms = 600 * 1000,
         .head_ms = 20 * 1000,
         .body_stall_ms = 30 * 1000,
+        .body_bytes_per_s = 32 * 1024,
         .write_stall_ms = 60 * 1000,
         .budget_retry_ms = 5,
         .out_bytes_max = 4 * 1024 * 1024,

@@ -53,6 +53,7 @@ struct listener {
 struct handover {
     struct job job;
     struct share *share;
+    struct peer *peer;
     int fd;
 };
 
@@ -100,20 +101,20 @@ static void on_conn_close(struct conn_home *home)
 static void on_handover(struct job *job)
 {
     struct handover *h = CONTAINER_OF(job, struct handover, job);
-    conn_open(&h->share->home, h->fd);
+    conn_open(&h->share->home, h->fd, h->peer);
     mem_free(h);
 }
 
-static void hand_over(struct listener *l, int fd)
+static void hand_over(struct listener *l, int fd, struct peer *peer)
 {
     struct share *share = &l->shares[l->next_share];
     l->next_share = (l->next_share + 1) % l->share_count;
     if (share->home.loop == loop_current()) {
-        conn_open(&share->home, fd);
+        conn_open(&share->home, fd, peer);
         return;
     }
     struct handover *h = NEW(struct handover);
-    *h = (struct handover){.job.run = on_handover, .share = share, .fd = fd};
+    *h = (struct handover){.job.run = on_handover, .share = share, .peer = peer, .fd = fd};
     loop_post(share->home.loop, &h->job);
 }
 
@@ -135,23 +136,43 @@ static void accept_failed(struct listener *l)
     loop_timer_set(loop, &l->accept_pause, loop_now_ms(loop) + ACCEPT_PAUSE_MS);
 }
 
+static void turn_away(struct listener *l, int fd, enum net_close reason)
+{
+    metric_add(l->counters.opened, 1);
+    metric_add(l->counters.closed[reason], 1);
+    close(fd);
+}
+
+/* Unless a limit is reached. */
+static void take_in(struct listener *l, int fd, const struct sockaddr *from)
+{
+    if (!conn_count(l)) {
+        turn_away(l, fd, NET_CLOSE_FULL);
+        return;
+    }
+    struct peer *peer = l->door.peers != NULL ? peers_add(l->door.peers, from) : NULL;
+    if (l->door.peers != NULL && peer == NULL) {
+        conn_uncount(l);
+        turn_away(l, fd, NET_CLOSE_PEER_FULL);
+        return;
+    }
+    hand_over(l, fd, peer);
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
     struct listener *l = context;
     for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
-        int conn_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage from = {0};
+        socklen_t from_len = sizeof from;
+        int conn_fd = accept4(fd, (struct sockaddr *)&from, &from_len,
+                              SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (conn_fd < 0) {
             if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) accept_failed(l);
             return;
         }
-        if (!conn_count(l)) {
-            metric_add(l->counters.opened, 1);
-            metric_add(l->counters.closed[NET_CLOSE_FULL], 1);
-            close(conn_fd);
-            continue;
-        }
-        hand_over(l, conn_fd);
+        take_in(l, conn_fd, (struct sockaddr *)&from);
     }
 }
 

@@ -15,14 +15,18 @@
 #include "base/net/tls.h"
 
 struct listener;
+struct peers;
 
 /* All pointers stay valid until listener_free(). */
 struct door {
     const char *name;                /* "kafka": label of its metrics and log lines */
     struct net_limits limits;
-    struct budget *budget;           /* of request bodies */
+    struct budget *budget;           /* of requests */
+    struct budget *waiting;          /* of requests that wait: frame_park(); NULL: they stay */
     struct budget *conns;            /* connections of all doors that share it; NULL: no such
                                         limit */
+    struct peers *peers;             /* connections by address, of all doors that share it; NULL: an
+                                        address may have any number */
     struct tls *tls;                 /* NULL: a TLS handshake is refused */
     const struct frame_door *frames; /* exactly one of these two */
     const struct http_door *http;

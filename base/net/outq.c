@@ -106,12 +106,10 @@ void outq_ref(struct outq *q, struct slab_view view)
 static void take_buffer(struct outq *q, struct writer *w)
 {
     struct outq_heap *heap = NEW(struct outq_heap);
-    *heap = (struct outq_heap){.refs = 1, .data = w->data};
-    *part_add(q) = (struct outq_part){.data = w->data, .len = w->len, .heap = heap};
-    grow(q, w->len);
-    w->data = NULL;
-    w->cap = 0;
-    w->len = 0;
+    size_t len = w->len;
+    *heap = (struct outq_heap){.refs = 1, .data = writer_take(w)};
+    *part_add(q) = (struct outq_part){.data = heap->data, .len = len, .heap = heap};
+    grow(q, len);
 }
 
 void outq_writer(struct outq *q, struct writer *w)

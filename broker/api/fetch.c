@@ -454,6 +454,7 @@ static void park(struct fetch *f)
                                      f->answers[i].last_stable, i);
         if (err != ERR_OK) continue;
     }
+    frame_park(f->rq->frame);
     loop_timer_set(loop_of(f), &f->deadline, f->deadline_ms);
 }
 

@@ -1,4 +1,4 @@
-/* Target functions: http1_bytes, http1_reply, http1_write, sniff_bytes, http_body_add, conn_*.
+/* Target functions: http1_bytes, http1_reply, http1_write, sniff_bytes, intake_*, conn_*.
  * Input: the first byte is the size of the pieces, the rest is what a client sends. */
 #include "http_fuzz.h"
 

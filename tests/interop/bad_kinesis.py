@@ -115,7 +115,7 @@ def test_a_broken_signature_header(tough, bystanders, case):
 
 # ---- HTTP/1.1
 
-HEAD = b"POST / HTTP/1.1\r\nhost: x\r\n"
+HEAD = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
 WRONG = {                                                   # request, status, why it is closed
     "huge-header": (HEAD + b"a: " + b"b" * 20_000 + b"\r\n\r\n", 431, "too_large"),
@@ -129,6 +129,8 @@ WRONG = {                                                   # request, status, w
     "words": (HEAD + b"content-length: many\r\n\r\n", 400, "protocol_error"),
     "twice": (HEAD + b"content-length: 5\r\ncontent-length: 6\r\n\r\n", 400, "protocol_error"),
     "smuggled": (HEAD + b"content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400, "protocol_error"),
+    "blank-in-name": (HEAD + b"content-length : 2\r\n\r\n{}", 400, "protocol_error"),
+    "chunk-end": (CHUNKED + b"2\r\n{}xx0\r\n\r\n", 400, "protocol_error"),
     "chunk-size": (CHUNKED + b"zz\r\n", 400, "protocol_error"),
     "chunk-negative": (CHUNKED + b"-1\r\n", 400, "protocol_error"),
     "chunk-overflow": (CHUNKED + b"ffffffffffffffffff\r\n", 400, "protocol_error"),

@@ -6,7 +6,8 @@
 /* The first byte of a frame says what the door does with it:
  *   e  echoes          h  holds it until release()      o  as h, and the next o may overlap
  *   n  no reply        a  aborts                        m  echoes and mutes for 50 ms
- *   b  a reply beyond its cap                           s  a reply by reference to its own slab */
+ *   b  a reply beyond its cap                           l  a reply as large as its cap
+ *   s  a reply by reference to its own slab */
 enum { FRAME_MAX = 1 << 20 };
 
 static atomic_int open_count;              /* two loops count in one test */
@@ -37,6 +38,7 @@ static void on_frame(struct frame_request *rq)
         return;
     }
     if (op == 'b') writer_space(&rq->reply, FRAME_MAX + 1);
+    else if (op == 'l') writer_space(&rq->reply, rq->reply.cap_max - 4);
     else if (op == 's') writer_splice(&rq->reply, (struct slab_view){rq->body, body});
     else writer_bytes_raw(&rq->reply, body);
     struct frame_conn *conn = rq->conn;
@@ -320,6 +322,163 @@ TEST(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives)
     expect_frame(two, "e this one asks for more than what is left of the hundred bytes ..");
     close(one);
     close(two);
+    server_stop(&s);
+}
+
+/* Sizes that are announced and do not come: two hundred times the budget. */
+TEST(announced_frames_take_nothing)
+{
+    start("announced");
+    server_start(&s);
+    s.budget.limit = 1 << 20;
+    int fds[200];
+    for (int i = 0; i < 200; i++) {
+        fds[i] = client_open(s.port);
+        client_send(fds[i], "\0\x10\0\0e", 5);
+    }
+    until_counted(&s, s.counters.bytes_in, 1000);
+    EXPECT_EQ(atomic_load(&s.budget.used), 200);
+    EXPECT(atomic_load(&s.budget.announced) <= 1 << 20);
+    int other = client_open(s.port);
+    send_frame(other, "e served");
+    expect_frame(other, "e served");
+    for (int i = 0; i < 200; i++) close(fds[i]);
+    close(other);
+    server_stop(&s);
+    EXPECT_EQ(atomic_load(&s.budget.announced), 0);
+}
+
+/* Half frames fill the budget and come no further. Small requests go on; one large one goes beyond
+ * the limit and comes to its end; the next one is served once those that stand still are closed. */
+TEST(who_fills_the_budget_and_stands_still_is_closed)
+{
+    start("filled");
+    server_start(&s);
+    s.budget.limit = 1 << 20;
+    char *half = mem_new(FRAME_MAX);
+    for (int i = 0; i < FRAME_MAX; i++) half[i] = 'e';
+    int fds[12];
+    for (int i = 0; i < 12; i++) {
+        fds[i] = client_open(s.port);
+        client_send(fds[i], "\0\x0f\0\0", 4);
+        client_send(fds[i], half, 110 << 10);
+    }
+    until_counted(&s, s.counters.budget_waits, 1);
+    int other = client_open(s.port);
+    send_frame(other, "e served");
+    expect_frame(other, "e served");
+    EXPECT_EQ(closed(NET_CLOSE_STALL), 0);
+    half[300 << 10] = '\0';
+    send_frame(other, half);
+    uint8_t size[4];
+    client_take(other, size, 4);
+    client_take(other, half, 300 << 10);
+    EXPECT(closed(NET_CLOSE_STALL) > 0);
+    for (int i = 0; i < 12; i++) close(fds[i]);
+    close(other);
+    mem_free(half);
+    server_stop(&s);
+}
+
+/* Faster than silence and slower than the least rate: one byte each 20 ms of 4,000. */
+TEST(a_body_has_a_time_as_a_whole)
+{
+    start("slow_body");
+    s.door.limits.body_stall_ms = 200;
+    s.door.limits.body_bytes_per_s = 20000;
+    server_start(&s);
+    int fd = client_open(s.port);
+    client_send(fd, "\0\0\x0f\xa0", 4);
+    int sent = 0;
+    while (closed(NET_CLOSE_STALL) == 0 && sent < 4000) {
+        if (send(fd, "e", 1, MSG_NOSIGNAL) == 1) sent++;
+        usleep(20000);
+    }
+    EXPECT_EQ(closed(NET_CLOSE_STALL), 1);
+    EXPECT(sent < 4000);
+    close(fd);
+    server_stop(&s);
+}
+
+static void park(void *at)
+{
+    struct frame_request *rq = held[*(int *)at];
+    bool parked = frame_park(rq);
+    EXPECT_EQ(parked, *(int *)at == 0);
+    if (parked && rq->arena.charged == 0) EXPECT(arena_alloc(&rq->arena, 10000) != NULL);
+}
+
+static void unpark(void *at)
+{
+    frame_unpark(held[*(int *)at]);
+}
+
+/* Those that wait leave the budget to the others, up to a limit of their own. */
+TEST(a_request_that_waits_counts_elsewhere)
+{
+    start("parked");
+    static struct budget waiting;
+    budget_init(&waiting, 20000);
+    s.door.waiting = &waiting;
+    server_start(&s);
+    int fds[2] = {client_open(s.port), client_open(s.port)};
+    send_frame(fds[0], "h waits");
+    until_held(1);
+    send_frame(fds[1], "h waits as well");
+    until_held(2);
+    size_t both = atomic_load(&s.budget.used);
+    on_loop(s.loops[0], park, &(int){0});
+    EXPECT(atomic_load(&waiting.used) > 10000 && atomic_load(&s.budget.used) < both);
+    waiting.limit = atomic_load(&waiting.used);
+    on_loop(s.loops[0], park, &(int){1});
+    on_loop(s.loops[0], unpark, &(int){0});
+    EXPECT_EQ(atomic_load(&waiting.used), 0);
+    on_loop(s.loops[0], park, &(int){0});
+    release_one(0);                      /* also without unparking */
+    release_one(1);
+    expect_frame(fds[0], "h waits");
+    expect_frame(fds[1], "h waits as well");
+    EXPECT_EQ(atomic_load(&waiting.used), 0);
+    close(fds[0]), close(fds[1]);
+    server_stop(&s);
+}
+
+enum { LARGE_ANSWER = 8 << 20, LARGE_ROOM = 5 * LARGE_ANSWER };
+
+static size_t answer_bytes(const struct frame_door *d, struct bytes body)
+{
+    (void)d;
+    return body.data[0] == 'l' ? LARGE_ANSWER : 10;
+}
+
+/* Thirty clients ask for 8 MiB each and take nothing; there is room for five such answers. */
+TEST(large_answers_wait_for_room)
+{
+    start("room");
+    static struct frame_door large;
+    large = door;
+    large.answer_bytes = answer_bytes;
+    large.reply_bytes_max = LARGE_ANSWER;
+    s.door.frames = &large;
+    server_start(&s);
+    loop_room(s.loops[0])->limit = LARGE_ROOM;
+    int fds[30];
+    for (int i = 0; i < 30; i++) {
+        fds[i] = client_open(s.port);
+        send_frame(fds[i], "l");
+    }
+    size_t most = 0;
+    while (closed(NET_CLOSE_SLOW) < 10) {
+        turn_of(s.loops[0]);
+        size_t now = loop_room(s.loops[0])->queued;
+        if (now > most) most = now;
+    }
+    EXPECT(most > LARGE_ANSWER && most <= LARGE_ROOM);
+    int other = client_open(s.port);
+    send_frame(other, "e small");
+    expect_frame(other, "e small");
+    for (int i = 0; i < 30; i++) close(fds[i]);
+    close(other);
     server_stop(&s);
 }
 
@@ -642,6 +801,9 @@ TESTS(RUN(replies_come_in_order_whatever_the_cut),
       RUN(an_abort_closes_after_what_was_owed_before_it),
       RUN(a_size_beyond_the_limit_closes_the_connection), RUN(an_empty_frame_is_a_request),
       RUN(a_muted_connection_is_not_read),
+      RUN(announced_frames_take_nothing), RUN(who_fills_the_budget_and_stands_still_is_closed),
+      RUN(a_body_has_a_time_as_a_whole), RUN(large_answers_wait_for_room),
+      RUN(a_request_that_waits_counts_elsewhere),
       RUN(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives),
       RUN(requests_of_a_closed_connection_are_told_and_may_still_reply),
       RUN(what_was_sent_whole_before_the_end_is_run),

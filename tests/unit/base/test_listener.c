@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <sys/resource.h>
+#include "base/net/peers.h"
 #include "net_fixture.h"
 
 static struct server s;
@@ -126,6 +127,58 @@ TEST(when_descriptors_run_out_accepting_pauses_and_goes_on)
     server_stop(&s);
 }
 
+static struct sockaddr_storage v4(uint32_t address)
+{
+    struct sockaddr_storage to = {0};
+    *(struct sockaddr_in *)&to = (struct sockaddr_in){.sin_family = AF_INET,
+                                                      .sin_addr.s_addr = htonl(address)};
+    return to;
+}
+
+TEST(an_address_gets_its_share_of_connections)
+{
+    struct peers *p = peers_new(2);
+    struct sockaddr_storage one = v4(0x7f000001), two = v4(0x7f000002);
+    struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
+    mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xff;
+    mapped.sin6_addr.s6_addr[12] = 0x7f, mapped.sin6_addr.s6_addr[15] = 1;
+    struct peer *a = peers_add(p, (struct sockaddr *)&one);
+    struct peer *b = peers_add(p, (struct sockaddr *)&mapped);      /* the same address */
+    EXPECT(a != NULL && a == b);
+    EXPECT(peers_add(p, (struct sockaddr *)&one) == NULL);
+    struct peer *c = peers_add(p, (struct sockaddr *)&two);
+    EXPECT(c != NULL);
+    peers_remove(p, a);
+    EXPECT(peers_add(p, (struct sockaddr *)&one) == b);
+    peers_remove(p, b), peers_remove(p, b), peers_remove(p, c);
+    peers_free(p);
+}
+
+TEST(connections_of_one_address_beyond_its_share_are_closed)
+{
+    server_init(&s, "per_address");
+    s.door.frames = &door;
+    s.door.peers = peers_new(3);
+    server_start(&s);
+    int fds[3];
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 3; i++) {
+            fds[i] = client_open(s.port);
+            client_send(fds[i], "\0\0\0\0", 4);
+            char got[4];
+            client_take(fds[i], got, 4);
+        }
+        int over = client_open(s.port);
+        client_expect_end(over);
+        close(over);
+        for (int i = 0; i < 3; i++) close(fds[i]);
+        while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    }
+    EXPECT_EQ(metric_value(s.counters.closed[NET_CLOSE_PEER_FULL]), 2);
+    server_stop(&s);
+    peers_free(s.door.peers);
+}
+
 static void on_http(struct http_request *rq)
 {
     http_reply(rq, 200, NULL, 0);
@@ -206,4 +259,6 @@ TESTS(RUN(connections_go_to_the_loops_in_turn), RUN(each_loop_gets_its_share),
       RUN(a_bad_address_or_one_in_use_is_refused), RUN(a_port_is_free_again_after_closing),
       RUN(when_descriptors_run_out_accepting_pauses_and_goes_on),
       RUN(listeners_stop_side_by_side),
+      RUN(an_address_gets_its_share_of_connections),
+      RUN(connections_of_one_address_beyond_its_share_are_closed),
       RUN(a_silent_or_vanished_client_leaves_nothing))

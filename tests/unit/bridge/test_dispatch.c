@@ -80,16 +80,19 @@ TEST(refusals_come_in_the_order_of_aws)
     bx_done(&f);
 }
 
-TEST(a_browser_is_answered)
+static const struct http_access pages_of_a = {.origins = "http://a", .hosts = "kinesis.test,here"};
+
+TEST(a_page_that_was_allowed_is_answered)
 {
     bx_init(&f);
+    f.bridge->options.access = &pages_of_a;
     struct bx_client *c = bx_connect(&f);
     bx_send_raw(&f, c,
                 "OPTIONS / HTTP/1.1\r\norigin: http://a\r\naccess-control-request-headers: h\r\n"
                 "access-control-request-method: POST\r\n",
                 "");
     EXPECT_EQ(bx_receive(&f, c), 200);
-    EXPECT_HAS(c->bytes, "access-control-allow-origin: *");
+    EXPECT_HAS(c->bytes, "access-control-allow-origin: http://a");
     EXPECT_HAS(c->bytes, "access-control-allow-headers: h");
     EXPECT_HAS(c->bytes, "access-control-allow-methods: POST");
     EXPECT_HAS(c->bytes, "access-control-max-age: 172800");
@@ -99,6 +102,31 @@ TEST(a_browser_is_answered)
                 "{}");
     EXPECT_EQ(bx_receive(&f, c), 200);
     EXPECT_HAS(c->bytes, "access-control-expose-headers: x-amzn-RequestId");
+    bx_done(&f);
+}
+
+/* Before anything runs, and without a word that lets the page read why. */
+TEST(a_strange_page_or_host_is_refused)
+{
+    bx_init(&f);
+    f.bridge->options.access = &pages_of_a;
+    struct bx_client *c = bx_connect(&f);
+    static const char *const heads[] = {
+        "OPTIONS / HTTP/1.1\r\norigin: http://b\r\naccess-control-request-method: POST\r\n",
+        "POST / HTTP/1.1\r\norigin: http://b\r\n" JSON TARGET("ListStreams") BX_SIGNED,
+        "POST / HTTP/1.1\r\norigin: null\r\n" JSON TARGET("ListStreams") BX_SIGNED,
+        "POST / HTTP/1.1\r\nhost: evil.test:4567\r\n" JSON TARGET("ListStreams") BX_SIGNED};
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        bx_send_raw(&f, c, heads[i], "{}");
+        EXPECT_EQ(bx_receive(&f, c), 403);
+        EXPECT_HAS(c->bytes, "<AccessDeniedException>");
+        EXPECT_LACKS(c->bytes, "access-control");
+        EXPECT_LACKS(c->bytes, "StreamNames");
+    }
+    bx_send_raw(&f, c,
+                "POST / HTTP/1.1\r\nhost: Kinesis.Test\r\n" JSON TARGET("ListStreams") BX_SIGNED,
+                "{}");
+    EXPECT_EQ(bx_receive(&f, c), 200);
     bx_done(&f);
 }
 
@@ -144,5 +172,6 @@ TEST(streams_are_named_by_arn_as_well)
     bx_done(&f);
 }
 
-TESTS(RUN(refusals_come_in_the_order_of_aws), RUN(a_browser_is_answered),
+TESTS(RUN(refusals_come_in_the_order_of_aws),
+      RUN(a_page_that_was_allowed_is_answered), RUN(a_strange_page_or_host_is_refused),
       RUN(a_body_that_is_too_large_is_refused), RUN(streams_are_named_by_arn_as_well))

@@ -1,0 +1,184 @@
+"""Memory that is announced, half sent, or not taken: it costs the others nothing, and there is a limit to it."""
+import contextlib
+import re
+import socket
+import struct
+import time
+
+import pytest
+from lib import admin, bad, wire
+from lib.bad import Bystanders, Http, Http2, frame
+
+MIB = 1 << 20
+ANSWER_MIB = 32
+
+
+def served_within(them, seconds, limit_s):
+    """Others are answered all the time, each within so long; returns the longest wait."""
+    longest, deadline = 0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        began = time.monotonic()
+        them.answer()
+        longest = max(longest, time.monotonic() - began)
+    assert longest < limit_s, f"{longest:.2f} s"
+
+
+def frames_of(server):
+    """The budget twice over, announced by two frames and one byte."""
+    for size in (100, 28):
+        raw = wire.Raw(server.kafka)
+        raw.send(struct.pack(">i", size * MIB) + b"x")
+        yield raw
+
+
+def bodies_of(server):
+    for _ in range(13):
+        http = Http(server.kinesis)
+        http.send(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10485760\r\n\r\nx")
+        yield http
+
+
+def streams_of(server):
+    http = Http2(server.kinesis)
+    for stream in range(1, 27, 2):
+        http.send(frame(bad.HEADERS, bad.END_HEADERS, stream, bad.h2_head("PutRecord", 10485760))
+                  + frame(bad.DATA, 0, stream, b"x"))
+    yield http
+
+
+@pytest.mark.parametrize("announce", [frames_of, bodies_of, streams_of])
+def test_what_is_announced_takes_nothing_from_others(start_server, announce):
+    with start_server("--request-memory-mib", "128") as server:
+        them = Bystanders(server)
+        held = list(announce(server))
+        served_within(them, 2, 1)
+        late = Bystanders(server)                           # also those who come later
+        late.answer()
+        assert bad.rss_mib(server) < 150
+        for one in held:
+            one.socket.close()
+        them.close(), late.close()
+        assert server.stop() == 0
+
+
+def test_half_bodies_that_fill_the_budget(start_server):
+    """Really sent, and not completed: small requests have their reserve, and after some seconds those who
+    stand still are closed."""
+    with start_server("--request-memory-mib", "8") as server:
+        them = Bystanders(server)
+        held = []
+        for _ in range(12):
+            raw = wire.Raw(server.kafka)
+            raw.socket.settimeout(0.2)
+            with contextlib.suppress(OSError):
+                raw.send(struct.pack(">i", 2 * MIB) + bytes(MIB))
+            held.append(raw)
+        served_within(them, 3, 1)
+        stalled = bad.closed("kafka", "read_stall")
+        bad.wait_for(lambda: bad.scrape(server)[stalled] > 0, 20, "the end of those who stand still")
+        them.answer()
+        for one in held:
+            one.socket.close()
+        them.close()
+        assert server.stop() == 0
+
+
+def unread_metadata(server):
+    """A client that asks for all topics and takes nothing."""
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    host, port = server.kafka.rsplit(":", 1)
+    plain.connect((host, int(port)))
+    plain.sendall(wire.request(wire.METADATA, 1, struct.pack(">i", -1)) * 8)
+    return plain
+
+
+def test_large_answers_that_nobody_takes(start_server):
+    """One request of some bytes is answered with 780 KB; there is room for 32 MiB of such answers."""
+    with start_server("--answer-memory-mib", str(ANSWER_MIB), "--loops", "2") as server:
+        for i in range(3):
+            admin.create_topic(server, f"wide-{i}-" + "x" * 200, 10_000)
+        them = Bystanders(server)
+        before = bad.rss_mib(server)
+        held = [unread_metadata(server) for _ in range(150)]
+        most, deadline = 0, time.monotonic() + 4
+        while time.monotonic() < deadline:
+            most = max(most, bad.rss_mib(server) - before)
+            them.answer()
+        assert most < 2 * ANSWER_MIB + 100, f"{most:.0f} MiB more"
+        for one in held:
+            one.close()
+        with wire.Raw(server.kafka) as raw:                 # and they are made again for who takes them
+            assert len(raw.call(wire.METADATA, 1, struct.pack(">i", -1))) > 700_000
+        them.close()
+        assert server.stop() == 0
+
+
+def test_a_small_address_space_does_not_end_the_server(start_server):
+    """What it cannot have it does without: announced and half sent requests by the hundred, in 3 GiB of addresses."""
+    server = start_server("--request-memory-mib", "64")
+    spawn = server._spawn
+    server._spawn = lambda command, **more: spawn(["prlimit", f"--as={3 << 30}", *command], **more)
+    with server:
+        them = Bystanders(server)
+        held = []
+        for _ in range(300):
+            raw = wire.Raw(server.kafka)
+            raw.socket.settimeout(0.05)
+            with contextlib.suppress(OSError):
+                raw.send(struct.pack(">i", 100 * MIB) + bytes(MIB))
+            held.append(raw)
+        them.answer()
+        assert server.running()
+        for one in held:
+            one.socket.close()
+        bad.wait_for(lambda: bad.rss_mib(server) < 600)
+        them.answer()
+        them.close()
+        assert server.stop() == 0
+
+
+def test_the_sum_of_all_limits_is_told(start_server):
+    with start_server() as server:
+        assert int(re.search(r"^memory at most (\d+) MiB$", server.output(), re.MULTILINE)[1]) > 100
+
+
+# ---- the browser next door
+
+PUT = b'{"StreamName": "s", "ShardCount": 1}'
+
+
+def asked_by(server, *headers, operation="ListStreams", host="localhost"):
+    with Http(server.kinesis) as http:
+        http.send(bad.kinesis_request(operation, b"{}", headers=headers).replace(b"host: localhost",
+                                                                               b"host: " + host.encode()))
+        return http.answer()
+
+
+def test_a_web_page_is_refused_unless_it_was_named(start_server):
+    with start_server() as server:
+        for headers in (["origin: https://evil.example"], ["origin: null"], ["origin: http://localhost:3000"]):
+            status, answered, body = asked_by(server, *headers)
+            assert status == 403 and b"--cors-origins" in body and b"StreamNames" not in body
+            assert not [name for name in answered if name.startswith("access-control")]
+        assert asked_by(server, host="evil.example:4567")[0] == 403
+        for host in ("localhost", "a.localhost:1", "[::1]:4567", "127.0.0.1"):
+            assert asked_by(server, host=host)[0] == 200
+        with Http(server.admin) as http:
+            http.send(b"GET /metrics HTTP/1.1\r\nhost: evil.example\r\n\r\n")
+            assert http.answer()[0] == 403
+    with start_server("--cors-origins", "http://localhost:3000", "--http-hosts", "kinesis.example") as server:
+        status, answered, _ = asked_by(server, "origin: http://localhost:3000")
+        assert status == 200 and answered["access-control-allow-origin"] == "http://localhost:3000"
+        assert asked_by(server, "origin: http://localhost:3001")[0] == 403
+        assert asked_by(server, host="kinesis.example")[0] == 200
+
+
+def test_the_hosts_of_http2_are_looked_at_too(start_server):
+    with start_server() as server, Http2(server.kinesis) as http:
+        for stream, host in ((1, "localhost"), (3, "evil.example")):
+            head = bad.h2_head("ListStreams", 2).replace(b"\x09localhost", bytes([len(host)]) + host.encode())
+            http.send(frame(bad.HEADERS, bad.END_HEADERS, stream, head)
+                      + frame(bad.DATA, bad.END_STREAM, stream, b"{}"))
+            _, _, _, payload = http.until(bad.HEADERS, stream=stream)
+            assert (b"200" in payload or payload[:1] == b"\x88") == (host == "localhost")
