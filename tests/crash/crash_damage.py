@@ -89,7 +89,7 @@ class holds:
     """What a server gives out: records by place, committed offsets; and the errors it gives instead."""
 
     def __init__(self, server):
-        self.records, self.ends, self.errors = {}, {}, []
+        self.records, self.starts, self.errors = {}, {}, []
         with messages.Caller(server.kafka) as caller:
             for topic, partitions in TOPICS.items():
                 for partition in range(partitions):
@@ -106,7 +106,7 @@ class holds:
         if first["error_code"]:
             self.errors.append((topic, partition, "start", first["error_code"]))
             return
-        at = first["offset"]
+        at = self.starts[topic, partition] = first["offset"]
         end = at + 1
         while at < end:
             answer = caller.call("Fetch", 11, replica_id=-1, max_wait_ms=0, min_bytes=0, max_bytes=1 << 22, topics=[
@@ -117,7 +117,6 @@ class holds:
                 self.errors.append((topic, partition, at, got["error_code"]))
                 return
             end = got["high_watermark"]
-            self.ends[topic, partition] = end
             found = batches.split(got["records"] or b"")
             if not found:
                 return
@@ -128,11 +127,12 @@ class holds:
 
     def lost(self, truth):
         """What of the truth is not here; fails when something is here otherwise."""
+        back = [place for place in self.records if place[2] < truth.starts[place[:2]]]      # a trim was lost
         for place, raw in self.records.items():
-            assert truth.records.get(place) == raw, f"{place} is altered"
+            assert place in back or truth.records.get(place) == raw, f"{place} is altered"
         assert self.committed in (truth.committed, -1) or self.committed < truth.committed, self.committed
         missing = [place for place in truth.records if place not in self.records]
-        return missing + ([] if self.committed == truth.committed else ["committed offset"])
+        return missing + back + ([] if self.committed == truth.committed else ["committed offset"])
 
 
 def digest(folder):
