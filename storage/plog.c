@@ -37,7 +37,7 @@ struct plog *plog_new(struct worker *worker, uint64_t id)
     log->worker = worker;
     pthread_mutex_init(&log->lock, NULL);
     tail_init(&log->tail);
-    log->held_last = &log->held_first;
+    log->waiting_last = &log->waiting_first;
     return log;
 }
 
@@ -51,7 +51,7 @@ void plog_unref(struct plog *log)
 {
     if (log == NULL || atomic_fetch_sub_explicit(&log->refs, 1, memory_order_acq_rel) > 1) return;
     /* The worker's ring of tails and its topic hold references: neither is left. */
-    assert(log->topic == NULL && log->held_first == NULL && log->watches == NULL);
+    assert(log->topic == NULL && log->waiting_first == NULL && log->watches == NULL);
     handover_end(log, /* took_place= */ false);
     plog_writer_free(log->writer);
     tail_done(&log->tail);

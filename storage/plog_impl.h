@@ -74,9 +74,11 @@ struct plog {
     bool frozen;
     struct producers *handed_over;  /* what it knows once the reshard under way is true; NULL: as
                                        now */
-    struct append *held_first;
-    struct append **held_last;
-    uint32_t held_count;
+    struct append *waiting_first;   /* what waits at it (waiting.h) */
+    struct append **waiting_last;
+    uint32_t waiting_count;
+    struct plog *ring_next;         /* the ring of those whose appends go on */
+    struct plog *ring_prev;
     bool in_turn;
     struct plog *turn_next;
     struct plog *tail_next;         /* the worker's ring of logs with a tail */

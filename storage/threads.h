@@ -15,7 +15,7 @@ struct worker *worker_new(struct store *s, int index);
 void worker_start(struct worker *w);            /* not with store_options.manual */
 struct store *worker_store(struct worker *w);
 bool worker_has_thread(const struct worker *w); /* false: whoever calls it is its thread */
-bool worker_turn(struct worker *w);             /* without one: false when nothing waited */
+bool worker_turn(struct worker *w);             /* one, without one: false when nothing waited */
 void worker_stop(struct worker *w);             /* runs what waits, ends the thread */
 /* The logs it owned were given up; NULL is a no-op. */
 void worker_free(struct worker *w);
@@ -30,6 +30,10 @@ void worker_call(struct worker *w, worker_call_fn *fn, void *context);
 /* These are for such an fn, with logs of its worker. The first opens the log if it is not.
  * Errors: ERR_CLOSED; ERR_KAFKA_STORAGE_ERROR. Thread: the log's worker; blocks. */
 enum err worker_open_log(struct plog *log);
+/* Stages what waits at the log, all of it, or refuses it. Thread: the log's worker; blocks. */
+void worker_settle_log(struct plog *log);
+/* Ends the turn: what is staged is durable, or has failed. Thread: the worker; blocks. */
+void worker_commit(struct worker *w);
 /* Ends a freeze: what was held back is staged or refused. Thread: the log's worker. */
 void worker_thaw_log(struct plog *log);
 /* Takes the log out of use: its topic is gone, or the store closes. Thread: the log's worker. */

@@ -1,9 +1,12 @@
 /* A storage worker: group commit for the logs it owns.
  *
- * A turn takes all jobs that wait and runs them in order. An append is checked against its log's
+ * A turn takes all jobs that wait and runs them in order; appends only line up at their logs
+ * (waiting.h). Then the logs take turns, a share each: an append is checked against its log's
  * writer and staged; nothing is answered yet. When all are through, or the turn is full, one commit
  * writes what was staged, the logs publish it (bounds, tail, watches), and the appends go home:
- * those of one loop as one list, so that a turn wakes a loop once.
+ * those of one loop as one list, so that a turn wakes a loop once. What found no room stays at its
+ * log, and the next turn begins with what has come meanwhile. So an append waits for those in front
+ * of it at its own log and a share of each other log a turn, however much was sent to one of them.
  *
  * Failure: when a commit fails, every log of the turn fails loudly, its writer is dropped and read
  * anew from disk, and all appends of the turn that touched it are answered KAFKA_STORAGE_ERROR.
@@ -24,12 +27,14 @@
 #include "storage/handover.h"
 #include "storage/plog_impl.h"
 #include "storage/threads.h"
+#include "storage/waiting.h"
 #include "base/check.h"
 
 enum {
     TURN_APPENDS_MAX = 4096,
     TURN_BYTES_MAX = 1 << 20,      /* so that what is staged stays in the cache and in one buffer */
     TURN_BYTES_POWER_MAX = 16 << 20,    /* when every turn waits for the disk */
+    TURN_SHARES = 16,              /* so many logs find room in a turn, whatever waits at each */
     TURN_HOMES_MAX = 64,           /* loops answered with one post each; more loops: more posts */
     RESUME_INTERVAL_MS = 200,
     THREADS_NAMED = 100,
@@ -52,6 +57,7 @@ struct worker {
     bool power;
     pthread_t thread;
     struct mailbox inbox;
+    struct waiting waiting;
 
     /* The turn. */
     int64_t now_ms;
@@ -309,18 +315,6 @@ static bool wants_sync(const struct plog *log, const struct append *a)
            c->flush_ms < FLUSH_MS_EACH_TURN;
 }
 
-static void hold(struct worker *w, struct plog *log, struct append *a)
-{
-    if (log->held_count >= WORKER_HELD_MAX) {
-        turn_add(w, a, ERR_MOVED);
-        return;
-    }
-    a->next_in_turn = NULL;
-    *log->held_last = a;
-    log->held_last = &a->next_in_turn;
-    log->held_count++;
-}
-
 static void append_run(struct job *job);
 
 /* A retired partition's log is where all that is addressed to it comes by, on its way to the log
@@ -347,11 +341,6 @@ static bool forward(struct plog *log, struct append *a)
 
 static void stage_append(struct worker *w, struct plog *log, struct append *a)
 {
-    /* A log whose topic is in the table already but was not published here yet waits as well. */
-    if (log->frozen || (log->topic == NULL && log->state != PLOG_CLOSED)) {
-        hold(w, log, a);
-        return;
-    }
     if (forward(log, a)) return;
     enum err err = ensure_open(w, log);
     if (err == ERR_OK && !writes_go(w)) err = ERR_KAFKA_STORAGE_ERROR;
@@ -362,8 +351,49 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
     }
     w->append_bytes += a->batch.bytes.len;
     turn_add(w, a, err);
-    if (w->append_count >= TURN_APPENDS_MAX || w->append_bytes >= w->turn_bytes_max)
-        turn_commit(w);
+}
+
+static bool turn_is_full(const struct worker *w)
+{
+    return w->append_count >= TURN_APPENDS_MAX || w->append_bytes >= w->turn_bytes_max;
+}
+
+/* Stages what waits at the log, all of it. */
+static void stage_waiting(struct worker *w, struct plog *log)
+{
+    for (struct append *a; (a = waiting_take(&w->waiting, log)) != NULL;) {
+        stage_append(w, log, a);
+        if (turn_is_full(w)) turn_commit(w);
+    }
+}
+
+/* The next log's share of the turn. With its last append it may be gone: that held its topic. */
+static void stage_share(struct worker *w)
+{
+    struct plog *log = waiting_next(&w->waiting);
+    size_t bytes = 0;
+    int count = 0;
+    for (bool more = true; more && !turn_is_full(w); count++) {
+        if (bytes >= w->turn_bytes_max / TURN_SHARES || count == TURN_APPENDS_MAX / TURN_SHARES)
+            return;
+        struct append *a = waiting_take(&w->waiting, log);
+        more = log->waiting_first != NULL;
+        bytes += a->batch.bytes.len;
+        stage_append(w, log, a);
+    }
+}
+
+/* A log whose topic is in the table already but was not published here yet waits as a frozen one
+ * does. */
+static void line_up(struct worker *w, struct plog *log, struct append *a)
+{
+    bool waits = log->frozen || (log->topic == NULL && log->state != PLOG_CLOSED);
+    if (waits && log->waiting_count >= WORKER_HELD_MAX) {
+        turn_add(w, a, ERR_MOVED);
+        return;
+    }
+    waiting_add(log, a);
+    if (!waits) waiting_join(&w->waiting, log);
 }
 
 /* Where it goes first: with Kafka that is the partition addressed, retired or not. */
@@ -378,9 +408,9 @@ static void append_run(struct job *job)
 {
     struct append *a = CONTAINER_OF(job, struct append, job);
     while (a != NULL) {
-        struct append *next = a->next_in_turn;      /* a itself may be answered at once */
+        struct append *next = a->next_in_turn;      /* it links what waits from here on */
         struct plog *log = a->topic->partitions[a->partition].log;
-        stage_append(log->worker, log, a);
+        line_up(log->worker, log, a);
         a = next;
     }
 }
@@ -471,26 +501,28 @@ enum err worker_open_log(struct plog *log)
     return ensure_open(log->worker, log);
 }
 
+void worker_settle_log(struct plog *log)
+{
+    if (waiting_joined(log)) stage_waiting(log->worker, log);
+}
+
+void worker_commit(struct worker *w)
+{
+    turn_commit(w);
+}
+
 void worker_thaw_log(struct plog *log)
 {
     log->frozen = false;
-    struct append *a = log->held_first;
-    *log->held_last = NULL;
-    log->held_first = NULL;
-    log->held_last = &log->held_first;
-    log->held_count = 0;
-    while (a != NULL) {
-        struct append *next = a->next_in_turn;
-        stage_append(log->worker, log, a);
-        a = next;
-    }
+    if (!waiting_joined(log)) stage_waiting(log->worker, log);
 }
 
 void worker_close_log(struct plog *log)
 {
     struct worker *w = log->worker;
     plog_set_state(log, PLOG_CLOSED);
-    worker_thaw_log(log);
+    log->frozen = false;
+    stage_waiting(w, log);
     handover_end(log, /* took_place= */ false);
     plog_writer_free(TAKE(log->writer));
     w->tail_bytes -= plog_shrink_tail(log, 0, SIZE_MAX);
@@ -632,6 +664,7 @@ static void turn(struct worker *w, struct job *job)
         job->run(job);
         job = next;
     }
+    while (w->waiting.turn != NULL && !turn_is_full(w)) stage_share(w);
     turn_commit(w);
 }
 
@@ -644,8 +677,8 @@ static void stop_run(struct job *job)
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    while (!w->stopping) turn(w, mailbox_wait(&w->inbox, -1));
-    for (struct job *job; (job = mailbox_take(&w->inbox)) != NULL;) turn(w, job);
+    while (!w->stopping) turn(w, mailbox_wait(&w->inbox, w->waiting.turn != NULL ? 0 : -1));
+    while (worker_turn(w)) {}
     return NULL;
 }
 
@@ -699,8 +732,9 @@ bool worker_has_thread(const struct worker *w)
 bool worker_turn(struct worker *w)
 {
     struct job *job = mailbox_take(&w->inbox);
-    if (job != NULL) turn(w, job);
-    return job != NULL;
+    if (job == NULL && w->waiting.turn == NULL) return false;
+    turn(w, job);
+    return true;
 }
 
 void worker_stop(struct worker *w)
@@ -717,7 +751,7 @@ void worker_stop(struct worker *w)
 void worker_free(struct worker *w)
 {
     if (w == NULL) return;
-    assert(w->tail_hand == NULL);
+    assert(w->tail_hand == NULL && w->waiting.turn == NULL);
     kv_batch_free(w->batch);
     mailbox_done(&w->inbox);
     mem_free(w);

@@ -42,7 +42,8 @@ struct log_freeze {
 };
 
 /* Commits what was appended to these logs and holds later appends back until publish. On an error
- * none stays frozen.
+ * none stays frozen. All that waits at them is taken at once, and the worker's other logs wait for
+ * that.
  * Errors: the first one of the items. Thread: the controller; blocks. */
 enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t count);
 

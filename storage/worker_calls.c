@@ -29,6 +29,9 @@ struct freeze {
 static void freeze(struct worker *w, void *context)
 {
     struct freeze *f = context;
+    for (int32_t i = 0; i < f->count; i++)
+        if (f->logs[i].log->worker == w) worker_settle_log(f->logs[i].log);
+    worker_commit(w);
     for (int32_t i = 0; i < f->count; i++) {
         struct log_freeze *item = &f->logs[i];
         struct plog *log = item->log;

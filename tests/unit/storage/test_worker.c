@@ -218,6 +218,133 @@ TEST(producers_are_known_after_their_records_were_deleted)
     fx_done(&f);
 }
 
+/* ---- Logs take turns */
+
+enum { FLOOD = 1024, FLOOD_BYTES = 64 << 10 };      /* 64 MiB */
+
+static int flood_answered;
+static int flood_answered_before;       /* the neighbour's append */
+
+static void on_flood_answered(struct append *a)
+{
+    EXPECT_OK(a->err);
+    EXPECT_EQ(a->base_offset, flood_answered);
+    flood_answered++;
+    fx_append_done(a);
+}
+
+static void on_neighbour_answered(struct append *a)
+{
+    EXPECT_OK(a->err);
+    flood_answered_before = flood_answered;
+    fx_append_done(a);
+}
+
+static struct append *flood_begin(struct fx *f, int partition)
+{
+    flood_answered = 0;
+    flood_answered_before = -1;
+    struct append *all = NEW_ARRAY(struct append, FLOOD);
+    for (int i = 0; i < FLOOD; i++) {
+        fx_append_begin(f, &all[i], partition, &(struct fx_batch){.value_bytes = FLOOD_BYTES});
+        all[i].done = on_flood_answered;
+    }
+    return all;
+}
+
+/* 64 MiB posted to one log stand in front of nobody else: who comes next is in the first turn,
+ * and who comes later in the next one. */
+TEST(a_hot_log_does_not_stand_in_front_of_others)
+{
+    struct fx f;
+    fx_init(&f, 20);
+    EXPECT_OK(fx_start(&f));
+    struct append *all = flood_begin(&f, 0), one;
+    for (int neighbour = 1; neighbour < 20; neighbour++) {
+        int before = flood_answered;
+        fx_append_begin(&f, &one, neighbour, &(struct fx_batch){0});
+        one.done = on_neighbour_answered;
+        for (int turns = 0; one.err == ERR_COUNT; turns++) EXPECT(turns < 2 && store_turn(f.s));
+        EXPECT(flood_answered_before >= before);
+        EXPECT(flood_answered_before - before <= (1 << 20) / FLOOD_BYTES);
+    }
+    fx_turn(&f);
+    EXPECT_EQ(flood_answered, FLOOD);
+    mem_free(all);
+    fx_done(&f);
+}
+
+/* Those that flood share the disk evenly, whoever came first, and each keeps its order. */
+TEST(hot_logs_share_the_turns_evenly)
+{
+    enum { LOGS = 5, EACH = 300 };
+    struct fx f;
+    fx_init(&f, LOGS);
+    EXPECT_OK(fx_start(&f));
+    struct append *all = NEW_ARRAY(struct append, LOGS * EACH);
+    for (int i = 0; i < LOGS * EACH; i++)
+        fx_append_begin(&f, &all[i], i / EACH, &(struct fx_batch){.value_bytes = 10000});
+    for (int turns = 0; store_turn(f.s); turns++) {
+        int least = EACH, most = 0;
+        for (int log = 0; log < LOGS; log++) {
+            int done = 0;
+            while (done < EACH && all[log * EACH + done].err == ERR_OK) {
+                EXPECT_EQ(all[log * EACH + done].base_offset, done);
+                done++;
+            }
+            if (done < least) least = done;
+            if (done > most) most = done;
+        }
+        EXPECT(most > 0);
+        EXPECT(most - least <= 2 * (64 << 10) / 10000);
+    }
+    for (int i = 0; i < LOGS * EACH; i++) EXPECT_OK(all[i].err);
+    mem_free(all);
+    fx_done(&f);
+}
+
+/* What was posted before it is in front of a freeze, also where it still waits for its turn: a
+ * reshard counts on it (handover.h). */
+TEST(a_freeze_takes_what_waits_with_it)
+{
+    struct fx f;
+    fx_init(&f, 2);
+    EXPECT_OK(fx_start(&f));
+    struct append *all = flood_begin(&f, 0), later;
+    EXPECT(store_turn(f.s));
+    struct log_freeze freeze[2] = {{.log = fx_log(&f, 0)}, {.log = fx_log(&f, 1)}};
+    EXPECT_OK(store_logs_freeze(f.s, freeze, 2));
+    EXPECT_EQ(flood_answered, FLOOD);
+    EXPECT_EQ(freeze[0].end_offset, FLOOD);
+    EXPECT_EQ(freeze[1].end_offset, 0);
+    fx_append_begin(&f, &later, 0, &(struct fx_batch){0});
+    fx_turn(&f);
+    EXPECT_EQ(later.err, ERR_COUNT);
+    store_logs_publish(f.s, f.topic);
+    EXPECT_OK(later.err);
+    EXPECT_EQ(later.base_offset, FLOOD);
+    mem_free(all);
+    fx_done(&f);
+}
+
+/* A topic that goes while much waits at its log: all of it comes back. */
+TEST(a_log_that_closes_gives_back_what_waits)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    enum { WAIT = 100 };
+    struct append all[WAIT];
+    for (int i = 0; i < WAIT; i++)
+        fx_append_begin(&f, &all[i], 0, &(struct fx_batch){.value_bytes = FLOOD_BYTES});
+    EXPECT(store_turn(f.s));
+    EXPECT_EQ(all[WAIT - 1].err, ERR_COUNT);
+    store_logs_close(f.s, f.topic);
+    for (int i = 0; i < WAIT; i++) EXPECT(all[i].err == ERR_OK || all[i].err == ERR_CLOSED);
+    EXPECT_ERR(all[WAIT - 1].err, ERR_CLOSED);
+    fx_done(&f);
+}
+
 /* ---- Answers go home together */
 
 static int answered;
@@ -582,7 +709,9 @@ TEST(another_format_is_refused_with_words)
                    "format 1, and this version of diglot reads format 2: use an older one");
 }
 
-TESTS(RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
+TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_turns_evenly),
+      RUN(a_freeze_takes_what_waits_with_it), RUN(a_log_that_closes_gives_back_what_waits),
+      RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
       RUN(a_frozen_log_holds_only_so_many),
       RUN(a_deleted_topics_logs_answer_closed_and_their_data_is_gone), RUN(a_raised_start_lasts),
       RUN(producers_are_known_after_their_records_were_deleted),
