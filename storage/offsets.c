@@ -257,16 +257,15 @@ static void stage_entry(struct kv_batch *b, struct bytes group, const struct off
     kv_batch_put_parts(b, KV_OFFSETS, bytes_of(key, len), parts, 2);
 }
 
-static void stage_delete_group(struct kv_batch *b, struct bytes group)
+/* No partition is -1, so the last key of the span is nobody's. */
+static void stage_delete_group(struct store *s, struct kv_batch *b, struct bytes group)
 {
     uint8_t from[OFFSET_KEY_BYTES_MAX], to[OFFSET_KEY_BYTES_MAX];
-    size_t len = offset_group_key_write(group, from);
-    offset_group_key_write(group, to);
-    /* The successor of the prefix: the length in front cannot overflow, so the carry ends. */
-    size_t at = len;
-    do at--;
-    while (++to[at] == 0);
-    kv_batch_delete_range(b, KV_OFFSETS, bytes_of(from, len), bytes_of(to, len));
+    struct uuid most;
+    memset(&most, 0xff, sizeof most);
+    struct bytes first = bytes_of(from, offset_group_key_write(group, from));
+    struct bytes end = bytes_of(to, offset_key_write(group, &most, -1, to));
+    kv_batch_delete_span(b, store_kv(s), KV_OFFSETS, first, end, first);
 }
 
 /* By how much the table grows at most. */
@@ -294,7 +293,7 @@ static void commit_stage(struct store_write *w, struct kv_batch *b)
     struct offsets *o = store_offsets(c->store);
     c->reserved = 0;
     if (c->delete_group) {
-        stage_delete_group(b, c->group);
+        stage_delete_group(c->store, b, c->group);
         return;
     }
     pthread_mutex_lock(&o->lock);
@@ -364,6 +363,7 @@ void store_offsets_commit(struct store *s, struct offsets_commit *c)
     c->write.stage = commit_stage;
     c->write.done = commit_done;
     c->write.affinity = bytes_hash(c->group);
+    c->write.reads = c->delete_group;
     store_write(s, &c->write);
 }
 

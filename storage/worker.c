@@ -448,6 +448,7 @@ static void write_run(struct job *job)
         write->done(write, ERR_KAFKA_STORAGE_ERROR);
         return;
     }
+    if (write->reads) turn_commit(w);
     write->stage(write, w->batch);
     *w->writes_last = write;
     w->writes_last = &write->next;

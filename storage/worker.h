@@ -75,6 +75,7 @@ struct store_write {
     /* The worker, after the commit: ERR_OK or ERR_KAFKA_STORAGE_ERROR; w is free again. */
     void (*done)(struct store_write *w, enum err err);
     uint64_t affinity;                                          /* equal ones keep their order */
+    bool reads;                     /* stage() reads what is stored, which it finds committed */
     struct worker *worker;                                      /* worker.c's */
     struct store_write *next;                                   /* worker.c's */
 };

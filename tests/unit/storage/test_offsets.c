@@ -165,6 +165,36 @@ TEST(entries_and_groups_are_deleted)
     cx_done(&f);
 }
 
+/* A range that is deleted costs every read of its family: a group of a few partitions goes key by
+ * key, also one whose last commit is of the same turn. */
+TEST(a_small_groups_offsets_are_deleted_one_by_one)
+{
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    static const int partitions[] = {30, 100};
+    for (int i = 0; i < 2; i++) {
+        for (int p = 0; p < partitions[i] - 1; p++) EXPECT_OK(commit_one(&f, "g", &id, p, 5));
+        (void)kv_mem_deletes(f.kv);
+        struct offset_entry e = {.topic_id = id, .partition = partitions[i] - 1,
+                                 .offset = 8, .metadata = BYTES_LIT("")};
+        struct offsets_commit last = {.group = BYTES_LIT("g"), .entries = &e, .entry_count = 1,
+                                      .done = cx_offsets_done};
+        struct offsets_commit c = {.group = BYTES_LIT("g"), .delete_group = true,
+                                   .done = cx_offsets_done};
+        store_offsets_commit(f.s, &last);
+        store_offsets_commit(f.s, &c);
+        cx_turn(&f);
+        EXPECT_OK(c.err);
+        struct kv_mem_deletes deletes = kv_mem_deletes(f.kv);
+        EXPECT_EQ(deletes.keys, i == 0 ? partitions[i] : 0);
+        EXPECT_EQ(deletes.ranges, i);
+        cx_restart(&f);
+        for (int p = 0; p < partitions[i]; p++) EXPECT_EQ(offset_of(&f, "g", &id, p), -1);
+    }
+    cx_done(&f);
+}
+
 TEST(a_topic_takes_its_offsets_along)
 {
     struct cx f;
@@ -286,5 +316,6 @@ TEST(many_offsets_at_once_are_those_that_would_come_one_by_one)
 TESTS(RUN(many_offsets_at_once_are_those_that_would_come_one_by_one),
       RUN(a_commit_is_found_now_and_after_a_restart), RUN(a_full_arena_is_told_and_not_overrun),
       RUN(groups_are_listed_in_order), RUN(entries_and_groups_are_deleted),
+      RUN(a_small_groups_offsets_are_deleted_one_by_one),
       RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
       RUN(limits_are_reached))
