@@ -196,7 +196,7 @@ def test_a_record_that_kinesis_cannot_have_stops_no_reader(strained, topic, code
     assert produce_to(strained, topic, [batch(codec, bytes(mib * MIB))]) == [0]
     assert produce_to(strained, topic, [batch(codec, b"behind")]) == [0]
     shard = boto3.shards(strained, topic)[0]["ShardId"]
-    found = boto3.get(strained, boto3.iterator(strained, topic, shard), 3, 60)
+    found = boto3.get(strained, boto3.iterator(strained, topic, shard), 3, 180)
     assert [one["Data"] for one in found] == [*good, b"behind"]
     arn = boto3.call(strained, "DescribeStreamSummary", StreamName=topic)["StreamDescriptionSummary"]["StreamARN"]
     consumer = boto3.call(strained, "RegisterStreamConsumer", StreamARN=arn, ConsumerName="c")["Consumer"]
