@@ -19,6 +19,9 @@ static enum err (*const handlers[KAFKA_API_COUNT])(struct kafka_request *rq) = {
 #include "protocol/schema/kafka_api.def"
 };
 #undef KAFKA
+/* A request of many things is read, and looked through once at least, by its loop: some 5 ms a MiB.
+ * When many such come at once they begin one a turn. A Produce's bytes are its records. */
+enum { LONG_BODY_BYTES = 128 << 10 };
 enum {
     PRODUCE_KEY = 0, METADATA_KEY = 3, OFFSET_FETCH_KEY = 9, DESCRIBE_GROUPS_KEY = 15,
     LIST_GROUPS_KEY = 16, DESCRIBE_CONFIGS_KEY = 32, DESCRIBE_LOG_DIRS_KEY = 35,
@@ -51,12 +54,15 @@ static struct kafka_request *request_of(const struct frame_request *frame)
 static void on_closed(struct frame_request *frame)
 {
     struct kafka_request *rq = request_of(frame);
-    if (rq != NULL && rq->on_closed != NULL) rq->on_closed(rq);
+    if (rq == NULL) return;
+    rq->is_over = true;
+    if (rq->on_closed != NULL) rq->on_closed(rq);
 }
 
 static void on_stop(struct frame_request *frame)
 {
     struct kafka_request *rq = request_of(frame);
+    rq->is_over = true;
     if (rq->on_stop != NULL) rq->on_stop(rq);
 }
 
@@ -69,6 +75,21 @@ static void refuse(struct frame_request *frame, enum err err, const struct kafka
               {"api", LOG_S(header->api ? header->api->name : "unknown")},
               {"version", LOG_I(header->version)});
     frame_abort(frame);
+}
+
+static void begin(struct kafka_request *rq)
+{
+    struct frame_request *frame = rq->frame;
+    struct kafka_header header = rq->header;
+    enum err err = handlers[header.api->index](rq);
+    if (err != ERR_OK) refuse(frame, err, &header);
+}
+
+static void begin_in_turn(struct job *job)
+{
+    struct kafka_request *rq = CONTAINER_OF(job, struct kafka_request, turn);
+    if (rq->is_over) frame_abort(rq->frame);
+    else begin(rq);
 }
 
 void broker_dispatch_frame(struct frame_request *frame)
@@ -95,13 +116,15 @@ void broker_dispatch_frame(struct frame_request *frame)
         .arena = &frame->arena,
         .reply = &frame->reply,
         .started_us = clock_mono_us(),
+        .turn.run = begin_in_turn,
     };
     frame->context = rq;
     frame->on_closed = on_closed;
     frame->on_stop = on_stop;
     kafka_response_header_encode(rq->reply, &header);
-    err = handlers[header.api->index](rq);
-    if (err != ERR_OK) refuse(frame, err, &header);
+    bool is_long = frame->body->len > LONG_BODY_BYTES && header.api->key != PRODUCE_KEY;
+    if (is_long) loop_defer_long(frame->loop, &rq->turn);
+    else begin(rq);
 }
 
 /* What lists all that there is, or much for each name that it is asked for. */

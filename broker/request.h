@@ -23,6 +23,8 @@ struct kafka_request {
     struct writer *reply;                   /* the response header is in it already */
     int64_t started_us;
     bool holds_next;                        /* a request that might overlap it waits */
+    struct job turn;                        /* a large one begins in a turn of its own */
+    bool is_over;                           /* before it began: the client left, the server stops */
     struct wire_errors errors;              /* that the answer tells */
     void *context;                          /* the handler's own */
     void (*on_closed)(struct kafka_request *rq); /* the client went away while parked; may end it */

@@ -30,6 +30,7 @@ struct loop {
     uint32_t heap_cap;
     struct job_list deferred;
     struct job_list flushes;
+    struct job_list longs;
     int64_t now_ms;                  /* 0 = read the clock when asked */
     uint32_t index;
     bool started;
@@ -56,6 +57,15 @@ static void list_add(struct job_list *l, struct job *job)
     job->next = NULL;
     *l->last = job;
     l->last = &job->next;
+}
+
+static void list_run_first(struct job_list *l)
+{
+    struct job *first = l->first;
+    if (first == NULL) return;
+    l->first = first->next;
+    if (l->first == NULL) l->last = &l->first;
+    first->run(first);
 }
 
 static void run_all(struct job *job)
@@ -138,6 +148,12 @@ static void timers_fire(struct loop *loop)
     }
 }
 
+static bool has_deferred(const struct loop *loop)
+{
+    return loop->deferred.first != NULL || loop->flushes.first != NULL ||
+           loop->longs.first != NULL;
+}
+
 /* ---- the turn -------------------------------------------------------------------------------- */
 
 static void on_wake(evutil_socket_t fd, short what, void *context)
@@ -190,11 +206,12 @@ void loop_turn(struct loop *loop, int wait_ms)
     assert(!loop->started || current == loop);
     struct loop *outer = current;
     current = loop;
-    if (loop->deferred.first != NULL || loop->flushes.first != NULL) wait_ms = 0;
+    if (has_deferred(loop)) wait_ms = 0;
     if (wait_ms != 0) wake_at(loop, wait_ms);
     loop->now_ms = 0;
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
     timers_fire(loop);
+    list_run_first(&loop->longs);
     for (int i = 0; i < DEFER_ROUNDS_MAX && loop->deferred.first != NULL; i++)
         list_run(&loop->deferred);
     list_run(&loop->flushes);
@@ -229,6 +246,7 @@ struct loop *loop_new(const char *name)
     mailbox_init(&loop->inbox);
     list_init(&loop->deferred);
     list_init(&loop->flushes);
+    list_init(&loop->longs);
     loop->stop_job.run = on_stop;
     loop->inbox_event = event_new(loop->base, loop->inbox.event_fd, EV_READ | EV_PERSIST, on_inbox,
                                   loop);
@@ -251,9 +269,10 @@ bool loop_run_posted(struct loop *loop)
     struct loop *outer = current;
     current = loop;
     struct job *posted = mailbox_take(&loop->inbox);
-    bool any = posted != NULL || loop->deferred.first != NULL || loop->flushes.first != NULL;
+    bool any = posted != NULL || has_deferred(loop);
     run_all(posted);
-    while (loop->deferred.first != NULL || loop->flushes.first != NULL) {
+    while (has_deferred(loop)) {
+        list_run_first(&loop->longs);
         list_run(&loop->deferred);
         list_run(&loop->flushes);
     }
@@ -299,6 +318,12 @@ void loop_defer_flush(struct loop *loop, struct job *job)
 {
     loop_assert(loop);
     list_add(&loop->flushes, job);
+}
+
+void loop_defer_long(struct loop *loop, struct job *job)
+{
+    loop_assert(loop);
+    list_add(&loop->longs, job);
 }
 
 int64_t loop_now_ms(struct loop *loop)

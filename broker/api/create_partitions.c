@@ -10,6 +10,7 @@ struct create_partitions {
     struct changes changes;
     struct create_partitions_request in;
     struct create_partitions_response out;
+    struct mention *mentions;       /* one a topic of the request */
 };
 
 static void answered(struct changes *ch, int32_t at, struct control *c)
@@ -51,9 +52,12 @@ static const char *check_assignments(struct kafka_request *rq,
     return NULL;
 }
 
-static void one_topic(struct create_partitions *m,
-                      const struct create_partitions_request_topic *in, bool repeated)
+static void one_topic(struct changes *ch, int32_t at)
 {
+    struct create_partitions *m = CONTAINER_OF(ch, struct create_partitions, changes);
+    const struct create_partitions_request_topic *in = &m->in.topics[at];
+    bool repeated = m->mentions[at].repeated;
+    if (m->mentions[at].first != at) return;
     int32_t slot = m->out.results_count++;
     struct create_partitions_response_result *out = &m->out.results[slot];
     *out = CREATE_PARTITIONS_RESPONSE_RESULT_INIT;
@@ -82,11 +86,8 @@ enum err kafka_create_partitions(struct kafka_request *rq)
     struct bytes *names = ARENA_ARRAY(rq->arena, struct bytes, (size_t)count);
     if (m->out.results == NULL || names == NULL) return ERR_TOO_LARGE;
     for (int32_t i = 0; i < count; i++) names[i] = m->in.topics[i].name;
-    struct mention *mentions;
-    TRY(mentions_find(rq->arena, names, count, &mentions));
+    TRY(mentions_find(rq->arena, names, count, &m->mentions));
     changes_begin(&m->changes, rq, answered, finished);
-    for (int32_t i = 0; i < count; i++)
-        if (mentions[i].first == i) one_topic(m, &m->in.topics[i], mentions[i].repeated);
-    changes_end(&m->changes);
+    changes_each(&m->changes, count, one_topic);
     return ERR_OK;
 }

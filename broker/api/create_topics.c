@@ -18,6 +18,7 @@ struct fault {
 struct create_topics {
     struct changes changes;
     struct fault *faults;       /* one an answer */
+    struct mention *mentions;   /* one a topic of the request */
     struct create_topics_request in;
     struct create_topics_response out;
 };
@@ -180,15 +181,17 @@ static enum err ask(struct create_topics *m, const struct create_topics_request_
     return changes_ask(&m->changes, slot, &change);
 }
 
-static void one_topic(struct create_topics *m, const struct create_topics_request_topic *in,
-                      bool repeated)
+static void one_topic(struct changes *ch, int32_t at)
 {
+    struct create_topics *m = CONTAINER_OF(ch, struct create_topics, changes);
+    const struct create_topics_request_topic *in = &m->in.topics[at];
+    if (m->mentions[at].first != at) return;
     int32_t slot = m->out.topics_count++;
     struct create_topics_response_topic *out = &m->out.topics[slot];
     *out = CREATE_TOPICS_RESPONSE_TOPIC_INIT;
     out->name = in->name;
     m->faults[slot] = (struct fault){0};
-    if (repeated)
+    if (m->mentions[at].repeated)
         set_error(out, ERR_INVALID_REQUEST, "Duplicate topic name.");
     else if (bytes_equal_str(in->name, "__cluster_metadata"))
         set_error(out, ERR_INVALID_REQUEST,
@@ -209,11 +212,8 @@ enum err kafka_create_topics(struct kafka_request *rq)
     struct bytes *names = ARENA_ARRAY(rq->arena, struct bytes, (size_t)count);
     if (m->out.topics == NULL || m->faults == NULL || names == NULL) return ERR_TOO_LARGE;
     for (int32_t i = 0; i < count; i++) names[i] = m->in.topics[i].name;
-    struct mention *mentions;
-    TRY(mentions_find(rq->arena, names, count, &mentions));
+    TRY(mentions_find(rq->arena, names, count, &m->mentions));
     changes_begin(&m->changes, rq, answered, finished);
-    for (int32_t i = 0; i < count; i++)
-        if (mentions[i].first == i) one_topic(m, &m->in.topics[i], mentions[i].repeated);
-    changes_end(&m->changes);
+    changes_each(&m->changes, count, one_topic);
     return ERR_OK;
 }

@@ -82,8 +82,10 @@ static enum err make_room(struct delete_records *m, struct arena *arena)
     return ERR_OK;
 }
 
-static void ask(struct delete_records *m, int32_t at)
+static void ask(struct changes *ch, int32_t at)
 {
+    struct delete_records *m = CONTAINER_OF(ch, struct delete_records, changes);
+    if (m->asked[at].mention->first != at) return;
     struct delete_records_response_partition *out = m->rows[at];
     struct bytes name = m->in.topics[m->asked[at].topic].name;
     *out = DELETE_RECORDS_RESPONSE_PARTITION_INIT;
@@ -96,7 +98,7 @@ static void ask(struct delete_records *m, int32_t at)
     if (err == ERR_OK && m->offsets[at] < -1) err = ERR_OFFSET_OUT_OF_RANGE;
     struct control change = {.kind = CONTROL_DELETE_RECORDS, .name = name,
                              .partitions = out->partition_index, .offset = m->offsets[at]};
-    if (err == ERR_OK) err = changes_ask(&m->changes, at, &change);
+    if (err == ERR_OK) err = changes_ask(ch, at, &change);
     out->error_code = err_kafka(err);
 }
 
@@ -108,8 +110,6 @@ enum err kafka_delete_records(struct kafka_request *rq)
     TRY(gather(m, rq->arena));
     TRY(make_room(m, rq->arena));
     changes_begin(&m->changes, rq, answered, finished);
-    for (int32_t i = 0; i < m->count; i++)
-        if (m->asked[i].mention->first == i) ask(m, i);
-    changes_end(&m->changes);
+    changes_each(&m->changes, m->count, ask);
     return ERR_OK;
 }

@@ -89,9 +89,18 @@ static void look_up(struct delete_topics *m, const struct delete_topics_request_
     out->topic_id = t->id;
 }
 
-/* Deletes what was found, unless a name and an id found the same.
+static void delete_one(struct changes *ch, int32_t at)
+{
+    struct delete_topics *m = CONTAINER_OF(ch, struct delete_topics, changes);
+    struct delete_topics_response_topic *out = &m->out.responses[at];
+    struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = out->topic_id};
+    if (out->error_code == 0 && changes_ask(ch, at, &change) != ERR_OK)
+        set_error(out, ERR_INVALID_REQUEST, err_text(ERR_TOO_LARGE));
+}
+
+/* What was found, once; refused where a name and an id found the same.
  * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
-static enum err delete(struct delete_topics *m)
+static enum err find_repeats(struct delete_topics *m)
 {
     struct arena *arena = m->changes.rq->arena;
     int32_t count = m->out.responses_count;
@@ -106,14 +115,10 @@ static enum err delete(struct delete_topics *m)
     m->out.responses_count = 0;
     for (int32_t i = 0; i < count; i++) {
         if (mentions[i].first != i) continue;
-        int32_t slot = m->out.responses_count++;
-        struct delete_topics_response_topic *out = &m->out.responses[slot];
+        struct delete_topics_response_topic *out = &m->out.responses[m->out.responses_count++];
         *out = m->out.responses[i];
-        struct control change = {.kind = CONTROL_DELETE_TOPIC, .id = out->topic_id};
         if (mentions[i].repeated)
             set_error(out, ERR_INVALID_REQUEST, "The topic is named by its name and by its id.");
-        else if (out->error_code == 0 && changes_ask(&m->changes, slot, &change) != ERR_OK)
-            set_error(out, ERR_INVALID_REQUEST, err_text(ERR_TOO_LARGE));
     }
     return ERR_OK;
 }
@@ -135,7 +140,7 @@ enum err kafka_delete_topics(struct kafka_request *rq)
     changes_begin(&m->changes, rq, answered, finished);
     for (int32_t i = 0; i < count; i++)
         if (mentions[i].first == i) look_up(m, &m->in.topics[i], mentions[i].repeated);
-    TRY(delete(m));
-    changes_end(&m->changes);
+    TRY(find_repeats(m));
+    changes_each(&m->changes, m->out.responses_count, delete_one);
     return ERR_OK;
 }

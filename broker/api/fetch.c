@@ -467,7 +467,7 @@ static void walk(struct fetch *f)
     }
     for (int32_t left = ITEMS_PER_TURN; f->at >= 0; left--) {
         if (left == 0) {
-            loop_post(loop_of(f), &f->turn);
+            loop_defer_long(loop_of(f), &f->turn);
             return;
         }
         if (!read_one(f)) return;

@@ -106,6 +106,20 @@ static enum err ask(struct alter_configs *m, int32_t at)
     return changes_ask(&m->changes, at, &change);
 }
 
+static void one_resource(struct changes *ch, int32_t at)
+{
+    struct alter_configs *m = CONTAINER_OF(ch, struct alter_configs, changes);
+    struct incremental_alter_configs_response_topic *out = &m->out.responses[at];
+    *out = INCREMENTAL_ALTER_CONFIGS_RESPONSE_TOPIC_INIT;
+    out->resource_type = m->in.resources[at].resource_type;
+    out->resource_name = m->in.resources[at].resource_name;
+    const char *wrong = what_is_wrong(m, at);
+    enum err err = wrong ? ERR_INVALID_REQUEST : ask(m, at);
+    if (err == ERR_OK) return;
+    out->error_code = err_kafka(err == ERR_TOO_LARGE ? ERR_INVALID_REQUEST : err);
+    out->error_message = bytes_str(wrong ? wrong : err_text(err));
+}
+
 enum err kafka_incremental_alter_configs(struct kafka_request *rq)
 {
     struct alter_configs *m = ARENA_NEW(rq->arena, struct alter_configs);
@@ -118,17 +132,6 @@ enum err kafka_incremental_alter_configs(struct kafka_request *rq)
     m->out.responses_count = m->in.resources_count;
     changes_begin(&m->changes, rq, answered, finished);
     TRY(find_repeats(m));
-    for (int32_t i = 0; i < m->in.resources_count; i++) {
-        struct incremental_alter_configs_response_topic *out = &m->out.responses[i];
-        *out = INCREMENTAL_ALTER_CONFIGS_RESPONSE_TOPIC_INIT;
-        out->resource_type = m->in.resources[i].resource_type;
-        out->resource_name = m->in.resources[i].resource_name;
-        const char *wrong = what_is_wrong(m, i);
-        enum err err = wrong ? ERR_INVALID_REQUEST : ask(m, i);
-        if (err == ERR_OK) continue;
-        out->error_code = err_kafka(err == ERR_TOO_LARGE ? ERR_INVALID_REQUEST : err);
-        out->error_message = bytes_str(wrong ? wrong : err_text(err));
-    }
-    changes_end(&m->changes);
+    changes_each(&m->changes, m->in.resources_count, one_resource);
     return ERR_OK;
 }

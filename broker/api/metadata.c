@@ -15,6 +15,8 @@ struct metadata {
     struct changes creations;
     struct kafka_request *rq;
     struct metadata_request in;
+    struct mention *mentions;           /* one a topic of the request */
+    bool by_id;                         /* names count for nothing */
     struct metadata_response out;
 };
 
@@ -65,8 +67,12 @@ static void created(struct changes *ch, int32_t at, struct control *c)
     else m->out.topics[at].error_code = err_kafka(c->err);
 }
 
-static void one_topic(struct metadata *m, const struct metadata_request_topic *asked)
+static void one_topic(struct changes *ch, int32_t place)
 {
+    struct metadata *m = CONTAINER_OF(ch, struct metadata, creations);
+    const struct metadata_request_topic *asked = &m->in.topics[place];
+    if (m->mentions[place].first != place) return;
+    if (m->by_id && uuid_is_zero(&asked->topic_id)) return;
     struct store *s = rq_store(m->rq);
     int32_t at = m->out.topics_count++;
     struct metadata_response_topic *out = &m->out.topics[at];
@@ -107,11 +113,8 @@ static enum err named_topics(struct metadata *m)
     for (int32_t i = 0; i < count; i++) by_id |= !uuid_is_zero(&asked[i].topic_id);
     for (int32_t i = 0; i < count; i++)
         keys[i] = by_id ? bytes_of(asked[i].topic_id.bytes, sizeof(struct uuid)) : asked[i].name;
-    struct mention *mentions;
-    TRY(mentions_find(arena, keys, count, &mentions));
-    for (int32_t i = 0; i < count; i++)
-        if (mentions[i].first == i && !(by_id && uuid_is_zero(&asked[i].topic_id)))
-            one_topic(m, &asked[i]);
+    TRY(mentions_find(arena, keys, count, &m->mentions));
+    m->by_id = by_id;
     return ERR_OK;
 }
 
@@ -199,6 +202,7 @@ enum err kafka_metadata(struct kafka_request *rq)
         m->out.cluster_authorized_operations = OPERATIONS_CLUSTER;
     bool all = m->in.topics_count < 0 || (rq->version == 0 && m->in.topics_count == 0);
     TRY(all ? all_topics(m) : named_topics(m));
-    changes_end(&m->creations);
+    if (all) changes_end(&m->creations);
+    else changes_each(&m->creations, m->in.topics_count, one_topic);
     return ERR_OK;
 }

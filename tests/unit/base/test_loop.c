@@ -46,6 +46,13 @@ static void on_defer_all(struct job *job)
     loop_defer(n->loop, &deferred[2].job);
 }
 
+static void on_defer_longs(struct job *job)
+{
+    struct note *n = CONTAINER_OF(job, struct note, job);
+    put(n->name);
+    for (int i = 0; i < 3; i++) loop_defer_long(n->loop, &deferred[i].job);
+}
+
 TEST(a_turn_runs_posted_then_deferred_then_flushes)
 {
     trace[0] = '\0';
@@ -62,6 +69,31 @@ TEST(a_turn_runs_posted_then_deferred_then_flushes)
     EXPECT_STR(trace, "ab12f");
     loop_turn(loop, 0);
     EXPECT_STR(trace, "ab12f");
+    loop_free(loop);
+}
+
+/* However many there are, what is posted later comes in the next turn. */
+TEST(a_turn_runs_one_long_job)
+{
+    trace[0] = '\0';
+    struct loop *loop = loop_new("one");
+    struct note first = note(loop, 'a'), other = note(loop, 'o');
+    first.job.run = on_defer_longs;
+    for (int i = 0; i < 3; i++) deferred[i] = note(loop, (char)('1' + i));
+    loop_post(loop, &first.job);
+    loop_turn(loop, 0);
+    EXPECT_STR(trace, "a1");
+    loop_post(loop, &other.job);
+    loop_turn(loop, 0);
+    EXPECT_STR(trace, "a1o2");
+    loop_turn(loop, -1);            /* does not wait while there are some */
+    EXPECT_STR(trace, "a1o23");
+    loop_turn(loop, 0);
+    EXPECT_STR(trace, "a1o23");
+    trace[0] = '\0';
+    loop_post(loop, &first.job);
+    EXPECT(loop_run_posted(loop));
+    EXPECT_STR(trace, "a123");
     loop_free(loop);
 }
 
@@ -160,6 +192,6 @@ TEST(a_thread_wakes_for_jobs_and_timers)
     EXPECT_STR(trace, "zy");
 }
 
-TESTS(RUN(a_turn_runs_posted_then_deferred_then_flushes),
+TESTS(RUN(a_turn_runs_posted_then_deferred_then_flushes), RUN(a_turn_runs_one_long_job),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_thread_wakes_for_jobs_and_timers))
