@@ -211,10 +211,10 @@ void loop_turn(struct loop *loop, int wait_ms)
     loop->now_ms = 0;
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
     timers_fire(loop);
-    list_run_first(&loop->longs);
     for (int i = 0; i < DEFER_ROUNDS_MAX && loop->deferred.first != NULL; i++)
         list_run(&loop->deferred);
     list_run(&loop->flushes);
+    list_run_first(&loop->longs);       /* what others wait for has left */
     loop->now_ms = 0;
     current = outer;
 }

@@ -1,8 +1,8 @@
 /* One thread with one libevent base: everything that lives on a loop is touched by its thread
  * alone, so nothing here takes a lock except the mailbox through which other threads hand in jobs.
  *
- * A turn is: wait for events, run what they call, run one of the long jobs, run the deferred jobs,
- * flush the connections that got output. So all replies that became ready in one turn leave a
+ * A turn is: wait for events, run what they call, run the deferred jobs, flush the connections that
+ * got output, run one of the long jobs. So all replies that became ready in one turn leave a
  * connection in one write. */
 #ifndef BASE_NET_LOOP_H
 #define BASE_NET_LOOP_H
@@ -48,10 +48,10 @@ void loop_defer(struct loop *loop, struct job *job);
 /* The same, but after all deferred jobs: for what gathers the output of a turn. */
 void loop_defer_flush(struct loop *loop, struct job *job);
 
-/* Runs the job at the end of this turn's events or of a later one's: one such job a turn, in their
- * order. For a piece of work that takes long, so that who asks little waits for one of them,
- * however many there are. Pieces are bounded by what they look at; whoever has more to do hands the
- * job in again. Thread: the loop's. */
+/* Runs the job at the end of this turn or of a later one: one such job a turn, in their order. For
+ * a piece of work that takes long, so that who asks little waits for one of them, however many
+ * there are. Pieces are bounded by what they look at; whoever has more to do hands the job in
+ * again. Thread: the loop's. */
 void loop_defer_long(struct loop *loop, struct job *job);
 
 /* Monotonic ms, read once a turn. Thread: the loop's. */

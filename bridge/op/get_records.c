@@ -17,7 +17,11 @@
 #include "storage/store.h"
 #include "base/check.h"
 
-enum { TRIES_MAX = 4 };                 /* of reading, while retention overtakes the reader */
+enum {
+    TRIES_MAX = 4,                      /* of reading, while retention overtakes the reader */
+    LONG_BYTES = 256 << 10,             /* making a page takes 1 ms a MiB and more: larger ones are
+                                           made one a turn of the loop */
+};
 
 struct get_records {
     struct kinesis_request *rq;
@@ -29,6 +33,7 @@ struct get_records {
     struct log_seek seek;
     struct read_result read;
     struct get_work page;
+    struct job turn;                    /* makes a large page */
     int tries;
 };
 
@@ -151,7 +156,7 @@ static void on_closed(struct kinesis_request *rq)
     atomic_store(&m->page.work.abandoned, true);
 }
 
-static void answer(struct get_records *m)
+static void make_page(struct get_records *m)
 {
     struct kinesis_request *rq = m->rq;
     if (!refresh(m)) {
@@ -173,6 +178,28 @@ static void answer(struct get_records *m)
     http_promise(rq->http, bytes_max);
     rq->context = m;
     rq->on_closed = on_closed;
+}
+
+static void make_page_in_turn(struct job *job)
+{
+    struct get_records *m = CONTAINER_OF(job, struct get_records, turn);
+    struct kinesis_request *rq = m->rq;
+    kinesis_hold(rq);
+    http_promise_end(rq->http);
+    if (rq->http->conn != NULL) make_page(m);
+    else fail(m, ERR_CLOSED);
+    kinesis_release(rq);
+}
+
+static void answer(struct get_records *m)
+{
+    if (m->read.bytes <= LONG_BYTES) {
+        make_page(m);
+        return;
+    }
+    m->turn.run = make_page_in_turn;
+    http_promise(m->rq->http, m->read.bytes);
+    loop_defer_long(m->rq->http->loop, &m->turn);
 }
 
 static void read_at(struct get_records *m, const struct log_bounds *bounds);

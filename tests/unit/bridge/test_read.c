@@ -301,10 +301,47 @@ TEST(what_is_deleted_while_it_is_read_is_skipped)
     bx_done(&f);
 }
 
+/* Who asks for little waits for one of them, however many come at once. */
+TEST(large_pages_are_made_one_a_turn)
+{
+    enum { READERS = 4, DATA_CHARS = 400 << 10 };
+    begin(1);
+    char *data = NEW_ARRAY(char, DATA_CHARS + 1);
+    memset(data, 'A', DATA_CHARS);
+    char *put = NULL;
+    EXPECT(asprintf(&put, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"%s\"}",
+                    data) > 0);
+    EXPECT_EQ(bx_call(&f, c, "PutRecord", put), 200);
+    char ask[1024];
+    snprintf(ask, sizeof ask, "{\"ShardIterator\":\"%s\"}",
+             bx_iterator(&f, c, "s", 0, "TRIM_HORIZON"));
+    struct bx_client *readers[READERS];
+    for (int i = 0; i < READERS; i++) readers[i] = bx_connect(&f);
+    for (int i = 0; i < READERS; i++) bx_send(&f, readers[i], "GetRecords", ask);
+    int begun = 0;
+    for (int turns = 0; begun < READERS; turns++) {
+        EXPECT(turns < 100);
+        bx_loop_turn(&f);
+        int before = begun;
+        begun = 0;
+        for (int i = 0; i < READERS; i++) begun += readers[i]->len > 0;
+        EXPECT(begun - before <= 1);
+    }
+    for (int i = 0; i < READERS; i++) EXPECT_EQ(bx_receive(&f, readers[i]), 200);
+    /* Nobody waits for these: they come to their end all the same. */
+    for (int i = 0; i < READERS; i++) bx_send(&f, readers[i], "GetRecords", ask);
+    bx_loop_turn(&f);
+    for (int i = 0; i < READERS; i++) bx_disconnect(readers[i]);
+    free(put);
+    mem_free(data);
+    bx_done(&f);
+}
+
 TESTS(RUN(an_open_shard_has_a_next_iterator_and_a_closed_one_children),
       RUN(a_reshard_under_a_reader_shows_it_no_record_of_the_child),
       RUN(a_page_is_cut_where_the_limit_says_and_goes_on_there),
       RUN(starting_points_read_what_they_name),
       RUN(starting_points_are_refused_in_the_words_of_aws),
       RUN(iterators_end_and_cannot_be_made_up), RUN(streams_show_what_they_are_going_through),
-      RUN(what_is_deleted_while_it_is_read_is_skipped))
+      RUN(what_is_deleted_while_it_is_read_is_skipped),
+      RUN(large_pages_are_made_one_a_turn))
