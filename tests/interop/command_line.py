@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 import pytest
-from lib import admin, clients, messages
+from lib import admin, clients, lines, messages
 from lib import server as servers
 from lib.messages import Caller, crc32c
 
@@ -282,6 +282,41 @@ def test_a_data_directory_of_somebody_else(fresh_server):
                                   timeout=30, cwd="/", user=65534, stdin=subprocess.DEVNULL)
             assert done.returncode == 1 and f'"{server.data}" cannot be used' in done.stderr
             assert "Permission denied" in done.stderr, done.stderr
+
+
+def open_to_others(folder):
+    """What in there another user could look into. Certificates are made to be handed on."""
+    return {str(path): oct(path.stat().st_mode & 0o777) for path in [folder, *folder.rglob("*")]
+            if path.stat().st_mode & 0o077 and path.name not in ("ca.pem", "server.pem")}
+
+
+def test_a_data_directory_is_its_owners_alone(start_server, topic):
+    """Whatever the umask; one that is wider is narrowed, but not one that holds others' files too."""
+    umask = os.umask(0)
+    try:
+        with start_server() as server:
+            admin.create_topic(server, topic, 1)
+            clients.Confluent().write(server, topic, [lines.Record(None, b"v" * 1000, partition=0)] * 100)
+            assert open_to_others(server.data) == {}
+            server.stop()
+            assert open_to_others(server.data) == {}
+            server.data.chmod(0o755)
+            server.start()
+            assert open_to_others(server.data) == {}
+            assert "other users" not in server.output()
+        server = start_server()
+        server.data.mkdir()
+        with server:
+            assert open_to_others(server.data) == {}
+        server = start_server()
+        server.data.mkdir()
+        (server.data / "notes.txt").write_text("not ours")
+        with server:
+            assert server.data.stat().st_mode & 0o777 == 0o777
+            assert open_to_others(server.data).keys() == {str(server.data), str(server.data / "notes.txt")}
+            assert "chmod 700 keeps them out" in server.output()
+    finally:
+        os.umask(umask)
 
 
 def stamp(data, version):
