@@ -5,6 +5,7 @@
 #   apt          Debian packages (packages.txt), and bin/ with links to their commands, which the tests start
 #   python       virtual environment: pytest, Python clients, and Node.js for the next one
 #   node         JavaScript clients
+#   go           Go, and the small program in tests/interop/lib/go with franz-go in it
 #   java         Java clients, and the small programs in tests/interop/lib/java compiled
 #   kafka        Apache Kafka 4.4.0
 #   kinesalite   kinesalite 3.3.3, to measure beside
@@ -54,6 +55,22 @@ node_install() {
     (cd "$deps/$1" && npm ci --no-audit --no-fund)
 }
 
+go_toolchain() {
+    rm -rf "$deps/go"
+    "$deps/python/bin/pip" install --quiet --no-deps --disable-pip-version-check --target "$deps/go" \
+        -r "$here/go/requirements.txt"
+}
+
+# With this Go and no other that the environment names; GOPROXY and its like are the environment's. Compiling the
+# clients takes longer than all their tests: so without optimizing.
+go_build() {
+    mkdir -p "$deps/go/src"
+    cp "$here/go/go.mod" "$here/go/go.sum" "$root/tests/interop/lib/go"/*.go "$deps/go/src/"
+    env -u GOROOT GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOFLAGS="-mod=readonly -modcacherw -buildvcs=false" \
+        GOMODCACHE="$deps/go/modules" GOCACHE="$deps/go/cache" \
+        "$deps/go/go/bin/go" build -C "$deps/go/src" -gcflags="all=-N -l" -o "$deps/go/fetching" .
+}
+
 # maven_jars NAME: the jars that NAME/pom.xml asks for, with what they need, into NAME/lib.
 maven_jars() {
     rm -rf "${deps:?}/$1/lib"
@@ -96,6 +113,9 @@ install_group() {
             once node "$here/node/package-lock.json" -- node_install node ;;
     kinesalite) install_group python
             once kinesalite "$here/kinesalite/package-lock.json" -- node_install kinesalite ;;
+    go)     install_group python
+            once go "$here/go/requirements.txt" -- go_toolchain
+            once go-build "$here/go"/* "$root"/tests/interop/lib/go/*.go -- go_build ;;
     java)   once java-jars "$here/java/pom.xml" -- maven_jars java
             once java-classes "$here/java/pom.xml" "$root"/tests/interop/lib/java/*.java -- java_compile java ;;
     kcl)    for part in kcl dynamodb; do
@@ -109,5 +129,5 @@ install_group() {
     esac
 }
 
-[ $# -gt 0 ] || set -- apt python node java kafka
+[ $# -gt 0 ] || set -- apt python node java go kafka
 for group in "$@"; do install_group "$group"; done

@@ -9,7 +9,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LISTS = ("script/packages.txt", "tests/deps/packages.txt")
-BESIDE = ("npm", "npx", "node", "pip", "pip3", "c++", "ld", "as", "ar", "ranlib", "nm", "strip", "objdump", "git",
+BESIDE = ("npm", "npx", "node", "go", "pip", "pip3", "c++", "ld", "as", "ar", "ranlib", "nm", "strip", "objdump", "git",
           "dpkg", "dpkg-query", "apt-get", "ctest", "llvm-symbolizer", "llvm-profdata", "pytest")
 
 

@@ -82,6 +82,10 @@ def node(script, *args, stdin=""):
                 *map(str, args)], stdin)
 
 
+def franz_go(*args):
+    return run([f"{servers.DEPS}/go/fetching", *map(str, args)])
+
+
 class Kafka:
     door = "kafka"
     any_bytes = True
