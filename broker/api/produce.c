@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "broker/batch_check.h"
+#include "broker/mentions.h"
 #include "broker/msk.h"
 #include "broker/produce_faults.h"
 #include "broker/request.h"
@@ -340,10 +341,54 @@ static enum err check_transactional(const struct produce_request *in)
     return ERR_OK;
 }
 
+/* Of a partition that is named more than once the last records count, and it is answered once: as
+ * in Kafka, whose broker makes a map of them.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err fold_repeats(struct arena *arena, struct produce_request *in, bool by_id)
+{
+    size_t count = 0;
+    for (int32_t t = 0; t < in->topic_data_count; t++)
+        count += (size_t)in->topic_data[t].partition_data_count;
+    if (count <= 1) return ERR_OK;
+    struct bytes *names = ARENA_ARRAY(arena, struct bytes, (size_t)in->topic_data_count);
+    struct bytes *records = ARENA_ARRAY(arena, struct bytes, count);
+    struct partition_mention *all = ARENA_ARRAY(arena, struct partition_mention, count);
+    if (names == NULL || records == NULL || all == NULL) return ERR_TOO_LARGE;
+    int32_t at = 0, kept_topics = 0;
+    for (int32_t t = 0; t < in->topic_data_count; t++) {
+        struct produce_request_topic *topic = &in->topic_data[t];
+        names[t] = by_id ? bytes_of(topic->topic_id.bytes, sizeof topic->topic_id.bytes)
+                         : topic->name;
+        for (int32_t i = 0; i < topic->partition_data_count; i++, at++) {
+            all[at] = (struct partition_mention){.topic = t,
+                                                 .partition = topic->partition_data[i].index};
+            records[at] = topic->partition_data[i].records;
+        }
+    }
+    TRY(mentions_of_partitions(arena, names, in->topic_data_count, all, at));
+    for (int32_t i = 0; i < at; i++) records[all[i].mention->first] = records[i];
+    at = 0;
+    for (int32_t t = 0; t < in->topic_data_count; t++) {
+        struct produce_request_topic topic = in->topic_data[t];
+        int32_t kept = 0;
+        for (int32_t i = 0; i < topic.partition_data_count; i++, at++) {
+            if (all[at].mention->first != at) continue;
+            topic.partition_data[kept] = topic.partition_data[i];
+            topic.partition_data[kept++].records = records[at];
+        }
+        bool said_before = kept == 0 && topic.partition_data_count > 0;
+        topic.partition_data_count = kept;
+        if (!said_before) in->topic_data[kept_topics++] = topic;
+    }
+    in->topic_data_count = kept_topics;
+    return ERR_OK;
+}
+
 enum err kafka_produce(struct kafka_request *rq)
 {
     struct produce_request in;
     TRY(produce_request_decode(&rq->body, rq->version, &in));
+    TRY(fold_repeats(rq->arena, &in, rq->version >= 13));
     struct produce *p = ARENA_NEW(rq->arena, struct produce);
     struct produce_response_topic *topics =
         ARENA_ARRAY(rq->arena, struct produce_response_topic, (size_t)in.topic_data_count);

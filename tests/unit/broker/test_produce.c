@@ -191,7 +191,47 @@ TEST(a_client_that_leaves_is_forgotten)
     kv_close(door.kv);
 }
 
+/* In a map of partitions the last one counts: the broken ones in front of it are not looked at. */
+TEST(of_a_partition_that_is_named_twice_the_last_records_count)
+{
+    struct client *c = begin("producer");
+    struct slab *small = zeros(10, CODEC_LZ4);
+    static const int32_t indexes[] = {0, 1, 0, 0};
+    struct produce_request_partition parts[4];
+    for (int i = 0; i < 4; i++) {
+        parts[i] = PRODUCE_REQUEST_PARTITION_INIT;
+        parts[i].index = indexes[i];
+        parts[i].records = i == 1 || i == 3 ? slab_bytes(small) : BYTES_LIT("no batch");
+    }
+    struct produce_request_topic topics[2] = {PRODUCE_REQUEST_TOPIC_INIT,
+                                              PRODUCE_REQUEST_TOPIC_INIT};
+    topics[0].name = topics[1].name = BYTES_LIT("t");
+    topics[0].partition_data = parts;
+    topics[0].partition_data_count = 3;
+    topics[1].partition_data = &parts[3];
+    topics[1].partition_data_count = 1;
+    struct produce_request in = PRODUCE_REQUEST_INIT;
+    in.acks = -1;
+    in.timeout_ms = 30000;
+    in.topic_data = topics;
+    in.topic_data_count = 2;
+    SEND(c, PRODUCE, produce, VERSION, &in);
+    struct produce_response out = answer(c, c->correlation);
+    EXPECT_EQ(out.responses[0].partition_responses_count, 2);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(out.responses[0].partition_responses[i].index, i);
+        EXPECT_EQ(out.responses[0].partition_responses[i].error_code, 0);
+        EXPECT_EQ(out.responses[0].partition_responses[i].base_offset, 0);
+    }
+    const struct slab *one = small;
+    produce(c, &one, 1);
+    EXPECT_EQ(answer(c, c->correlation).responses[0].partition_responses[0].base_offset, 1);
+    slab_unref(small);
+    end(c);
+}
+
 TESTS(RUN(the_batches_of_a_request_share_what_it_may_unpack),
       RUN(one_batch_is_refused_beyond_what_any_may_unpack_to),
       RUN(requests_of_a_connection_keep_their_order_when_one_takes_longer),
-      RUN(so_they_do_when_one_is_packed_anew), RUN(a_client_that_leaves_is_forgotten))
+      RUN(so_they_do_when_one_is_packed_anew), RUN(a_client_that_leaves_is_forgotten),
+      RUN(of_a_partition_that_is_named_twice_the_last_records_count))
