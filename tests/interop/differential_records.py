@@ -80,6 +80,20 @@ def test_batches_that_are_wrong_somehow(caller, v):
         assert (got["base_offset"] >= 0) == (error == 0), what
 
 
+@versions("Produce")
+def test_a_partition_named_more_than_once(caller, v):
+    """Its last records count, whatever entry they stand in, and it is answered once."""
+    made = create(caller)
+    one, two = batch(b"a", timestamp=NOW), batch(b"a", b"b", timestamp=NOW)
+    entries = [[one, two, one], [two]]
+    answer = caller.call("Produce", v, acks=-1, timeout_ms=10000, topic_data=[
+        {**naming("Produce", v, *made), "partition_data": [{"index": 0, "records": r} for r in entry]}
+        for entry in entries])
+    rows = [p for t in answer["responses"] for p in t["partition_responses"]]
+    assert [(p["index"], p["error_code"], p["base_offset"]) for p in rows] == [(0, 0, 0)]
+    assert produce(caller, *made, one, v)["base_offset"] == 2
+
+
 def test_a_batch_as_the_topic_wants_it(caller):
     one = batch(b"a", timestamp=NOW)
     own_time = altered(one, 21, ">h", 8)
