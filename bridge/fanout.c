@@ -270,6 +270,7 @@ static bool deliver_page(struct subscription *sub, const struct shard *shard)
     sub->rq->home->line.bytes += page->bytes + EVENT_COST;
     if (page->count > 0 || shard_ends_by(shard, sub->offset))
         send_event(sub, shard, &sub->read.bounds, page, &sub->scratch);
+    arena_done(&sub->scratch);          /* who sleeps now holds no event */
     return moved && !sub->ended;
 }
 

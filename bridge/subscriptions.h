@@ -11,7 +11,7 @@
 #include "base/mailbox.h"
 #include "base/uuid.h"
 
-enum { SUBSCRIPTIONS_MAX = 65536 };
+enum { SUBSCRIPTIONS_MAX = 16384 };
 
 struct loop;
 struct subscriptions;

@@ -29,6 +29,7 @@ void broker_options_default(struct broker_options *ret)
         .offset_metadata_bytes_max = 4096,
         .connections_idle_ms = 600000,
         .connections_max = INT32_MAX,
+        .connections_max_per_ip = INT32_MAX,
         .request_bytes_max = 104857600,
         .request_elements_max = 1 << 16,
         .fetch_bytes_max = 57671680,

@@ -26,6 +26,7 @@ struct broker_options {
     uint32_t offset_metadata_bytes_max;
     int64_t connections_idle_ms;        /* shown alone: the door keeps to them */
     int64_t connections_max;
+    int64_t connections_max_per_ip;
     uint32_t request_bytes_max;         /* socket.request.max.bytes */
     uint32_t request_elements_max;      /* what one request may name: topics, partitions, members
                                            ... together, Produce and Fetch twice as many; it

@@ -11,7 +11,6 @@
 
 enum {
     CATALOG_TOPICS_MAX = 100000,
-    CATALOG_PARTITIONS_MAX = 200000,        /* of all topics: each one costs memory in its worker */
     CATALOG_SHARDS_MAX = 1 << 20,           /* of all topics, closed ones too: 100 bytes each */
     CATALOG_TAG_BYTES_MAX = 64 << 20,       /* tags and consumers of all streams */
 };

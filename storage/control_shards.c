@@ -5,6 +5,7 @@
  * the producers that get another log (handover.h). So any number of splits and merges is one step
  * for whoever looks, and after a crash all or nothing. */
 #include <assert.h>
+#include <inttypes.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "storage/controller.h"
@@ -31,12 +32,12 @@ static enum err check_limits(struct controller *k, struct control *c, const stru
         have.open_shards + more_shards > store_options(k->store)->shard_limit)
         return ERR_LIMIT_EXCEEDED;
     if (draft->shard_count > TOPIC_SHARDS_MAX || draft->partition_count > TOPIC_PARTITIONS_MAX ||
-        have.partitions + more_partitions > CATALOG_PARTITIONS_MAX)
+        have.partitions + more_partitions > store_options(k->store)->partitions_max)
         return control_fail(
             c, ERR_LIMIT_EXCEEDED,
-            "A topic has at most %d partitions and %d shards, the server at most %d "
-            "partitions.",
-            TOPIC_PARTITIONS_MAX, TOPIC_SHARDS_MAX, CATALOG_PARTITIONS_MAX);
+            "A topic has at most %d partitions and %d shards, the server at most %" PRId64
+            " partitions.",
+            TOPIC_PARTITIONS_MAX, TOPIC_SHARDS_MAX, store_options(k->store)->partitions_max);
     if (draft->shard_count > old->shard_count && shards > CATALOG_SHARDS_MAX)
         return control_fail(c, ERR_LIMIT_EXCEEDED,
                             "This server keeps at most %d shards in all, closed ones too until "

@@ -1,4 +1,5 @@
 /* Topics come, change their configs, and go. Refusals are worded as Apache Kafka 4.4 words them. */
+#include <inttypes.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "storage/config.h"
@@ -62,10 +63,12 @@ static enum err check_count(struct controller *k, struct control *c, int32_t cou
     if (count > TOPIC_PARTITIONS_MAX)
         return control_fail(c, ERR_POLICY_VIOLATION,
                             "Excessively large number of partitions per request.");
-    if (have.topics >= CATALOG_TOPICS_MAX || have.partitions + count > CATALOG_PARTITIONS_MAX)
+    int64_t partitions_max = store_options(k->store)->partitions_max;
+    if (have.topics >= CATALOG_TOPICS_MAX || have.partitions + count > partitions_max)
         return control_fail(c, c->account_limits ? ERR_LIMIT_EXCEEDED : ERR_POLICY_VIOLATION,
-                            "This server keeps at most %d topics with %d partitions in all.",
-                            CATALOG_TOPICS_MAX, CATALOG_PARTITIONS_MAX);
+                            "This server keeps at most %d topics with %" PRId64
+                            " partitions in all.",
+                            CATALOG_TOPICS_MAX, partitions_max);
     return ERR_OK;
 }
 

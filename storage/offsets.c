@@ -19,6 +19,7 @@
 #include "base/escape.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/spare.h"
 #include "base/net/loop.h"
 #include "base/writer.h"
 #include "storage/keys.h"
@@ -287,6 +288,16 @@ static int64_t growth(struct offsets *o, const struct offsets_commit *c)
     return any && g == NULL ? bytes + group_bytes(c->group) : bytes;
 }
 
+/* What entering it takes: the group's entries once more (merge()), and their notes. */
+static size_t bytes_to_enter(const struct offsets *o, const struct offsets_commit *c)
+{
+    const struct group *g = find_group(o, c->group);
+    size_t entries = (size_t)c->entry_count + (g ? (size_t)g->count : 0);
+    size_t bytes = entries * (sizeof(struct entry) + sizeof(struct offset_entry *));
+    for (int32_t i = 0; i < c->entry_count; i++) bytes += c->entries[i].metadata.len;
+    return bytes;
+}
+
 static void commit_stage(struct store_write *w, struct kv_batch *b)
 {
     struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
@@ -298,7 +309,8 @@ static void commit_stage(struct store_write *w, struct kv_batch *b)
     }
     pthread_mutex_lock(&o->lock);
     int64_t more = growth(o, c);
-    if (more > 0 && o->bytes + o->reserved + more > o->limit) c->err = ERR_TOO_LARGE;
+    if (more > 0 && (o->bytes + o->reserved + more > o->limit || !spare_has(bytes_to_enter(o, c))))
+        c->err = ERR_TOO_LARGE;
     else o->reserved += c->reserved = more;
     pthread_mutex_unlock(&o->lock);
     if (c->err != ERR_OK) return;

@@ -1,11 +1,38 @@
 #include "storage/producers.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include "base/mem.h"
 #include "base/check.h"
 
 enum { SLOTS_MIN = 8 };
+
+static atomic_int_least64_t all;                /* entries in all tables */
+static atomic_int_least64_t all_max = PRODUCERS_ALL_MAX;
+
+void producers_limit(int64_t count)
+{
+    atomic_store(&all_max, count);
+}
+
+int64_t producers_count(void)
+{
+    return atomic_load_explicit(&all, memory_order_relaxed);
+}
+
+static void count(int64_t by)
+{
+    atomic_fetch_add_explicit(&all, by, memory_order_relaxed);
+}
+
+/* As many as a table may have now. */
+static uint32_t most(void)
+{
+    int64_t left = atomic_load_explicit(&all_max, memory_order_relaxed) - producers_count();
+    if (left < 1) return 1;
+    return left < PRODUCERS_MAX ? (uint32_t)left : PRODUCERS_MAX;
+}
 
 void producers_init(struct producers *p)
 {
@@ -16,6 +43,7 @@ void producers_done(struct producers *p)
 {
     for (uint32_t i = 0; i < p->slot_count; i++) mem_free(p->slots[i]);
     mem_free(p->slots);
+    count(-(int64_t)p->count);
     producers_init(p);
 }
 
@@ -57,6 +85,7 @@ static void rebuild(struct producers *p, uint32_t slot_count, int64_t keep_from_
         else mem_free(e);
     }
     mem_free(old.slots);
+    count((int64_t)p->count - old.count);
 }
 
 uint32_t producers_expire(struct producers *p, int64_t before_ms)
@@ -77,7 +106,7 @@ static void grow(struct producers *p)
 
 static void make_room(struct producers *p)
 {
-    if (p->count >= PRODUCERS_MAX) {
+    if (p->count >= most()) {
         int64_t oldest_ms = INT64_MAX;
         for (uint32_t i = 0; i < p->slot_count; i++)
             if (p->slots[i] != NULL && p->slots[i]->arrival_last_ms < oldest_ms)
@@ -130,6 +159,7 @@ void producers_add(struct producers *p, int32_t partition_addressed, uint64_t lo
         e->producer_id = info->producer_id;
         e->epoch = info->producer_epoch;
         insert(p, e);
+        count(1);
     }
     if (e->epoch != info->producer_epoch) {
         e->epoch = info->producer_epoch;
@@ -155,6 +185,7 @@ void producers_adopt(struct producers *p, const struct producer_entry *e)
     *kept = *e;
     grow(p);
     insert(p, kept);
+    count(1);
 }
 
 static int by_time(const void *a, const void *b)
@@ -163,16 +194,21 @@ static int by_time(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-void producers_trim(struct producers *p)
+static void trim_to(struct producers *p, uint32_t most)
 {
-    if (p->count <= PRODUCERS_MAX) return;
+    if (p->count <= most) return;
     CLEANUP(mem_freep) int64_t *times = NEW_ARRAY(int64_t, p->count);
-    uint32_t count = 0, excess = p->count - PRODUCERS_MAX;
+    uint32_t found = 0, excess = p->count - most;
     for (uint32_t i = 0; i < p->slot_count; i++)
-        if (p->slots[i] != NULL) times[count++] = p->slots[i]->arrival_last_ms;
-    qsort(times, count, sizeof *times, by_time);
+        if (p->slots[i] != NULL) times[found++] = p->slots[i]->arrival_last_ms;
+    qsort(times, found, sizeof *times, by_time);
     /* All of that millisecond go, as in make_room(). */
     producers_expire(p, times[excess - 1] + 1);
+}
+
+void producers_trim(struct producers *p)
+{
+    trim_to(p, PRODUCERS_MAX);
 }
 
 size_t producers_bytes(const struct producers *p)
@@ -195,17 +231,20 @@ void producers_write(const struct producers *p, int64_t offset_next, uint8_t *to
 enum err producers_read(struct producers *p, struct bytes snapshot, int64_t *ret_offset_next)
 {
     assert(p->count == 0);
-    uint32_t count;
-    TRY(producers_header_read(snapshot, ret_offset_next, &count));
+    uint32_t entries;
+    TRY(producers_header_read(snapshot, ret_offset_next, &entries));
     struct bytes rest = bytes_slice(snapshot, PRODUCERS_HEADER_BYTES,
                                     snapshot.len - PRODUCERS_HEADER_BYTES);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < entries; i++) {
         struct producer_entry e;
         TRY(producer_read(&rest, &e));
         if (find(p, e.partition_addressed, e.producer_id) != NULL) return ERR_FORMAT;
         if (p->count == PRODUCERS_MAX) return ERR_FORMAT;
         producers_adopt(p, &e);
     }
+    int64_t others = producers_count() - p->count;
+    int64_t left = atomic_load_explicit(&all_max, memory_order_relaxed) - others;
+    if (p->count > left / 2) trim_to(p, left > 2 ? (uint32_t)(left / 2) : 1);
     return ERR_OK;
 }
 

@@ -5,7 +5,12 @@
  * that takes what is addressed so, and moves with that (handover.h): the sequences of a retired
  * partition go on in the log that took over its range, and come back with it. Of each the last
  * PRODUCER_BATCHES_MAX batches are kept: one of them that comes again is answered with its first
- * result. At most PRODUCERS_MAX a log; the one that was silent longest makes room. */
+ * result.
+ *
+ * Memory: at most PRODUCERS_MAX a log, and no log grows beyond what is left of the limit of all
+ * (producers_limit()): who has many leaves at least as much to the others. There the one of its log
+ * that was silent longest makes room: Kafka's own rule, that only time forgets
+ * (producer.id.expiration.ms), has no limit at all. A log knows at least one. */
 #ifndef STORAGE_PRODUCERS_H
 #define STORAGE_PRODUCERS_H
 
@@ -14,13 +19,21 @@
 #include "protocol/batch/batch.h"
 #include "storage/keys.h"
 
-enum { PRODUCERS_MAX = 16384 };
+enum {
+    PRODUCERS_MAX = 16384,
+    PRODUCERS_ALL_MAX = 262144,             /* unless producers_limit() says otherwise */
+    PRODUCER_MEMORY_BYTES = 256,            /* what one costs */
+};
 
 struct producers {
     struct producer_entry **slots;  /* open addressing, a power of two, at most half full */
     uint32_t slot_count;
     uint32_t count;
 };
+
+/* So many of all logs of this process. Thread: main, before logs are opened. */
+void producers_limit(int64_t count);
+int64_t producers_count(void);                  /* of all logs. Thread: any */
 
 void producers_init(struct producers *p);
 void producers_done(struct producers *p);       /* p may be used again */
@@ -49,7 +62,8 @@ uint32_t producers_expire(struct producers *p, int64_t before_ms);
 /* The snapshot: keys.h, KV_PRODUCERS. producers_write() fills exactly producers_bytes() bytes. */
 size_t producers_bytes(const struct producers *p);
 void producers_write(const struct producers *p, int64_t offset_next, uint8_t *to);
-/* Into an empty p. Errors: ERR_FORMAT. Thread: the log's worker. */
+/* Into an empty p, as many as there is room for, the youngest ones.
+ * Errors: ERR_FORMAT. Thread: the log's worker. */
 enum err producers_read(struct producers *p, struct bytes snapshot, int64_t *ret_offset_next);
 
 #endif

@@ -10,6 +10,7 @@
 #include "protocol/batch/deflate.h"
 #include "storage/keys.h"
 #include "storage/parts.h"
+#include "storage/producers.h"
 #include "storage/threads.h"
 #include "base/check.h"
 
@@ -34,6 +35,8 @@ void store_options_default(struct store_options *ret)
         .reader_count = 1,
         .tail_bytes_max = 64 << 20,
         .offsets_bytes_max = 128 << 20,
+        .producers_bytes_max = (int64_t)PRODUCERS_ALL_MAX * PRODUCER_MEMORY_BYTES,
+        .partitions_max = 200000,
         .topic_defaults =
             {
                 .retention_ms = 604800000,
@@ -213,6 +216,7 @@ enum err store_open(const struct store_options *options, struct store **ret, cha
     if (ret_text != NULL) *ret_text = NULL;
     CLEANUP(store_closep) struct store *s = NEW(struct store);
     s->options = *options;
+    producers_limit(options->producers_bytes_max / PRODUCER_MEMORY_BYTES);
     enum err err = open_parts(s, ret_text);
     if (err != ERR_OK) {
         set_text(ret_text, err_text(err));

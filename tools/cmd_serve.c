@@ -45,6 +45,7 @@ struct server {
     struct store *store;
     struct budget requests;
     struct budget waiting;               /* requests that wait for others: long polls, joins */
+    struct budget sessions;              /* of connections: TLS, HTTP */
     struct budget connections;           /* of the Kafka and the Kinesis door */
     struct peers *peers;                 /* of the same; NULL: no limit */
     struct tls *tls;
@@ -115,6 +116,8 @@ static enum err open_store(struct server *s)
     options.durability_power = strcmp(set->durability, "power") == 0;
     options.tail_bytes_max = (size_t)set->tail_memory_mib * MIB;
     options.offsets_bytes_max = set->offsets_memory_mib * MIB;
+    options.producers_bytes_max = set->producer_memory_mib * MIB;
+    options.partitions_max = set->partitions_max;
     options.topic_defaults.retention_ms = set->retention_ms;
     options.topic_defaults.retention_bytes = set->retention_bytes;
     options.topic_defaults.max_message_bytes = (int32_t)set->max_message_bytes;
@@ -217,6 +220,7 @@ static void make_doors(struct server *s)
     broker.offset_metadata_bytes_max = (uint32_t)set->offset_metadata_max_bytes;
     broker.connections_idle_ms = set->idle_timeout_ms;
     broker.connections_max = set->connections_max;
+    broker.connections_max_per_ip = set->connections_max_per_ip;
     broker.fetch_bytes_max = (uint32_t)set->fetch_max_bytes;
     broker.group_max_size = (int32_t)set->group_max_size;
     broker.group_bytes_max = (size_t)set->group_memory_mib * MIB;
@@ -250,8 +254,10 @@ static void set_limits(struct server *s, struct door *door)
     l->body_bytes_per_s = (uint32_t)set->least_bytes_per_second;
     door->conns = &s->connections;
     door->peers = s->peers;
+    door->sessions = &s->sessions;
     if (door->http != &s->admin.door) return;
     door->peers = NULL;
+    door->sessions = NULL;
     door->conns = NULL;                  /* whoever looks after a full server gets in */
     if (l->conns_max > ADMIN_CONNECTIONS_MAX) l->conns_max = ADMIN_CONNECTIONS_MAX;
 }
@@ -442,6 +448,7 @@ int cmd_serve(int arg_count, char **args)
     budget_init(&s.connections, raise_descriptor_limit());
     if (s.settings.connections_max_per_ip < INT32_MAX)
         s.peers = peers_new((uint32_t)s.settings.connections_max_per_ip);
+    budget_init(&s.sessions, (size_t)s.settings.connection_memory_mib * MIB);
     budget_init(&s.waiting, (size_t)s.settings.waiting_memory_mib * MIB);
     budget_init(&s.requests, (size_t)s.settings.request_memory_mib * MIB);
     /* Blocked in every thread that is made from here on: only this one waits for them. */

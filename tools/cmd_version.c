@@ -1,4 +1,4 @@
-/* The commands that take no flags: `diglot version` and `diglot settings`. */
+/* The commands that print and end: `diglot version`, `diglot settings`, `diglot memory`. */
 #include <stdio.h>
 #include <string.h>
 #include "tools/broker_set.h"
@@ -46,14 +46,16 @@ int cmd_settings(int arg_count, char **args)
 
 int cmd_memory(int arg_count, char **args)
 {
-    static const char usage[] = "Usage: diglot memory\n\nPrints what holds memory in `diglot "
-                                "serve`, and how much at most, as a page (docs/memory.md).\n";
+    static const char usage[] =
+        "Usage: diglot memory [SETTINGS]\n\nPrints what holds memory in `diglot serve` with these "
+        "settings, and how much\nat most, as a page (docs/memory.md).\n";
     enum { DEFAULT_LOOPS = 4 };
     int code = 0;
-    if (has_arguments(arg_count, args, usage, &code)) return code;
+    bool help = arg_count == 1 && (strcmp(args[0], "--help") == 0 || strcmp(args[0], "-h") == 0);
+    if (help && has_arguments(arg_count, args, usage, &code)) return code;
     struct settings set = {0};
-    if (settings_read(0, NULL, stderr, &set) != ERR_OK) return 2;
-    memory_page(stdout, &set, DEFAULT_LOOPS, 2 * set.connections_max);
+    if (settings_read(arg_count, args, stderr, &set) != ERR_OK) return 2;
+    memory_page(stdout, &set, set.loops > 0 ? set.loops : DEFAULT_LOOPS, 2 * set.connections_max);
     settings_done(&set);
     return 0;
 }

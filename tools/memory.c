@@ -5,7 +5,10 @@
 #include "base/net/conn.h"
 #include "base/net/loop.h"
 #include "bridge/subscriptions.h"
+#include "policy/limits.h"
+#include "protocol/batch/inflate.h"
 #include "storage/catalog.h"
+#include "storage/codecs.h"
 #include "base/check.h"
 
 /* Measured, where no constant of the code says it: bytes for each. */
@@ -15,16 +18,20 @@ enum {
     ROOM_OVER_BYTES = 16 * MIB,          /* small answers beside a full room */
     FRAME_SPARES_MAX = 64,
     FRAME_SPARE_BYTES = 16 * 1024,
-    CONN_STASH_BYTES_MAX = 16 * MIB,
-    CONNECTION_BYTES = 4 * 1024,         /* and read ahead: as much again */
-    SESSION_BYTES = 64 * 1024,           /* the free heads of HTTP/2 streams, or a TLS session */
     ENGINE_BUFFER_BYTES = 3 * (48 + 4) * MIB,
     ENGINE_CACHE_BYTES = 16 * MIB,
     ENGINE_FILES_MAX = 512,
     ENGINE_FILE_BYTES = 256 * 1024,
-    TOPIC_BYTES = 1024,
-    PARTITION_BYTES = 1024,
-    SUBSCRIPTION_BYTES = 8 * 1024,
+    TOPIC_BYTES = 1280,
+    PARTITION_BYTES = 2560,              /* of a log that is open and was written to */
+    SHARD_BYTES = 112,
+    SUBSCRIPTION_BYTES = 10 * 1024,      /* asleep; its stream counts as a request */
+    GAUGE_BYTES = 192,
+    CODEC_QUICK_THREADS = 2,
+    CODEC_LONG_THREADS = 2,
+    CODEC_TIMES = 2,                     /* what a step unpacks, and packs anew or moves to grow */
+    CODEC_CONTEXT_BYTES = 96 * MIB,      /* of zstd at level 22: one lane has that */
+    LOOP_CODEC_BYTES = 8 * MIB,          /* what the doors unpack on a loop; each keeps 1 MiB */
     METRICS_BYTES = 128 * MIB,
     DOORS = 3,
 };
@@ -64,7 +71,7 @@ void memory_page(FILE *out, const struct settings *set, int64_t loops, int64_t c
     fprintf(out,
             "# Memory of `diglot serve`\n\n"
             "Made by `diglot memory`; do not edit. Each holder of memory whose size somebody\n"
-            "outside decides, its limit with the default settings (%" PRId64 " loops, %" PRId64
+            "outside decides, its limit with its settings (here %" PRId64 " loops, %" PRId64
             "\nconnections), and what happens there. Address space is not memory: what was\n"
             "announced and has not come is in no row. Nothing is set aside: a server that is\n"
             "asked little holds little. `diglot serve` prints the sum for its own settings.\n\n"

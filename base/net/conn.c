@@ -13,7 +13,6 @@
 enum {
     TLS_HANDSHAKE_BYTE = 0x16,
     READ_BLOCKED_BYTES = 4096,     /* read ahead while a request runs, to notice the client's end */
-    STASH_BYTES_MAX = 16 * 1024 * 1024,   /* of a home; beyond it reads are that small everywhere */
     SEND_TURN_BYTES = 4 * 1024 * 1024,
     LINGER_MS = 2000,
     CHECK_MS = 1000,               /* how often it is looked who is slow */
@@ -77,8 +76,21 @@ void conn_close(struct conn *c, enum net_close reason)
     outq_done(&c->out);
     home->stash_bytes -= c->stash_cap;      /* freed at the end of the turn: a caller may read it */
     loop_defer_flush(home->loop, &c->free_job);
+    if (c->charged > 0) budget_give(home->door->sessions, c->charged);
     if (c->peer != NULL) peers_remove(home->door->peers, TAKE(c->peer));
     home->on_close(home);
+}
+
+bool conn_charge(struct conn *c, size_t bytes)
+{
+    struct budget *sessions = c->home->door->sessions;
+    if (sessions == NULL) return true;
+    if (!budget_take(sessions, bytes)) {
+        conn_close(c, NET_CLOSE_FULL);
+        return false;
+    }
+    c->charged += bytes;
+    return true;
 }
 
 static void on_free(struct job *job)
@@ -304,7 +316,7 @@ static bool wants_read(const struct conn *c)
     if (c->closed || c->eof || c->finishing || conn_is_muted(c)) return false;
     if (c->handshaking) return true;
     if (!c->protocol->reads_always && conn_is_full(c)) return false;
-    return !c->blocked || c->stash_len == 0;
+    return !c->blocked || (c->stash_len == 0 && c->home->stash_bytes <= CONN_STASH_BYTES_MAX);
 }
 
 bool conn_is_full(const struct conn *c)
@@ -431,7 +443,7 @@ static void on_end(struct conn *c, bool failed)
 
 static size_t read_room(const struct conn *c)
 {
-    bool little = c->blocked || c->home->stash_bytes > STASH_BYTES_MAX;
+    bool little = c->blocked || c->home->stash_bytes > CONN_STASH_BYTES_MAX;
     return little ? READ_BLOCKED_BYTES : LOOP_READ_BYTES;
 }
 
@@ -491,6 +503,7 @@ static bool first_byte(struct conn *c)
         conn_close(c, NET_CLOSE_FULL);       /* a session costs tens of KiB until it is set up */
         return false;
     }
+    if (door->tls != NULL && !conn_charge(c, CONN_TLS_BYTES)) return false;
     c->ssl = door->tls == NULL ? NULL : tls_session(door->tls, c->fd, door->http != NULL);
     if (c->ssl == NULL) {
         conn_close(c, NET_CLOSE_TLS);

@@ -59,7 +59,12 @@ struct conn_home {
     uint32_t spare_count;
 };
 
-enum { CONN_DIRECT_BYTES_MAX = 1024 * 1024 };
+enum {
+    CONN_DIRECT_BYTES_MAX = 1024 * 1024,
+    CONN_BYTES = 2 * 1024,           /* of one that speaks frames, measured */
+    CONN_STASH_BYTES_MAX = 4 * 1024 * 1024,      /* of a home; beyond it nothing is read ahead, and
+                                                    reads are small */
+};
 
 /* The frame or body that is half read: how fast it comes. */
 struct conn_body {
@@ -88,6 +93,7 @@ struct conn {
     size_t stash_at;
     size_t stash_len;
     size_t stash_cap;
+    size_t charged;                  /* taken from the door's sessions */
     struct loop_timer timer;
     int64_t deadline_ms;             /* 0 = none, as the three below */
     int64_t mute_until_ms;
@@ -126,6 +132,18 @@ void conn_close(struct conn *c, enum net_close reason);
 /* When the output was sent. linger: the client may be sending still, give it time to see the
  * reply. */
 void conn_finish(struct conn *c, enum net_close reason, bool linger);
+
+/* What a connection may hold beside its first 2 KiB, while it is open, measured: a TLS session with
+ * half a record each way; the head of an HTTP/1.1 request as it comes; nghttp2's session with the
+ * streams whose heads are free. */
+enum {
+    CONN_TLS_BYTES = 40 * 1024,
+    CONN_HTTP1_BYTES = 12 * 1024,
+    CONN_HTTP2_BYTES = (16 + 64) * 1024,
+};
+/* Takes that much for c until it is closed. False: the door's sessions have no room, and c was
+ * closed. */
+bool conn_charge(struct conn *c, size_t bytes);
 
 /* Hands the connection to the protocol that its first bytes ask for. */
 void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *state);

@@ -606,6 +606,7 @@ void http1_start(struct conn *c)
     struct http1 *h = NEW(struct http1);
     h->conn = c;
     writer_init(&h->text, conn_limits(c)->header_bytes_max);
+    h->text.budget = c->home->door->budget;
     http_parser_init(&h->parser, HTTP_REQUEST);
     h->parser.data = h;
     h->phase = HEAD;

@@ -25,6 +25,8 @@ struct door {
     struct budget *waiting;          /* of requests that wait: frame_park(); NULL: they stay */
     struct budget *conns;            /* connections of all doors that share it; NULL: no such
                                         limit */
+    struct budget *sessions;         /* bytes that connections hold beyond their first ones
+                                        (conn_charge()); NULL: no such limit */
     struct peers *peers;             /* connections by address, of all doors that share it; NULL: an
                                         address may have any number */
     struct tls *tls;                 /* NULL: a TLS handshake is refused */

@@ -83,6 +83,7 @@ void outq_copy(struct outq *q, struct bytes b)
     while (done < b.len) {
         size_t rest = b.len - done;
         struct slab *s = slab_new(NULL, rest < BLOCK_BYTES ? BLOCK_BYTES : rest);
+        if (s == NULL && rest > BLOCK_BYTES) s = slab_new(NULL, rest = BLOCK_BYTES);
         if (s == NULL) abort();
         mem_copy(s->data, b.data + done, rest);
         s->len = rest;

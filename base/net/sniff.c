@@ -15,8 +15,11 @@ static size_t sniff_bytes(struct conn *c, const uint8_t *data, size_t len)
         return 0;
     }
     size_t same = len < PREFACE_BYTES ? len : PREFACE_BYTES;
-    if (memcmp(data, preface, same) != 0) http1_start(c);
-    else if (same == PREFACE_BYTES) http2_start(c);
+    bool is_http1 = memcmp(data, preface, same) != 0;
+    if (!is_http1 && same < PREFACE_BYTES) return 0;
+    if (!conn_charge(c, is_http1 ? CONN_HTTP1_BYTES : CONN_HTTP2_BYTES)) return 0;
+    if (is_http1) http1_start(c);
+    else http2_start(c);
     return 0;
 }
 

@@ -19,6 +19,7 @@
  * (KIP-219). */
 #include "broker/fetch_session.h"
 #include "base/mem.h"
+#include "base/spare.h"
 #include "broker/msk.h"
 #include "broker/request.h"
 #include "broker/topics.h"
@@ -120,6 +121,18 @@ static size_t bytes_needed(const struct fetch *f)
     const struct fetch_list *l = f->plan.list;
     return fetch_plan_bytes(&f->plan) + (size_t)l->topic_count * sizeof *f->topics +
            (size_t)l->item_count * (sizeof *f->answers + sizeof *f->watches);
+}
+
+/* What a request for so many partitions takes, at most: its list, with the places by which they are
+ * found, and what hold() makes. */
+static size_t bytes_asked(const struct fetch_request *in)
+{
+    enum { EACH = 2 * sizeof(struct fetch_item) + 4 * sizeof(int32_t) +
+                  sizeof(struct fetch_answer) + sizeof(struct watch) };
+    size_t count = 0;
+    for (int32_t t = 0; t < in->topics_count; t++)
+        count += (size_t)in->topics[t].partitions_count;
+    return count * EACH;
 }
 
 /* False: there is no memory for it now. */
@@ -558,6 +571,10 @@ enum err kafka_fetch(struct kafka_request *rq)
     f->deadline.fire = on_deadline;
     begin(f, &in);
     rq->context = f;
+    if (!spare_has(bytes_asked(&in))) {
+        reply_throttled(f);
+        return ERR_OK;
+    }
     enum err err = fetch_sessions_plan(rq->home->sessions, rq->version, &in,
                                        loop_now_ms(loop_of(f)), &f->plan);
     if (err != ERR_OK) {

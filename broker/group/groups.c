@@ -4,6 +4,7 @@
 #include <assert.h>
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "base/spare.h"
 #include "broker/group/group.h"
 #include "base/check.h"
 
@@ -76,7 +77,7 @@ bool groups_have_room(const struct groups *gs, const struct group *g, size_t byt
 {
     size_t all = gs->config.bytes_all ? atomic_load(gs->config.bytes_all) : gs->bytes_used;
     return fits(all, gs->config.bytes_max, bytes) &&
-           fits(g ? g->bytes : 0, gs->config.group_bytes_max, bytes);
+           fits(g ? g->bytes : 0, gs->config.group_bytes_max, bytes) && spare_has(bytes);
 }
 
 struct group *groups_find(const struct groups *gs, struct bytes id)

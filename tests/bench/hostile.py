@@ -141,7 +141,7 @@ def peak_mib(server):
 
 
 def memory_goal_mib(server):
-    said = re.search(r"memory[^\n]*?(\d+) MiB", server.output())
+    said = re.search(r"^memory at most (\d+) MiB$", server.output(), re.MULTILINE)
     return (int(said[1]) if said else MEMORY_UNSAID_MIB) + MEMORY_MORE_MIB
 
 

@@ -1,13 +1,19 @@
 """Memory that is announced, half sent, or not taken: it costs the others nothing, and there is a limit to it."""
 import contextlib
 import re
+import resource
 import socket
+import ssl
 import struct
+import subprocess
 import time
 
 import pytest
+from confluent_kafka import KafkaException
 from lib import admin, bad, wire
+from lib import server as servers
 from lib.bad import Bystanders, Http, Http2, frame
+from lib.messages import batch
 
 MIB = 1 << 20
 ANSWER_MIB = 32
@@ -141,6 +147,128 @@ def test_a_small_address_space_does_not_end_the_server(start_server):
 def test_the_sum_of_all_limits_is_told(start_server):
     with start_server() as server:
         assert int(re.search(r"^memory at most (\d+) MiB$", server.output(), re.MULTILINE)[1]) > 100
+
+
+# ---- all of it at once
+
+ALL_SETTINGS = ["--loops", "2", "--limits", "off", "--request-memory-mib", "16", "--waiting-memory-mib", "16",
+                "--fetch-memory-mib", "8", "--fetch-session-memory-mib", "8", "--answer-memory-mib", "16",
+                "--tail-memory-mib", "8", "--offsets-memory-mib", "8", "--group-memory-mib", "8",
+                "--connection-memory-mib", "8", "--producer-memory-mib", "2", "--partitions-max", "21000",
+                "--connections-max", "3000"]
+FILLED = re.compile("requests|fetch|offsets|members|answers|connections|TLS|producers|tail|write buffers")
+MANY_PARTITIONS = 10_000
+HOUR_MS = 3_600_000
+
+
+def limit_mib(words=None):
+    """Of one row of docs/memory.md with these settings; without words: of all that are filled here."""
+    page = subprocess.run([str(servers.BINARY), "memory", *ALL_SETTINGS], check=True, capture_output=True, text=True)
+    rows = re.findall(r"^\| ([^|]+) \| (\d+) MiB", page.stdout, re.MULTILINE)
+    return sum(int(mib) for name, mib in rows if (words in name if words else FILLED.search(name)))
+
+
+def asked_for_all(topic, wait_ms, session):
+    rows = b"".join(struct.pack(">iqqi", p, 0, -1, MIB) for p in range(MANY_PARTITIONS))
+    body = struct.pack(">iiiib", -1, wait_ms, 2**31 - 1, MIB, 0) + struct.pack(">ii", *session)
+    return wire.request(1, 7, body + struct.pack(">i", 1) + wire.string(topic)
+                        + struct.pack(">i", MANY_PARTITIONS) + rows + struct.pack(">i", 0))
+
+
+def fill_logs(server):
+    """Records for the tail, and more idempotent producers than are remembered."""
+    large = batch(b"x" * MIB)
+    with wire.Raw(server.kafka, 30) as raw:
+        def produce(topic, rows):
+            body = b"".join(struct.pack(">ii", p, len(records)) + records for p, records in rows)
+            raw.send(wire.request(0, 3, struct.pack(">hhii", -1, 1, 30000, 1) + wire.string(topic)
+                                  + struct.pack(">i", len(rows)) + body))
+            raw.receive()
+        for i in range(16):
+            produce("all-0", [(i, large)])
+        for i in range(2 * limit_mib("idempotent") * MIB // 256 // 1000):
+            small = batch(b"x", producer=(i, 0, 0))
+            produce("all-1", [(p, small) for p in range(1000)])
+
+
+def fill_tables(server):
+    """Sessions, offsets with their notes, members: until they are refused, and as often again."""
+    with wire.Raw(server.kafka, 30) as raw:
+        for i in range(2 * limit_mib("fetch sessions")):
+            raw.send(asked_for_all(f"session-{i}", 0, (0, 0)))
+            raw.receive()
+        refused = 0
+        for i in range(3 * limit_mib("committed") // 2):
+            rows = b"".join(struct.pack(">iq", p, 1) + wire.string("n" * 4000) for p in range(150))
+            answer = raw.call(8, 2, wire.string(f"group-{i}") + struct.pack(">i", -1) + wire.string("")
+                              + struct.pack(">qi", -1, 1) + wire.string("all-0") + struct.pack(">i", 150) + rows)
+            refused += struct.unpack_from(">h", answer, len(answer) - 2)[0] != 0
+        assert refused > 0
+        refused = 0
+        for i in range(20 * limit_mib("members")):
+            answer = raw.call(11, 2, wire.string(f"members-{i}") + struct.pack(">ii", 300_000, 300_000)
+                              + wire.string("") + wire.string("consumer") + struct.pack(">i", 1)
+                              + wire.string("range") + struct.pack(">i", 100_000) + bytes(100_000))
+            refused += struct.unpack_from(">h", answer, 4)[0] != 0
+        assert refused > 0
+
+
+def fill_connections(server):
+    """Half bodies, waiting fetches, answers that nobody takes, TLS and HTTP/2 sessions, subscriptions."""
+    for size in (90, *[2] * 30):                            # one may go beyond the budget
+        raw = wire.Raw(server.kafka)
+        raw.socket.settimeout(2 if size > 2 else 0.05)
+        with contextlib.suppress(OSError):
+            raw.send(struct.pack(">i", size * MIB) + bytes(size * MIB - 100))
+        yield raw.socket
+    for _ in range(20):
+        raw = wire.Raw(server.kafka)
+        raw.socket.settimeout(0.2)
+        with contextlib.suppress(OSError):
+            raw.send(asked_for_all("all-0", HOUR_MS, (0, -1)))
+        yield raw.socket
+    for _ in range(100):
+        yield unread_metadata(server)
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            plain = socket.create_connection(server.kafka.rsplit(":", 1), 2)
+            yield context.wrap_socket(plain)
+    for _ in range(300):
+        with contextlib.suppress(OSError):
+            yield Http2(server.kinesis).socket
+    for _ in range(1500):
+        yield socket.create_connection(server.kafka.rsplit(":", 1), 2)
+
+
+@pytest.mark.measures
+def test_all_holders_filled_at_once_stay_within_their_sum(start_server):
+    """Each is asked for more than it may hold; the rows of what is not filled here are not counted."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8000), hard))
+    with start_server(*ALL_SETTINGS) as server:
+        them, most = Bystanders(server), 0
+        for i in range(2):
+            admin.create_topic(server, f"all-{i}", MANY_PARTITIONS)
+        with pytest.raises(KafkaException, match="21000 partitions in all"):
+            admin.create_topic(server, "all-2", MANY_PARTITIONS)
+        before = bad.rss_mib(server)
+        fill_logs(server)
+        fill_tables(server)
+        held = []
+        for one in fill_connections(server):
+            held.append(one)
+            most = max(most, bad.rss_mib(server))
+        served_within(them, 3, 2)
+        most = max(most, bad.rss_mib(server)) - before
+        assert most < limit_mib(), f"{most:.0f} MiB"
+        assert bad.scrape(server)[bad.closed("kafka", "too_many")] > 0
+        for one in held:
+            one.close()
+        them.close()
+        assert server.stop() == 0
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # ---- the browser next door

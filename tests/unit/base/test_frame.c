@@ -715,7 +715,7 @@ static void wait_for_byte(struct job *job)
 
 TEST(what_is_read_too_early_is_bounded_over_all_connections)
 {
-    enum { CONNS = 450, STASH_MAX = 16 << 20, EACH = 256 * 1024 };
+    enum { CONNS = 450, STASH_MAX = 4 << 20, EACH = 256 * 1024 };
     start("stash");
     server_start(&s);
     static int fds[CONNS];
@@ -740,7 +740,7 @@ TEST(what_is_read_too_early_is_bounded_over_all_connections)
     int64_t got = metric_value(s.counters.bytes_in);
     print_message("%ld KiB sent, %ld KiB read\n", (long)(sent / 1024), (long)(got / 1024));
     EXPECT(got > STASH_MAX);
-    EXPECT(got < STASH_MAX + EACH + CONNS * 8192);
+    EXPECT(got < STASH_MAX + EACH + CONNS * 4096);
     for (int i = 0; i < CONNS; i++) close(fds[i]);
     close(pause.ends[0]), close(pause.ends[1]);
     mem_free(many);

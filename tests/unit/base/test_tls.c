@@ -2,6 +2,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 #include "base/clock.h"
+#include "base/net/conn.h"
 #include "h2_client.h"
 
 static char dir[64];
@@ -231,6 +232,43 @@ TEST(no_more_handshakes_than_the_limit_are_under_way)
     EXPECT_EQ(metric_value(s.counters.tls_handshakes), 1);
 }
 
+/* What TLS and HTTP/2 keep for a connection is taken from a stated amount, and given back. */
+TEST(no_more_sessions_than_there_is_memory_for)
+{
+    struct budget sessions;
+    budget_init(&sessions, 2 * CONN_TLS_BYTES + CONN_HTTP1_BYTES);
+    server_init(&s, "tls_memory");
+    s.door.tls = tls;
+    s.door.http = &http;
+    s.door.sessions = &sessions;
+    server_start(&s);
+    for (int round = 0; round < 2; round++) {
+        int fds[2], over;
+        SSL *both[2];
+        for (int i = 0; i < 2; i++) {
+            fds[i] = client_open(s.port);
+            both[i] = tls_client(fds[i], "localhost", NULL);
+        }
+        over = client_open(s.port);
+        client_send(over, "\x16\x03\x01\x02\x00\x01\x00", 7);
+        client_expect_end(over);
+        EXPECT_EQ(atomic_load(&sessions.used), 2 * CONN_TLS_BYTES);
+        close(over), over = client_open(s.port);
+        client_send(over, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+        client_expect_end(over);
+        close(over), over = client_open(s.port);        /* there is room for this one */
+        client_send(over, "GET", 3);
+        while (atomic_load(&sessions.used) != 2 * CONN_TLS_BYTES + CONN_HTTP1_BYTES)
+            turn_of(s.loops[0]);
+        close(over);
+        for (int i = 0; i < 2; i++) SSL_free(both[i]), close(fds[i]);
+        while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+        EXPECT_EQ(atomic_load(&sessions.used), 0);
+    }
+    server_stop(&s);
+    EXPECT_EQ(metric_value(s.counters.closed[NET_CLOSE_FULL]), 4);
+}
+
 TEST(a_door_without_tls_refuses_the_handshake)
 {
     server_init(&s, "tls_none");
@@ -301,6 +339,7 @@ int main(void)
         RUN(bad_handshakes_are_closed_and_counted),
         RUN(half_a_handshake_is_closed_after_its_time),
         RUN(no_more_handshakes_than_the_limit_are_under_way),
+      RUN(no_more_sessions_than_there_is_memory_for),
         RUN(a_door_without_tls_refuses_the_handshake),
         RUN(the_leaf_is_no_ca_and_keys_are_private),
         RUN(a_second_start_uses_the_same_files_and_bad_files_are_refused),

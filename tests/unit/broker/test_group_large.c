@@ -2,6 +2,7 @@
  * Work that compares members with each other would take seven minutes here. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "base/mem.h"
 #include "broker/group/groups.h"
 #include "test.h"
 
@@ -164,6 +165,31 @@ TEST(one_group_has_a_bound_of_its_own)
     large_free(l);
 }
 
-TESTS(RUN(the_tables_of_all_loops_share_one_bound), RUN(one_group_has_a_bound_of_its_own),
+/* What is larger than the memory that can be had is refused, and nobody else notices. */
+TEST(a_member_that_finds_no_memory_is_refused)
+{
+    enum { BYTES = 100 * 1024 };
+    struct large *l = large_new();
+    join(l, 0);
+    uint8_t *metadata = mem_new(BYTES);
+    struct group_protocol protocol = {BYTES_LIT("common"), bytes_of(metadata, BYTES)};
+    struct join_in in = {
+        .group_id = BYTES_LIT("g"), .member_id = BYTES_LIT(""), .client_id = BYTES_LIT("c"),
+        .client_host = BYTES_LIT("/h"), .protocol_type = BYTES_LIT("consumer"),
+        .protocols = &protocol, .protocol_count = 1, .session_ms = 60000, .rebalance_ms = 60000,
+        .random = {1, 1},
+    };
+    mem_fail_after(0);
+    groups_join(l->groups, 0, &in, &l->tokens[1], &l->out);
+    mem_fail_after(-1);
+    EXPECT_EQ(l->out.count, 1);
+    EXPECT_ERR(l->out.replies[0].join.err, ERR_GROUP_MAX_SIZE_REACHED);
+    groups_check(l->groups);
+    mem_free(metadata);
+    large_free(l);
+}
+
+TESTS(RUN(a_member_that_finds_no_memory_is_refused),
+      RUN(the_tables_of_all_loops_share_one_bound), RUN(one_group_has_a_bound_of_its_own),
       RUN(many_groups_are_listed_through_a_long_filter),
       RUN(the_protocol_of_many_members_is_chosen), RUN(many_clients_hang_up_while_they_wait))

@@ -274,6 +274,32 @@ TEST(limits_are_reached)
     cx_done(&f);
 }
 
+/* What is larger than the memory that can be had is refused before anything is written. */
+TEST(a_commit_that_finds_no_memory_is_refused)
+{
+    enum { MANY = 4000 };
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    struct offset_entry *entries = NEW_ARRAY(struct offset_entry, MANY);
+    for (int i = 0; i < MANY; i++)
+        entries[i] = (struct offset_entry){.topic_id = id, .partition = i, .offset = 5,
+                                           .leader_epoch = -1, .expire_ms = -1,
+                                           .metadata = BYTES_LIT("note")};
+    EXPECT_OK(commit_one(&f, "g", &id, 0, 4));
+    mem_fail_after(0);
+    enum err err = cx_commit(&f, "g", entries, MANY);
+    enum err small = cx_commit(&f, "g", entries, 1);
+    mem_fail_after(-1);
+    EXPECT_ERR(err, ERR_TOO_LARGE);
+    EXPECT_OK(small);
+    EXPECT_EQ(offset_of(&f, "g", &id, MANY - 1), -1);
+    EXPECT_OK(cx_commit(&f, "g", entries, MANY));
+    EXPECT_EQ(offset_of(&f, "g", &id, MANY - 1), 5);
+    mem_free(entries);
+    cx_done(&f);
+}
+
 /* Commits of many partitions, entered in one walk, against the same ones entered one by one. */
 TEST(many_offsets_at_once_are_those_that_would_come_one_by_one)
 {
@@ -318,4 +344,4 @@ TESTS(RUN(many_offsets_at_once_are_those_that_would_come_one_by_one),
       RUN(groups_are_listed_in_order), RUN(entries_and_groups_are_deleted),
       RUN(a_small_groups_offsets_are_deleted_one_by_one),
       RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
-      RUN(limits_are_reached))
+      RUN(limits_are_reached), RUN(a_commit_that_finds_no_memory_is_refused))

@@ -31,6 +31,47 @@ TEST(the_longest_silent_producer_makes_room)
     producers_done(&p);
 }
 
+/* Whoever has many leaves as much to the others, and there is always one more place. */
+TEST(all_logs_together_know_a_limited_number)
+{
+    enum { LIMIT = 1000, TABLES = 40, EACH = 600 };
+    static struct producers tables[TABLES];
+    int64_t before = producers_count();
+    producers_limit(before + LIMIT);
+    for (int t = 0; t < TABLES; t++) {
+        producers_init(&tables[t]);
+        uint32_t had = 0;
+        for (int i = 0; i < EACH; i++) {
+            int64_t left = before + LIMIT - producers_count();
+            struct batch_info b = batch(i, 0, 0, 1, i);
+            producers_add(&tables[t], 0, 1, &b, i);
+            EXPECT(tables[t].count >= had);
+            EXPECT(tables[t].count <= 1 || tables[t].count == had || (int64_t)had < left);
+            had = tables[t].count;
+        }
+        EXPECT(t > 0 || tables[t].count == LIMIT / 2);
+        EXPECT(t != 1 || tables[t].count == LIMIT / 4);
+        EXPECT(tables[t].count >= 1);
+        EXPECT(producers_count() - before <= LIMIT + t);
+        const struct producer_batch *duplicate;
+        struct batch_info again = batch(EACH - 1, 0, 0, 1, EACH - 1);
+        EXPECT_OK(producers_check(&tables[t], 0, &again, &duplicate));
+        EXPECT(duplicate != NULL);                  /* the newest is known in each */
+    }
+    size_t bytes = producers_bytes(&tables[0]);
+    CLEANUP(mem_freep) uint8_t *snapshot = mem_new(bytes);
+    producers_write(&tables[0], 1, snapshot);
+    struct producers read;
+    int64_t offset;
+    producers_init(&read);
+    EXPECT_OK(producers_read(&read, bytes_of(snapshot, bytes), &offset));
+    EXPECT_EQ(read.count, 1);                       /* no room is left: the youngest */
+    producers_done(&read);
+    for (int t = 0; t < TABLES; t++) producers_done(&tables[t]);
+    EXPECT_EQ(producers_count(), before);
+    producers_limit(PRODUCERS_ALL_MAX);
+}
+
 TEST(a_snapshot_reads_back_whatever_its_size)
 {
     struct random r = random_seeded();
@@ -173,6 +214,7 @@ TEST(of_too_many_adopted_the_youngest_stay)
     producers_done(&p);
 }
 
-TESTS(RUN(the_longest_silent_producer_makes_room), RUN(sequences_are_judged_as_kafka_judges_them),
+TESTS(RUN(the_longest_silent_producer_makes_room),
+      RUN(all_logs_together_know_a_limited_number), RUN(sequences_are_judged_as_kafka_judges_them),
       RUN(an_adopted_producer_goes_on_where_it_was), RUN(of_too_many_adopted_the_youngest_stay),
       RUN(a_snapshot_reads_back_whatever_its_size), RUN(the_silent_expire))
