@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "broker/group/group.h"
-#include "unit/broker/subscribed.h"
+#include "tests/unit/broker/subscribed.h"
 
 enum { DRIVER_GROUPS = 2, DRIVER_CLIENTS = 8, DRIVER_TICKS_MAX = 200000 };
 
