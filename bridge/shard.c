@@ -142,8 +142,9 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
     *ret_count = 0;
     if (shard->end_offset < 0) return NULL;
     struct kinesis_child_shard *list = ARENA_ARRAY(arena, struct kinesis_child_shard, CHILDREN_MAX);
-    for (int32_t i = shard->child; list != NULL && i >= 0 && i < t->shard_count; i++) {
-        const struct shard *child = &t->shards[i];
+    int32_t first = shard->child < 0 ? t->shard_count : topic_shard_at(t, shard->child);
+    for (int32_t i = first; list != NULL && i < t->shard_count; i++) {
+        const struct shard *child = topic_nth(t, i);
         bool is_child = child->parent == shard->index || child->adjacent_parent == shard->index;
         if (!is_child || *ret_count == CHILDREN_MAX) break;
         struct kinesis_child_shard *out = &list[(*ret_count)++];
@@ -177,7 +178,7 @@ static int64_t horizon_ms(const struct topic *t, int64_t now_ms)
 {
     int64_t oldest = INT64_MAX, retention = t->config.retention_ms;
     for (int32_t i = 0; i < t->shard_count; i++) {
-        int64_t began = began_ms(t, &t->shards[i]);
+        int64_t began = began_ms(t, topic_nth(t, i));
         if (began < oldest) oldest = began;
     }
     int64_t trimmed = retention < 0 ? INT64_MIN : now_ms - retention;
@@ -235,7 +236,7 @@ void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_
     page->shards = ARENA_ARRAY(arena, struct kinesis_shard, (size_t)page->count_max);
     for (int32_t i = topic_shard_at(t, page->after); page->shards != NULL && i < t->shard_count;
          i++) {
-        const struct shard *shard = &t->shards[i];
+        const struct shard *shard = topic_nth(t, i);
         if (shard->index <= page->after || !is_listed(t, shard, page)) continue;
         if (page->count == (uint32_t)page->count_max) {
             page->more = true;

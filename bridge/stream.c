@@ -48,7 +48,7 @@ bool stream_is_recent(const struct bridge *b, int64_t at_ms, int64_t now_ms)
 /* The latest change of its shards closed the parents of the newest one. */
 static bool is_updating(const struct bridge *b, const struct topic *t, int64_t now_ms)
 {
-    const struct shard *newest = t->shard_count > 0 ? &t->shards[t->shard_count - 1] : NULL;
+    const struct shard *newest = t->shard_count > 0 ? topic_nth(t, t->shard_count - 1) : NULL;
     const struct shard *parent = newest != NULL ? topic_shard(t, newest->parent) : NULL;
     return parent != NULL && stream_is_recent(b, parent->closed_ms, now_ms);
 }

@@ -2,8 +2,9 @@
  *
  * In memory: three hash tables over the same entries (name, id, name with '.' as '_') and an array
  * in name order, under one lock that nobody holds while taking another or blocking. On disk: one
- * record a topic (record.c) and the counters, which every write carries along: their version tells
- * after a failed commit whether it took place all the same, and log ids can never be given twice.
+ * record a topic, with blocks of shards behind it (record.c), and the counters, which every write
+ * carries along: their version tells after a failed commit whether it took place all the same, and
+ * log ids can never be given twice.
  *
  * Rejected: protobuf-c for the records (a table of fixed layouts is shorter than its schema and its
  * glue, and the reader must check every bound anyway). */
@@ -22,7 +23,6 @@
 
 enum {
     PRODUCER_ID_BLOCK = 1000, /* ids made durable at once; a restart loses the rest of a block */
-    RECORD_BYTES_MAX = 64 << 20,
     UNIFIED_BYTES = TOPIC_NAME_BYTES_MAX + 1,
 };
 
@@ -299,20 +299,12 @@ enum err catalog_settle(struct catalog *c, struct topic *draft)
 
 enum err catalog_write(struct catalog *c, struct kv_batch *b, struct topic *draft)
 {
-    const char *broken = topic_invariant(draft);
+    const struct entry *e = find_id(c, &draft->id);     /* none but the controller changes it */
+    const struct topic *before = e != NULL ? e->topic : NULL;
+    const char *broken = topic_invariant_since(draft, before);
     assert(broken == NULL);
     draft->version = ++c->next.version; /* used up even when the commit fails */
-    struct topic_key key = topic_key(&draft->id);
-    if (draft->deleted) {
-        kv_batch_delete(b, KV_CATALOG, KEY_BYTES(key));
-    } else {
-        struct writer record;
-        writer_init(&record, RECORD_BYTES_MAX);
-        topic_record_write(draft, &record);
-        assert(record.err == ERR_OK); /* every list of a topic is bounded far below */
-        kv_batch_put(b, KV_CATALOG, KEY_BYTES(key), bytes_of(record.data, record.len));
-        writer_done(&record);
-    }
+    topic_stage(draft, before, b);
     stage_counters(c, b);
     if (kv_commit(c->kv, b, sync_of(c->store)) != ERR_OK) return catalog_settle(c, draft);
     replace(c, draft);
@@ -340,13 +332,16 @@ enum err catalog_producer_id(struct catalog *c, int64_t *ret)
 
 /* ---- Start and end */
 
-/* Errors: ERR_FORMAT. Thread: main, at start. */
-static enum err load_topic(struct catalog *c, struct bytes key, struct bytes value)
+/* Errors: ERR_DISK; ERR_FORMAT. Thread: main, at start; blocks. */
+static enum err load_topic(struct catalog *c, struct kv_iter *it)
 {
     CLEANUP(topic_unrefp) struct topic *t = NULL;
-    TRY(topic_record_read(value, &t));
+    struct topic_key key;
+    if (kv_iter_key(it).len != sizeof key.data) return ERR_FORMAT;
+    mem_copy(key.data, kv_iter_key(it).data, sizeof key.data);
+    TRY(topic_record_read(kv_iter_value(it), it, &t));
     struct topic_key expected = topic_key(&t->id);
-    if (!bytes_equal(key, KEY_BYTES(expected))) return ERR_FORMAT;
+    if (!bytes_equal(KEY_BYTES(key), KEY_BYTES(expected))) return ERR_FORMAT;
     config_resolve(t, &store_options(c->store)->topic_defaults);
     draft_finish(t);
     if (topic_invariant(t) != NULL || find_name(c, topic_name(t)) != NULL) return ERR_FORMAT;
@@ -360,7 +355,7 @@ static enum err load_topics(struct catalog *c)
 {
     CLEANUP(kv_iter_freep)
     struct kv_iter *it = kv_iter_new(c->kv, KV_CATALOG, BYTES_LIT(""), BYTES_NULL, false);
-    while (kv_iter_next(it)) TRY(load_topic(c, kv_iter_key(it), kv_iter_value(it)));
+    while (kv_iter_next(it)) TRY(load_topic(c, it));
     return kv_iter_error(it);
 }
 

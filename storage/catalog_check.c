@@ -64,7 +64,7 @@ static enum err check_logs(struct check *k, const struct topic *t)
         if (id >= k->counters.log_id_next) complain_log(k, id, "has an id that was never given");
     }
     for (int32_t i = 0; i < t->shard_count; i++) {
-        const struct shard *s = &t->shards[i];
+        const struct shard *s = topic_nth(t, i);
         int64_t end = s->end_offset == -1 ? s->first_offset : s->end_offset;
         if (end > ends[s->partition]) complain(k, t->name, "a shard's window ends beyond its log");
     }
@@ -103,15 +103,21 @@ static enum err check_homes(struct check *k, const struct topic *t)
 }
 
 /* Errors: ERR_DISK. Thread: any; blocks. */
-static enum err check_topic(struct check *k, struct bytes key, struct bytes value)
+static enum err check_topic(struct check *k, struct kv_iter *it)
 {
     CLEANUP(topic_unrefp) struct topic *t = NULL;
-    if (topic_record_read(value, &t) != ERR_OK) {
+    struct topic_key key = {{0}};
+    bool whole = kv_iter_key(it).len == sizeof key.data;
+    if (whole) mem_copy(key.data, kv_iter_key(it).data, sizeof key.data);
+    enum err err = topic_record_read(kv_iter_value(it), it, &t);
+    if (err == ERR_FORMAT) {
         complain(k, "(unreadable)", "its record cannot be read");
         return ERR_OK;
     }
+    TRY(err);
     struct topic_key expected = topic_key(&t->id);
-    if (!bytes_equal(key, KEY_BYTES(expected))) complain(k, t->name, "stands under another id");
+    if (!whole || !bytes_equal(KEY_BYTES(key), KEY_BYTES(expected)))
+        complain(k, t->name, "stands under another id");
     if (!topic_name_is_legal(topic_name(t))) complain(k, "(unreadable)", "its name is not legal");
     if (t->version > k->counters.version) complain(k, t->name, "newer than the catalog");
     draft_finish(t);
@@ -159,7 +165,7 @@ static enum err check_all(struct check *k)
 {
     CLEANUP(kv_iter_freep)
     struct kv_iter *it = kv_iter_new(k->kv, KV_CATALOG, BYTES_LIT(""), BYTES_NULL, false);
-    while (kv_iter_next(it)) TRY(check_topic(k, kv_iter_key(it), kv_iter_value(it)));
+    while (kv_iter_next(it)) TRY(check_topic(k, it));
     TRY(kv_iter_error(it));
     return check_ids(k);
 }

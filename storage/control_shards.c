@@ -15,8 +15,6 @@
 #include "storage/threads.h"
 #include "base/check.h"
 
-enum { TOPIC_SHARDS_MAX = 65536 }; /* open ones, and closed ones still inside retention */
-
 /* Checks c against the draft and carries it out there. */
 typedef enum err plan_fn(struct control *c, struct reshard *r);
 
@@ -137,7 +135,7 @@ static enum err open_position(struct control *c, const struct topic *t, int32_t 
     if (s == NULL) return control_fail(c, ERR_RESOURCE_NOT_FOUND, "There is no such shard.");
     if (s->end_offset != -1)
         return control_fail(c, ERR_INVALID_ARGUMENT, "The shard was merged or split already.");
-    *ret = (int32_t)(s - t->shards);
+    *ret = topic_shard_at(t, index);
     return ERR_OK;
 }
 
@@ -145,7 +143,7 @@ static enum err plan_split(struct control *c, struct reshard *r)
 {
     int32_t at = 0;
     TRY(open_position(c, r->draft, c->shard, &at));
-    const struct shard *s = &r->draft->shards[at];
+    const struct shard *s = topic_nth(r->draft, at);
     if (c->hash_first <= s->hash_first || c->hash_first - s->hash_first < 2 ||
         c->hash_first >= s->hash_last)
         return control_fail(c, ERR_INVALID_ARGUMENT,
@@ -165,7 +163,7 @@ static enum err plan_merge(struct control *c, struct reshard *r)
     int32_t low = 0, high = 0;
     TRY(open_position(c, r->draft, c->shard, &low));
     TRY(open_position(c, r->draft, c->adjacent_shard, &high));
-    const struct shard *a = &r->draft->shards[low], *b = &r->draft->shards[high];
+    const struct shard *a = topic_nth(r->draft, low), *b = topic_nth(r->draft, high);
     if (a->hash_last == U128_MAX || a->hash_last + 1 != b->hash_first)
         return control_fail(c, ERR_INVALID_ARGUMENT, "The shards are not adjacent.");
     reshard_merge(r, low, high);
@@ -236,15 +234,17 @@ enum err control_expire_shards(struct controller *k, struct topic *topic, int64_
     if (topic->shard_count == topic->open_count || topic->config.retention_ms < 0) return ERR_OK;
     int64_t closed_before_ms = now_ms - topic->config.retention_ms;
     CLEANUP(mem_freep) int64_t *starts = NEW_ARRAY(int64_t, (size_t)topic->partition_count);
-    bool due = false;
+    CLEANUP(mem_freep) bool *due = NEW_ARRAY(bool, (size_t)topic->partition_count);
+    bool any = false;
     for (int32_t i = 0; i < topic->shard_count; i++) {
-        const struct shard *s = &topic->shards[i];
-        if (s->end_offset == -1 || s->closed_ms > closed_before_ms) continue;
-        due = true;
+        const struct shard *s = topic_nth(topic, i);
+        bool closed = s->end_offset != -1 && s->closed_ms <= closed_before_ms;
+        if (!closed || due[s->partition]) continue;
+        due[s->partition] = any = true;
         if (log_start_of(k, &topic->partitions[s->partition], &starts[s->partition]) != ERR_OK)
             return ERR_KAFKA_STORAGE_ERROR;
     }
-    if (!due) return ERR_OK;
+    if (!any) return ERR_OK;
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(topic);
     if (draft_expire_shards(draft, starts, closed_before_ms) == 0) return ERR_OK;
     draft_finish(draft);

@@ -60,7 +60,12 @@ struct topic *draft_copy(const struct topic *from)
         if (t->partitions[i].log != NULL) plog_ref(t->partitions[i].log);
     t->shard_count = from->shard_count;
     t->shard_index_next = from->shard_index_next;
-    t->shards = copy(from->shards, from->shard_count, sizeof *t->shards);
+    t->blocks = copy(from->blocks, topic_block_count(from), sizeof(struct shard_block *));
+    for (int32_t i = 0; i < topic_block_count(t); i++)
+        atomic_fetch_add_explicit(&t->blocks[i]->refs, 1, memory_order_relaxed);
+    t->finished_count = from->finished_count;
+    t->open_count = from->open_count;
+    t->open = copy(from->open, from->open_count, sizeof *t->open);
     for (int32_t i = 0; i < from->setting_count; i++)
         draft_set_setting(t, bytes_str(from->settings[i].name), bytes_str(from->settings[i].value));
     for (int32_t i = 0; i < from->tag_count; i++)
@@ -76,13 +81,51 @@ int32_t draft_add_partition(struct topic *t, uint64_t log_id)
     return t->partition_count++;
 }
 
+static size_t block_bytes(int32_t count)
+{
+    return sizeof(struct shard_block) + (size_t)count * sizeof(struct shard);
+}
+
+/* Other values may hold the block: then the draft gets a copy. */
+static struct shard_block *own_block(struct topic *t, int32_t number)
+{
+    struct shard_block *shared = t->blocks[number];
+    if (atomic_load_explicit(&shared->refs, memory_order_acquire) == 1) return shared;
+    int32_t count = topic_block_shards(t, number), cap = 1;
+    while (cap < count) cap *= 2;
+    struct shard_block *own = mem_array(1, block_bytes(cap));
+    atomic_init(&own->refs, 1);
+    mem_copy(own->shards, shared->shards, (size_t)count * sizeof *own->shards);
+    shard_block_unref(shared);
+    return t->blocks[number] = own;
+}
+
+struct shard *draft_nth(struct topic *t, int32_t position)
+{
+    return &own_block(t, position / SHARD_BLOCK_MAX)->shards[position % SHARD_BLOCK_MAX];
+}
+
+static void append_shard(struct topic *t, const struct shard *s)
+{
+    int32_t number = t->shard_count / SHARD_BLOCK_MAX, at = t->shard_count % SHARD_BLOCK_MAX;
+    if (at == 0) {
+        t->blocks = grow(t->blocks, number, sizeof(struct shard_block *));
+        t->blocks[number] = mem_array(1, block_bytes(1));
+        atomic_init(&t->blocks[number]->refs, 1);
+    } else {
+        struct shard_block *own = own_block(t, number);
+        if ((at & (at - 1)) == 0) own = mem_grow(own, block_bytes(2 * at)); /* 1, 2, 4, 8 ... */
+        t->blocks[number] = own;
+    }
+    t->blocks[number]->shards[at] = *s;
+    t->shard_count++;
+}
+
 struct shard *draft_add_shard(struct topic *t)
 {
-    t->shards = grow(t->shards, t->shard_count, sizeof *t->shards);
-    struct shard *s = &t->shards[t->shard_count++];
-    *s = (struct shard){
-        .index = t->shard_index_next++, .end_offset = -1, .parent = -1, .adjacent_parent = -1};
-    return s;
+    append_shard(t, &(struct shard){.index = t->shard_index_next++, .end_offset = -1, .parent = -1,
+                                    .adjacent_parent = -1, .child = -1});
+    return draft_nth(t, t->shard_count - 1);
 }
 
 u128 draft_even_first(int32_t i, int32_t count)
@@ -108,17 +151,18 @@ int32_t draft_expire_shards(struct topic *t, const int64_t *log_starts, int64_t 
 {
     /* A partition keeps a suffix of its windows, also when the clock was set back between two. */
     CLEANUP(mem_freep) bool *keeps = NEW_ARRAY(bool, (size_t)t->partition_count);
-    int32_t kept = 0;
-    for (int32_t i = 0; i < t->shard_count; i++) {
-        const struct shard *s = &t->shards[i];
+    CLEANUP(topic_unrefp) struct topic *all = draft_new(&t->id, topic_name(t));
+    all->shard_count = t->shard_count;
+    all->blocks = TAKE(t->blocks);
+    t->shard_count = t->finished_count = t->open_count = 0;     /* positions change */
+    for (int32_t i = 0; i < all->shard_count; i++) {
+        const struct shard *s = topic_nth(all, i);
         if (s->end_offset == -1 || s->end_offset > log_starts[s->partition] ||
             s->closed_ms > closed_by_ms)
             keeps[s->partition] = true;
-        if (keeps[s->partition]) t->shards[kept++] = *s;
+        if (keeps[s->partition]) append_shard(t, s);
     }
-    int32_t removed = t->shard_count - kept;
-    t->shard_count = kept;
-    return removed;
+    return all->shard_count - t->shard_count;
 }
 
 /* Settings and tags are pairs of the same shape, kept in the order of their names. */
@@ -188,33 +232,43 @@ bool draft_remove_consumer(struct topic *t, struct bytes name)
     return false;
 }
 
-static int by_range(const void *a, const void *b, void *shards)
+static int by_range(const void *a, const void *b, void *topic)
 {
-    const struct shard *x = (struct shard *)shards + *(const int32_t *)a;
-    const struct shard *y = (struct shard *)shards + *(const int32_t *)b;
+    const struct shard *x = topic_nth(topic, *(const int32_t *)a);
+    const struct shard *y = topic_nth(topic, *(const int32_t *)b);
     return x->hash_first < y->hash_first ? -1 : x->hash_first > y->hash_first;
+}
+
+static void add_child(struct topic *t, int32_t parent, int32_t child)
+{
+    int32_t at = topic_shard_at(t, parent);
+    if (at == t->shard_count || topic_nth(t, at)->index != parent) return;
+    if (topic_nth(t, at)->child == -1) draft_nth(t, at)->child = child;
 }
 
 void draft_finish(struct topic *t)
 {
-    for (int32_t i = 0; i < t->partition_count; i++) t->partitions[i].open_shard = -1;
-    mem_free(t->open);
-    t->open = NEW_ARRAY(int32_t, (size_t)t->shard_count);
-    t->open_count = 0;
-    for (int32_t i = 0; i < t->shard_count; i++) t->shards[i].child = -1;
-    for (int32_t i = t->shard_count - 1; i >= 0; i--) {
-        const int32_t parents[] = {t->shards[i].parent, t->shards[i].adjacent_parent};
-        for (int k = 0; k < 2; k++) {
-            struct shard *parent = (struct shard *)topic_shard(t, parents[k]);
-            if (parent != NULL) parent->child = i;
-        }
+    int32_t open = 0;
+    for (int32_t i = 0; t->finished_count == 0 && i < t->partition_count; i++)
+        t->partitions[i].open_shard = -1;
+    for (int32_t i = 0; i < t->open_count; i++) {
+        int32_t at = t->open[i], partition = topic_nth(t, at)->partition;
+        if (topic_nth(t, at)->end_offset == -1) t->open[open++] = at;
+        else if (t->partitions[partition].open_shard == at)
+            t->partitions[partition].open_shard = -1;
     }
-    for (int32_t i = 0; i < t->shard_count; i++) {
-        struct shard *s = &t->shards[i];
-        t->partitions[s->partition].forward_hash = s->hash_first;
-        if (s->end_offset != -1) continue;
-        t->open[t->open_count++] = i;
-        t->partitions[s->partition].open_shard = i;
+    size_t room = (size_t)(open + t->shard_count - t->finished_count);
+    t->open = mem_grow(t->open, (room ? room : 1) * sizeof *t->open);
+    for (int32_t i = t->finished_count; i < t->shard_count; i++) {
+        const struct shard s = *topic_nth(t, i);
+        add_child(t, s.parent, s.index);
+        add_child(t, s.adjacent_parent, s.index);
+        t->partitions[s.partition].forward_hash = s.hash_first;
+        if (s.end_offset != -1) continue;
+        t->open[open++] = i;
+        t->partitions[s.partition].open_shard = i;
     }
-    qsort_r(t->open, (size_t)t->open_count, sizeof *t->open, by_range, t->shards);
+    t->open_count = open;
+    t->finished_count = t->shard_count;
+    qsort_r(t->open, (size_t)open, sizeof *t->open, by_range, t);
 }

@@ -13,6 +13,8 @@ struct topic *draft_copy(const struct topic *t);
 
 /* Appends a partition without a shard and without a log; returns its number. */
 int32_t draft_add_partition(struct topic *t, uint64_t log_id);
+/* The shard at a position, to be changed; valid until one is added. Makes its block the draft's. */
+struct shard *draft_nth(struct topic *t, int32_t position);
 /* Appends a shard with the next index; returns it, valid until the next one is added. */
 struct shard *draft_add_shard(struct topic *t);
 /* Gives an empty draft this many partitions, log ids counting up from first_log_id, and one shard
@@ -31,7 +33,8 @@ void draft_set_tag(struct topic *t, struct bytes key, struct bytes value);
 struct stream_consumer *draft_add_consumer(struct topic *t, struct bytes name, int64_t created_ms);
 void draft_set_consumer_tag(struct stream_consumer *c, struct bytes key, struct bytes value);
 bool draft_remove_consumer(struct topic *t, struct bytes name);    /* false: there is none */
-/* Works out what the look-ups need. To be called again after later changes of the draft. */
+/* Works out what the look-ups need, of the shards that were open or are new since the last call. To
+ * be called again after later changes of the draft. */
 void draft_finish(struct topic *t);
 
 #endif

@@ -225,6 +225,14 @@ struct topic_key topic_key(const struct uuid *id)
     return k;
 }
 
+struct topic_block_key topic_block_key(const struct uuid *id, int32_t block)
+{
+    struct topic_block_key k;
+    mem_copy(k.data, id, TOPIC_KEY_BYTES);
+    store_be32(k.data + TOPIC_KEY_BYTES, (uint32_t)block);
+    return k;
+}
+
 void catalog_counters_write(const struct catalog_counters *c, uint8_t to[CATALOG_COUNTERS_BYTES])
 {
     store_be64(to, c->version);

@@ -14,7 +14,7 @@
 /* ---- KV_META
  *   "format"    4  FORMAT_VERSION of the directory; any other than ours is refused
  *   "secret"   32  random, made at first start (secret.h) */
-enum { FORMAT_VERSION = 2, FORMAT_BYTES = 4 };
+enum { FORMAT_VERSION = 3, FORMAT_BYTES = 4 };
 #define KEY_FORMAT BYTES_LIT("format")
 #define KEY_SECRET BYTES_LIT("secret")
 void format_write(uint32_t version, uint8_t to[FORMAT_BYTES]);
@@ -172,7 +172,8 @@ enum err producers_header_read(struct bytes value, int64_t *ret_offset_next, uin
 /* Takes one producer off what follows the header. Errors: ERR_FORMAT. Thread: any. */
 enum err producer_read(struct bytes *rest, struct producer_entry *ret);
 
-/* ---- KV_CATALOG: one entry a topic, and in KV_META the numbers that count up
+/* ---- KV_CATALOG: one entry a topic, its full blocks of shards behind it, and in KV_META the
+ * numbers that count up
  *
  * key:      0 16  topic id
  * value:    0  1  TOPIC_RECORD_VERSION
@@ -185,7 +186,8 @@ enum err producer_read(struct bytes *rest, struct producer_entry *ret);
  *                 then five lists, each with 4 bytes of count in front:
  *   partition     0  8  log id
  *                 8 16  first hash of the newest shard here (where a retired one forwards to)
- *   shard         0  4  index
+ *   shard         (the count is of all; here stand the last 1 to 64, those before them in blocks)
+ *                 0  4  index
  *                 4  4  partition
  *                 8  8  first offset
  *                16  8  end offset, -1 while open
@@ -199,13 +201,18 @@ enum err producer_read(struct bytes *rest, struct producer_entry *ret);
  *   tag           key, value
  *   consumer      name, then 8: created, ms; with flag 4 a list of its tags, as above
  *
+ * key:      0 16  topic id
+ *          16  4  number of a block, from 0 on: one for each 64 shards that others stand behind
+ * value:          64 shards, as above
+ *
  * KV_META "cluster_id"   22  text, made at first start
  *         "catalog"       0  8  catalog version: of the latest change
  *                         8  8  next log id
  *                        16  8  next producer id; those below are given or lost */
 enum {
     TOPIC_KEY_BYTES = 16,
-    TOPIC_RECORD_VERSION = 1,
+    TOPIC_BLOCK_KEY_BYTES = TOPIC_KEY_BYTES + 4,
+    TOPIC_RECORD_VERSION = 2,
     TOPIC_PARTITION_BYTES = 24,
     TOPIC_SHARD_BYTES = 80,
     CLUSTER_ID_BYTES = 22,
@@ -220,6 +227,10 @@ struct topic_key {
     uint8_t data[TOPIC_KEY_BYTES];
 };
 struct topic_key topic_key(const struct uuid *id);
+struct topic_block_key {
+    uint8_t data[TOPIC_BLOCK_KEY_BYTES];
+};
+struct topic_block_key topic_block_key(const struct uuid *id, int32_t block);
 
 struct catalog_counters {
     uint64_t version;

@@ -77,7 +77,7 @@ static enum err check_route(const struct plog *log, const struct append *a)
     const struct topic *t = log->topic;
     int32_t open = t->partitions[log->partition].open_shard;
     if (a->shard >= 0)
-        return open >= 0 && t->shards[open].index == a->shard ? ERR_OK : ERR_MOVED;
+        return open >= 0 && topic_nth(t, open)->index == a->shard ? ERR_OK : ERR_MOVED;
     if (a->partition_addressed < 0 || a->partition_addressed >= t->partition_count)
         return ERR_MOVED;
     if (open < 0) return ERR_MOVED;

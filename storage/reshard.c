@@ -11,7 +11,7 @@ static int64_t end_of(const struct reshard *r, int32_t partition)
 
 static void close_shard(struct reshard *r, int32_t position)
 {
-    struct shard *s = &r->draft->shards[position];
+    struct shard *s = draft_nth(r->draft, position);
     assert(s->end_offset == -1);
     s->end_offset = end_of(r, s->partition);
     s->closed_ms = r->now_ms;
@@ -39,8 +39,8 @@ static int32_t open_shard(struct reshard *r, int32_t partition, int32_t parent, 
     s->first_offset = end_of(r, partition);
     s->hash_first = first;
     s->hash_last = last;
-    s->parent = t->shards[parent].index;
-    s->created_ms = child_created_ms(r, &t->shards[parent]);
+    s->parent = topic_nth(t, parent)->index;
+    s->created_ms = child_created_ms(r, topic_nth(t, parent));
     t->partitions[partition].open_shard = t->shard_count - 1;
     return t->shard_count - 1;
 }
@@ -56,7 +56,7 @@ static int32_t free_partition(struct reshard *r)
 
 void reshard_split(struct reshard *r, int32_t position, u128 hash)
 {
-    struct shard s = r->draft->shards[position];
+    struct shard s = *topic_nth(r->draft, position);
     assert(s.hash_first < hash && hash <= s.hash_last);
     int32_t upper = free_partition(r); /* while s is open: never its own partition */
     close_shard(r, position);
@@ -66,12 +66,12 @@ void reshard_split(struct reshard *r, int32_t position, u128 hash)
 
 int32_t reshard_merge(struct reshard *r, int32_t a, int32_t b)
 {
-    struct shard low = r->draft->shards[a], high = r->draft->shards[b];
+    struct shard low = *topic_nth(r->draft, a), high = *topic_nth(r->draft, b);
     assert(low.hash_last != U128_MAX && low.hash_last + 1 == high.hash_first);
     close_shard(r, a);
     close_shard(r, b);
     int32_t child = open_shard(r, low.partition, a, low.hash_first, high.hash_last);
-    struct shard *s = &r->draft->shards[child];
+    struct shard *s = draft_nth(r->draft, child);
     int64_t created_ms = child_created_ms(r, &high);
     s->adjacent_parent = high.index;
     if (s->created_ms < created_ms) s->created_ms = created_ms;
@@ -87,13 +87,13 @@ void reshard_widest(struct reshard *r, int32_t splits)
         int32_t widest = -1;
         u128 width = 0;
         for (int32_t i = 0; i < t->shard_count; i++) {
-            const struct shard *s = &t->shards[i];
+            const struct shard *s = topic_nth(t, i);
             if (s->end_offset != -1 || s->hash_last - s->hash_first <= width) continue;
             widest = i;
             width = s->hash_last - s->hash_first;
         }
         assert(widest >= 0); /* of at most TOPIC_PARTITIONS_MAX shards one is wide enough */
-        reshard_split(r, widest, t->shards[widest].hash_first + width / 2 + 1);
+        reshard_split(r, widest, topic_nth(t, widest)->hash_first + width / 2 + 1);
     }
 }
 
@@ -108,9 +108,9 @@ void reshard_even(struct reshard *r, int32_t count)
     int32_t current = old[0];
     for (int32_t i = 0; i < count; i++) {
         u128 last = i == count - 1 ? U128_MAX : draft_even_first(i + 1, count) - 1;
-        while (r->draft->shards[current].hash_last < last)
+        while (topic_nth(r->draft, current)->hash_last < last)
             current = reshard_merge(r, current, old[next++]);
-        if (r->draft->shards[current].hash_last > last) {
+        if (topic_nth(r->draft, current)->hash_last > last) {
             reshard_split(r, current, last + 1);
             current = r->draft->shard_count - 1;
         } else if (next < old_count) {
@@ -120,15 +120,17 @@ void reshard_even(struct reshard *r, int32_t count)
     assert(next == old_count);
 }
 
+/* Looks at what was open and at what is new: closed windows stay as they are. */
 static void mark_windows(const struct topic *old, const struct topic *draft, bool *takes_part)
 {
-    for (int32_t i = 0; i < draft->shard_count; i++) {
-        const struct shard *s = &draft->shards[i];
-        if (s->index >= old->shard_index_next && s->partition < old->partition_count)
-            takes_part[s->partition] = true;
-        const struct shard *before = topic_shard(old, s->index);
-        if (before != NULL && before->end_offset == -1 && s->end_offset != -1)
-            takes_part[s->partition] = true;
+    int32_t first_new = topic_shard_at(draft, old->shard_index_next);
+    for (int32_t i = first_new; i < draft->shard_count; i++) {
+        int32_t partition = topic_nth(draft, i)->partition;
+        if (partition < old->partition_count) takes_part[partition] = true;
+    }
+    for (int32_t i = 0; i < old->open_count; i++) {
+        const struct shard *s = topic_shard(draft, topic_nth(old, old->open[i])->index);
+        if (s != NULL && s->end_offset != -1) takes_part[s->partition] = true;
     }
 }
 

@@ -23,7 +23,7 @@ struct reshard {
     int32_t free_from;          /* reshard.c's: no partition below it is retired */
 };
 
-/* The shard at `position` in shards[] is open, hash inside (hash_first, hash_last]. */
+/* The shard at `position` is open, hash inside (hash_first, hash_last]. */
 void reshard_split(struct reshard *r, int32_t position, u128 hash);
 /* Both open, b's range begins where a's ends. Returns the child's position. */
 int32_t reshard_merge(struct reshard *r, int32_t a, int32_t b);

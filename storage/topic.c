@@ -30,6 +30,14 @@ void stream_consumer_done(struct stream_consumer *c)
     tags_free(c->tags, c->tag_count);
 }
 
+void shard_block_unref(struct shard_block *b)
+{
+    if (b == NULL) return;
+    unsigned before = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before == 1) mem_free(b);
+}
+
 static void topic_free(struct topic *t)
 {
     for (int32_t i = 0; i < t->partition_count; i++) plog_unref(t->partitions[i].log);
@@ -40,7 +48,8 @@ static void topic_free(struct topic *t)
     tags_free(t->tags, t->tag_count);
     for (int32_t i = 0; i < t->consumer_count; i++) stream_consumer_done(&t->consumers[i]);
     mem_free(t->partitions);
-    mem_free(t->shards);
+    for (int32_t i = 0; i < topic_block_count(t); i++) shard_block_unref(t->blocks[i]);
+    mem_free(t->blocks);
     mem_free(t->open);
     mem_free(t->settings);
     mem_free(t->consumers);
@@ -82,19 +91,25 @@ bool topic_is_stream(const struct topic *t)
     return !t->internal && t->name_len <= STREAM_NAME_BYTES_MAX;
 }
 
+bool topic_shares_block(const struct topic *t, const struct topic *before, int32_t block)
+{
+    return before != NULL && block < topic_block_count(before) &&
+           t->blocks[block] == before->blocks[block];
+}
+
 int32_t topic_shard_at(const struct topic *t, int32_t index)
 {
     int32_t low = 0, high = t->shard_count;
-    if (high == 0 || index <= t->shards[0].index) return 0;
-    if (index > t->shards[high - 1].index) return high;
+    if (high == 0 || index <= topic_nth(t, 0)->index) return 0;
+    if (index > topic_nth(t, high - 1)->index) return high;
     /* Each shard has another index, so where none is missing both bounds are the place itself. */
-    int64_t most = (int64_t)index - t->shards[0].index;
-    int64_t least = (int64_t)high - 1 - (t->shards[high - 1].index - index);
+    int64_t most = (int64_t)index - topic_nth(t, 0)->index;
+    int64_t least = (int64_t)high - 1 - (topic_nth(t, high - 1)->index - index);
     if (most < high) high = (int32_t)most;
     if (least > low) low = (int32_t)least;
     while (low < high) {
         int32_t middle = low + (high - low) / 2;
-        if (t->shards[middle].index < index) low = middle + 1;
+        if (topic_nth(t, middle)->index < index) low = middle + 1;
         else high = middle;
     }
     return low;
@@ -103,7 +118,7 @@ int32_t topic_shard_at(const struct topic *t, int32_t index)
 const struct shard *topic_shard(const struct topic *t, int32_t index)
 {
     int32_t at = topic_shard_at(t, index);
-    return at < t->shard_count && t->shards[at].index == index ? &t->shards[at] : NULL;
+    return at < t->shard_count && topic_nth(t, at)->index == index ? topic_nth(t, at) : NULL;
 }
 
 const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash)
@@ -112,10 +127,10 @@ const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash)
     assert(high >= 0);
     while (low < high) {
         int32_t middle = low + (high - low + 1) / 2;
-        if (t->shards[t->open[middle]].hash_first <= hash) low = middle;
+        if (topic_nth(t, t->open[middle])->hash_first <= hash) low = middle;
         else high = middle - 1;
     }
-    return &t->shards[t->open[low]];
+    return topic_nth(t, t->open[low]);
 }
 
 int32_t topic_forward(const struct topic *t, int32_t partition)
@@ -155,7 +170,7 @@ static const char *check_ranges(const struct topic *t)
 {
     u128 next = 0;
     for (int32_t i = 0; i < t->open_count; i++) {
-        const struct shard *s = &t->shards[t->open[i]];
+        const struct shard *s = topic_nth(t, t->open[i]);
         if (s->end_offset != -1 || s->closed_ms != 0) return "an open shard has an end";
         if (s->hash_first != next) return "open shards leave a hole or overlap";
         if (s->hash_last < s->hash_first) return "a shard's range is empty";
@@ -174,42 +189,60 @@ static bool is_younger(const struct shard *child, const struct shard *parent)
     return later_s > 0 || (later_s == 0 && parent->end_offset == parent->first_offset);
 }
 
+struct windows {
+    const struct topic *topic;
+    int64_t *ends;      /* by partition: of the latest window looked at; -1 open, -2 none yet */
+    int32_t open;       /* shards looked at */
+};
+
 /* Windows of one partition, in index order, meet exactly: a record is in one of them or, older
  * than all, in one that expired. */
-static const char *check_windows(const struct topic *t)
+static const char *check_window(struct windows *w, int32_t position)
+{
+    const struct topic *t = w->topic;
+    const struct shard *s = topic_nth(t, position);
+    if (s->partition < 0 || s->partition >= t->partition_count) return "a shard on no partition";
+    if (s->index < 0 || s->index >= t->shard_index_next) return "a shard index beyond the next one";
+    if (position > 0 && s->index <= topic_nth(t, position - 1)->index)
+        return "shard indexes do not count up";
+    if (s->parent >= s->index || s->adjacent_parent >= s->index)
+        return "a parent younger than its child";
+    if (s->first_offset < 0) return "a window before the log";
+    if (s->end_offset != -1 && s->end_offset < s->first_offset)
+        return "a window that ends before it begins";
+    int64_t *end = &w->ends[s->partition];
+    if (*end == -1) return "a window behind an open one";
+    if (*end >= 0 && *end != s->first_offset) return "windows of a partition do not meet";
+    *end = s->end_offset;
+    w->open += s->end_offset == -1;
+    const struct shard *parent = topic_shard(t, s->parent);
+    if (parent != NULL && parent->end_offset == -1) return "an open parent";
+    if (parent != NULL && !is_younger(s, parent)) return "a child as old as its parent";
+    return NULL;
+}
+
+const char *topic_invariant_since(const struct topic *t, const struct topic *before)
 {
     CLEANUP(mem_freep) int64_t *ends = NEW_ARRAY(int64_t, (size_t)t->partition_count);
-    for (int32_t i = 0; i < t->partition_count; i++) ends[i] = -2; /* no window yet */
-    for (int32_t i = 0; i < t->shard_count; i++) {
-        const struct shard *s = &t->shards[i];
-        if (s->partition < 0 || s->partition >= t->partition_count)
-            return "a shard on no partition";
-        if (s->index < 0 || s->index >= t->shard_index_next)
-            return "a shard index beyond the next one";
-        if (i > 0 && s->index <= t->shards[i - 1].index) return "shard indexes do not count up";
-        if (s->parent >= s->index || s->adjacent_parent >= s->index)
-            return "a parent younger than its child";
-        if (s->first_offset < 0) return "a window before the log";
-        if (s->end_offset != -1 && s->end_offset < s->first_offset)
-            return "a window that ends before it begins";
-        int64_t *end = &ends[s->partition];
-        if (*end == -1) return "a window behind an open one";
-        if (*end >= 0 && *end != s->first_offset) return "windows of a partition do not meet";
-        *end = s->end_offset;
-        const struct shard *parent = topic_shard(t, s->parent);
-        if (parent != NULL && parent->end_offset == -1) return "an open parent";
-        if (parent != NULL && !is_younger(s, parent)) return "a child as old as its parent";
+    struct windows w = {.topic = t, .ends = ends};
+    bool neighbours = false;        /* the block before this one was looked at */
+    for (int32_t b = 0; b < topic_block_count(t); b++) {
+        bool shared = topic_shares_block(t, before, b);
+        for (int32_t i = 0; !shared && !neighbours && i < t->partition_count; i++) ends[i] = -2;
+        neighbours = !shared;
+        if (shared) continue;
+        for (int32_t i = 0; i < topic_block_shards(t, b); i++) {
+            const char *broken = check_window(&w, b * SHARD_BLOCK_MAX + i);
+            if (broken != NULL) return broken;
+        }
     }
-    return NULL;
+    if (before == NULL ? w.open != t->open_count : w.open > t->open_count)
+        return "the list of open shards is stale";
+    if (t->partition_count < t->open_count) return "more open shards than partitions";
+    return check_ranges(t);
 }
 
 const char *topic_invariant(const struct topic *t)
 {
-    const char *broken = check_windows(t);
-    if (broken != NULL) return broken;
-    int32_t open = 0;
-    for (int32_t i = 0; i < t->shard_count; i++) open += t->shards[i].end_offset == -1;
-    if (open != t->open_count) return "the list of open shards is stale";
-    if (t->partition_count < t->open_count) return "more open shards than partitions";
-    return check_ranges(t);
+    return topic_invariant_since(t, NULL);
 }

@@ -21,6 +21,7 @@ enum {
     TOPIC_NAME_BYTES_MAX = 249,      /* Kafka; a stream's is at most STREAM_NAME_BYTES_MAX */
     STREAM_NAME_BYTES_MAX = 128,
     TOPIC_PARTITIONS_MAX = 10000,
+    TOPIC_SHARDS_MAX = 65536,        /* open ones, and closed ones still inside retention */
     TOPIC_TAGS_MAX = 50,             /* of a stream, and of each of its consumers */
     TOPIC_CONSUMERS_MAX = 20,
     STREAMS_ON_DEMAND_MAX = 50,      /* of an account, counted at the Kinesis door */
@@ -41,14 +42,23 @@ struct shard {
                                    second ahead of its making, more when it is split again at
                                    once */
     int64_t closed_ms;          /* 0 while open; before created_ms in a shard that never lived */
-    int32_t child;              /* position in shards[] of its first child, whose sibling stands
-                                   behind it; -1: none. Worked out, not stored */
+    int32_t child;              /* index of its first child, whose sibling stands behind it; -1:
+                                   none. Worked out, not stored */
 };
+
+/* Neighbours in the list of shards. Most are closed and never change again, so the values of a
+ * topic share the blocks in which they are the same, and a change costs what it changes. */
+struct shard_block {
+    atomic_uint refs;
+    struct shard shards[];      /* SHARD_BLOCK_MAX; fewer in the last block of a topic */
+};
+enum { SHARD_BLOCK_MAX = 64 };
+void shard_block_unref(struct shard_block *b);      /* NULL is a no-op. Thread: any */
 
 struct partition {
     struct plog *log;           /* shared by all values of the topic; see plog.h */
     uint64_t log_id;            /* names the log in every key, never reused */
-    int32_t open_shard;         /* position in shards[], -1 when retired by a merge */
+    int32_t open_shard;         /* its position, -1 when retired by a merge */
     u128 forward_hash;          /* first hash of the newest shard here: once retired, records that
                                    name this partition go where this hash lives */
 };
@@ -103,10 +113,11 @@ struct topic {
     int32_t partition_count;
     struct partition *partitions;
     int32_t shard_count;        /* open, and closed with data still inside retention; by index */
-    struct shard *shards;
+    struct shard_block **blocks;    /* of them; see topic_nth() */
     int32_t shard_index_next;
+    int32_t finished_count;     /* so many shards does open[] know of; see draft_finish() */
     int32_t open_count;
-    int32_t *open;              /* positions in shards[] of the open ones, ordered by range */
+    int32_t *open;              /* positions of the open shards, ordered by range */
     struct topic_config config;
     int32_t setting_count;
     struct topic_setting *settings;
@@ -136,7 +147,23 @@ bool topic_is_stream(const struct topic *t);
 
 /* NULL when no shard (any more) has this index. */
 const struct shard *topic_shard(const struct topic *t, int32_t index);
-/* The position in shards[] of the first one with this index or a higher one; shard_count: none. */
+/* The shard at a position, < shard_count: their order is that of their indexes. */
+static inline const struct shard *topic_nth(const struct topic *t, int32_t position)
+{
+    return &t->blocks[position / SHARD_BLOCK_MAX]->shards[position % SHARD_BLOCK_MAX];
+}
+static inline int32_t topic_block_count(const struct topic *t)
+{
+    return (t->shard_count + SHARD_BLOCK_MAX - 1) / SHARD_BLOCK_MAX;
+}
+static inline int32_t topic_block_shards(const struct topic *t, int32_t block)
+{
+    int32_t rest = t->shard_count - block * SHARD_BLOCK_MAX;
+    return rest < SHARD_BLOCK_MAX ? rest : SHARD_BLOCK_MAX;
+}
+/* Does `before`, NULL for none, hold this block of t too? */
+bool topic_shares_block(const struct topic *t, const struct topic *before, int32_t block);
+/* The position of the first shard with this index or a higher one; shard_count: none. */
 int32_t topic_shard_at(const struct topic *t, int32_t index);
 /* The open shard whose range holds the hash; never NULL for a stream. */
 const struct shard *topic_shard_of_hash(const struct topic *t, u128 hash);
@@ -148,7 +175,10 @@ int32_t topic_open_shards(const struct topic *t);
 int64_t topic_tag_bytes(const struct topic *t);
 
 /* NULL, or what is wrong with it: open shards cover the hash range once, windows of a partition
- * meet, children are younger than their parents. Asserted of every value before it is published. */
+ * meet, children are younger than their parents. */
 const char *topic_invariant(const struct topic *t);
+/* The same of a value that was made from a right one, NULL for none: of the blocks that it does not
+ * share with that one. Asserted of every value before it is published. */
+const char *topic_invariant_since(const struct topic *t, const struct topic *before);
 
 #endif

@@ -97,7 +97,7 @@ static enum err print_topic(struct kv *kv, const struct topic *t)
     for (int32_t i = 0; i < t->consumer_count; i++)
         printf(" consumer %s created_ms=%" PRId64 "\n", t->consumers[i].name,
                t->consumers[i].created_ms);
-    for (int32_t i = 0; i < t->shard_count; i++) print_shard(&t->shards[i]);
+    for (int32_t i = 0; i < t->shard_count; i++) print_shard(topic_nth(t, i));
     for (int32_t i = 0; i < t->partition_count; i++) TRY(print_log(kv, i, &t->partitions[i]));
     return ERR_OK;
 }
@@ -109,7 +109,7 @@ static enum err print_topics(struct kv *kv)
     enum err err = ERR_OK;
     while (err == ERR_OK && kv_iter_next(it)) {
         struct topic *t = NULL;
-        err = topic_record_read(kv_iter_value(it), &t);
+        err = topic_record_read(kv_iter_value(it), it, &t);
         if (err == ERR_OK) {
             draft_finish(t);        /* tells open shards from retired partitions */
             err = print_topic(kv, t);

@@ -15,14 +15,14 @@ static void fuzz_topic(struct bytes in)
 {
     struct topic *t = NULL, *again = NULL;
     struct writer w;
-    if (topic_record_read(in, &t) != ERR_OK) return;
+    if (topic_record_read(in, NULL, &t) != ERR_OK) return;
     draft_finish(t);
     if (topic_invariant(t) == NULL)
         for (int32_t i = 0; i < t->partition_count; i++)
             if (t->partitions[topic_forward(t, i)].open_shard < 0) abort();
     writer_init(&w, 1 << 24);
     topic_record_write(t, &w);
-    if (topic_record_read(bytes_of(w.data, w.len), &again) != ERR_OK) abort();
+    if (topic_record_read(bytes_of(w.data, w.len), NULL, &again) != ERR_OK) abort();
     if (again->shard_count != t->shard_count || again->setting_count != t->setting_count) abort();
     writer_done(&w);
     topic_unref(again);

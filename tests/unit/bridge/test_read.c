@@ -83,9 +83,9 @@ TEST(a_reshard_under_a_reader_shows_it_no_record_of_the_child)
     EXPECT_OK(cx_split(&f.cx, "s", 0, bx_half()));
     struct topic *t = cx_topic(&f.cx, "s");
     for (int32_t i = 0; i < t->shard_count; i++) {
-        if (t->shards[i].end_offset >= 0) continue;
+        if (topic_nth(t, i)->end_offset >= 0) continue;
         struct cx_append a;
-        cx_append_begin(&f.cx, &a, t, t->shards[i].partition, t->shards[i].index,
+        cx_append_begin(&f.cx, &a, t, topic_nth(t, i)->partition, topic_nth(t, i)->index,
                         BYTES_LIT("child"));
         cx_turn(&f.cx);
         EXPECT(a.done);
@@ -181,14 +181,15 @@ TEST(starting_points_are_refused_in_the_words_of_aws)
               400);
     EXPECT_HAS(c->body, "StartingSequenceNumber " NINES
                         " used in GetShardIterator on shard shardId-000000000000 in stream s");
-    sequence_format(t->shards[1].created_ms, 1, 0, t->shards[1].created_ms, number);
+    sequence_format(topic_nth(t, 1)->created_ms, 1, 0, topic_nth(t, 1)->created_ms, number);
     EXPECT_EQ(
         ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"%s\"}",
                  number),
         400);
     EXPECT_HAS(c->body, "It encodes shardId-000000000001, while it was used in a call to a shard "
                         "with shardId-000000000000");
-    sequence_format(t->shards[0].created_ms + 5000, 0, 0, t->shards[0].created_ms + 5000, number);
+    int64_t other_ms = topic_nth(t, 0)->created_ms + 5000;
+    sequence_format(other_ms, 0, 0, other_ms, number);
     EXPECT_EQ(
         ITERATOR("\"ShardIteratorType\":\"AT_SEQUENCE_NUMBER\",\"StartingSequenceNumber\":\"%s\"}",
                  number),

@@ -80,15 +80,15 @@ TEST(each_closed_shard_knows_its_children)
     for (int32_t i = 0; i < t->shard_count; i++) {
         int32_t first = -1, count = 0;
         for (int32_t k = 0; k < t->shard_count; k++) {
-            const struct shard *s = &t->shards[k];
-            if (s->parent != t->shards[i].index && s->adjacent_parent != t->shards[i].index)
+            const struct shard *s = topic_nth(t, k);
+            if (s->parent != topic_nth(t, i)->index && s->adjacent_parent != topic_nth(t, i)->index)
                 continue;
             if (count++ == 0) first = k;
             EXPECT_EQ(k - first, count - 1);        /* side by side */
         }
-        EXPECT_EQ(t->shards[i].child, first);
-        EXPECT_EQ(count > 0, t->shards[i].end_offset >= 0);
-        EXPECT(topic_shard(t, t->shards[i].index) == &t->shards[i]);
+        EXPECT_EQ(topic_nth(t, i)->child, first);
+        EXPECT_EQ(count > 0, topic_nth(t, i)->end_offset >= 0);
+        EXPECT(topic_shard(t, topic_nth(t, i)->index) == topic_nth(t, i));
     }
     EXPECT(topic_shard(t, -1) == NULL && topic_shard(t, t->shard_index_next) == NULL);
     topic_unref(t);

@@ -16,7 +16,7 @@ static inline uint64_t next_random(uint64_t *state)
 /* Of topic t as it is now: it is legal, so it may only fail when the disk does. */
 static inline void random_change(struct control *c, struct topic *t, uint64_t *random)
 {
-    const struct shard *s = &t->shards[t->open[next_random(random) % (uint64_t)t->open_count]];
+    const struct shard *s = topic_nth(t, t->open[next_random(random) % (uint64_t)t->open_count]);
     uint64_t what = next_random(random) % 10;
     *c = (struct control){.kind = CONTROL_SPLIT, .name = BYTES_LIT("t"), .shard = s->index};
     if (what < 4 && t->open_count < 24) {

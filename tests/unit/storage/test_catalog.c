@@ -29,7 +29,7 @@ TEST(a_topic_is_made_listed_and_read_back_after_a_restart)
     struct topic *before = cx_topic(&f, "b");
     EXPECT(!uuid_is_zero(&before->id));
     EXPECT_EQ(before->created_ms, 1700000000000);
-    EXPECT_EQ(before->shards[0].created_ms, 1700000000000 - 2000);
+    EXPECT_EQ(topic_nth(before, 0)->created_ms, 1700000000000 - 2000);
     for (int restarted = 0; restarted < 2; restarted++) {
         struct topic *all[4];
         EXPECT_EQ(store_topics(f.s, BYTES_NULL, 4, all), 3);
@@ -285,7 +285,8 @@ TEST(resharding_evens_the_ranges_out)
         EXPECT_OK(cx_create(&f, "even", n));
         struct topic *even = cx_topic(&f, "even");
         for (int32_t s = 0; s < n; s++)
-            EXPECT(t->shards[t->open[s]].hash_first == even->shards[even->open[s]].hash_first);
+            EXPECT(topic_nth(t, t->open[s])->hash_first ==
+                   topic_nth(even, even->open[s])->hash_first);
         topic_unref(even);
         topic_unref(t);
         EXPECT_OK(cx_delete(&f, "even"));

@@ -17,6 +17,14 @@ static void dump(struct cx *f, struct writer *out)
         all[i]->version = 0;
         all[i]->id = (struct uuid){};       /* random, and compared by the look-up below */
         topic_record_write(all[i], out);
+        for (int32_t k = 0; k < all[i]->shard_count; k++) {     /* the record has the last ones */
+            const struct shard *shard = topic_nth(all[i], k);
+            writer_printf(out, "%d %d %d %d ", shard->index, shard->partition, shard->parent,
+                          shard->child);
+            writer_i64(out, shard->first_offset);
+            writer_i64(out, shard->end_offset);
+            writer_raw(out, &shard->hash_last, sizeof shard->hash_last);
+        }
         all[i]->version = version;
         all[i]->id = id;
         struct topic *same = store_topic_by_id(f->s, &id);
@@ -31,12 +39,15 @@ static bool same(const struct writer *a, const struct writer *b)
     return bytes_equal(bytes_of(a->data, a->len), bytes_of(b->data, b->len));
 }
 
+/* Of the topic that is changed; each test sets it. */
+static int32_t partitions_before;
+
 static void prepare(struct cx *f)
 {
     cx_init(f);
     f->options.durability_power = true;
     EXPECT_OK(cx_start(f));
-    EXPECT_OK(cx_create(f, "t", 2));
+    EXPECT_OK(cx_create(f, "t", partitions_before));
     EXPECT_OK(cx_append(f, "t", 0, NULL));
     EXPECT_OK(cx_append(f, "t", 1, NULL));
     EXPECT_OK(cx_tag(f, "t", "k", "v"));
@@ -74,6 +85,10 @@ static enum err reshard(struct cx *f)
 static enum err partitions(struct cx *f)
 {
     return cx_partitions(f, "t", 4);
+}
+static enum err partitions_more(struct cx *f)
+{
+    return cx_partitions(f, "t", partitions_before + 2);
 }
 static enum err tag(struct cx *f)
 {
@@ -135,14 +150,17 @@ static bool sweep_one(change_fn *change, const struct kv_mem_faults *faults)
     return faulted;
 }
 
+static void sweep_change(change_fn *change, int64_t fail_count, bool crash, bool applied)
+{
+    for (int64_t at = 0, faulted = 1; faulted; at++)
+        faulted = sweep_one(change, &(struct kv_mem_faults){.fail_at = at, .fail_count = fail_count,
+                                                            .crash = crash, .applied = applied});
+}
+
 static void sweep(int64_t fail_count, bool crash, bool applied)
 {
-    for (int i = 0; i < CHANGES; i++)
-        for (int64_t at = 0, faulted = 1; faulted; at++)
-            faulted = sweep_one(changes[i], &(struct kv_mem_faults){.fail_at = at,
-                                                                    .fail_count = fail_count,
-                                                                    .crash = crash,
-                                                                    .applied = applied});
+    partitions_before = 2;
+    for (int i = 0; i < CHANGES; i++) sweep_change(changes[i], fail_count, crash, applied);
 }
 
 TEST(one_fault_leaves_the_old_or_the_new_catalog)
@@ -167,9 +185,23 @@ TEST(a_crash_at_any_call_leaves_the_old_or_the_new_catalog)
     sweep(INT64_MAX, true, true);
 }
 
+/* The first block changes with the last one, and the second one becomes a full one. */
+TEST(changes_of_several_blocks_of_shards_are_whole_under_every_fault)
+{
+    static change_fn *const wide[] = {split, merge, partitions_more, config, delete};
+    partitions_before = 2 * SHARD_BLOCK_MAX;
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+        sweep_change(wide[i], 0, false, false);
+        sweep_change(wide[i], 3, false, true);
+        sweep_change(wide[i], INT64_MAX, true, false);
+        sweep_change(wide[i], INT64_MAX, true, true);
+    }
+}
+
 TEST(while_a_change_is_in_doubt_nothing_else_is_changed)
 {
     struct cx f;
+    partitions_before = 2;
     prepare(&f);
     /* Every call fails: the split's outcome cannot be read back. */
     struct topic *t = cx_topic(&f, "t");
@@ -273,6 +305,7 @@ TEST(what_a_settled_doubt_made_true_is_not_undone_by_expiry)
 TEST(starting_under_every_fault_fails_cleanly_or_works)
 {
     struct cx f;
+    partitions_before = 2;
     prepare(&f);
     cx_stop(&f);
     for (int64_t at = 0, faulted = 1; faulted; at++) {
@@ -294,6 +327,7 @@ TEST(starting_under_every_fault_fails_cleanly_or_works)
 TEST(producer_ids_stay_unique_under_faults)
 {
     struct cx f;
+    partitions_before = 2;
     prepare(&f);
     int64_t last = -1;
     for (int i = 0; i < 4000; i++) {
@@ -312,6 +346,7 @@ TESTS(RUN(one_fault_leaves_the_old_or_the_new_catalog),
       RUN(one_fault_whose_write_took_place_leaves_the_new_catalog),
       RUN(faults_in_a_row_leave_a_doubt_that_is_settled_later),
       RUN(a_crash_at_any_call_leaves_the_old_or_the_new_catalog),
+      RUN(changes_of_several_blocks_of_shards_are_whole_under_every_fault),
       RUN(while_a_change_is_in_doubt_nothing_else_is_changed),
       RUN(shards_expire_whole_under_every_fault),
       RUN(what_a_settled_doubt_made_true_is_not_undone_by_expiry),

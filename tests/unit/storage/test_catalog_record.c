@@ -9,7 +9,7 @@
 #include "storage/reshard.h"
 #include "test.h"
 
-#define GOLDEN "tests/golden/storage/topic_v1.bin"
+#define GOLDEN "tests/golden/storage/topic_v2.bin"
 
 static struct topic *sample(void)
 {
@@ -68,7 +68,7 @@ TEST(a_record_reads_back_as_it_was)
     struct writer w, again;
     write_sample(&w);
     struct topic *t = NULL;
-    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), &t));
+    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), NULL, &t));
     draft_finish(t);
     EXPECT(topic_invariant(t) == NULL);
     EXPECT_EQ(t->version, 77);
@@ -100,8 +100,8 @@ TEST(tags_of_consumers_read_back_and_cost_nothing_without)
     /* Two counts and the consumer: name, time, key, value. */
     EXPECT_EQ(w.len, plain.len + 4 + 4 + 4 + 6 + 8 + 4 + 4 + 4 + 4);
     for (size_t len = 0; len < w.len; len++)
-        EXPECT_ERR(topic_record_read(bytes_of(w.data, len), &read), ERR_FORMAT);
-    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), &read));
+        EXPECT_ERR(topic_record_read(bytes_of(w.data, len), NULL, &read), ERR_FORMAT);
+    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), NULL, &read));
     EXPECT_EQ(read->consumer_count, 2);
     EXPECT_EQ(read->consumers[0].tag_count, 0);
     EXPECT_EQ(read->consumers[1].tag_count, 1);
@@ -123,9 +123,9 @@ TEST(a_record_cut_anywhere_or_with_more_behind_it_is_refused)
     write_sample(&w);
     struct topic *t = NULL;
     for (size_t len = 0; len < w.len; len++)
-        EXPECT_ERR(topic_record_read(bytes_of(w.data, len), &t), ERR_FORMAT);
+        EXPECT_ERR(topic_record_read(bytes_of(w.data, len), NULL, &t), ERR_FORMAT);
     writer_i8(&w, 0);
-    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), &t), ERR_FORMAT);
+    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), NULL, &t), ERR_FORMAT);
     EXPECT(t == NULL);
     writer_done(&w);
 }
@@ -136,14 +136,14 @@ TEST(a_newer_record_or_an_unknown_flag_is_refused)
     write_sample(&w);
     struct topic *t = NULL;
     w.data[0] = TOPIC_RECORD_VERSION + 1;
-    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), &t), ERR_FORMAT);
+    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), NULL, &t), ERR_FORMAT);
     w.data[0] = TOPIC_RECORD_VERSION;
     w.data[1] |= 8;
-    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), &t), ERR_FORMAT);
+    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), NULL, &t), ERR_FORMAT);
     w.data[1] &= 7;
     w.data[38] = '\0';          /* a NUL inside the name */
     w.data[42] = '\0';
-    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), &t), ERR_FORMAT);
+    EXPECT_ERR(topic_record_read(bytes_of(w.data, w.len), NULL, &t), ERR_FORMAT);
     writer_done(&w);
 }
 
@@ -153,7 +153,7 @@ TEST(the_last_shard_index_of_all_is_read)
     write_sample(&w);
     struct topic *t = NULL;
     store_be32(w.data + 34, INT32_MAX);         /* the next one */
-    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), &t));
+    EXPECT_OK(topic_record_read(bytes_of(w.data, w.len), NULL, &t));
     EXPECT_EQ(t->shard_index_next, INT32_MAX);
     topic_unref(t);
     writer_done(&w);
@@ -167,7 +167,7 @@ TEST(no_byte_turned_over_crashes_the_reader)
         for (int bit = 0; bit < 8; bit++) {
             struct topic *t = NULL;
             w.data[i] ^= (uint8_t)(1 << bit);
-            if (topic_record_read(bytes_of(w.data, w.len), &t) == ERR_OK) {
+            if (topic_record_read(bytes_of(w.data, w.len), NULL, &t) == ERR_OK) {
                 draft_finish(t);
                 topic_invariant(t);
             }

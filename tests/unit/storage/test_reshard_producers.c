@@ -236,7 +236,7 @@ static void read_back(struct sim *sim, bool manual)
     struct topic *t = store_topic(sim->s, BYTES_LIT("t"));
     struct found found = {0};
     for (int32_t i = 0; i < t->shard_count; i++) {
-        const struct shard *s = &t->shards[i];
+        const struct shard *s = topic_nth(t, i);
         int64_t at = s->first_offset, end = s->end_offset;
         while (end == -1 || at < end) {
             struct reading r = {.read = {.topic = t,

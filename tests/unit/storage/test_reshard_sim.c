@@ -209,7 +209,7 @@ static void check_windows(struct sim *sim, uint64_t serials, bool manual)
     for (struct sent *r = sim->acknowledged; r != NULL; r = r->next) by_serial[r->serial] = r;
     EXPECT_EQ(sim->count, serials);
     for (int32_t i = 0; i < t->shard_count; i++)
-        read_shard(sim, t, &t->shards[i], manual, by_serial);
+        read_shard(sim, t, topic_nth(t, i), manual, by_serial);
     for (uint64_t i = 0; i < serials; i++) EXPECT(by_serial[i]->found);     /* none lost */
     print_message("%llu records, %d partitions, %d shards ever\n", (unsigned long long)serials,
                   t->partition_count, t->shard_index_next);

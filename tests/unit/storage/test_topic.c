@@ -19,18 +19,18 @@ TEST(even_ranges_are_those_of_kinesis)
 {
     struct topic *t = topic_of(3);
     char text[U128_TEXT_BYTES];
-    EXPECT_STR(u128_to_text(t->shards[0].hash_last, text),
+    EXPECT_STR(u128_to_text(topic_nth(t, 0)->hash_last, text),
                "113427455640312821154458202477256070484");
-    EXPECT_STR(u128_to_text(t->shards[1].hash_first, text),
+    EXPECT_STR(u128_to_text(topic_nth(t, 1)->hash_first, text),
                "113427455640312821154458202477256070485");
-    EXPECT_STR(u128_to_text(t->shards[2].hash_first, text),
+    EXPECT_STR(u128_to_text(topic_nth(t, 2)->hash_first, text),
                "226854911280625642308916404954512140970");
-    EXPECT_STR(u128_to_text(t->shards[2].hash_last, text),
+    EXPECT_STR(u128_to_text(topic_nth(t, 2)->hash_last, text),
                "340282366920938463463374607431768211455");
     EXPECT_EQ(t->partitions[2].log_id, 102);
     topic_unref(t);
     t = topic_of(1);
-    EXPECT(t->shards[0].hash_first == 0 && t->shards[0].hash_last == U128_MAX);
+    EXPECT(topic_nth(t, 0)->hash_first == 0 && topic_nth(t, 0)->hash_last == U128_MAX);
     topic_unref(t);
 }
 
@@ -40,8 +40,8 @@ TEST(every_hash_has_its_shard)
     for (size_t n = 0; n < sizeof counts / sizeof counts[0]; n++) {
         struct topic *t = topic_of(counts[n]);
         for (int32_t i = 0; i < counts[n]; i++) {
-            EXPECT_EQ(topic_shard_of_hash(t, t->shards[i].hash_first)->index, i);
-            EXPECT_EQ(topic_shard_of_hash(t, t->shards[i].hash_last)->index, i);
+            EXPECT_EQ(topic_shard_of_hash(t, topic_nth(t, i)->hash_first)->index, i);
+            EXPECT_EQ(topic_shard_of_hash(t, topic_nth(t, i)->hash_last)->index, i);
             EXPECT_EQ(topic_shard(t, i)->index, i);
         }
         EXPECT(topic_shard(t, counts[n]) == NULL);
@@ -92,16 +92,16 @@ TEST(a_split_adds_one_partition)
 {
     struct shape s;
     shape_init(&s, 2);
-    reshard_split(&s.r, 1, s.t->shards[1].hash_first + 1000);
+    reshard_split(&s.r, 1, topic_nth(s.t, 1)->hash_first + 1000);
     shape_check(&s, 3, 3);
-    EXPECT_EQ(s.t->shards[1].end_offset, 20);
-    EXPECT_EQ(s.t->shards[1].closed_ms, 5000000);
-    EXPECT_EQ(s.t->shards[2].partition, 1);
-    EXPECT_EQ(s.t->shards[2].first_offset, 20);
-    EXPECT_EQ(s.t->shards[2].created_ms, 5001000);
-    EXPECT(s.t->shards[2].hash_last == s.t->shards[1].hash_first + 999);
-    EXPECT_EQ(s.t->shards[3].partition, 2);
-    EXPECT_EQ(s.t->shards[3].first_offset, 0);
+    EXPECT_EQ(topic_nth(s.t, 1)->end_offset, 20);
+    EXPECT_EQ(topic_nth(s.t, 1)->closed_ms, 5000000);
+    EXPECT_EQ(topic_nth(s.t, 2)->partition, 1);
+    EXPECT_EQ(topic_nth(s.t, 2)->first_offset, 20);
+    EXPECT_EQ(topic_nth(s.t, 2)->created_ms, 5001000);
+    EXPECT(topic_nth(s.t, 2)->hash_last == topic_nth(s.t, 1)->hash_first + 999);
+    EXPECT_EQ(topic_nth(s.t, 3)->partition, 2);
+    EXPECT_EQ(topic_nth(s.t, 3)->first_offset, 0);
     EXPECT_EQ(s.t->partitions[2].log_id, 500);
     EXPECT_EQ(s.r.log_id_next, 501);
     topic_unref(s.t);
@@ -111,7 +111,7 @@ TEST(a_retired_partition_forwards_to_who_has_its_range)
 {
     struct shape s;
     shape_init(&s, 4);
-    u128 third = s.t->shards[2].hash_first;
+    u128 third = topic_nth(s.t, 2)->hash_first;
     reshard_merge(&s.r, 1, 2);
     shape_check(&s, 4, 3);
     EXPECT_EQ(topic_forward(s.t, 2), 1);
@@ -126,7 +126,7 @@ TEST(a_retired_partition_forwards_to_who_has_its_range)
     reshard_split(&s.r, 0, 1 << 20);
     shape_check(&s, 5, 5);
     EXPECT_EQ(topic_forward(s.t, 2), 2);
-    EXPECT_EQ(s.t->shards[s.t->partitions[2].open_shard].first_offset, 30);
+    EXPECT_EQ(topic_nth(s.t, s.t->partitions[2].open_shard)->first_offset, 30);
     topic_unref(s.t);
 }
 
@@ -151,7 +151,7 @@ TEST(the_generations_of_one_change_share_a_second)
     draft_finish(t);
     EXPECT(topic_invariant(t) == NULL);
     for (int32_t i = 0; i < t->open_count; i++)
-        EXPECT_EQ(t->shards[t->open[i]].created_ms, 5001000);
+        EXPECT_EQ(topic_nth(t, t->open[i])->created_ms, 5001000);
     topic_unref(t);
 }
 
@@ -166,7 +166,7 @@ TEST(the_plan_without_ends_touches_what_the_real_one_does)
     int32_t routes[4], logs[4];
     struct reshard_parts parts = {.routes = routes, .logs = logs};
     reshard_split(&plan, draft->partitions[3].open_shard >= 0 ? 3 : 0,
-                  s.t->shards[3].hash_first + 9);
+                  topic_nth(s.t, 3)->hash_first + 9);
     draft_finish(draft);
     reshard_parts(s.t, draft, &parts);
     EXPECT_EQ(parts.route_count, 1);
@@ -192,7 +192,7 @@ TEST(evening_out_ends_even_and_wastes_no_partition)
             EXPECT_EQ(t->open_count, to);
             EXPECT_EQ(t->partition_count, from > to ? from : to);
             for (int32_t i = 0; i < to; i++)
-                EXPECT(t->shards[t->open[i]].hash_first == draft_even_first(i, to));
+                EXPECT(topic_nth(t, t->open[i])->hash_first == draft_even_first(i, to));
             topic_unref(t);
         }
 }
@@ -206,7 +206,7 @@ TEST(the_widest_shards_are_halved_first)
     EXPECT(topic_invariant(t) == NULL);
     EXPECT_EQ(t->partition_count, 8);
     for (int32_t i = 0; i < 8; i++)
-        EXPECT(t->shards[t->open[i]].hash_first == draft_even_first(i, 8));
+        EXPECT(topic_nth(t, t->open[i])->hash_first == draft_even_first(i, 8));
     topic_unref(t);
 }
 
@@ -221,12 +221,12 @@ TEST(shards_expire_from_the_oldest_of_a_partition)
     reshard_split(&s.r, 1, (u128)1 << 100);
     draft_finish(s.t);
     int64_t starts[8] = {15};
-    s.t->shards[1].closed_ms = 4000000;
+    draft_nth(s.t, 1)->closed_ms = 4000000;
     /* The older one is kept: so is this. */
     EXPECT_EQ(draft_expire_shards(s.t, starts, 4500000), 0);
     starts[0] = 12;
     EXPECT_EQ(draft_expire_shards(s.t, starts, 9000000), 1);
-    EXPECT_EQ(s.t->shards[0].index, 1);
+    EXPECT_EQ(topic_nth(s.t, 0)->index, 1);
     draft_finish(s.t);
     EXPECT(topic_invariant(s.t) == NULL);
     starts[0] = 15;
@@ -240,31 +240,31 @@ TEST(what_breaks_the_invariant_is_named)
 {
     struct topic *t = topic_of(3);
     struct shard good[3];
-    mem_copy(good, t->shards, sizeof good);
-    t->shards[1].hash_first++;
+    mem_copy(good, t->blocks[0]->shards, sizeof good);
+    draft_nth(t, 1)->hash_first++;
     EXPECT_STR(topic_invariant(t), "open shards leave a hole or overlap");
-    mem_copy(t->shards, good, sizeof good);
-    t->shards[1].hash_first--;
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
+    draft_nth(t, 1)->hash_first--;
     EXPECT_STR(topic_invariant(t), "open shards leave a hole or overlap");
-    mem_copy(t->shards, good, sizeof good);
-    t->shards[2].hash_last--;
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
+    draft_nth(t, 2)->hash_last--;
     EXPECT_STR(topic_invariant(t), "open shards do not end at 2^128 - 1");
-    mem_copy(t->shards, good, sizeof good);
-    t->shards[1].partition = 0;
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
+    draft_nth(t, 1)->partition = 0;
     EXPECT_STR(topic_invariant(t), "a window behind an open one");
-    mem_copy(t->shards, good, sizeof good);
-    t->shards[2].index = 1;
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
+    draft_nth(t, 2)->index = 1;
     EXPECT_STR(topic_invariant(t), "shard indexes do not count up");
-    mem_copy(t->shards, good, sizeof good);
-    t->shards[2].partition = 3;
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
+    draft_nth(t, 2)->partition = 3;
     EXPECT_STR(topic_invariant(t), "a shard on no partition");
-    mem_copy(t->shards, good, sizeof good);
-    t->shards[2].parent = 1;
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
+    draft_nth(t, 2)->parent = 1;
     EXPECT_STR(topic_invariant(t), "an open parent");
-    mem_copy(t->shards, good, sizeof good);
-    t->shards[0].end_offset = 4;
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
+    draft_nth(t, 0)->end_offset = 4;
     EXPECT_STR(topic_invariant(t), "the list of open shards is stale");
-    mem_copy(t->shards, good, sizeof good);
+    mem_copy(t->blocks[0]->shards, good, sizeof good);
     EXPECT(topic_invariant(t) == NULL);
     topic_unref(t);
 }
@@ -275,11 +275,11 @@ TEST(windows_that_do_not_meet_break_the_invariant)
     shape_init(&s, 1);
     reshard_split(&s.r, 0, (u128)1 << 127);
     draft_finish(s.t);
-    s.t->shards[1].first_offset++;
+    draft_nth(s.t, 1)->first_offset++;
     EXPECT_STR(topic_invariant(s.t), "windows of a partition do not meet");
-    s.t->shards[1].first_offset--;
-    s.t->shards[1].created_ms = s.t->shards[0].created_ms;
-    EXPECT(s.t->shards[0].end_offset > s.t->shards[0].first_offset);
+    draft_nth(s.t, 1)->first_offset--;
+    draft_nth(s.t, 1)->created_ms = topic_nth(s.t, 0)->created_ms;
+    EXPECT(topic_nth(s.t, 0)->end_offset > topic_nth(s.t, 0)->first_offset);
     EXPECT_STR(topic_invariant(s.t), "a child as old as its parent");
     topic_unref(s.t);
 }

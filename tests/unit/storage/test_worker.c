@@ -57,8 +57,8 @@ TEST(appends_that_waited_move_with_their_shard)
     /* Merge: both shards close, their child is partition 0's, partition 1 retires. */
     struct topic *t = fx_draft(&f);
     for (int i = 0; i < 2; i++) {
-        t->shards[i].end_offset = 0;
-        t->shards[i].closed_ms = 9000;
+        draft_nth(t, i)->end_offset = 0;
+        draft_nth(t, i)->closed_ms = 9000;
         t->partitions[i].open_shard = -1;
     }
     struct shard *child = draft_add_shard(t);
@@ -704,9 +704,9 @@ static void expect_refused(uint32_t version, const char *words)
 TEST(another_format_is_refused_with_words)
 {
     expect_refused(FORMAT_VERSION + 1,
-                   "format 3, and this version of diglot reads format 2: use a newer one");
+                   "format 4, and this version of diglot reads format 3: use a newer one");
     expect_refused(FORMAT_VERSION - 1,
-                   "format 1, and this version of diglot reads format 2: use an older one");
+                   "format 2, and this version of diglot reads format 3: use an older one");
 }
 
 TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_turns_evenly),
