@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -81,6 +82,21 @@ static bool allows(const struct bridge *b, struct bytes origin)
     return b->options.access == NULL || http_origin_is_allowed(b->options.access, origin);
 }
 
+/* Who may read the answer: a page that was named, or, where all are allowed, any: AWS's own words.
+ * Returns how many headers it added, at most two. */
+static uint32_t allow_origin(const struct kinesis_request *rq, struct http_header *to)
+{
+    const struct http_access *access = rq->bridge->options.access;
+    if (access == NULL || strcmp(access->origins, "*") == 0) {
+        to[0] = (struct http_header){BYTES_LIT("access-control-allow-origin"), BYTES_LIT("*")};
+        return 1;
+    }
+    to[0] = (struct http_header){BYTES_LIT("access-control-allow-origin"),
+                                 http_header(rq->http, "origin")};
+    to[1] = (struct http_header){BYTES_LIT("vary"), BYTES_LIT("origin")};
+    return 2;
+}
+
 uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
                          struct http_header *to)
 {
@@ -93,8 +109,7 @@ uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
     if (content_type != NULL)
         to[count++] = (struct http_header){BYTES_LIT("content-type"), bytes_str(content_type)};
     if (from_page) {
-        to[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"), origin};
-        to[count++] = (struct http_header){BYTES_LIT("vary"), BYTES_LIT("origin")};
+        count += allow_origin(rq, to + count);
         to[count++] = (struct http_header){
             BYTES_LIT("access-control-expose-headers"),
             BYTES_LIT("x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,"
@@ -231,9 +246,7 @@ static void answer_preflight(struct kinesis_request *rq)
     struct bytes method = http_header(rq->http, "access-control-request-method");
     headers[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
                                             request_id(rq->home, rq->arena)};
-    headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-origin"),
-                                            http_header(rq->http, "origin")};
-    headers[count++] = (struct http_header){BYTES_LIT("vary"), BYTES_LIT("origin")};
+    count += allow_origin(rq, headers + count);
     if (asked.len > 0)
         headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-headers"), asked};
     if (method.len > 0)

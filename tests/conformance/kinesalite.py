@@ -28,8 +28,8 @@ from lib import server as servers  # noqa: E402
 
 BESIDE = servers.ROOT.parent / "shared" / "suites" / "kinesalite"
 MOCHA = "mocha@10.8.2"
-# Limits off and short-lived states shown, as the suite expects of a fresh account.
-OPTIONS = ["--limits", "off", "--stream-create-ms", "500", "--shard-limit", "50"]
+# Limits off, short-lived states shown and every web page allowed, as the suite expects of a fresh account.
+OPTIONS = ["--limits", "off", "--stream-create-ms", "500", "--shard-limit", "50", "--cors-origins", "*"]
 EXPIRY = "if iterator has expired"
 
 

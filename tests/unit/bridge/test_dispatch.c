@@ -105,6 +105,23 @@ TEST(a_page_that_was_allowed_is_answered)
     bx_done(&f);
 }
 
+TEST(where_all_pages_are_allowed_any_is_told_so)
+{
+    static const struct http_access all = {.origins = "*", .hosts = "kinesis.test,here"};
+    bx_init(&f);
+    f.bridge->options.access = &all;
+    struct bx_client *c = bx_connect(&f);
+    bx_send_raw(&f, c, "OPTIONS / HTTP/1.1\r\norigin: http://b\r\n", "");
+    EXPECT_EQ(bx_receive(&f, c), 200);
+    EXPECT_HAS(c->bytes, "access-control-allow-origin: *\r\n");
+    bx_send_raw(&f, c,
+                "POST / HTTP/1.1\r\norigin: http://b\r\n" JSON TARGET("ListStreams") BX_SIGNED,
+                "{}");
+    EXPECT_EQ(bx_receive(&f, c), 200);
+    EXPECT_HAS(c->bytes, "access-control-allow-origin: *\r\n");
+    bx_done(&f);
+}
+
 /* Before anything runs, and without a word that lets the page read why. */
 TEST(a_strange_page_or_host_is_refused)
 {
@@ -173,5 +190,6 @@ TEST(streams_are_named_by_arn_as_well)
 }
 
 TESTS(RUN(refusals_come_in_the_order_of_aws),
-      RUN(a_page_that_was_allowed_is_answered), RUN(a_strange_page_or_host_is_refused),
+      RUN(a_page_that_was_allowed_is_answered), RUN(where_all_pages_are_allowed_any_is_told_so),
+      RUN(a_strange_page_or_host_is_refused),
       RUN(a_body_that_is_too_large_is_refused), RUN(streams_are_named_by_arn_as_well))
