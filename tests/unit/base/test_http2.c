@@ -508,6 +508,7 @@ TEST(a_stop_ends_what_waits_and_refuses_what_is_half)
     EXPECT_EQ(h2_wait(c, stream)->error_code, NGHTTP2_NO_ERROR);
     EXPECT_EQ(h2_wait(c, half)->error_code, NGHTTP2_REFUSED_STREAM);
     h2_until_end(c);
+    h2_close(c);
 }
 
 TEST(a_graceful_stop_says_goaway_and_finishes_open_streams)
