@@ -52,6 +52,7 @@ def streams_of(server):
     yield http
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("announce", [frames_of, bodies_of, streams_of])
 def test_what_is_announced_takes_nothing_from_others(start_server, announce):
     with start_server("--request-memory-mib", "128") as server:
@@ -99,6 +100,7 @@ def unread_metadata(server):
     return plain
 
 
+@pytest.mark.measures
 def test_large_answers_that_nobody_takes(start_server):
     """One request of some bytes is answered with 780 KB; there is room for 32 MiB of such answers."""
     with start_server("--answer-memory-mib", str(ANSWER_MIB), "--loops", "2") as server:
@@ -120,6 +122,7 @@ def test_large_answers_that_nobody_takes(start_server):
         assert server.stop() == 0
 
 
+@pytest.mark.measures
 def test_a_small_address_space_does_not_end_the_server(start_server):
     """What it cannot have it does without: announced and half sent requests by the hundred, in 3 GiB of addresses."""
     server = start_server("--request-memory-mib", "64")

@@ -447,6 +447,11 @@ static size_t answer_bytes(const struct frame_door *d, struct bytes body)
     return body.data[0] == 'l' ? LARGE_ANSWER : 10;
 }
 
+static void read_queued(void *context)
+{
+    *(size_t *)context = loop_room(s.loops[0])->queued;
+}
+
 /* Thirty clients ask for 8 MiB each and take nothing; there is room for five such answers. */
 TEST(large_answers_wait_for_room)
 {
@@ -465,8 +470,8 @@ TEST(large_answers_wait_for_room)
     }
     size_t most = 0;
     while (closed(NET_CLOSE_SLOW) < 10) {
-        turn_of(s.loops[0]);
-        size_t now = loop_room(s.loops[0])->queued;
+        size_t now;
+        on_loop(s.loops[0], read_queued, &now);
         if (now > most) most = now;
     }
     EXPECT(most > LARGE_ANSWER && most <= LARGE_ROOM);
