@@ -191,7 +191,8 @@ class Shapes:
             return rng.choice((0.0, 1.0, -1.0, float("nan"), float("inf")))
         if name == "acks":
             acks = rng.choice((-1, -1, -1, 1, 1, 0, 2))
-            self.made.silent = self.made.doubtful = self.made.cut = acks == 0        # an error of it is a close
+            if acks == 0:
+                self.made.silent = self.made.doubtful = self.made.cut = True         # an error of it is a close
             return acks
         if name in ("partition", "index", "partition_index", "partitions", "partition_indexes"):
             return rng.choice(PARTITIONS)
