@@ -1,26 +1,18 @@
-/* From an HTTP request to its handler and back.
+/* From an HTTP request to its handler.
  *
  * What is wrong with a request is told in AWS's order: transport, body, target, signature, types,
  * constraints, and only then what the operation itself finds. The path is never looked at. Before
  * the operation is known, an answer may be XML; after that it has the request's own encoding. */
 #include "bridge/dispatch.h"
 
-#include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
+#include "bridge/cors.h"
 #include "bridge/request.h"
 #include "protocol/aws/sigv4_shape.h"
-#include "protocol/kinesis/base64.h"
 #include "base/check.h"
 
-#define TYPE_JSON "application/x-amz-json-1.1"
-#define TYPE_CBOR "application/x-amz-cbor-1.1"
 #define TYPE_PLAIN_JSON "application/json"
-enum { ID2_BYTES = 72, TEXT_BYTES_MAX = 4096 };
 
 #define KINESIS(target, id, plane, handler) [KINESIS_OP_##id] = handler,
 static void (*const handlers[KINESIS_OP_COUNT])(struct kinesis_request *rq) = {
@@ -28,192 +20,15 @@ static void (*const handlers[KINESIS_OP_COUNT])(struct kinesis_request *rq) = {
 };
 #undef KINESIS
 
-static struct metric *latency[KINESIS_OP_COUNT];
-static struct metric *errors[ERR_COUNT];
-
 void bridge_dispatch_init(void)
 {
-    char labels[128];
-    for (int i = 0; i < KINESIS_OP_COUNT; i++) {
-        snprintf(labels, sizeof labels, "operation=\"%s\"", kinesis_operations[i].name);
-        latency[i] = metric_get(METRIC_HISTOGRAM, "diglot_kinesis_request_seconds",
-                                "From the last byte of a request to its answer", labels);
-    }
-    for (int i = 1; i < ERR_COUNT; i++) {
-        snprintf(labels, sizeof labels, "exception=\"%s\"", err_kinesis((enum err)i));
-        errors[i] = metric_get(METRIC_COUNTER, "diglot_kinesis_errors_total",
-                               "Requests answered with an error", labels);
-    }
+    kinesis_request_init();
 }
-
-/* xorshift128+: ids only have to differ. */
-static uint64_t random_next(struct bridge_loop *l)
-{
-    uint64_t a = l->random[0], b = l->random[1];
-    l->random[0] = b;
-    a ^= a << 23;
-    l->random[1] = a ^ b ^ (a >> 17) ^ (b >> 26);
-    return l->random[1] + b;
-}
-
-static struct bytes request_id(struct bridge_loop *l, struct arena *arena)
-{
-    uint64_t a = random_next(l), b = random_next(l);
-    char *text = arena_printf(arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-                              (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-                              (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
-                              (unsigned long long)(b & 0xffffffffffff));
-    return bytes_str(text);
-}
-
-static struct bytes id_2(struct bridge_loop *l, struct arena *arena)
-{
-    uint64_t noise[ID2_BYTES / sizeof(uint64_t)];
-    for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) noise[i] = random_next(l);
-    uint8_t *text = arena_alloc(arena, base64_encoded(sizeof noise));
-    if (text == NULL) return BYTES_NULL;
-    base64_encode(bytes_of(noise, sizeof noise), text);
-    return bytes_of(text, base64_encoded(sizeof noise));
-}
-
-/* Whether pages of this origin may read what they are answered. */
-static bool allows(const struct bridge *b, struct bytes origin)
-{
-    return b->options.access == NULL || http_origin_is_allowed(b->options.access, origin);
-}
-
-/* Who may read the answer: a page that was named, or, where all are allowed, any: AWS's own words.
- * Returns how many headers it added, at most two. */
-static uint32_t allow_origin(const struct kinesis_request *rq, struct http_header *to)
-{
-    const struct http_access *access = rq->bridge->options.access;
-    if (access == NULL || strcmp(access->origins, "*") == 0) {
-        to[0] = (struct http_header){BYTES_LIT("access-control-allow-origin"), BYTES_LIT("*")};
-        return 1;
-    }
-    to[0] = (struct http_header){BYTES_LIT("access-control-allow-origin"),
-                                 http_header(rq->http, "origin")};
-    to[1] = (struct http_header){BYTES_LIT("vary"), BYTES_LIT("origin")};
-    return 2;
-}
-
-uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
-                         struct http_header *to)
-{
-    uint32_t count = 0;
-    struct bytes origin = http_header(rq->http, "origin");
-    bool from_page = origin.len > 0 && allows(rq->bridge, origin);
-    to[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
-                                       request_id(rq->home, rq->arena)};
-    to[count++] = (struct http_header){BYTES_LIT("x-amz-id-2"), id_2(rq->home, rq->arena)};
-    if (content_type != NULL)
-        to[count++] = (struct http_header){BYTES_LIT("content-type"), bytes_str(content_type)};
-    if (from_page) {
-        count += allow_origin(rq, to + count);
-        to[count++] = (struct http_header){
-            BYTES_LIT("access-control-expose-headers"),
-            BYTES_LIT("x-amzn-RequestId,x-amzn-ErrorType,x-amz-request-id,x-amz-id-2,"
-                      "x-amzn-ErrorMessage,Date")};
-    }
-    return count;
-}
-
-static const char *type_of(enum kinesis_codec codec)
-{
-    return codec == KINESIS_CBOR ? TYPE_CBOR : TYPE_JSON;
-}
-
-/* rq is gone afterwards. */
-static void send(struct kinesis_request *rq, uint16_t status, const char *content_type)
-{
-    struct http_header headers[KINESIS_HEADERS_MAX];
-    uint32_t count = kinesis_headers(rq, content_type, headers);
-    http_reply(rq->http, status, headers, count);
-}
-
-/* The answer stands in rq->http->reply. */
-static void send_when_released(struct kinesis_request *rq, uint16_t status)
-{
-    assert(rq->status == 0);            /* one answer */
-    rq->status = status;
-    rq->content_type = type_of(rq->codec);
-    if (rq->held == 0) send(rq, rq->status, rq->content_type);
-}
-
-void kinesis_hold(struct kinesis_request *rq)
-{
-    loop_assert(rq->http->loop);
-    rq->held++;
-}
-
-void kinesis_release(struct kinesis_request *rq)
-{
-    loop_assert(rq->http->loop);
-    assert(rq->held > 0);
-    if (--rq->held == 0 && rq->status != 0) send(rq, rq->status, rq->content_type);
-}
-
-void kinesis_reply(struct kinesis_request *rq, const void *output)
-{
-    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, output, &rq->http->reply);
-    kinesis_reply_encoded(rq);
-}
-
-void kinesis_reply_encoded(struct kinesis_request *rq)
-{
-    loop_assert(rq->http->loop);
-    metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
-    send_when_released(rq, 200);
-}
-
-static void fail_text(struct kinesis_request *rq, enum err err, struct bytes text, bool capital)
-{
-    loop_assert(rq->http->loop);
-    metric_add(errors[err], 1);
-    if (rq->op != KINESIS_OP_COUNT)
-        metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
-    writer_reset(&rq->http->reply);
-    kinesis_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
-    bool ours = err_class(err) == ERR_CLASS_FATAL ||
-                bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
-    send_when_released(rq, ours ? 500 : 400);
-}
-
-void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, ...)
-{
-    char text[TEXT_BYTES_MAX];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    fail_text(rq, err, bytes_str(text), false);
-}
-
-void kinesis_fail_plain(struct kinesis_request *rq, enum err err)
-{
-    /* An InternalFailure has no message; the log of the server tells the operator. */
-    bool ours = bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
-    if (ours)
-        log_warn("internal failure", {"err", LOG_S(err_name(err))},
-                 {"operation",
-                  LOG_S(rq->op != KINESIS_OP_COUNT ? kinesis_operations[rq->op].name : "unknown")});
-    fail_text(rq, err, ours ? BYTES_NULL : bytes_str(err_text(err)), false);
-}
-
-bool kinesis_is_dry_run(struct kinesis_request *rq, bool asked)
-{
-    if (asked)
-        kinesis_fail(rq, ERR_DRY_RUN,
-                     "The request was rejected because the `DryRun` parameter was specified.");
-    return asked;
-}
-
-/* ---- Before the operation is known */
 
 static void fail_xml(struct kinesis_request *rq, uint16_t status, const char *body)
 {
     writer_text(&rq->http->reply, body);
-    send(rq, status, NULL);
+    kinesis_send(rq, status, NULL);
 }
 
 static void fail_denied(struct kinesis_request *rq, const char *message)
@@ -221,7 +36,7 @@ static void fail_denied(struct kinesis_request *rq, const char *message)
     writer_printf(&rq->http->reply,
                   "<AccessDeniedException>\n  <Message>%s</Message>\n</AccessDeniedException>\n",
                   message);
-    send(rq, 403, NULL);
+    kinesis_send(rq, 403, NULL);
 }
 
 static void fail_unauthorised(struct kinesis_request *rq)
@@ -235,25 +50,7 @@ static void fail_coral(struct kinesis_request *rq, uint16_t status, const char *
     writer_printf(&rq->http->reply,
                   "{\"Output\":{\"__type\":\"com.amazon.coral.service#%s\"},\"Version\":\"1.0\"}",
                   type);
-    send(rq, status, TYPE_PLAIN_JSON);
-}
-
-static void answer_preflight(struct kinesis_request *rq)
-{
-    struct http_header headers[7];
-    uint32_t count = 0;
-    struct bytes asked = http_header(rq->http, "access-control-request-headers");
-    struct bytes method = http_header(rq->http, "access-control-request-method");
-    headers[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
-                                            request_id(rq->home, rq->arena)};
-    count += allow_origin(rq, headers + count);
-    if (asked.len > 0)
-        headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-headers"), asked};
-    if (method.len > 0)
-        headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-methods"), method};
-    headers[count++] = (struct http_header){BYTES_LIT("access-control-max-age"),
-                                            BYTES_LIT("172800")};
-    http_reply(rq->http, 200, headers, count);
+    kinesis_send(rq, status, TYPE_PLAIN_JSON);
 }
 
 /* KINESIS_OP_COUNT for what names no operation of ours. */
@@ -289,21 +86,22 @@ static struct bytes content_type_of(const struct http_request *http)
 static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct bytes target)
 {
     struct http_request *http = rq->http;
-    bool cbor = bytes_equal_str(type, TYPE_CBOR), json = bytes_equal_str(type, TYPE_JSON);
+    bool cbor = bytes_equal_str(type, KINESIS_TYPE_CBOR);
+    bool json = bytes_equal_str(type, KINESIS_TYPE_JSON);
     bool plain = bytes_equal_str(type, TYPE_PLAIN_JSON);
     const char *stranger = http_access_refuses(rq->bridge->options.access, http);
     if (http->refused != 0) {
-        send(rq, http->refused, NULL);
+        kinesis_send(rq, http->refused, NULL);
     } else if (stranger != NULL) {
         fail_denied(rq, stranger);
     } else if (bytes_equal_str(http->method, "OPTIONS") && http_header(http, "origin").len > 0) {
-        answer_preflight(rq);
+        cors_preflight(rq);
     } else if (!bytes_equal_str(http->method, "POST")) {
         fail_unauthorised(rq);
     } else if (http_body(http).len == 0) {
         rq->codec = json ? KINESIS_JSON : KINESIS_CBOR;
-        fail_text(rq, rq->op != KINESIS_OP_COUNT ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION,
-                  BYTES_NULL, false);
+        bool known = rq->op != KINESIS_OP_COUNT;
+        kinesis_fail_text(rq, known ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
     } else if (!cbor && !json && !plain) {
         const uint8_t *dot = memchr(target.data ? target.data : (const uint8_t *)"", '.',
                                     target.len);
@@ -318,8 +116,8 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
             fail_coral(rq, parses ? 404 : 400,
                        parses ? "UnknownOperationException" : "SerializationException");
         else if (parses)
-            fail_text(rq, ERR_UNKNOWN_OPERATION, unserved_text(rq->arena, target), false);
-        else fail_text(rq, ERR_SERIALIZATION, BYTES_NULL, false);
+            kinesis_fail_text(rq, ERR_UNKNOWN_OPERATION, unserved_text(rq->arena, target), false);
+        else kinesis_fail_text(rq, ERR_SERIALIZATION, BYTES_NULL, false);
     }
     return true;
 }
@@ -395,8 +193,8 @@ void bridge_dispatch_request(struct http_request *http)
                                   rq->arena, rq->input, &fault);
     struct bytes text = BYTES_NULL;
     enum err unsigned_err = fault.unparsable ? ERR_OK : check_signature(rq, &text);
-    if (unsigned_err != ERR_OK) fail_text(rq, unsigned_err, text, false);
-    else if (err != ERR_OK) fail_text(rq, err, fault.message, fault.capital);
+    if (unsigned_err != ERR_OK) kinesis_fail_text(rq, unsigned_err, text, false);
+    else if (err != ERR_OK) kinesis_fail_text(rq, err, fault.message, fault.capital);
     else handlers[rq->op](rq);
     kinesis_release(rq);
 }

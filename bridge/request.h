@@ -16,6 +16,9 @@
 #include "protocol/kinesis/codec.h"
 #include "storage/store.h"
 
+#define KINESIS_TYPE_JSON "application/x-amz-json-1.1"
+#define KINESIS_TYPE_CBOR "application/x-amz-cbor-1.1"
+
 struct kinesis_request {
     struct http_request *http;
     struct bridge *bridge;
@@ -26,12 +29,15 @@ struct kinesis_request {
     union kinesis_input *input;         /* the operation's member is set */
     int64_t started_us;
     void *context;                      /* the handler's own */
-    uint32_t held;                      /* dispatch.c's, as what follows */
+    uint32_t held;                      /* request.c's, as what follows */
     uint16_t status;                    /* of its answer; 0: none yet */
     const char *content_type;           /* of its answer */
     void (*on_closed)(struct kinesis_request *rq);    /* the client went away; may end it */
     void (*on_stop)(struct kinesis_request *rq);      /* the server stops: what waits ends soon */
 };
+
+/* Makes the metrics of every operation. Thread: main, once. */
+void kinesis_request_init(void);
 
 /* Around every function that the loop calls with the request, but for those of a stream of events:
  * dispatch holds it for the handler, whoever gives storage a callback does for that one. At the
@@ -48,8 +54,14 @@ void kinesis_reply_encoded(struct kinesis_request *rq);
 /* AWS's error for err, with this text. */
 void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for a text as it stands; capital: the message's name is "Message". */
+void kinesis_fail_text(struct kinesis_request *rq, enum err err, struct bytes text, bool capital);
 /* What a failed control or append means at this door, with err's own text. */
 void kinesis_fail_plain(struct kinesis_request *rq, enum err err);
+
+/* What stands in rq->http->reply, at once: for answers from before the operation is known.
+ * content_type may be NULL. rq is gone afterwards. */
+void kinesis_send(struct kinesis_request *rq, uint16_t status, const char *content_type);
 
 /* DryRun: what was found so far is all that there was to check. True: answered, and the caller ends
  * without doing anything. */

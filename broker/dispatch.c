@@ -5,7 +5,6 @@
  * whose arrays do not fit its arena - the same. */
 #include "broker/dispatch.h"
 
-#include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,7 +27,6 @@ enum {
     CONSUMER_GROUP_DESCRIBE_KEY = 69, DESCRIBE_TOPIC_PARTITIONS_KEY = 75
 };
 
-static struct metric *latency[KAFKA_API_COUNT];
 static struct metric *undecodable;
 
 void broker_dispatch_init(void)
@@ -37,13 +35,7 @@ void broker_dispatch_init(void)
         metric_get(METRIC_COUNTER, "diglot_kafka_undecodable_requests_total",
                    "Requests that ended in a closed connection because they could not be read",
                    NULL);
-    for (int i = 0; i < KAFKA_API_COUNT; i++) {
-        char labels[64];
-        snprintf(labels, sizeof labels, "api=\"%s\"", kafka_apis[i].name);
-        latency[i] = metric_get(METRIC_HISTOGRAM, "diglot_kafka_request_seconds",
-                                "From the last byte of a request to its reply, waiting included",
-                                labels);
-    }
+    kafka_request_init();
 }
 
 static struct kafka_request *request_of(const struct frame_request *frame)
@@ -161,58 +153,4 @@ bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes 
     if (rq != NULL && rq->holds_next) return false;
     return last->body->len >= 2 && load_be16(last->body->data) == PRODUCE_KEY && next.len >= 2 &&
            load_be16(next.data) == PRODUCE_KEY;
-}
-
-static const char *code_name(int16_t code)
-{
-    for (int err = ERR_OK + 1; err < ERR_COUNT; err++)
-        if (err_kafka((enum err)err) == code) return err_kafka_name((enum err)err);
-    return "UNKNOWN";
-}
-
-/* Of the whole answer at once: a look at the registry for each of a million partitions would hold
- * the loop. */
-static void count_errors(const struct kafka_request *rq)
-{
-    for (uint32_t i = 0; i < rq->errors.used; i++) {
-        char labels[96];
-        snprintf(labels, sizeof labels, "api=\"%s\",error=\"%s\"", rq->header.api->name,
-                 code_name(rq->errors.all[i].code));
-        metric_add(metric_get(METRIC_COUNTER, "diglot_kafka_errors_total",
-                              "Errors answered, one for each thing asked for that has one", labels),
-                   rq->errors.all[i].count);
-    }
-}
-
-static void count(const struct kafka_request *rq)
-{
-    loop_assert(rq->frame->loop);
-    metric_observe_us(latency[rq->header.api->index], clock_mono_us() - rq->started_us);
-    count_errors(rq);
-}
-
-void kafka_reply(struct kafka_request *rq)
-{
-    count(rq);
-    frame_reply(rq->frame);
-}
-
-void kafka_reply_none(struct kafka_request *rq)
-{
-    count(rq);
-    frame_reply_none(rq->frame);
-}
-
-void kafka_abort(struct kafka_request *rq)
-{
-    loop_assert(rq->frame->loop);
-    count_errors(rq);
-    frame_abort(rq->frame);
-}
-
-void kafka_advertised(const struct kafka_request *rq, struct net_address *ret)
-{
-    const struct broker_door *door = rq->frame->door->context;
-    *ret = door->advertised;
-    if (ret->host[0] == '\0' && rq->frame->conn != NULL) frame_local(rq->frame->conn, ret);
 }

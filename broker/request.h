@@ -39,6 +39,9 @@ struct kafka_request {
 #define KAFKA_ENCODE_NONE(rq, name, out)                                                           \
     name##_response_errors((out), (rq)->version, &(rq)->errors)
 
+/* Makes the metrics of every API. Thread: main, once. */
+void kafka_request_init(void);
+
 /* Sends what was encoded into rq->reply; rq is gone afterwards. Thread: rq->home. */
 void kafka_reply(struct kafka_request *rq);
 /* Ends it without an answer: Produce with acks=0. */
