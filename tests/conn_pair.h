@@ -15,7 +15,8 @@ static inline struct conn_home conn_pair_home(struct loop *loop, const struct do
                                               struct net_counters *counters)
 {
     return (struct conn_home){
-        .loop = loop, .door = door, .counters = counters, .on_close = conn_pair_on_close};
+        .loop = loop, .door = door, .protocol = &sniff_protocol, .counters = counters,
+        .on_close = conn_pair_on_close};
 }
 
 struct conn_pair_opening {

@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <sys/socket.h>
 #include "base/mem.h"
+#include "base/net/tls_inner.h"
 #include "base/check.h"
 
 enum {
@@ -35,7 +36,7 @@ void conn_open(struct conn_home *home, int fd, struct peer *peer)
     c->fd = fd;
     c->peer = peer;
     c->fresh = true;
-    c->protocol = &sniff_protocol;
+    c->protocol = home->protocol;
     c->out.total = &loop_room(home->loop)->queued;
     c->timer.fire = on_timer;
     c->flush_job.run = on_flush;

@@ -48,6 +48,7 @@ struct conn_protocol {
 struct conn_home {
     struct loop *loop;
     const struct door *door;
+    const struct conn_protocol *protocol;        /* that a new connection begins with */
     struct net_counters *counters;
     struct conn *first;
     uint32_t count;
@@ -197,8 +198,5 @@ ssize_t conn_io_write(struct conn *c, bool *ret_more);
 /* IO_AGAIN, IO_FAILED or 1 when done. */
 int conn_io_handshake(struct conn *c);
 void conn_io_close(struct conn *c);
-
-/* tls.c: a server side session over fd; http: offer ALPN. NULL when memory is out. */
-SSL *tls_session(struct tls *tls, int fd, bool http);
 
 #endif

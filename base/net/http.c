@@ -8,14 +8,9 @@
 #include "base/net/http_inner.h"
 #include "base/check.h"
 
-static const struct http_version *version_of(const struct http_request *rq)
-{
-    return rq->version_major == 2 ? &http2_version : &http1_version;
-}
-
 /* ---- requests -------------------------------------------------------------------------------- */
 
-struct http_request *http_request_new(struct conn *c, uint8_t version_major)
+struct http_request *http_request_new(struct conn *c, const struct http_version *version)
 {
     const struct http_door *door = c->home->door->http;
     const struct net_limits *limits = conn_limits(c);
@@ -23,7 +18,8 @@ struct http_request *http_request_new(struct conn *c, uint8_t version_major)
     rq->loop = c->home->loop;
     rq->conn = c;
     rq->door = door;
-    rq->version_major = version_major;
+    rq->version = version;
+    rq->version_major = version->major;
     rq->method = rq->path = BYTES_LIT("");
     /* The head lies in the arena too: its text, and the array as it doubles. */
     size_t head_bytes = 2 * (size_t)limits->header_bytes_max +
@@ -138,15 +134,15 @@ void http_reply(struct http_request *rq, uint16_t status, const struct http_head
     loop_assert(rq->loop);
     assert(!rq->streaming);
     if (rq->conn == NULL) http_request_free(rq);
-    else if (rq->reply.err != ERR_OK) version_of(rq)->abort(rq);
-    else version_of(rq)->reply(rq, status, headers, header_count);
+    else if (rq->reply.err != ERR_OK) rq->version->abort(rq);
+    else rq->version->reply(rq, status, headers, header_count);
 }
 
 void http_abort(struct http_request *rq)
 {
     loop_assert(rq->loop);
     if (rq->conn == NULL) http_request_free(rq);
-    else version_of(rq)->abort(rq);
+    else rq->version->abort(rq);
 }
 
 void http_promise(struct http_request *rq, size_t bytes)
@@ -155,7 +151,7 @@ void http_promise(struct http_request *rq, size_t bytes)
     assert(rq->promised == 0 && bytes > 0);
     rq->promised = bytes;
     room_promise(loop_room(rq->loop), bytes);
-    if (rq->conn != NULL && rq->version_major == 2) http2_promise(rq, 1);
+    if (rq->conn != NULL && rq->version->promise != NULL) rq->version->promise(rq, 1);
 }
 
 void http_promise_end(struct http_request *rq)
@@ -163,7 +159,7 @@ void http_promise_end(struct http_request *rq)
     loop_assert(rq->loop);
     room_release(loop_room(rq->loop), rq->promised);
     rq->promised = 0;
-    if (rq->conn != NULL && rq->version_major == 2) http2_promise(rq, -1);
+    if (rq->conn != NULL && rq->version->promise != NULL) rq->version->promise(rq, -1);
 }
 
 void http_stream_start(struct http_request *rq, uint16_t status, const struct http_header *headers,
@@ -172,7 +168,7 @@ void http_stream_start(struct http_request *rq, uint16_t status, const struct ht
     loop_assert(rq->loop);
     assert(!rq->streaming);
     rq->streaming = true;
-    if (rq->conn != NULL) version_of(rq)->start(rq, status, headers, header_count);
+    if (rq->conn != NULL) rq->version->start(rq, status, headers, header_count);
 }
 
 size_t http_stream_write(struct http_request *rq, struct writer *w)
@@ -183,12 +179,12 @@ size_t http_stream_write(struct http_request *rq, struct writer *w)
         writer_reset(w);
         return 0;
     }
-    return version_of(rq)->write(rq, w);
+    return rq->version->write(rq, w);
 }
 
 size_t http_stream_queued(const struct http_request *rq)
 {
-    return rq->conn == NULL ? 0 : version_of(rq)->queued(rq);
+    return rq->conn == NULL ? 0 : rq->version->queued(rq);
 }
 
 void http_stream_end(struct http_request *rq)
@@ -196,7 +192,7 @@ void http_stream_end(struct http_request *rq)
     loop_assert(rq->loop);
     assert(rq->streaming);
     if (rq->conn == NULL) http_request_free(rq);
-    else version_of(rq)->end(rq);
+    else rq->version->end(rq);
 }
 
 bool http_is_tls(const struct http_request *rq)

@@ -38,6 +38,8 @@ struct http_header {
     struct bytes value;              /* without blanks around it */
 };
 
+struct http_version;
+
 /* Made by the layer. The door finishes each request with exactly one of http_reply(),
  * http_stream_end() and http_abort(), at any later time, also when the client has gone. */
 struct http_request {
@@ -48,6 +50,7 @@ struct http_request {
     uint16_t refused;                /* 0, or the status with which the layer refuses the request
                                         (400, 413, 431, 503): no body, perhaps no method and
                                         headers. The door words the answer and uses this status */
+    const struct http_version *version;     /* the layer's own */
     uint8_t version_major;           /* 1 or 2 */
     struct bytes method;             /* "POST" */
     struct bytes path;               /* "/a/b" as sent, not decoded; without the query */

@@ -66,7 +66,7 @@ static int give_up(struct http1 *h, uint16_t status)
 static int on_begin(http_parser *parser)
 {
     struct http1 *h = of(parser);
-    h->rq = http_request_new(h->conn, 1);
+    h->rq = http_request_new(h->conn, &http1_version);
     h->rq->stream = h;
     writer_reset(&h->text);
     h->span_count = 0;
@@ -535,6 +535,7 @@ static void http1_end(struct http_request *rq)
 }
 
 const struct http_version http1_version = {
+    .major = 1,
     .reply = http1_reply,
     .abort = http1_abort,
     .start = http1_start_stream,

@@ -143,6 +143,7 @@ void http2_start(struct conn *c)
     const struct net_limits *l = conn_limits(c);
     struct http2 *h = NEW(struct http2);
     h->conn = c;
+    h->version = &http2_version;
     h->reason = NET_CLOSE_PEER;
     h->control_at_ms = loop_now_ms(c->home->loop);
     h->control_left = (int64_t)l->h2_control_burst * 1000;

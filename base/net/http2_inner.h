@@ -46,6 +46,7 @@ struct http2_stream {
 
 struct http2 {
     struct conn *conn;
+    const struct http_version *version;
     nghttp2_session *session;
     struct http2_stream *streams;
     uint32_t stream_count;
@@ -71,6 +72,8 @@ struct http2 {
 struct http2_stream *http2_stream_new(struct http2 *h, int32_t id);
 /* Frees what it holds; a request that was started is the door's from here on. */
 void http2_stream_free(struct http2_stream *s);
+/* One more, or one fewer, reply of the request's connection is under way. */
+void http2_promise(struct http_request *rq, int by);
 /* Takes what the stream costs. False: many are open, and there is no memory for one more. */
 bool http2_stream_charge(struct http2_stream *s);
 /* The request is whole, or refused: starts it, unless the client leaves too many replies unread. */

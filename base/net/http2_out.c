@@ -205,6 +205,8 @@ static void http2_end(struct http_request *rq)
 }
 
 const struct http_version http2_version = {
+    .major = 2,
+    .promise = http2_promise,
     .reply = http2_reply,
     .abort = http2_abort,
     .start = http2_start_stream,

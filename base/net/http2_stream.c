@@ -19,7 +19,7 @@ struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
     s->out.total = &loop_room(h->conn->home->loop)->queued;
     s->reading = true;
     s->body.began_ms = s->body.came_ms = s->body.seen_ms = loop_now_ms(h->conn->home->loop);
-    s->rq = http_request_new(h->conn, 2);
+    s->rq = http_request_new(h->conn, h->version);
     s->rq->stream = s;
     s->next = h->streams;
     if (s->next != NULL) s->next->prev = s;

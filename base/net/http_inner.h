@@ -7,6 +7,7 @@
 
 /* One HTTP version. All get a request whose connection is there. */
 struct http_version {
+    uint8_t major;
     void (*reply)(struct http_request *rq, uint16_t status, const struct http_header *headers,
                   uint32_t header_count);
     void (*abort)(struct http_request *rq);
@@ -15,13 +16,13 @@ struct http_version {
     size_t (*write)(struct http_request *rq, struct writer *w);
     size_t (*queued)(const struct http_request *rq);
     void (*end)(struct http_request *rq);
+    /* One more, or one fewer, reply of the request's connection is under way; may be NULL. */
+    void (*promise)(struct http_request *rq, int by);
 };
 extern const struct http_version http1_version;
 extern const struct http_version http2_version;
-/* One more, or one fewer, reply of the request's connection is under way. */
-void http2_promise(struct http_request *rq, int by);
 
-struct http_request *http_request_new(struct conn *c, uint8_t version_major);
+struct http_request *http_request_new(struct conn *c, const struct http_version *version);
 void http_request_free(struct http_request *rq);
 /* Hands it to the door. */
 void http_request_run(struct http_request *rq);

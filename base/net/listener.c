@@ -246,7 +246,8 @@ enum err listener_open(const char *address, const struct door *door, struct loop
         share->kill_job.run = on_share_kill;
         share->done_job.run = on_report;
         share->home = (struct conn_home){.loop = loops[i], .door = &l->door,
-                                         .counters = &l->counters, .on_close = on_conn_close};
+                                         .protocol = &sniff_protocol, .counters = &l->counters,
+                                         .on_close = on_conn_close};
     }
     loop_post(loops[0], &l->begin_job);
     *ret_listener = l;

@@ -7,8 +7,8 @@
 #include <string.h>
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/net/conn.h"
 #include "base/net/tls_files.h"
+#include "base/net/tls_inner.h"
 #include "base/check.h"
 
 struct tls {
