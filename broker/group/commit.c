@@ -1,7 +1,6 @@
 /* Who may commit and delete offsets, and when an offset is past its time. */
 #include "broker/group/group.h"
 
-#include <assert.h>
 #include "base/cursor.h"
 #include "broker/mentions.h"
 #include "base/check.h"

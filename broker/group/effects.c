@@ -96,3 +96,37 @@ void effects_sync_ok(struct group_effects *out, void *token, const struct member
                           .assignment = m->assignment},
              });
 }
+
+/* ---- the end of a wait */
+
+static void *take_sync(struct member *m)
+{
+    m->syncing = false;
+    return wait_forget(m->group->table, &m->sync);
+}
+
+void member_end_join(struct member *m, struct group_effects *out)
+{
+    struct group *g = m->group;
+    void *token = member_take_join(m);
+    if (token != NULL) effects_join_ok(out, token, m, g->leader->id, m == g->leader, false);
+}
+
+void member_fail_join(struct member *m, enum err err, struct bytes member_id,
+                      struct group_effects *out)
+{
+    void *token = member_take_join(m);
+    if (token != NULL) effects_join_error(out, token, err, member_id);
+}
+
+void member_end_sync(struct member *m, struct group_effects *out)
+{
+    void *token = take_sync(m);
+    if (token != NULL) effects_sync_ok(out, token, m);
+}
+
+void member_fail_sync(struct member *m, enum err err, struct group_effects *out)
+{
+    void *token = take_sync(m);
+    if (token != NULL) effects_sync_error(out, token, err);
+}

@@ -136,13 +136,14 @@ void groups_remove(struct groups *gs, struct group *g);
 /* g NULL: a group to be. */
 bool groups_have_room(const struct groups *gs, const struct group *g, size_t bytes);
 
-/* ---- members (member.c). Owned bytes are counted, in the group, in the table and among those of
- * all tables. */
+/* ---- held bytes (held.c): counted in the group, in the table and among those of all tables */
 void group_hold(struct group *g, size_t bytes);
 void group_release(struct group *g, size_t bytes);
 struct bytes group_keep(struct group *g, struct bytes b);               /* null stays null */
 void group_drop(struct group *g, struct bytes *b);                      /* becomes null */
 void group_replace(struct group *g, struct bytes *b, struct bytes with);
+
+/* ---- members (member.c) */
 void member_init(struct member *m, struct group *g, struct bytes id, const struct join_in *in);
 void member_done(struct member *m);
 /* At most what a join will add: of a new member (m NULL), or to m. */
@@ -155,15 +156,11 @@ struct bytes member_metadata(const struct member *m, struct bytes protocol);    
 void member_set_assignment(struct member *m, struct bytes assignment);
 void member_keep_alive(struct member *m, int64_t now_ms, int32_t wait_ms);
 void member_set_sync_due(struct member *m, bool due);
-/* Waiting begins, with a token that is not NULL ... */
+
+/* ---- waits (waits.c) */
+/* Waiting begins, with a token that is not NULL. */
 void member_wait_join(struct member *m, void *token);
 void member_wait_sync(struct member *m, void *token);
-/* ... and ends, if there was any: with a reply unless its client is gone (groups_abandon()). */
-void member_end_join(struct member *m, struct group_effects *out);
-void member_fail_join(struct member *m, enum err err, struct bytes member_id,
-                      struct group_effects *out);
-void member_end_sync(struct member *m, struct group_effects *out);
-void member_fail_sync(struct member *m, enum err err, struct group_effects *out);
 /* Ends it without a reply and gives the token back; NULL: none. */
 void *member_take_join(struct member *m);
 /* The token is forgotten, the wait goes on. None: a no-op. Returns it. */
@@ -186,6 +183,11 @@ void group_rename_member(struct member *m, struct bytes id);
 struct pending *group_pending(const struct group *g, struct bytes id);           /* NULL: none */
 struct pending *group_add_pending(struct group *g, struct bytes id, int64_t expiry_ms);
 void group_remove_pending(struct group *g, struct pending *p);
+int32_t group_rebalance_ms(const struct group *g);      /* the longest of its members' */
+bool group_all_joined(const struct group *g);
+bool group_is_consumer(const struct group *g);
+
+/* ---- protocols (protocols.c) */
 /* May somebody with these protocols be a member? */
 bool group_supports(const struct group *g, const struct join_in *in);
 struct supported *group_supported(const struct group *g, struct bytes name);    /* NULL: none */
@@ -195,9 +197,6 @@ void group_unlearn(struct group *g, struct supported *s);
 /* The protocol that all members know and most prefer; a tie goes to the oldest member's order. The
  * view is that member's. There are members. */
 struct bytes group_select_protocol(const struct group *g);
-int32_t group_rebalance_ms(const struct group *g);      /* the longest of its members' */
-bool group_all_joined(const struct group *g);
-bool group_is_consumer(const struct group *g);
 
 /* ---- replies (effects.c) */
 void effects_reset(struct group_effects *out);
@@ -210,6 +209,12 @@ void effects_sync_error(struct group_effects *out, void *token, enum err err);
 void effects_join_ok(struct group_effects *out, void *token, const struct member *m,
                      struct bytes leader_id, bool with_members, bool skip_assignment);
 void effects_sync_ok(struct group_effects *out, void *token, const struct member *m);
+/* A wait ends, if there was any: with a reply unless its client is gone (groups_abandon()). */
+void member_end_join(struct member *m, struct group_effects *out);
+void member_fail_join(struct member *m, enum err err, struct bytes member_id,
+                      struct group_effects *out);
+void member_end_sync(struct member *m, struct group_effects *out);
+void member_fail_sync(struct member *m, enum err err, struct group_effects *out);
 
 /* ---- phases (rebalance.c) */
 /* Calls all members to join. In every living state but PreparingRebalance. */

@@ -16,11 +16,6 @@
 
 enum { TICKS_A_TURN = 64, ANSWERS_A_TURN = 256 };
 
-int64_t groups_loop_now_ms(const struct groups_loop *gl)
-{
-    return loop_now_ms(gl->home->loop) + gl->wall_ms;
-}
-
 struct groups_loop *groups_loop_of(const struct broker *b, struct bytes group_id)
 {
     return b->loops[bytes_hash(group_id) % b->loop_count].groups;

@@ -37,7 +37,11 @@ struct groups_loop *groups_loop_new(struct broker_loop *home);
 void groups_loop_free(struct groups_loop *gl);      /* NULL is a no-op */
 
 /* The coordinator's time. Thread: the loop's. */
-int64_t groups_loop_now_ms(const struct groups_loop *gl);
+static inline int64_t groups_loop_now_ms(const struct groups_loop *gl)
+{
+    return loop_now_ms(gl->home->loop) + gl->wall_ms;
+}
+
 /* The one that owns the group. Thread: any. */
 struct groups_loop *groups_loop_of(const struct broker *b, struct bytes group_id);
 

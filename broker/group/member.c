@@ -1,46 +1,8 @@
-/* A member: what it said about itself and what it waits for. */
+/* A member: what it said about itself, and whether an assignment is due. */
 #include "broker/group/group.h"
 
-#include <assert.h>
-#include "base/mailbox.h"
 #include "base/mem.h"
 #include "base/check.h"
-
-void group_hold(struct group *g, size_t bytes)
-{
-    g->bytes += bytes;
-    g->table->bytes_used += bytes;
-    if (g->table->config.bytes_all != NULL) atomic_fetch_add(g->table->config.bytes_all, bytes);
-}
-
-void group_release(struct group *g, size_t bytes)
-{
-    assert(g->bytes >= bytes && g->table->bytes_used >= bytes);
-    g->bytes -= bytes;
-    g->table->bytes_used -= bytes;
-    if (g->table->config.bytes_all != NULL) atomic_fetch_sub(g->table->config.bytes_all, bytes);
-}
-
-struct bytes group_keep(struct group *g, struct bytes b)
-{
-    if (bytes_is_null(b)) return BYTES_NULL;
-    group_hold(g, b.len);
-    return bytes_of(mem_string((const char *)b.data, b.len), b.len);
-}
-
-void group_drop(struct group *g, struct bytes *b)
-{
-    group_release(g, b->len);
-    mem_free((void *)b->data);
-    *b = BYTES_NULL;
-}
-
-void group_replace(struct group *g, struct bytes *b, struct bytes with)
-{
-    struct bytes kept = group_keep(g, with);
-    group_drop(g, b);
-    *b = kept;
-}
 
 /* The block of a member's own. */
 static size_t protocol_bytes(const struct join_in *in)
@@ -166,88 +128,6 @@ void member_set_assignment(struct member *m, struct bytes assignment)
 void member_keep_alive(struct member *m, int64_t now_ms, int32_t wait_ms)
 {
     timer_set(&m->group->table->timers, &m->session, now_ms + wait_ms);
-}
-
-static uint64_t hash_of(const void *token)
-{
-    return bytes_hash(bytes_of(&token, sizeof token));
-}
-
-struct wait *groups_wait(const struct groups *gs, const void *token)
-{
-    for (struct map_node *n = map_first(&gs->waits, hash_of(token)); n; n = map_next(n)) {
-        struct wait *w = CONTAINER_OF(n, struct wait, by_token);
-        if (w->token == token) return w;
-    }
-    return NULL;
-}
-
-static void wait_begin(struct groups *gs, struct wait *w, void *token)
-{
-    assert(w->token == NULL && token != NULL);
-    w->token = token;
-    map_put(&gs->waits, &w->by_token, hash_of(token));
-}
-
-void *wait_forget(struct groups *gs, struct wait *w)
-{
-    if (w->token != NULL) map_remove(&gs->waits, &w->by_token);
-    return TAKE(w->token);
-}
-
-void member_wait_join(struct member *m, void *token)
-{
-    assert(!m->joining);
-    m->joining = true;
-    wait_begin(m->group->table, &m->join, token);
-    m->group->joining_count++;
-}
-
-void *member_take_join(struct member *m)
-{
-    if (!m->joining) return NULL;
-    m->joining = false;
-    m->group->joining_count--;
-    return wait_forget(m->group->table, &m->join);
-}
-
-static void *take_sync(struct member *m)
-{
-    m->syncing = false;
-    return wait_forget(m->group->table, &m->sync);
-}
-
-void member_end_join(struct member *m, struct group_effects *out)
-{
-    struct group *g = m->group;
-    void *token = member_take_join(m);
-    if (token != NULL) effects_join_ok(out, token, m, g->leader->id, m == g->leader, false);
-}
-
-void member_fail_join(struct member *m, enum err err, struct bytes member_id,
-                      struct group_effects *out)
-{
-    void *token = member_take_join(m);
-    if (token != NULL) effects_join_error(out, token, err, member_id);
-}
-
-void member_wait_sync(struct member *m, void *token)
-{
-    assert(!m->syncing);
-    m->syncing = true;
-    wait_begin(m->group->table, &m->sync, token);
-}
-
-void member_end_sync(struct member *m, struct group_effects *out)
-{
-    void *token = take_sync(m);
-    if (token != NULL) effects_sync_ok(out, token, m);
-}
-
-void member_fail_sync(struct member *m, enum err err, struct group_effects *out)
-{
-    void *token = take_sync(m);
-    if (token != NULL) effects_sync_error(out, token, err);
 }
 
 void member_set_sync_due(struct member *m, bool due)

@@ -1,7 +1,6 @@
 /* Heartbeat and LeaveGroup: staying and going. */
 #include "broker/group/group.h"
 
-#include <assert.h>
 #include "base/check.h"
 
 enum err groups_heartbeat(struct groups *gs, int64_t now_ms, const struct heartbeat_in *in)
