@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -31,6 +32,17 @@
         assert_int_equal(got_, (want));                                                            \
     } while (0)
 #define EXPECT_OK(expr) EXPECT_ERR(expr, ERR_OK)
+
+/* Takes step again and again until the condition holds; what never comes fails the test by name. */
+enum { UNTIL_MS = 120000 };
+#define UNTIL(condition, step)                                                                     \
+    do {                                                                                           \
+        int64_t until_ms_ = clock_mono_ms() + UNTIL_MS;                                            \
+        while (!(condition)) {                                                                     \
+            if (clock_mono_ms() > until_ms_) fail_msg("waited in vain for: %s", #condition);       \
+            step;                                                                                  \
+        }                                                                                          \
+    } while (0)
 
 #define TESTS(...)                                                                                 \
     int main(void)                                                                                 \

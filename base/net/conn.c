@@ -223,6 +223,8 @@ void conn_body(struct conn *c, uint64_t want, uint64_t got)
 {
     struct conn_body *b = &c->body;
     b->came_ms = loop_now_ms(c->home->loop);
+    if (c->wait_ms != 0) conn_body_waited(b, c->wait_ms, b->came_ms);
+    c->wait_ms = 0;
     b->want = want;
     b->got = got;
     if (b->began_ms != 0) return;
@@ -234,7 +236,16 @@ void conn_body(struct conn *c, uint64_t want, uint64_t got)
 void conn_body_end(struct conn *c)
 {
     c->body = (struct conn_body){0};
+    c->wait_ms = 0;
     if (c->home->door->budget != NULL) budget_part_end(c->home->door->budget, c);
+}
+
+void conn_body_waited(struct conn_body *b, int64_t since_ms, int64_t now_ms)
+{
+    if (b->began_ms == 0) return;
+    b->began_ms += now_ms - since_ms;
+    b->came_ms = b->seen_ms = now_ms;
+    b->seen = b->got;
 }
 
 static int64_t ms_at_rate(const struct conn *c, uint64_t bytes)
@@ -258,16 +269,16 @@ bool conn_body_is_late(const struct conn *c, struct conn_body *b)
            budget_is_pressed(budget, now_ms, CHECK_MS);
 }
 
-/* A second in which we did not read is not the client's. */
+/* A second in which we did not read, or had no memory for what came, is not the client's. */
 static void body_check(struct conn *c, int64_t now_ms)
 {
     struct conn_body *b = &c->body;
     uint32_t in_ms = check_in(conn_limits(c)->body_stall_ms);
     int64_t passed_ms = now_ms - (b->check_ms - in_ms);
-    if (!c->reading && c->retry_at_ms == 0) {
-        b->began_ms += passed_ms;
-        b->came_ms = b->seen_ms = now_ms;
-    }
+    int64_t wait_ms = c->wait_ms;
+    if (wait_ms != 0) c->wait_ms = now_ms;
+    else if (!c->reading) wait_ms = now_ms - passed_ms;
+    if (wait_ms != 0) conn_body_waited(b, wait_ms, now_ms);
     if (conn_body_is_late(c, b)) conn_close(c, NET_CLOSE_STALL);
     else b->check_ms = now_ms + in_ms;
 }
@@ -416,14 +427,11 @@ void conn_resume(struct conn *c)
 
 void conn_wait_budget(struct conn *c)
 {
-    struct conn_body *b = &c->body;
     int64_t now_ms = loop_now_ms(c->home->loop);
     metric_add(c->home->counters->budget_waits, 1);
     conn_block(c);
     c->retry_at_ms = now_ms + conn_limits(c)->budget_retry_ms;
-    if (b->began_ms != 0) b->began_ms += conn_limits(c)->budget_retry_ms;
-    b->came_ms = b->seen_ms = now_ms;            /* the wait is ours, not the client's */
-    b->seen = b->got;
+    if (c->wait_ms == 0) c->wait_ms = now_ms;
     arm(c);
 }
 

@@ -100,6 +100,7 @@ struct conn {
     int64_t mute_until_ms;
     int64_t retry_at_ms;
     struct conn_body body;
+    int64_t wait_ms;                 /* since when the budget refuses what came; 0 = it does not */
     int64_t out_check_ms;            /* when to look again what was taken; 0 = none waits */
     int64_t out_moved_ms;            /* when the last byte was */
     size_t out_taken;                /* since the last look */
@@ -173,6 +174,8 @@ void conn_deadline(struct conn *c, uint32_t ms, enum net_close reason);
 void conn_body(struct conn *c, uint64_t want, uint64_t got);
 /* It is whole. */
 void conn_body_end(struct conn *c);
+/* From since on it was ours to read on: that time is not counted. */
+void conn_body_waited(struct conn_body *b, int64_t since_ms, int64_t now_ms);
 /* Whether a body with these numbers comes too slowly; asked about once a second. */
 bool conn_body_is_late(const struct conn *c, struct conn_body *b);
 

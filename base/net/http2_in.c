@@ -181,10 +181,14 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 static size_t retry_chunk(struct http2 *h, const uint8_t *data)
 {
     if (h->starved != NULL && !take_chunk(h->starved, bytes_of(data, h->starved_len))) {
-        h->starved->body.began_ms += conn_limits(h->conn)->budget_retry_ms;
         conn_wait_budget(h->conn);
         return 0;
     }
+    struct conn *c = h->conn;
+    int64_t now_ms = loop_now_ms(c->home->loop);
+    for (struct http2_stream *s = h->streams; s != NULL && c->wait_ms != 0; s = s->next)
+        conn_body_waited(&s->body, c->wait_ms, now_ms);
+    c->wait_ms = 0;
     size_t skip = h->starved_skip;
     h->starved = NULL;
     h->starved_skip = 0;

@@ -69,9 +69,8 @@ static inline void read_held(void *to)
 
 static inline void until_held(int count)
 {
-    int now;
-    do on_loop(s.loops[0], read_held, &now);
-    while (now < count);
+    int now = 0;
+    UNTIL(now >= count, on_loop(s.loops[0], read_held, &now));
     EXPECT_EQ(now, count);
 }
 

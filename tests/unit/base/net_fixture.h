@@ -97,13 +97,29 @@ static inline void turn_of(struct loop *loop)
     on_loop(loop, nothing, NULL);
 }
 
+static inline void turn_of_all(struct server *s)
+{
+    for (uint32_t i = 0; i < s->loop_count; i++) turn_of(s->loops[i]);
+    usleep(200);
+}
+
 /* Waits, turn by turn, until the counter has at least that value. */
 static inline void until_counted(struct server *s, const struct metric *m, int64_t value)
 {
-    while (metric_value(m) < value) {
-        for (uint32_t i = 0; i < s->loop_count; i++) turn_of(s->loops[i]);
-        usleep(200);
-    }
+    UNTIL(metric_value(m) >= value, turn_of_all(s));
+}
+
+/* Takes all of the server's memory for requests, the way out with it; and gives it back. */
+static inline void budget_fill(struct server *s)
+{
+    EXPECT(budget_charge(&s->budget, BUDGET_HARD * s->budget.limit));
+    EXPECT(budget_take_part(&s->budget, 1, s, 0, false, 1));
+}
+
+static inline void budget_empty(struct server *s)
+{
+    budget_part_end(&s->budget, s);
+    budget_give(&s->budget, BUDGET_HARD * s->budget.limit + 1);
 }
 
 /* ---- clients --------------------------------------------------------------------------------- */

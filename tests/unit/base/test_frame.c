@@ -310,18 +310,39 @@ TEST(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives)
 {
     start("budget");
     server_start(&s);
-    s.budget.limit = 100;
-    int one = client_open(s.port), two = client_open(s.port);
-    send_frame(one, "h holds sixty bytes of the budget, or a little more than that ..");
-    until_held(1);
-    send_frame(two, "e this one asks for more than what is left of the hundred bytes ..");
+    int fd = client_open(s.port);
+    budget_fill(&s);
+    send_frame(fd, "e asks for bytes that are not there");
     until_counted(&s, s.counters.budget_waits, 2);         /* refused, and asked again */
-    EXPECT_EQ(metric_value(s.counters.requests), 1);
-    release_one(0);
-    expect_frame(one, "h holds sixty bytes of the budget, or a little more than that ..");
-    expect_frame(two, "e this one asks for more than what is left of the hundred bytes ..");
-    close(one);
-    close(two);
+    EXPECT_EQ(metric_value(s.counters.requests), 0);
+    budget_empty(&s);
+    expect_frame(fd, "e asks for bytes that are not there");
+    close(fd);
+    server_stop(&s);
+}
+
+static void be_busy(void *context)
+{
+    (void)context;
+    usleep(300 * 1000);
+}
+
+/* On a machine so busy that a wait of 5 ms becomes one of 300. */
+TEST(who_waits_for_the_budget_is_not_slow)
+{
+    start("busy");
+    server_start(&s);
+    int fd = client_open(s.port);
+    client_send(fd, "\0\0\0\x08", 4);
+    until_counted(&s, s.counters.bytes_in, 4);
+    budget_fill(&s);
+    client_text(fd, "e served");
+    until_counted(&s, s.counters.budget_waits, 1);
+    for (int i = 0; i < 12; i++) on_loop(s.loops[0], be_busy, NULL);
+    budget_empty(&s);
+    expect_frame(fd, "e served");
+    EXPECT_EQ(closed(NET_CLOSE_STALL), 0);
+    close(fd);
     server_stop(&s);
 }
 
@@ -468,12 +489,9 @@ TEST(large_answers_wait_for_room)
         fds[i] = client_open(s.port);
         send_frame(fds[i], "l");
     }
-    size_t most = 0;
-    while (closed(NET_CLOSE_SLOW) < 10) {
-        size_t now;
-        on_loop(s.loops[0], read_queued, &now);
-        if (now > most) most = now;
-    }
+    size_t most = 0, now = 0;
+    UNTIL(closed(NET_CLOSE_SLOW) >= 10,
+          (on_loop(s.loops[0], read_queued, &now), most = now > most ? now : most));
     EXPECT(most > LARGE_ANSWER && most <= LARGE_ROOM);
     int other = client_open(s.port);
     send_frame(other, "e small");
@@ -806,6 +824,7 @@ TESTS(RUN(replies_come_in_order_whatever_the_cut),
       RUN(a_body_has_a_time_as_a_whole), RUN(large_answers_wait_for_room),
       RUN(a_request_that_waits_counts_elsewhere),
       RUN(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives),
+      RUN(who_waits_for_the_budget_is_not_slow),
       RUN(requests_of_a_closed_connection_are_told_and_may_still_reply),
       RUN(what_was_sent_whole_before_the_end_is_run),
       RUN(a_slow_reader_is_not_read_and_at_last_closed), RUN(half_a_frame_and_silence_is_closed),

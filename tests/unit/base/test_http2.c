@@ -201,8 +201,7 @@ TEST(a_slow_reader_holds_up_its_own_stream_alone)
     nghttp2_session_consume_connection(c->session, 65535);
     nghttp2_submit_window_update(c->session, NGHTTP2_FLAG_NONE, slow, 1 << 20);
     while (h2_answer(c, slow)->body_len < 2 * 100006) h2_step(c);
-    do on_loop(s.loops[0], read_writable, &writable);
-    while (writable == 1);
+    UNTIL(writable != 1, on_loop(s.loops[0], read_writable, &writable));
     int first = 0;
     on_loop(s.loops[0], end_stream, &first);
     EXPECT_EQ(h2_wait(c, slow)->error_code, NGHTTP2_NO_ERROR);
@@ -337,7 +336,7 @@ TEST(many_open_streams_need_memory_from_the_budget)
     release_one(0);
     EXPECT_EQ(h2_wait(c, ids[0])->status, 200);
     h2_close(c);
-    while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    UNTIL(listener_conn_count(s.listener) == 0, turn_of(s.loops[0]));
     server_stop(&s);
 }
 
@@ -542,7 +541,7 @@ TEST(a_gone_connection_tells_all_its_streams)
     until_held(20);
     h2_close(c);
     until_counted(&s, s.counters.opened, 1);
-    while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    UNTIL(listener_conn_count(s.listener) == 0, turn_of(s.loops[0]));
     server_stop(&s);
     EXPECT_EQ(gone_count, 20);
 }

@@ -118,7 +118,7 @@ TEST(when_descriptors_run_out_accepting_pauses_and_goes_on)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(s.port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     EXPECT_EQ(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    while (metric_value(s.counters.accept_failures) == 0) usleep(200);
+    UNTIL(metric_value(s.counters.accept_failures) > 0, usleep(200));
     setrlimit(RLIMIT_NOFILE, &before);
     client_send(fd, "\0\0\0\0", 4);
     char got[4];
@@ -172,7 +172,7 @@ TEST(connections_of_one_address_beyond_its_share_are_closed)
         client_expect_end(over);
         close(over);
         for (int i = 0; i < 3; i++) close(fds[i]);
-        while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+        UNTIL(listener_conn_count(s.listener) == 0, turn_of(s.loops[0]));
     }
     EXPECT_EQ(metric_value(s.counters.closed[NET_CLOSE_PEER_FULL]), 2);
     server_stop(&s);
@@ -223,10 +223,10 @@ TEST(listeners_stop_side_by_side)
     listener_address(other, &at);
     int fd = client_open(s.port);
     client_text(fd, "GET / HTTP/1.1\r\n\r\n");
-    while (kept == NULL) usleep(200);
+    UNTIL(kept != NULL, usleep(200));
     listener_stop(s.listener);
     listener_stop(other);
-    while (!is_refused(s.port) || !is_refused(at.port)) usleep(200);
+    UNTIL(is_refused(s.port) && is_refused(at.port), usleep(200));
     EXPECT_EQ(listener_conn_count(s.listener), 1);
     on_loop(s.loops[0], answer_kept, NULL);
     listener_close(other, 5000);
@@ -250,7 +250,7 @@ TEST(a_silent_or_vanished_client_leaves_nothing)
         close(fd);
     }
     until_counted(&s, s.counters.opened, 50);
-    while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+    UNTIL(listener_conn_count(s.listener) == 0, turn_of(s.loops[0]));
     EXPECT(metric_value(s.counters.closed[NET_CLOSE_TRUNCATED]) > 0);
     server_stop(&s);
 }

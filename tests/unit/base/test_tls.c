@@ -258,11 +258,11 @@ TEST(no_more_sessions_than_there_is_memory_for)
         client_expect_end(over);
         close(over), over = client_open(s.port);        /* there is room for this one */
         client_send(over, "GET", 3);
-        while (atomic_load(&sessions.used) != 2 * CONN_TLS_BYTES + CONN_HTTP1_BYTES)
-            turn_of(s.loops[0]);
+        UNTIL(atomic_load(&sessions.used) == 2 * CONN_TLS_BYTES + CONN_HTTP1_BYTES,
+              turn_of(s.loops[0]));
         close(over);
         for (int i = 0; i < 2; i++) SSL_free(both[i]), close(fds[i]);
-        while (listener_conn_count(s.listener) > 0) turn_of(s.loops[0]);
+        UNTIL(listener_conn_count(s.listener) == 0, turn_of(s.loops[0]));
         EXPECT_EQ(atomic_load(&sessions.used), 0);
     }
     server_stop(&s);
