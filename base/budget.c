@@ -51,6 +51,7 @@ bool budget_take(struct budget *b, size_t bytes)
 static bool go_beyond(struct budget *b, const void *who)
 {
     const void *none = NULL;
+    if (who == NULL) return false;
     return atomic_load_explicit(&b->beyond, memory_order_relaxed) == who ||
            atomic_compare_exchange_strong(&b->beyond, &none, who);
 }

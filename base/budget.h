@@ -33,7 +33,7 @@ void budget_init(struct budget *b, size_t limit);
  * is in use, so that no legal request waits for ever. */
 bool budget_take(struct budget *b, size_t bytes);
 /* Takes a part of a request that is coming in. who: the connection, whose requests hold so many
- * bytes already; small: the whole request is. now_ms: monotonic. */
+ * bytes already; NULL: without the way out. small: the whole request is. now_ms: monotonic. */
 bool budget_take_part(struct budget *b, size_t bytes, const void *who, size_t held, bool small,
                       int64_t now_ms);
 /* The request is whole, or has gone: the way out is free for the next once no more than the limit

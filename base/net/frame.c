@@ -305,7 +305,7 @@ static void complete(struct frame_conn *fc)
 {
     assert(fc->waiting == NULL);
     conn_body_end(fc->conn);
-    fc->waiting = request_new(fc, intake_end(&fc->body, fc->conn));
+    fc->waiting = request_new(fc, intake_end(&fc->body, fc->conn, 0));
     advance(fc);
 }
 

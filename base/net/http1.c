@@ -262,7 +262,7 @@ static void refuse(struct http1 *h, uint16_t status)
 static void body_end(struct http1 *h)
 {
     conn_body_end(h->conn);
-    h->rq->body = intake_end(&h->in, h->conn);
+    h->rq->body = intake_end(&h->in, h->conn, 0);
     if (h->rq->body->len == 0) slab_unrefp(&h->rq->body);
     h->phase = READY;
 }

@@ -140,7 +140,12 @@ static bool take_chunk(struct http2_stream *s, struct bytes chunk)
                                   ? intake_begin(in, c, (size_t)s->body_len, chunk.len)
                                   : intake_begin_unknown(in, c, max)))
         return false;
-    if (!intake_expect(in, c, s->h2->bodies_bytes, chunk.len)) return false;
+    if (!intake_expect(in, c, s->h2->bodies_bytes, chunk.len)) {
+        /* A wait for what half bodies of its own hold would have no end. */
+        if (intake_is_one(c, s->h2->bodies_bytes + chunk.len)) return false;
+        http2_stream_refuse(s, 503);
+        return true;
+    }
     mem_copy(in->slab->data + in->slab->len, chunk.data, chunk.len);
     intake_came(in, chunk.len);
     s->h2->bodies_bytes += chunk.len;

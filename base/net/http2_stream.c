@@ -33,7 +33,7 @@ static void body_done(struct http2_stream *s)
     s->reading = false;
     if (s->in.slab == NULL) return;
     s->h2->bodies_bytes -= s->in.slab->len;
-    s->rq->body = intake_end(&s->in, s->h2->conn);
+    s->rq->body = intake_end(&s->in, s->h2->conn, s->h2->bodies_bytes);
 }
 
 static void ready_remove(struct http2 *h, struct http2_stream *s)

@@ -20,16 +20,18 @@ struct intake {
 bool intake_begin(struct intake *in, struct conn *c, size_t want, size_t there);
 /* At most want bytes will come. False: no memory. */
 bool intake_begin_unknown(struct intake *in, struct conn *c, size_t want);
-/* Room for so many bytes more. held: what the connection's half bodies hold. False: the budget
- * refuses. */
+/* Room for so many bytes more. held: what the connection's half bodies hold; together they may go
+ * beyond the budget as far as one of them may. False: the budget refuses. */
 bool intake_expect(struct intake *in, struct conn *c, size_t held, size_t bytes);
 /* So many of them came. */
 void intake_came(struct intake *in, size_t bytes);
 /* For conn_protocol.direct: a place for a large rest, already expected; 0: not worth it. False in
  * ret_refused: the budget refuses. */
 size_t intake_direct(struct intake *in, struct conn *c, uint8_t **ret_to, bool *ret_refused);
-/* It is whole: hands the slab over. */
-struct slab *intake_end(struct intake *in, struct conn *c);
+/* Whether one body may be as large. */
+bool intake_is_one(const struct conn *c, size_t bytes);
+/* It is whole: hands the slab over. held: what other half bodies of the connection hold. */
+struct slab *intake_end(struct intake *in, struct conn *c, size_t held);
 /* Gives it up. */
 void intake_drop(struct intake *in, struct conn *c);
 

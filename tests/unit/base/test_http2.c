@@ -376,6 +376,57 @@ TEST(announced_bodies_take_nothing)
     server_stop(&s);
 }
 
+static void h2_until_sent(struct h2_client *c, const struct h2_body *body)
+{
+    for (h2_send(c); body->left > 0; h2_send(c)) h2_step(c);
+}
+
+/* What one connection has half sent goes beyond the budget as far as one body, however many streams
+ * it is of: the others are refused, not waited for, as what they wait for is the connection's. */
+TEST(half_bodies_side_by_side_go_beyond_the_budget_as_one)
+{
+    start("h2_beside");
+    server_start(&s);
+    s.budget.limit = 64 << 10;
+    struct h2_client *c = client();
+    struct h2_body halves[8];
+    char *much = mem_new(1 << 20);
+    memset(much, 'x', 1 << 20);
+    for (int i = 0; i < 8; i++) {
+        halves[i] = (struct h2_body){much, 1 << 20, true};
+        h2_request(c, "POST", "/length", &halves[i], "content-length", "4194304");
+    }
+    for (int i = 0; i < 8; i++) h2_until_sent(c, &halves[i]);
+    until_counted(&s, s.counters.refused, 4);
+    EXPECT(atomic_load(&s.budget.used) <= BODY_MAX + s.budget.limit);
+    h2_close(c);
+    UNTIL(listener_conn_count(s.listener) == 0, turn_of(s.loops[0]));
+    EXPECT_EQ(atomic_load(&s.budget.used), 0);
+    server_stop(&s);
+    mem_free(much);
+}
+
+TEST(a_body_beyond_the_budget_goes_on_when_another_one_of_its_connection_ends)
+{
+    start("h2_on");
+    server_start(&s);
+    s.budget.limit = 64 << 10;
+    struct h2_client *c = client();
+    char *much = mem_new(2 << 20);
+    memset(much, 'x', 2 << 20);
+    struct h2_body large = {much, 1 << 20, true}, small = {"abcdefgh", 8, false};
+    int32_t first = h2_request(c, "POST", "/length", &large, "content-length", "2097152");
+    h2_until_sent(c, &large);
+    int32_t second = h2_request(c, "POST", "/length", &small, "content-length", "8");
+    EXPECT_STR(h2_wait(c, second)->body, "8");
+    large = (struct h2_body){much, 1 << 20, false};
+    EXPECT_EQ(nghttp2_session_resume_data(c->session, first), 0);
+    EXPECT_STR(h2_wait(c, first)->body, "2097152");
+    h2_close(c);
+    server_stop(&s);
+    mem_free(much);
+}
+
 TEST(a_stalled_stream_is_reset_and_an_idle_connection_goes_away)
 {
     start("h2_stall");
@@ -553,6 +604,8 @@ TESTS(RUN(replies_under_way_hold_back_new_requests_of_their_connection),
       RUN(a_slow_reader_holds_up_its_own_stream_alone), RUN(a_reset_stream_is_told),
       RUN(replies_left_unread_hold_back_new_requests), RUN(a_body_waits_while_the_budget_refuses),
       RUN(many_open_streams_need_memory_from_the_budget),
+      RUN(half_bodies_side_by_side_go_beyond_the_budget_as_one),
+      RUN(a_body_beyond_the_budget_goes_on_when_another_one_of_its_connection_ends),
       RUN(announced_bodies_take_nothing), RUN(a_half_read_body_does_not_hold_up_the_next_one),
       RUN(a_stalled_stream_is_reset_and_an_idle_connection_goes_away), RUN(floods_end_in_goaway),
       RUN(what_breaks_the_protocol_ends_in_goaway), RUN(streams_beyond_the_limit_are_refused),
