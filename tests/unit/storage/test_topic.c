@@ -210,6 +210,27 @@ TEST(the_widest_shards_are_halved_first)
     topic_unref(t);
 }
 
+/* One by one is the definition; at once is what a topic with a million closed shards can afford. */
+TEST(splits_at_once_are_those_made_one_by_one)
+{
+    struct topic *at_once = topic_of(3);
+    struct reshard r = {.draft = at_once, .now_ms = 5000000, .only_new = true};
+    reshard_split(&r, 1, topic_nth(at_once, 1)->hash_first + 12345);
+    reshard_merge(&r, 0, 3);
+    struct topic *singly = draft_copy(at_once);
+    struct reshard other = r;
+    other.draft = singly;
+    reshard_widest(&r, 500);
+    for (int i = 0; i < 500; i++) reshard_widest(&other, 1);
+    EXPECT_EQ(at_once->shard_count, singly->shard_count);
+    for (int32_t i = 0; i < singly->shard_count; i++)
+        assert_memory_equal(topic_nth(at_once, i), topic_nth(singly, i), sizeof(struct shard));
+    draft_finish(at_once), draft_finish(singly);
+    EXPECT(topic_invariant(at_once) == NULL);
+    topic_unref(at_once);
+    topic_unref(singly);
+}
+
 TEST(shards_expire_from_the_oldest_of_a_partition)
 {
     struct shape s;
@@ -316,6 +337,7 @@ TESTS(RUN(even_ranges_are_those_of_kinesis), RUN(every_hash_has_its_shard),
       RUN(the_generations_of_one_change_share_a_second),
       RUN(the_plan_without_ends_touches_what_the_real_one_does),
       RUN(evening_out_ends_even_and_wastes_no_partition), RUN(the_widest_shards_are_halved_first),
+      RUN(splits_at_once_are_those_made_one_by_one),
       RUN(shards_expire_from_the_oldest_of_a_partition), RUN(what_breaks_the_invariant_is_named),
       RUN(windows_that_do_not_meet_break_the_invariant),
       RUN(lists_of_a_draft_are_sorted_and_replaced))
