@@ -81,10 +81,10 @@ struct rocks {
     rocksdb_column_family_handle_t *columns[COLUMN_COUNT];
     atomic_int ranges;                             /* deleted since the last flush */
     atomic_bool stopped;                           /* the last write failed */
-    atomic_bool unsynced;                          /* written since the last sync began */
     atomic_bool sync_failed;                       /* for good: see above */
     pthread_mutex_t sync_lock;                     /* one sync at a time; guards what follows */
     struct wal_sync wal_sync;
+    uint64_t synced;                               /* all up to this position is */
     struct sync_mark mark;
     struct sync_file manifest;                     /* as of the latest mark */
     bool read_only;
@@ -336,7 +336,6 @@ static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch, enum k
     CLEANUP(text_freep) char *text = NULL;
     rocksdb_write(r->db, sync == KV_SYNC ? r->write_sync : r->write, batch, &text);
     atomic_store_explicit(&r->stopped, text != NULL, memory_order_relaxed);
-    if (sync == KV_NO_SYNC) atomic_store(&r->unsynced, true);
     return text == NULL ? ERR_OK : ERR_DISK;
 }
 
@@ -407,9 +406,9 @@ static enum err rocks_sync_now(struct kv *kv)
     pthread_mutex_lock(lock);
     if (atomic_load(&r->sync_failed)) return ERR_DISK;
     uint64_t position = rocksdb_get_latest_sequence_number(r->db);
-    enum err err = ERR_OK;
-    if (atomic_exchange(&r->unsynced, false)) err = wal_sync_now(&r->wal_sync);
+    enum err err = position > r->synced ? wal_sync_now(&r->wal_sync) : ERR_OK;
     if (err == ERR_OK) {
+        r->synced = position;
         renew_mark(r, position);
         return ERR_OK;
     }
@@ -730,6 +729,7 @@ static enum err open_looked_after(struct rocks *r, const char *dir, char **ret_t
     /* Read-only it writes no words of its own. */
     damage_after(&r->mark, position, r->read_only ? NULL : dir, d);
     if (r->read_only) return ERR_OK;
+    r->synced = position;       /* what was only in the log is in tables now */
     aside_end(dir, d->lost_writes > 0 || d->damaged_bytes > 0, clock_wall_ms(), d);
     renew_mark(r, position);
     return ERR_OK;
