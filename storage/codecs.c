@@ -12,13 +12,14 @@
 #include "storage/threads.h"
 #include "base/check.h"
 
-enum { THREADS = 4 };
+enum { THREADS = CODEC_QUICK_THREADS + CODEC_LONG_THREADS + CODEC_SLOW_THREADS };
 
-/* Quick work is what many clients may have at once. */
-static const enum codec_lane lane_of_thread[THREADS] = {CODEC_QUICK, CODEC_QUICK, CODEC_LONG,
-                                                        CODEC_SLOW};
-static const char *const thread_names[THREADS] = {"codec-quick-0", "codec-quick-1", "codec-long",
-                                                  "codec-slow"};
+static const struct {
+    enum codec_lane lane;
+    const char *name;
+} threads[] = {{CODEC_QUICK, "codec-quick-0"}, {CODEC_QUICK, "codec-quick-1"},
+               {CODEC_LONG, "codec-long"}, {CODEC_SLOW, "codec-slow"}};
+static_assert(sizeof threads / sizeof threads[0] == THREADS, "docs/memory.md counts them");
 static const size_t unpacked_max[CODEC_LANES] = {
     [CODEC_QUICK] = CODEC_QUICK_BYTES_MAX,
     [CODEC_LONG] = CODEC_LONG_BYTES_MAX,
@@ -102,8 +103,8 @@ struct codecs *codecs_new(void)
     for (int i = 0; i < THREADS; i++) {
         struct codec_thread *t = &all->threads[i];
         t->all = all;
-        t->name = thread_names[i];
-        t->tools.lane = lane_of_thread[i];
+        t->name = threads[i].name;
+        t->tools.lane = threads[i].lane;
         inflater_init(&t->tools.inflater, NULL, unpacked_max[t->tools.lane]);
         deflater_init(&t->tools.deflater);
     }

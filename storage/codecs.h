@@ -21,6 +21,9 @@ struct loop;
 
 enum codec_lane { CODEC_QUICK, CODEC_LONG, CODEC_SLOW, CODEC_LANES };
 
+/* Two lanes have a thread each. Quick work is what many clients may have at once. */
+enum { CODEC_QUICK_THREADS = 2, CODEC_LONG_THREADS = 1, CODEC_SLOW_THREADS = 1 };
+
 /* What one step in a lane may unpack, and what it may take to pack by deflate_cost_us(). */
 enum {
     CODEC_QUICK_BYTES_MAX = 16 << 20,

@@ -27,8 +27,6 @@ enum {
     SHARD_BYTES = 112,
     SUBSCRIPTION_BYTES = 10 * 1024,      /* asleep; its stream counts as a request */
     GAUGE_BYTES = 192,
-    CODEC_QUICK_THREADS = 2,
-    CODEC_LONG_THREADS = 2,
     CODEC_TIMES = 2,                     /* what a step unpacks, and packs anew or moves to grow */
     CODEC_CONTEXT_BYTES = 96 * MIB,      /* of zstd at level 22: one lane has that */
     LOOP_CODEC_BYTES = 8 * MIB,          /* what the doors unpack on a loop; each keeps 1 MiB */
