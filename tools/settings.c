@@ -57,16 +57,6 @@ struct spec {
 static const struct spec specs[] = {
 #include "tools/settings.def"
 };
-#undef KAFKA
-#undef OTHERWISE
-#undef GROUP
-#undef TEXT
-#undef MATCH
-#undef ADDRESS
-#undef ADDRESSES
-#undef NUMBER
-#undef SWITCH
-#undef CHOICE
 
 /* Settings under Apache Kafka's names for them. */
 static const struct kafka_name {
@@ -86,16 +76,6 @@ static const struct kafka_name {
 #define KAFKA(name, config, number) {config, #name, NULL, number},
 #define OTHERWISE(config, flag) {config, NULL, flag, 1},
 #include "tools/settings.def"
-#undef KAFKA
-#undef OTHERWISE
-#undef GROUP
-#undef TEXT
-#undef MATCH
-#undef ADDRESS
-#undef ADDRESSES
-#undef NUMBER
-#undef SWITCH
-#undef CHOICE
 };
 enum { KAFKA_NAME_COUNT = sizeof kafka_names / sizeof kafka_names[0] };
 enum { SPEC_COUNT = sizeof specs / sizeof specs[0], NAME_BYTES_MAX = 64 };

@@ -22,16 +22,6 @@ struct settings {
 #define SWITCH(name, ...) bool name;
 #define CHOICE(name, ...) char *name;
 #include "tools/settings.def"
-#undef KAFKA
-#undef OTHERWISE
-#undef GROUP
-#undef TEXT
-#undef MATCH
-#undef ADDRESS
-#undef ADDRESSES
-#undef NUMBER
-#undef SWITCH
-#undef CHOICE
     /* What --set says of defaults of topic configs, in order. */
     struct settings_pair {
         char *name, *value;
