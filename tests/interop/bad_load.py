@@ -3,6 +3,7 @@ stays bounded, others are served meanwhile, and everything is given back afterwa
 import json
 import resource
 import socket
+import ssl
 import struct
 import time
 
@@ -156,15 +157,20 @@ def test_a_silent_connection_is_closed_after_its_time(start_server):
     with start_server("--idle-timeout-ms", "1000") as server:
         before = bad.scrape(server)
         silent = [wire.Raw(server.kafka), Http(server.kinesis), Http2(server.kinesis)]
+        tls = ssl._create_unverified_context()
+        encrypted = [Http(server.kafka, tls=tls), Http(server.kinesis, tls=tls), Http(server.kinesis, tls=tls)]
+        assert encrypted[2].call("DescribeLimits", {})[0] == 200
+        silent.append(Http2(server.kinesis, tls=tls))
         busy = Bystanders(server)
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline:
             busy.answer()
             time.sleep(0.2)
         assert silent[0].closed_by_server() and silent[1].ended()
-        assert silent[2].goaway() == 0
+        assert silent[2].goaway() == 0 and silent[3].goaway() == 0
+        assert all(one.ended() for one in encrypted)
         bad.wait_for(lambda: bad.moved(before, bad.scrape(server)) ==
-                     {closed("kafka", "idle"): 1, closed("kinesis", "idle"): 2})
+                     {closed("kafka", "idle"): 2, closed("kinesis", "idle"): 5})
         busy.answer()
         busy.close()
 

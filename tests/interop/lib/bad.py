@@ -80,12 +80,14 @@ def wait_for(check, timeout_s=SETTLE_S, what="it"):
 
 
 class Http:
-    """One HTTP/1.1 connection, byte by byte."""
+    """One HTTP/1.1 connection, byte by byte; tls: a context."""
 
-    def __init__(self, address, timeout_s=10):
+    def __init__(self, address, timeout_s=10, tls=None):
         host, port = address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.left = b""
 
     def __enter__(self):
@@ -184,8 +186,8 @@ def h2_head(operation, size=None):
 class Http2(Http):
     """One HTTP/2 connection: frames as they are."""
 
-    def __init__(self, address, settings=b"", timeout_s=10):
-        super().__init__(address, timeout_s)
+    def __init__(self, address, settings=b"", timeout_s=10, tls=None):
+        super().__init__(address, timeout_s, tls)
         self.send(PREFACE + frame(SETTINGS, payload=settings))
 
     def ask(self, stream, operation, members):
