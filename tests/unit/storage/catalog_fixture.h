@@ -239,4 +239,17 @@ static inline enum err cx_commit(struct cx *f, const char *group,
     return c.err;
 }
 
+/* How much `diglot check` finds wrong in the catalog; among what it says is `expected`. */
+static inline int64_t cx_wrong(struct cx *f, const char *expected)
+{
+    struct writer out;
+    int64_t wrong = -1;
+    writer_init(&out, 4096);
+    EXPECT_OK(catalog_check(f->kv, &out, &wrong));
+    writer_i8(&out, 0);
+    EXPECT(strstr((const char *)out.data, expected) != NULL);
+    writer_done(&out);
+    return wrong;
+}
+
 #endif

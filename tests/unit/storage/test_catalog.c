@@ -457,18 +457,6 @@ TEST(five_hundred_partitions_are_one_step)
     cx_done(&f);
 }
 
-static int64_t wrong_in(struct cx *f, const char *expected)
-{
-    struct writer out;
-    int64_t wrong = -1;
-    writer_init(&out, 4096);
-    EXPECT_OK(catalog_check(f->kv, &out, &wrong));
-    writer_i8(&out, 0);
-    EXPECT(strstr((const char *)out.data, expected) != NULL);
-    writer_done(&out);
-    return wrong;
-}
-
 static void put(struct cx *f, enum kv_family family, struct bytes key, struct bytes value)
 {
     struct kv_batch *b = kv_batch_new(f->kv);
@@ -494,23 +482,23 @@ TEST(a_directory_that_was_tampered_with_is_refused_and_told_by_check)
     uint64_t log_id = t->partitions[0].log_id;
     topic_unref(t);
     cx_stop(&f);
-    EXPECT_EQ(wrong_in(&f, ""), 0);
+    EXPECT_EQ(cx_wrong(&f, ""), 0);
     put(&f, KV_CATALOG, BYTES_LIT("0123456789abcdef"), BYTES_LIT("\x01not a record"));
-    EXPECT_EQ(wrong_in(&f, "its record cannot be read"), 1);
+    EXPECT_EQ(cx_wrong(&f, "its record cannot be read"), 1);
     EXPECT_ERR(cx_start(&f), ERR_FORMAT);
     put(&f, KV_CATALOG, BYTES_LIT("0123456789abcdef"), BYTES_NULL);
     struct log_key stray = log_key(log_id + 77, 0);
     put(&f, KV_LOG, KEY_BYTES(stray), BYTES_LIT("x"));
-    EXPECT_EQ(wrong_in(&f, "belongs to no topic"), 1);
+    EXPECT_EQ(cx_wrong(&f, "belongs to no topic"), 1);
     put(&f, KV_LOG, KEY_BYTES(stray), BYTES_NULL);
     put(&f, KV_LOG, BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xff" "12345678"), BYTES_LIT("x"));
-    EXPECT_EQ(wrong_in(&f, "log 9223372036854775807 belongs to no topic"), 1);
+    EXPECT_EQ(cx_wrong(&f, "log 9223372036854775807 belongs to no topic"), 1);
     put(&f, KV_LOG, BYTES_LIT("\xff\xff\xff\xff\xff\xff\xff\xff" "12345678"), BYTES_NULL);
     struct log_key last = log_key(log_id, 1);
     put(&f, KV_LOG, KEY_BYTES(last), BYTES_NULL);
-    EXPECT_EQ(wrong_in(&f, "a shard's window ends beyond its log"), 2);
+    EXPECT_EQ(cx_wrong(&f, "a shard's window ends beyond its log"), 2);
     put(&f, KV_META, KEY_CATALOG_COUNTERS, BYTES_LIT("short"));
-    EXPECT(wrong_in(&f, "its counters cannot be read") > 2);
+    EXPECT(cx_wrong(&f, "its counters cannot be read") > 2);
     EXPECT_ERR(cx_start(&f), ERR_FORMAT);
     cx_done(&f);
 }

@@ -168,18 +168,6 @@ TEST(what_expires_or_is_deleted_leaves_no_block_behind)
     cx_done(&f);
 }
 
-static int64_t wrong_in(struct cx *f, const char *expected)
-{
-    struct writer out;
-    int64_t wrong = -1;
-    writer_init(&out, 4096);
-    EXPECT_OK(catalog_check(f->kv, &out, &wrong));
-    writer_i8(&out, 0);
-    EXPECT(strstr((const char *)out.data, expected) != NULL);
-    writer_done(&out);
-    return wrong;
-}
-
 /* Puts value (null: nothing) in place of a block; the directory is refused and check tells why. */
 static void expect_refused(struct cx *f, struct bytes key, struct bytes value)
 {
@@ -189,13 +177,13 @@ static void expect_refused(struct cx *f, struct bytes key, struct bytes value)
     if (bytes_is_null(value)) kv_batch_delete(b, KV_CATALOG, key);
     else kv_batch_put(b, KV_CATALOG, key, value);
     EXPECT_OK(kv_commit(f->kv, b, KV_SYNC));
-    EXPECT(wrong_in(f, "its record cannot be read") >= 1);
+    EXPECT(cx_wrong(f, "its record cannot be read") >= 1);
     EXPECT_ERR(cx_start(f), ERR_FORMAT);
     kv_batch_clear(b);
     if (had == ERR_OK) kv_batch_put(b, KV_CATALOG, key, slab_bytes(good));
     else kv_batch_delete(b, KV_CATALOG, key);
     EXPECT_OK(kv_commit(f->kv, b, KV_SYNC));
-    EXPECT_EQ(wrong_in(f, ""), 0);
+    EXPECT_EQ(cx_wrong(f, ""), 0);
     kv_batch_free(b);
     slab_unref(good);
 }
