@@ -289,6 +289,10 @@ TEST(the_leaf_is_no_ca_and_keys_are_private)
     EXPECT_EQ(st.st_mode & 0777, 0600);
     EXPECT_EQ(stat(path("server.key"), &st), 0);
     EXPECT_EQ(st.st_mode & 0777, 0600);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_EQ(stat(path(i ? "server.pem" : "ca.pem"), &st), 0);
+        EXPECT_EQ(st.st_mode & 0777, 0644);
+    }
     FILE *f = fopen(path("server.pem"), "r");
     X509 *leaf = PEM_read_X509(f, NULL, NULL, NULL);
     EXPECT(leaf != NULL);
@@ -339,7 +343,7 @@ int main(void)
         RUN(bad_handshakes_are_closed_and_counted),
         RUN(half_a_handshake_is_closed_after_its_time),
         RUN(no_more_handshakes_than_the_limit_are_under_way),
-      RUN(no_more_sessions_than_there_is_memory_for),
+        RUN(no_more_sessions_than_there_is_memory_for),
         RUN(a_door_without_tls_refuses_the_handshake),
         RUN(the_leaf_is_no_ca_and_keys_are_private),
         RUN(a_second_start_uses_the_same_files_and_bad_files_are_refused),
