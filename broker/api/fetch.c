@@ -16,7 +16,7 @@
  * answered so, behind the others, and do not end the wait.
  * Failure modes: an error of reading is its partition's field and ends the wait; one of the session
  * is the request's; without memory for what is under way the answer is an empty one that throttles
- * (KIP-219). */
+ * (KIP-219), and where there is no room for one more that waits, it is what there is, throttled. */
 #include "broker/fetch_session.h"
 #include "base/mem.h"
 #include "base/spare.h"
@@ -107,7 +107,6 @@ static void batches_drop(struct fetch *f)
     }
 }
 
-
 static void topics_drop(struct fetch *f)
 {
     for (int32_t i = 0; i < f->topic_count; i++) {
@@ -178,13 +177,18 @@ static void reply_error(struct fetch *f, enum err err, int32_t session_id)
     reply(f, &out);
 }
 
-/* As Kafka answers a client that is beyond its quota: nothing now, and silence for a while. */
+/* As Kafka does with a client that is beyond its quota: an answer now, then silence for a while. */
+static void throttle(const struct fetch *f, struct fetch_response *out)
+{
+    out->throttle_time_ms = THROTTLE_MS;
+    if (f->rq->frame->conn != NULL) frame_mute(f->rq->frame->conn, THROTTLE_MS);
+}
+
 static void reply_throttled(struct fetch *f)
 {
     struct fetch_response out = FETCH_RESPONSE_INIT;
-    out.throttle_time_ms = THROTTLE_MS;
     out.session_id = f->plan.incremental ? fetch_plan_session(&f->plan) : FETCH_SESSION_NONE;
-    if (f->rq->frame->conn != NULL) frame_mute(f->rq->frame->conn, THROTTLE_MS);
+    throttle(f, &out);
     reply(f, &out);
 }
 
@@ -269,7 +273,7 @@ static bool assemble_all(struct fetch *f, struct arena *arena, struct assembly *
     return true;
 }
 
-static void assemble(struct fetch *f)
+static void assemble(struct fetch *f, bool throttled)
 {
     struct assembly to = {.out = FETCH_RESPONSE_INIT, .topic = -1};
     CLEANUP(arena_done) struct arena scratch;
@@ -281,6 +285,7 @@ static void assemble(struct fetch *f)
     }
     to.out.session_id =
         fetch_sessions_answer(f->rq->home->sessions, &f->plan, loop_now_ms(loop_of(f)));
+    if (throttled) throttle(f, &to.out);
     reply(f, &to.out);
 }
 
@@ -467,7 +472,6 @@ static void park(struct fetch *f)
                                      f->answers[i].last_stable, i);
         if (err != ERR_OK) continue;
     }
-    frame_park(f->rq->frame);
     loop_timer_set(loop_of(f), &f->deadline, f->deadline_ms);
 }
 
@@ -487,8 +491,10 @@ static void walk(struct fetch *f)
     }
     size_t wanted = bytes_wanted(f);
     bool enough = f->any_error || f->ready || f->bytes >= wanted || f->lies >= wanted;
-    if (enough || f->readable == 0 || loop_now_ms(loop_of(f)) >= f->deadline_ms) assemble(f);
-    else park(f);
+    if (enough || f->readable == 0 || loop_now_ms(loop_of(f)) >= f->deadline_ms)
+        assemble(f, false);
+    else if (frame_park(f->rq->frame)) park(f);
+    else assemble(f, true);
 }
 
 static void on_deadline(struct loop_timer *timer)

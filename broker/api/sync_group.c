@@ -1,4 +1,5 @@
-/* SyncGroup: waits at the group's owner for the leader's assignment. */
+/* SyncGroup: waits at the group's owner for the leader's assignment, if there is room for one more
+ * that waits. */
 #include "broker/group/groups_loop.h"
 #include "protocol/kafka/msg/sync_group.h"
 #include "base/check.h"
@@ -48,6 +49,7 @@ enum err kafka_sync_group(struct kafka_request *rq)
         ARENA_ARRAY(rq->arena, struct sync_assignment, (size_t)in.assignments_count);
     if (m == NULL || assignments == NULL) return ERR_TOO_LARGE;
     enum err err = check(rq, &in);
+    if (err == ERR_OK && !frame_park(rq->frame)) err = ERR_COORDINATOR_NOT_AVAILABLE;
     if (err != ERR_OK) {
         encode(rq, &(struct sync_reply){.err = err, .assignment = BYTES_LIT("")});
         kafka_reply(rq);

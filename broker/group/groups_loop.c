@@ -171,7 +171,6 @@ void group_call_begin(struct group_call *call, struct kafka_request *rq, struct 
 {
     rq->context = call;
     rq->on_closed = on_closed;
-    frame_park(rq->frame);          /* it may wait for other members */
     rq->on_stop = on_closed;        /* without an answer its connection closes */
     call->rq = rq;
     call->group_id = group_id;

@@ -1,8 +1,9 @@
 /* Requests that name many things: what each costs does not grow with how many there are. A handler
  * that compared each with each would take minutes for these, so the client's wait is over first. */
 #include "unit/broker/broker_fixture.h"
+#include "unit/broker/many.h"
 
-enum { MANY = 200000, RESOURCES = 100000, NAME_CHARS = 8 };
+enum { MANY = 200000, RESOURCES = 100000 };
 
 static struct door_fixture door;
 
@@ -20,44 +21,18 @@ static void end(struct client *c)
     door_done(&door);
 }
 
-/* "0", "1" ... in one block. */
-static struct bytes *many_names(int32_t count)
-{
-    struct bytes *names =
-        mem_new((size_t)count * (sizeof(struct bytes) + NAME_CHARS));
-    char *text = (char *)(names + count);
-    for (int32_t i = 0; i < count; i++, text += NAME_CHARS) {
-        snprintf(text, NAME_CHARS, "%d", i);
-        names[i] = bytes_str(text);
-    }
-    return names;
-}
-
 TEST(list_offsets_of_many_partitions)
 {
     struct client *c = begin();
     client_create_topic(c, "t", 1);
-    struct list_offsets_request_partition *partitions =
-        NEW_ARRAY(struct list_offsets_request_partition, MANY);
-    for (int32_t i = 0; i < MANY; i++) {
-        partitions[i] = LIST_OFFSETS_REQUEST_PARTITION_INIT;
-        partitions[i].partition_index = i;
-        partitions[i].timestamp = -1;
-    }
-    struct list_offsets_request_topic topic = LIST_OFFSETS_REQUEST_TOPIC_INIT;
-    topic.name = BYTES_LIT("t");
-    topic.partitions = partitions;
-    topic.partitions_count = MANY;
-    struct list_offsets_request in = LIST_OFFSETS_REQUEST_INIT;
-    in.topics = &topic;
-    in.topics_count = 1;
+    struct list_offsets_request in = many_list_offsets(MANY);
     struct list_offsets_response out;
     EXCHANGE(c, LIST_OFFSETS, list_offsets, 4, &in, &out);
     EXPECT_EQ(out.topics_count, 1);
     EXPECT_EQ(out.topics[0].partitions_count, MANY);
     EXPECT_EQ(out.topics[0].partitions[0].error_code, 0);
     EXPECT_EQ(out.topics[0].partitions[1].error_code, err_kafka(ERR_UNKNOWN_TOPIC_OR_PARTITION));
-    mem_free(partitions);
+    mem_free(in.topics);
     end(c);
 }
 
