@@ -55,13 +55,16 @@ enum err groups_offset_delete(const struct groups *gs, struct bytes group_id)
 /* ---- subscriptions */
 
 /* Metadata of the consumer protocol begins, in every version: version int16, topics [string].
- * False: it cannot be read. */
-static bool mark_subscribed(struct bytes metadata, const struct name_set *topics, bool *ret)
+ * left: names that may still be looked at. False: it cannot be read, or names more. */
+static bool mark_subscribed(struct bytes metadata, const struct name_set *topics, int32_t *left,
+                            bool *ret)
 {
     struct cursor c;
     cursor_init(&c, metadata, NULL);
     cursor_i16(&c);
     int32_t count = cursor_count(&c, false, sizeof(int16_t));
+    if (count > *left) return false;
+    *left -= count;
     for (int32_t i = 0; i < count && c.err == ERR_OK; i++) {
         int32_t at = name_set_find(topics, cursor_string(&c, false));
         if (at >= 0) ret[at] = true;
@@ -79,8 +82,9 @@ enum err groups_subscribed(const struct groups *gs, struct bytes group_id, struc
     if (!known) return ERR_OK;
     struct name_set set;
     TRY(name_set_init(&set, arena, topics, count));
+    int32_t left = GROUP_SUBSCRIBED_NAMES_MAX;
     for (struct member *m = g->first; m != NULL && known; m = m->next)
-        known = mark_subscribed(member_metadata(m, g->protocol_name), &set, ret);
+        known = mark_subscribed(member_metadata(m, g->protocol_name), &set, &left, ret);
     for (int32_t i = 0; i < count; i++) ret[i] = !known || ret[set.all[i].first];
     return ERR_OK;
 }

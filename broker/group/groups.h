@@ -193,8 +193,11 @@ enum err groups_check_metadata(const struct groups_config *config, struct bytes 
  * Errors: ERR_GROUP_ID_NOT_FOUND; ERR_NON_EMPTY_GROUP - members, and not of type "consumer".
  * Thread: the table's loop. */
 enum err groups_offset_delete(const struct groups *gs, struct bytes group_id);
-/* Which of these topics does a member of the group subscribe to? Unknown subscriptions count as
- * yes. ret: one a topic. Errors: ERR_TOO_LARGE - the arena is full.  Thread: the table's loop. */
+/* Names of topics in what a group's members subscribe to, looked at in one turn; some 20 ms. */
+enum { GROUP_SUBSCRIBED_NAMES_MAX = 1 << 19 };
+/* Which of these topics does a member of the group subscribe to? Unknown subscriptions, and more
+ * names than that, count as yes. ret: one a topic.
+ * Errors: ERR_TOO_LARGE - the arena is full.  Thread: the table's loop. */
 enum err groups_subscribed(const struct groups *gs, struct bytes group_id, struct arena *arena,
                            const struct bytes *topics, int32_t count, bool *ret);
 /* Is a committed offset, of a topic that nobody in the group subscribes to, past its time

@@ -1,4 +1,5 @@
 /* Commits, subscriptions, expiry, and what administrators see and do. */
+#include "base/mem.h"
 #include "unit/broker/group_sim.h"
 #include "unit/broker/subscribed.h"
 
@@ -138,6 +139,27 @@ TEST(unreadable_subscriptions_count_as_all_topics)
         enter_subscribed(s, "b", broken[i]);
         sim_settle(s);
         EXPECT(is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")));
+    }
+}
+
+/* A look at all of them would hold the loop. */
+TEST(subscriptions_to_too_many_topics_count_as_all_topics)
+{
+    enum { HEAD_BYTES = 6, NAME_BYTES = 3 };
+    for (int32_t more = 0; more < 2; more++) {
+        int32_t names = GROUP_SUBSCRIBED_NAMES_MAX - 2 + more;     /* the other member has two */
+        size_t len = HEAD_BYTES + (size_t)names * NAME_BYTES;
+        uint8_t *metadata = mem_new(len);
+        store_be32(metadata + 2, (uint32_t)names);
+        for (size_t at = HEAD_BYTES; at < len; at += NAME_BYTES)
+            mem_copy(metadata + at, "\0\1x", NAME_BYTES);
+        SIM(s);
+        enter_subscribed(s, "a", TOPICS_T1_T2);
+        enter_subscribed(s, "b", bytes_of(metadata, len));
+        sim_settle(s);
+        EXPECT(is_subscribed(s->groups, s->group_id, BYTES_LIT("t1")));
+        EXPECT_EQ(is_subscribed(s->groups, s->group_id, BYTES_LIT("t3")), more == 1);
+        mem_free(metadata);
     }
 }
 
@@ -348,6 +370,7 @@ TESTS(RUN(an_offset_of_a_clock_that_was_ahead_counts_from_the_start),
       RUN(a_commit_from_outside_meets_the_limit_of_groups), RUN(commits_and_rebalances),
       RUN(a_commit_keeps_the_session_alive), RUN(metadata_is_measured_in_utf16_units),
       RUN(subscribed_topics_are_read_from_the_members),
+      RUN(subscriptions_to_too_many_topics_count_as_all_topics),
       RUN(unreadable_subscriptions_count_as_all_topics),
       RUN(offsets_are_deleted_from_consumers_and_empty_groups_only),
       RUN(retention_of_a_self_assigned_consumer_counts_from_the_commit),
