@@ -124,6 +124,38 @@ TEST(incremental_alter_configs_of_many_configs)
     end(c);
 }
 
+/* The answer is a thousand times as long as the question: told as often as by Kafka, up to a
+ * bound. */
+TEST(configs_of_the_broker_many_times)
+{
+    enum { TIMES = 1000, CONFIGS_MAX = 1 << 17 };
+    struct client *c = begin();
+    struct describe_configs_request_resource *resources =
+        NEW_ARRAY(struct describe_configs_request_resource, TIMES);
+    for (int i = 0; i < TIMES; i++) {
+        resources[i] = DESCRIBE_CONFIGS_REQUEST_RESOURCE_INIT;
+        resources[i].resource_type = 4;
+        resources[i].resource_name = BYTES_LIT("1");
+        resources[i].configuration_keys_count = -1;
+    }
+    struct describe_configs_request in = DESCRIBE_CONFIGS_REQUEST_INIT;
+    in.resources = resources;
+    in.resources_count = TIMES;
+    struct describe_configs_response out;
+    EXCHANGE(c, DESCRIBE_CONFIGS, describe_configs, 1, &in, &out);
+    int32_t each = out.results[0].configs_count;
+    EXPECT(each > 300);
+    for (int i = 0; i < TIMES; i++) {
+        bool fits = i < CONFIGS_MAX / each;
+        EXPECT_EQ(out.results[i].configs_count, fits ? each : 0);
+        EXPECT_EQ(out.results[i].error_code, fits ? 0 : err_kafka(ERR_INVALID_REQUEST));
+    }
+    EXPECT(bytes_equal(out.results[TIMES - 1].error_message,
+                       BYTES_LIT("The request asks for more configs than one answer may have")));
+    mem_free(resources);
+    end(c);
+}
+
 TEST(a_request_that_names_more_than_is_stated_closes_its_connection)
 {
     enum { MAX = 1000 };
@@ -145,7 +177,7 @@ TEST(a_request_that_names_more_than_is_stated_closes_its_connection)
 }
 
 TESTS(RUN(a_request_that_names_more_than_is_stated_closes_its_connection),
-      RUN(list_offsets_of_many_partitions),
+      RUN(configs_of_the_broker_many_times), RUN(list_offsets_of_many_partitions),
       RUN(list_offsets_of_one_partition_many_times_is_one_answer),
       RUN(incremental_alter_configs_of_many_resources),
       RUN(incremental_alter_configs_of_many_configs))

@@ -1,5 +1,5 @@
-/* Requests that wait for others leave the budget to those that are worked on. Where there is no room
- * for one more of them, it is answered at once and its client comes again. */
+/* Requests that wait for others leave the budget to those that are worked on. Where there is no
+ * room for one more of them, it is answered at once and its client comes again. */
 #include "protocol/kafka/msg/fetch.h"
 #include "protocol/kafka/msg/join_group.h"
 #include "protocol/kafka/msg/sync_group.h"

@@ -92,6 +92,41 @@ TEST(changes_of_one_request_are_asked_for_some_at_a_time)
     turned_end(&door);
 }
 
-TESTS(RUN(large_requests_that_come_together_begin_one_a_turn),
+TEST(configs_of_many_resources_are_described_some_a_turn)
+{
+    enum { A_TURN_MAX = 100 };
+    turned_begin(&door);
+    struct client *c = turned_client(&door);
+    struct bytes *names = many_names(RESOURCES);
+    struct describe_configs_request_resource *resources =
+        NEW_ARRAY(struct describe_configs_request_resource, RESOURCES);
+    for (int i = 0; i < RESOURCES; i++) {
+        resources[i] = DESCRIBE_CONFIGS_REQUEST_RESOURCE_INIT;
+        resources[i].resource_type = 2;
+        resources[i].resource_name = names[i];
+        resources[i].configuration_keys_count = -1;
+    }
+    struct describe_configs_request in = DESCRIBE_CONFIGS_REQUEST_INIT;
+    in.resources = resources;
+    in.resources_count = RESOURCES;
+    TURNED_SEND(&door, c, DESCRIBE_CONFIGS, describe_configs, 1, &in);
+    int turns = 0;
+    for (; !turned_is_answered(c); turns++) loop_turn(door.loop, 0);
+    EXPECT(turns >= RESOURCES / A_TURN_MAX);
+    struct describe_configs_response out;
+    RECEIVE(c, describe_configs, &out);
+    EXPECT_EQ(out.results_count, RESOURCES);
+    for (int i = 0; i < RESOURCES; i++)
+        EXPECT_EQ(out.results[i].error_code, err_kafka(ERR_UNKNOWN_TOPIC_OR_PARTITION));
+    TURNED_SEND(&door, c, DESCRIBE_CONFIGS, describe_configs, 1, &in);
+    turned_client_gone(&door, c);           /* in the middle of it */
+    for (int i = 0; i < RESOURCES; i++) loop_turn(door.loop, 0);
+    mem_free(resources);
+    mem_free(names);
+    turned_end(&door);
+}
+
+TESTS(RUN(configs_of_many_resources_are_described_some_a_turn),
+      RUN(large_requests_that_come_together_begin_one_a_turn),
       RUN(a_large_request_whose_client_left_does_not_begin),
       RUN(changes_of_one_request_are_asked_for_some_at_a_time))
