@@ -1,5 +1,5 @@
-/* JoinGroup: handed to the group's owner, where it waits until the rebalance is through. Without room
- * for one more that waits the client is to look for the coordinator anew, and try again. */
+/* JoinGroup: handed to the group's owner, where it waits until the rebalance is through. Without
+ * room for one more that waits the client is to look for the coordinator anew, and try again. */
 #include "base/uuid.h"
 #include "broker/group/groups_loop.h"
 #include "protocol/kafka/msg/join_group.h"
@@ -68,9 +68,8 @@ enum err kafka_join_group(struct kafka_request *rq)
     struct group_protocol *protocols =
         ARENA_ARRAY(rq->arena, struct group_protocol, (size_t)in.protocols_count);
     if (m == NULL || protocols == NULL) return ERR_TOO_LARGE;
-    enum err err = in.group_id.len == 0         ? ERR_INVALID_GROUP_ID
-                   : frame_park(rq->frame) ? ERR_OK
-                                           : ERR_COORDINATOR_NOT_AVAILABLE;
+    enum err err = in.group_id.len == 0 ? ERR_INVALID_GROUP_ID : ERR_OK;
+    if (err == ERR_OK && !frame_park(rq->frame)) err = ERR_COORDINATOR_NOT_AVAILABLE;
     if (err != ERR_OK) {
         encode(rq, &(struct join_reply){.err = err, .generation = -1, .leader = BYTES_LIT(""),
                                         .member_id = in.member_id}, NULL);
