@@ -21,6 +21,7 @@ enum {
      * with more of them it is not even tried. */
     HERE_BYTES_MAX = 1 << 20,
     UNPACKED_RATIO = 4,
+    HERE_READ_BYTES_MAX = 256 << 10,    /* making and encoding a page takes 1 ms a MiB and more */
     LOG_INTERVAL_MS = 60000,
 };
 
@@ -253,10 +254,16 @@ static size_t cost(const struct get_wanted *wanted)
     return bytes;
 }
 
+static void render(struct get_work *w, struct inflater *inflater, bool here)
+{
+    w->err = get_render(&w->wanted, inflater, here, w->arena, &w->page);
+    if (w->err == ERR_OK && w->encode != NULL) w->encode(w);
+}
+
 static enum codec_outcome render_step(struct codec_work *work, struct codec_tools *tools)
 {
     struct get_work *w = CONTAINER_OF(work, struct get_work, work);
-    w->err = get_render(&w->wanted, &tools->inflater, false, w->arena, &w->page);
+    render(w, &tools->inflater, false);
     if (w->err != ERR_COLD) return CODEC_OVER;
     work->lane = CODEC_LONG;
     return CODEC_AGAIN;
@@ -287,9 +294,9 @@ bool get_start(struct get_work *w, struct kinesis_request *rq)
 {
     struct inflater *inflater = &rq->home->inflater;
     inflater->bytes_max = HERE_BYTES_MAX;
-    w->err = cost(&w->wanted) > HERE_BYTES_MAX
-                 ? ERR_COLD
-                 : get_render(&w->wanted, inflater, true, w->arena, &w->page);
+    w->err = ERR_COLD;
+    if (w->wanted.read->bytes <= HERE_READ_BYTES_MAX && cost(&w->wanted) <= HERE_BYTES_MAX)
+        render(w, inflater, true);
     if (w->err != ERR_COLD) {
         if (w->err == ERR_OK) tell_passed_over(w);
         return true;

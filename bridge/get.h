@@ -5,8 +5,8 @@
  * form of their own; no value is empty Data; headers stay behind. A record beyond Kinesis' own
  * limit is passed over, so that readers get behind it. Each such rendering is counted.
  *
- * Compressed batches cost their unpacking. A page that may unpack little is made on the loop, any
- * other one on a codec lane (storage/codecs.h). */
+ * Compressed batches cost their unpacking, and all that is given out its encoding. A small page
+ * that may unpack little is made on the loop, any other one on a codec lane (storage/codecs.h). */
 #ifndef BRIDGE_GET_H
 #define BRIDGE_GET_H
 
@@ -58,6 +58,8 @@ struct get_work {
     struct get_wanted wanted;
     struct topic *topic;               /* whose shard it is; a reference is kept until done() */
     struct arena *arena;               /* nobody else's until then */
+    /* The page is made: encodes it, on the thread that made it. Or NULL. */
+    void (*encode)(struct get_work *w);
     void (*done)(struct get_work *w);
 
     enum err err;                      /* as get_render(), never ERR_COLD; ERR_CLOSED - abandoned */

@@ -19,8 +19,6 @@
 
 enum {
     TRIES_MAX = 4,                      /* of reading, while retention overtakes the reader */
-    LONG_BYTES = 256 << 10,             /* making a page takes 1 ms a MiB and more: larger ones are
-                                           made one a turn of the loop */
 };
 
 struct get_records {
@@ -33,7 +31,7 @@ struct get_records {
     struct log_seek seek;
     struct read_result read;
     struct get_work page;
-    struct job turn;                    /* makes a large page */
+    int64_t behind_ms;                  /* MillisBehindLatest of the page */
     int tries;
 };
 
@@ -112,6 +110,25 @@ static bool refresh(struct get_records *m)
     return true;
 }
 
+/* Into the reply. Thread: that which made the page. */
+static void encode(struct get_work *w)
+{
+    struct get_records *m = CONTAINER_OF(w, struct get_records, page);
+    struct kinesis_request *rq = m->rq;
+    const struct get_page *page = &w->page;
+    m->behind_ms = get_millis_behind(m->shard, &m->read.bounds, page);
+    struct get_records_output out = {
+        .records = page->records,
+        .records_count = page->count,
+        .millis_behind_latest = m->behind_ms,
+    };
+    if (shard_ends_by(m->shard, page->offset_next))
+        out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
+    else
+        out.next_shard_iterator = next_iterator(m, page->offset_next);
+    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
+}
+
 /* The page is made. */
 static void respond(struct get_records *m)
 {
@@ -123,17 +140,7 @@ static void respond(struct get_records *m)
     }
     struct limits_key key = {.topic_id = m->topic->id, .shard = m->shard->index};
     limits_charge_read(rq->bridge->limits, &key, page->bytes, clock_mono_ms());
-    struct get_records_output out = {
-        .records = page->records,
-        .records_count = page->count,
-        .millis_behind_latest = get_millis_behind(m->shard, &m->read.bounds, page),
-    };
-    count_page(m, page, out.millis_behind_latest);
-    if (shard_ends_by(m->shard, page->offset_next))
-        out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
-    else
-        out.next_shard_iterator = next_iterator(m, page->offset_next);
-    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
+    count_page(m, page, m->behind_ms);
     finish(m);
     kinesis_reply_encoded(rq);
 }
@@ -170,7 +177,7 @@ static void make_page(struct get_records *m)
         .wanted = {.shard = m->shard, .read = &m->read, .offset = m->offset,
                    .count_max = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX,
                    .bytes_max = bytes_max},
-        .topic = m->topic, .arena = rq->arena, .done = page_done};
+        .topic = m->topic, .arena = rq->arena, .encode = encode, .done = page_done};
     if (get_start(&m->page, rq)) {
         respond(m);
         return;
@@ -178,28 +185,6 @@ static void make_page(struct get_records *m)
     http_promise(rq->http, bytes_max);
     rq->context = m;
     rq->on_closed = on_closed;
-}
-
-static void make_page_in_turn(struct job *job)
-{
-    struct get_records *m = CONTAINER_OF(job, struct get_records, turn);
-    struct kinesis_request *rq = m->rq;
-    kinesis_hold(rq);
-    http_promise_end(rq->http);
-    if (rq->http->conn != NULL) make_page(m);
-    else fail(m, ERR_CLOSED);
-    kinesis_release(rq);
-}
-
-static void answer(struct get_records *m)
-{
-    if (m->read.bytes <= LONG_BYTES) {
-        make_page(m);
-        return;
-    }
-    m->turn.run = make_page_in_turn;
-    http_promise(m->rq->http, m->read.bytes);
-    loop_defer_long(m->rq->http->loop, &m->turn);
 }
 
 static void read_at(struct get_records *m, const struct log_bounds *bounds);
@@ -218,7 +203,7 @@ static void skip(struct get_records *m)
     int64_t horizon = shard_horizon(m->shard, bounds.log_start);
     if (m->offset < horizon) m->offset = horizon;
     m->read.bounds = bounds;
-    answer(m);
+    make_page(m);
 }
 
 static void cold_done(struct log_read *r)
@@ -228,7 +213,7 @@ static void cold_done(struct log_read *r)
     kinesis_hold(rq);
     http_promise_end(rq->http);
     m->read = r->result;
-    if (r->err == ERR_OK) answer(m);
+    if (r->err == ERR_OK) make_page(m);
     else if (r->err == ERR_OFFSET_OUT_OF_RANGE) skip(m);
     else fail(m, r->err);
     kinesis_release(rq);
@@ -241,13 +226,13 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
     if (m->offset < horizon) m->offset = horizon;
     m->read.bounds = *bounds;
     if (m->offset >= shard_cut(m->shard, bounds->last_stable)) {
-        answer(m);
+        make_page(m);
         return;
     }
     struct plog *log = m->topic->partitions[m->shard->partition].log;
     size_t bytes_max = room_for(loop_room(m->rq->http->loop), GET_BYTES_MAX);
     enum err err = plog_read_tail(log, m->offset, bytes_max, true, &m->read);
-    if (err == ERR_OK) answer(m);
+    if (err == ERR_OK) make_page(m);
     else if (err != ERR_COLD && err != ERR_OFFSET_OUT_OF_RANGE) fail(m, err);
     else {          /* not in memory, or cut off since bounds were read: a reader tells which */
         m->cold = (struct log_read){
