@@ -43,6 +43,7 @@ void fair_post(struct fair *f, uint64_t client, struct job *job)
     }
     *q->last = job;
     q->last = &job->next;
+    atomic_fetch_add_explicit(&f->waiting, 1, memory_order_relaxed);
     pthread_cond_signal(&f->arrived);
     pthread_mutex_unlock(&f->lock);
 }
@@ -55,6 +56,7 @@ static struct job *take(struct fair *f)
     f->turn = q->next;
     q->first = job->next;
     if (q->first != NULL) turn_add(f, q);
+    atomic_fetch_sub_explicit(&f->waiting, 1, memory_order_relaxed);
     job->next = NULL;
     return job;
 }

@@ -8,6 +8,7 @@
 #define BASE_FAIR_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/mailbox.h"
@@ -26,6 +27,7 @@ struct fair {
     struct fair_queue queues[FAIR_QUEUES];
     struct fair_queue *turn;        /* whose it is; NULL: no job waits */
     struct fair_queue *turn_last;
+    atomic_uint waiting;            /* jobs */
     bool closed;
 };
 
@@ -37,6 +39,12 @@ void fair_post(struct fair *f, uint64_t client, struct job *job);
 struct job *fair_take(struct fair *f);
 /* As fair_take(), but waits for one. NULL: closed; what still waits is left there. Thread: any. */
 struct job *fair_wait(struct fair *f);
+/* Whether somebody waits: a long job may then end early and be posted again. A hint, and cheap.
+ * Thread: any. */
+static inline bool fair_is_awaited(const struct fair *f)
+{
+    return atomic_load_explicit(&f->waiting, memory_order_relaxed) > 0;
+}
 /* Ends all waits, now and later. Thread: any. */
 void fair_close(struct fair *f);
 

@@ -6,6 +6,7 @@
 #include "storage/plog_impl.h"
 
 #include <assert.h>
+#include "base/fair.h"
 #include "base/mem.h"
 #include "protocol/batch/batch.h"
 #include "protocol/batch/record.h"
@@ -95,9 +96,11 @@ static enum err copy_batch(const struct scan *s, struct slab **slab, size_t byte
 }
 
 enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
-                        int64_t offset, size_t bytes_max, bool min_one, struct read_result *ret)
+                        int64_t offset, size_t bytes_max, bool min_one, const struct fair *line,
+                        struct read_result *ret, bool *ret_more)
 {
     ret->bounds = *bounds;
+    *ret_more = false;
     if (offset < bounds->log_start || offset > bounds->last_stable) return ERR_OFFSET_OUT_OF_RANGE;
     CLEANUP(scan_done) struct scan s;
     CLEANUP(slab_unrefp) struct slab *slab = NULL;
@@ -105,6 +108,10 @@ enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds 
     size_t bytes = 0;
     enum err err;
     while ((err = scan_next(&s)) == ERR_OK && s.offset_next <= s.end) {
+        if (bytes >= PLOG_SLICE_BYTES && line != NULL && fair_is_awaited(line)) {
+            *ret_more = true;
+            return ERR_OK;
+        }
         size_t len = s.value.batch.len;
         if (bytes + len > bytes_max && !(min_one && bytes == 0)) return ERR_OK;
         TRY(copy_batch(&s, &slab, bytes_max > bytes ? bytes_max - bytes : 0, ret));

@@ -1,9 +1,10 @@
 /* Reader threads: what is not in memory is read from disk here, never on a worker or a loop.
  *
  * A request first makes sure that its log is open (its worker does that), then waits for a reader;
- * clients take turns (base/fair.h). A look-up that may unpack batches runs on a codec lane instead:
- * no read waits for it. When the log was cut between looking at its bounds and reading, the request
- * goes through the worker once more - behind whatever cut it - and is tried again. */
+ * clients take turns (base/fair.h), a slice of a read each while others wait. A look-up that may
+ * unpack batches runs on a codec lane instead: no read waits for it. When the log was cut between
+ * looking at its bounds and reading, the request goes through the worker once more - behind
+ * whatever cut it - and is tried again. */
 #include "storage/threads.h"
 
 #include <assert.h>
@@ -68,24 +69,44 @@ static void read_home(struct job *job)
     r->done(r);
 }
 
+/* What is left of it. False in ret_more: that was all. */
+static enum err read_slice(struct store *s, const struct plog *log, const struct log_bounds *bounds,
+                           struct log_read *r, bool *ret_more)
+{
+    size_t before = r->result.bytes;
+    enum err err = plog_read_disk(store_kv(s), log->id, bounds, r->offset_next,
+                                  r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0,
+                                  r->min_one && r->read_bytes == 0, &store_readers(s)->inbox,
+                                  &r->result, ret_more);
+    if (r->result.bytes == before) return err;
+    r->read_bytes += r->result.bytes - before;
+    r->offset_next = r->result.batches[r->result.count - 1].last_offset + 1;
+    return err;
+}
+
 static void read_run(struct job *job)
 {
     struct log_read *r = CONTAINER_OF(job, struct log_read, job);
     struct plog *log = r->topic->partitions[r->partition].log;
     struct store *s = worker_store(log->worker);
     struct log_bounds bounds;
+    bool more = false;
     enum err err = plog_bounds(log, &bounds);
     if (err == ERR_OK) {
         r->result.bounds = bounds;
-        if (r->bytes_max > 0 || r->min_one)
-            err = plog_read_disk(store_kv(s), log->id, &bounds, r->offset, r->bytes_max, r->min_one,
-                                 &r->result);
+        if (r->bytes_max > 0 || r->min_one) err = read_slice(s, log, &bounds, r, &more);
+    }
+    if (err == ERR_OK && more) {
+        fair_post(&store_readers(s)->inbox, r->client, &r->job);
+        return;
     }
     if (err == ERR_COLD && r->result.count == 0 && ++r->tries < READ_TRIES_MAX) {
         worker_open_for_read(r);
         return;
     }
-    bool has_some = err == ERR_COLD && r->result.count > 0;
+    /* Cut between two slices: what the read has is still true. */
+    bool has_some = (err == ERR_COLD && r->result.count > 0) ||
+                    (err == ERR_OFFSET_OUT_OF_RANGE && r->read_bytes > 0);
     r->err = has_some ? ERR_OK : client_error(s, r->topic, log, err);
     r->job.run = read_home;
     if (r->home != NULL) loop_post(r->home, &r->job);
@@ -181,6 +202,8 @@ void store_read(struct store *s, struct log_read *r)
 {
     assert(r->partition >= 0 && r->partition < r->topic->partition_count);
     r->tries = 0;
+    r->read_bytes = 0;
+    r->offset_next = r->offset;
     if (is_open(r->topic->partitions[r->partition].log)) readers_read(store_readers(s), r);
     else worker_open_for_read(r);
 }

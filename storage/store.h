@@ -133,7 +133,9 @@ struct log_read {
     uint64_t client;                 /* whose turn it is at the readers, as for fair_post() */
     struct loop *home;               /* NULL: done() runs on the reader (tests) */
     void (*done)(struct log_read *r);
-    int tries;                       /* reader.c's */
+    int tries;                       /* reader.c's, as the next two */
+    size_t read_bytes;               /* so far */
+    int64_t offset_next;
 
     enum err err;                    /* as plog_read_tail(), never ERR_COLD; ERR_BUSY - no memory */
     struct read_result result;       /* inited by the caller, may hold batches already */

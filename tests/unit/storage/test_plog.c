@@ -133,6 +133,67 @@ TEST(opening_reads_what_the_last_chunk_does_not_cover)
     fx_done(&f);
 }
 
+struct cold_read {
+    struct log_read read;
+    int turns;                  /* of a reader until it was done; 0: it is not */
+};
+static int reader_turns;
+
+static void cold_read_done(struct log_read *r)
+{
+    CONTAINER_OF(r, struct cold_read, read)->turns = reader_turns;
+}
+
+static void cold_read_begin(struct fx *f, struct cold_read *r, uint64_t client, size_t bytes_max)
+{
+    *r = (struct cold_read){.read = {.topic = f->topic, .bytes_max = bytes_max, .min_one = true,
+                                     .client = client, .done = cold_read_done}};
+    read_result_init(&r->read.result);
+    store_read(f->s, &r->read);
+}
+
+/* All that was read is there, in order and once. */
+static void cold_read_expect(struct cold_read *r, int count)
+{
+    EXPECT_OK(r->read.err);
+    EXPECT_EQ(r->read.result.count, count);
+    for (int i = 0; i < count; i++) EXPECT_EQ(r->read.result.batches[i].base_offset, i);
+    read_result_done(&r->read.result);
+}
+
+TEST(a_long_read_gives_way_to_others_and_is_whole)
+{
+    enum { BATCHES = 40, BATCH_BYTES = 100000, LONG = 1 << 20 };
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < BATCHES; i++)
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.value_bytes = BATCH_BYTES}, NULL));
+    fx_stop(&f);
+    kv_mem_reopen(f.kv, false);
+    EXPECT_OK(fx_start(&f));
+    struct log_bounds b;
+    EXPECT_OK(fx_bounds(&f, 0, &b));
+    struct cold_read one, other, small, alone;
+    cold_read_begin(&f, &one, 1, LONG);
+    cold_read_begin(&f, &other, 2, LONG);
+    cold_read_begin(&f, &small, 3, 1);
+    reader_turns = 0;
+    while (one.turns == 0 || other.turns == 0) {
+        reader_turns++;
+        EXPECT(readers_turn(store_readers(f.s)));
+    }
+    EXPECT_EQ(small.turns, 3);                  /* a slice of each before it */
+    EXPECT(one.turns > 4 && other.turns > 4);
+    cold_read_expect(&one, LONG / BATCH_BYTES);
+    cold_read_expect(&other, LONG / BATCH_BYTES);
+    cold_read_expect(&small, 1);
+    cold_read_begin(&f, &alone, 1, LONG);
+    EXPECT(readers_turn(store_readers(f.s)));   /* nobody else waits: all of it in one turn */
+    cold_read_expect(&alone, LONG / BATCH_BYTES);
+    fx_done(&f);
+}
+
 TEST(arrival_never_goes_back_when_the_clock_does)
 {
     struct fx f;
@@ -328,6 +389,7 @@ TESTS(RUN(offsets_count_up_over_batches_and_restarts),
       RUN(what_was_appended_is_read_from_memory_and_from_disk),
       RUN(a_read_is_bounded_but_gives_at_least_one_batch), RUN(offsets_outside_the_log_are_refused),
       RUN(a_log_is_cold_until_its_first_use), RUN(opening_reads_what_the_last_chunk_does_not_cover),
+      RUN(a_long_read_gives_way_to_others_and_is_whole),
       RUN(arrival_never_goes_back_when_the_clock_does),
       RUN(a_log_append_time_topic_gets_the_brokers_time),
       RUN(a_repeated_batch_gets_its_first_answer),
