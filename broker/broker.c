@@ -27,6 +27,7 @@ void broker_options_default(struct broker_options *ret)
         .fetch_session_bytes_max = 64u << 20,
         .fetch_memory_bytes_max = 64u << 20,
         .offset_metadata_bytes_max = 4096,
+        .commit_bytes_max = 1048588,
         .connections_idle_ms = 600000,
         .connections_max = INT32_MAX,
         .connections_max_per_ip = INT32_MAX,

@@ -24,6 +24,7 @@ struct broker_options {
     size_t fetch_session_bytes_max;     /* of them, over all loops */
     size_t fetch_memory_bytes_max;     /* memory of fetches under way */
     uint32_t offset_metadata_bytes_max;
+    size_t commit_bytes_max;            /* message.max.bytes, of offsets committed at once */
     int64_t connections_idle_ms;        /* shown alone: the door keeps to them */
     int64_t connections_max;
     int64_t connections_max_per_ip;

@@ -218,6 +218,7 @@ static void make_doors(struct server *s)
     broker.group_session_ms_min = (int32_t)set->group_min_session_timeout_ms;
     broker.group_session_ms_max = (int32_t)set->group_max_session_timeout_ms;
     broker.offset_metadata_bytes_max = (uint32_t)set->offset_metadata_max_bytes;
+    broker.commit_bytes_max = (size_t)set->max_message_bytes;
     broker.connections_idle_ms = set->idle_timeout_ms;
     broker.connections_max = set->connections_max;
     broker.connections_max_per_ip = set->connections_max_per_ip;

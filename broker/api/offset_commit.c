@@ -2,6 +2,7 @@
  * says whether this client may commit, and storage answers when the offsets are durable. */
 #include "broker/group/commits.h"
 #include "broker/topics.h"
+#include "protocol/batch/batch.h"
 #include "protocol/kafka/msg/offset_commit.h"
 #include "base/check.h"
 
@@ -11,6 +12,7 @@ struct offset_commit {
     struct offset_commit_request in;
     struct offset_commit_response out;
     struct uuid *ids;               /* by topic */
+    size_t *name_lens;
 };
 
 static void answer(struct offset_commit *m)
@@ -72,6 +74,20 @@ static int32_t add_entries(struct offset_commit *m, int32_t topic, int64_t now_m
     return count;
 }
 
+/* As Kafka would write it: it refuses a batch beyond message.max.bytes, whatever is in it. */
+static bool is_too_large(const struct offset_commit *m, const struct offset_entry *entries,
+                         const int32_t *counts)
+{
+    bool lasts = m->in.retention_time_ms >= 0;
+    size_t bytes = BATCH_HEADER_BYTES;
+    int32_t n = 0;
+    for (int32_t i = 0; i < m->in.topics_count; i++)
+        for (int32_t end = n + counts[i]; n < end; n++)
+            bytes += groups_commit_record_bytes(m->in.group_id.len, m->name_lens[i],
+                                                entries[n].metadata.len, lasts, n);
+    return bytes > m->call.owner->config.commit_bytes_max;
+}
+
 static void act(struct group_call *call)
 {
     struct offset_commit *m = CONTAINER_OF(call, struct offset_commit, call);
@@ -89,10 +105,12 @@ static void act(struct group_call *call)
         count += (size_t)m->in.topics[i].partitions_count;
     enum err err = groups_commit(gl->groups, now_ms, &who);
     struct offset_entry *entries = ARENA_ARRAY(call->rq->arena, struct offset_entry, count);
-    if (err == ERR_OK && entries == NULL) err = ERR_INVALID_COMMIT_OFFSET_SIZE;
+    int32_t *counts = ARENA_ARRAY(call->rq->arena, int32_t, (size_t)m->in.topics_count);
+    if (err == ERR_OK && (entries == NULL || counts == NULL)) err = ERR_INVALID_COMMIT_OFFSET_SIZE;
     int32_t entry_count = 0;
     for (int32_t i = 0; err == ERR_OK && i < m->in.topics_count; i++)
-        entry_count += add_entries(m, i, now_ms, entries + entry_count);
+        entry_count += counts[i] = add_entries(m, i, now_ms, entries + entry_count);
+    if (err == ERR_OK && is_too_large(m, entries, counts)) err = ERR_UNKNOWN_SERVER_ERROR;
     if (err != ERR_OK || entry_count == 0) {
         set_errors(m, err);
         answer(m);
@@ -123,6 +141,7 @@ static enum err look_up(struct offset_commit *m, struct kafka_request *rq, int32
     enum err found = topic_find(rq_store(rq), rq->version >= 10 ? BYTES_NULL : in->name,
                                 &in->topic_id, &t);
     if (t != NULL) m->ids[topic] = t->id;
+    if (t != NULL) m->name_lens[topic] = topic_name(t).len;
     int32_t known = 0;
     for (int32_t i = 0; i < in->partitions_count; i++) {
         enum err err = found;
@@ -145,7 +164,8 @@ enum err kafka_offset_commit(struct kafka_request *rq)
     m->out.topics = ARENA_ARRAY(rq->arena, struct offset_commit_response_topic, count);
     m->out.topics_count = m->in.topics_count;
     m->ids = ARENA_ARRAY(rq->arena, struct uuid, count);
-    if (m->out.topics == NULL || m->ids == NULL) return ERR_TOO_LARGE;
+    m->name_lens = ARENA_ARRAY(rq->arena, size_t, count);
+    if (m->out.topics == NULL || m->ids == NULL || m->name_lens == NULL) return ERR_TOO_LARGE;
     int32_t known = 0;
     for (int32_t i = 0; i < m->in.topics_count; i++) {
         int32_t of_topic;

@@ -3,6 +3,7 @@
 
 #include "base/cursor.h"
 #include "broker/mentions.h"
+#include "protocol/batch/varint.h"
 #include "base/check.h"
 
 static enum err check(const struct group *g, const struct commit_in *in, struct member **ret)
@@ -43,6 +44,21 @@ enum err groups_check_metadata(const struct groups_config *config, struct bytes 
         units += byte >= 0xf0;
     }
     return units > config->offset_metadata_chars_max ? ERR_OFFSET_METADATA_TOO_LARGE : ERR_OK;
+}
+
+size_t groups_commit_record_bytes(size_t group_len, size_t topic_len, size_t metadata_len,
+                                  bool lasts, int32_t n)
+{
+    /* OffsetCommitKey 1: version, group, topic, partition. OffsetCommitValue 4: version, offset,
+     * leader epoch, metadata as a compact string, time, the topic's id as a tagged field; and 1:
+     * version, offset, metadata, time, end. */
+    enum { KEY = 2 + 2 + 2 + 4, VALUE = 2 + 8 + 4 + 8 + 19, LASTING = 2 + 8 + 2 + 8 + 8 };
+    int64_t key = (int64_t)(KEY + group_len + topic_len);
+    int64_t length = (int64_t)(metadata_len + 1);
+    int64_t value = (int64_t)metadata_len + (lasts ? LASTING : VALUE + varint_size(length / 2));
+    /* Attributes, the time's delta, the offset's, key, value, no headers. */
+    int64_t body = 2 + varint_size(n) + varint_size(key) + key + varint_size(value) + value + 1;
+    return (size_t)(varint_size(body) + body);
 }
 
 enum err groups_offset_delete(const struct groups *gs, struct bytes group_id)

@@ -25,6 +25,7 @@ struct groups_config {
     int32_t initial_delay_ms;           /* group.initial.rebalance.delay.ms */
     int64_t offset_retention_ms;        /* offsets.retention.minutes */
     uint32_t offset_metadata_chars_max; /* offset.metadata.max.bytes, counted as Kafka does */
+    size_t commit_bytes_max;            /* of one commit, as Kafka would write it */
     uint32_t members_max;               /* group.max.size; as many pending members beside them */
     uint32_t protocols_max;             /* of one member */
     uint32_t groups_max;                /* of this table */
@@ -189,6 +190,10 @@ enum err groups_commit(struct groups *gs, int64_t now_ms, const struct commit_in
 /* Is an offset's metadata string within offset.metadata.max.bytes? Null is.
  * Errors: ERR_OFFSET_METADATA_TOO_LARGE.  Thread: any. */
 enum err groups_check_metadata(const struct groups_config *config, struct bytes metadata);
+/* Bytes of the record that Kafka would write to __consumer_offsets for an offset, as the n-th of
+ * its batch, which has a header of BATCH_HEADER_BYTES. lasts: the client says for how long. */
+size_t groups_commit_record_bytes(size_t group_len, size_t topic_len, size_t metadata_len,
+                                  bool lasts, int32_t n);
 /* May offsets of the group be deleted by name?
  * Errors: ERR_GROUP_ID_NOT_FOUND; ERR_NON_EMPTY_GROUP - members, and not of type "consumer".
  * Thread: the table's loop. */

@@ -266,6 +266,7 @@ struct groups_loop *groups_loop_new(struct broker_loop *home)
     gl->config.session_ms_min = o->group_session_ms_min;
     gl->config.session_ms_max = o->group_session_ms_max;
     gl->config.offset_metadata_chars_max = o->offset_metadata_bytes_max;
+    gl->config.commit_bytes_max = o->commit_bytes_max;
     gl->config.members_max = (uint32_t)o->group_max_size;
     gl->config.bytes_max = o->group_bytes_max;
     gl->config.bytes_all = &home->broker->group_bytes;

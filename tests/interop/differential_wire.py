@@ -280,6 +280,9 @@ def test_offset_commit(caller, topic, v):
             (who[by_id], 0): UNKNOWN_ID if by_id else UNKNOWN_TOPIC, (mine, 1): 0}
     for note, error in {None: 0, "": 0, "x" * 4096: 0, "x" * 4097: 12, "\u00fc" * 4000: 0}.items():
         assert ask((topic, [(0, 5, {"committed_metadata": note}), (1, 5)])) == {(mine, 0): error, (mine, 1): 0}
+    # One batch of __consumer_offsets holds 1,048,588 bytes.
+    for count, error in ((240, 0), (260, -1)):
+        assert ask((topic, [(0, 5, {"committed_metadata": "x" * 4096})] * count)) == {(mine, 0): error}
     for generation, known, new in ((0, UNKNOWN_MEMBER, NO_GROUP if v >= 9 else BAD_GENERATION), (-2, 0, 0)):
         asked = {"generation_id_or_member_epoch": generation}
         assert ask((topic, [(0, 5)]), **asked) == {(mine, 0): known}

@@ -113,6 +113,24 @@ TEST(metadata_is_measured_in_utf16_units)
                ERR_OFFSET_METADATA_TOO_LARGE);
 }
 
+/* Largest commits that Apache Kafka 4.4.0 takes with message.max.bytes at its default: partitions
+ * of "pc", each with so much metadata. */
+TEST(a_commit_is_measured_as_kafka_writes_it)
+{
+    const struct {
+        size_t group_len, metadata_len;
+        int32_t largest;
+    } seen[] = {{1, 0, 16512}, {1, 100, 6355}, {1, 1000, 983}, {1, 4096, 251}, {100, 0, 6393}};
+    for (size_t i = 0; i < sizeof seen / sizeof seen[0]; i++) {
+        size_t bytes = 61;
+        int32_t n = 0;
+        for (; bytes <= 1048588; n++)
+            bytes += groups_commit_record_bytes(seen[i].group_len, 2, seen[i].metadata_len, false,
+                                                n);
+        EXPECT_EQ(n - 1, seen[i].largest);
+    }
+}
+
 TEST(subscribed_topics_are_read_from_the_members)
 {
     SIM(s);
@@ -369,6 +387,7 @@ TESTS(RUN(an_offset_of_a_clock_that_was_ahead_counts_from_the_start),
       RUN(the_error_of_a_missing_group_depends_on_the_version),
       RUN(a_commit_from_outside_meets_the_limit_of_groups), RUN(commits_and_rebalances),
       RUN(a_commit_keeps_the_session_alive), RUN(metadata_is_measured_in_utf16_units),
+      RUN(a_commit_is_measured_as_kafka_writes_it),
       RUN(subscribed_topics_are_read_from_the_members),
       RUN(subscriptions_to_too_many_topics_count_as_all_topics),
       RUN(unreadable_subscriptions_count_as_all_topics),
