@@ -69,10 +69,28 @@ static enum err refuse(char **ret_text, const char *name, const char *what)
     return ERR_DISK;
 }
 
+/* Files of the engine that it reads once and then removes. */
+static bool is_wanted(const char *name)
+{
+    return ends_with(name, ".log") || strncmp(name, "MANIFEST-", 9) == 0 ||
+           strcmp(name, "CURRENT") == 0;
+}
+
+/* Something was stored here, whatever is missing now. */
+static bool is_used(const char *dir)
+{
+    CLEANUP(close_dirp) DIR *all = opendir(dir);
+    for (const struct dirent *e; all != NULL && (e = readdir(all)) != NULL;)
+        if (is_wanted(e->d_name)) return true;
+    return false;
+}
+
 enum err damage_before(const struct sync_mark *m, const char *dir, bool has_engine,
                        bool *ret_may_make, char **ret_text)
 {
-    if (!has_engine && sync_mark_position(m) > 0)
+    /* A first start that was ended leaves engine files, and a mark that nothing was stored. */
+    bool used = sync_mark_position(m) > 0 || (m->slots_read == 0 && is_used(dir));
+    if (!has_engine && used)
         return refuse(ret_text, "CURRENT", "is missing");
     const char *fault = has_engine ? sync_file_fault(&m->file, dir) : NULL;
     if (fault != NULL) return refuse(ret_text, m->file.name, fault);
@@ -138,12 +156,6 @@ void damage_after(const struct sync_mark *m, uint64_t position, const char *word
 }
 
 /* ---- Aside */
-
-static bool is_wanted(const char *name)
-{
-    return ends_with(name, ".log") || strncmp(name, "MANIFEST-", 9) == 0 ||
-           strcmp(name, "CURRENT") == 0;
-}
 
 void aside_begin(const char *dir)
 {

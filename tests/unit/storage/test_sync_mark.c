@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "storage/damage.h"
 #include "test.h"
 
 static char dir[64], mark_path[96], file_path[96];
@@ -129,6 +130,34 @@ TEST(a_file_that_grows_is_held_to_what_it_was)
     end();
 }
 
+static enum err may_open(bool has_engine, bool *ret_may_make)
+{
+    struct sync_mark m;
+    sync_mark_read(&m, dir);
+    CLEANUP(mem_freep) char *text = NULL;
+    enum err err = damage_before(&m, dir, has_engine, ret_may_make, &text);
+    EXPECT(err == ERR_OK || strstr(text, "Nothing was changed") != NULL);
+    sync_mark_done(&m);
+    return err;
+}
+
+TEST(a_used_directory_is_never_taken_for_a_new_one)
+{
+    begin();
+    bool may_make = false;
+    EXPECT_OK(may_open(false, &may_make));          /* empty */
+    EXPECT(may_make);
+    snprintf(file_path, sizeof file_path, "%s/MANIFEST-000001", dir);
+    write_at(file_path, 0, "x", 1);
+    EXPECT_ERR(may_open(false, &may_make), ERR_DISK);   /* what names the engine, and the mark */
+    mark(0, 1000);
+    EXPECT_OK(may_open(false, &may_make));          /* a first start that was ended */
+    mark(7, 2000);
+    EXPECT_ERR(may_open(false, &may_make), ERR_DISK);
+    end();
+}
+
 TESTS(RUN(the_last_mark_is_read_and_with_it_broken_the_one_before),
       RUN(it_tells_until_when_nothing_is_lost_however_long_ago),
-      RUN(a_file_that_grows_is_held_to_what_it_was))
+      RUN(a_file_that_grows_is_held_to_what_it_was),
+      RUN(a_used_directory_is_never_taken_for_a_new_one))
