@@ -409,7 +409,8 @@ bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_
     pthread_mutex_lock(&o->lock);
     const struct group *g = find_group(o, group);
     int32_t at = g ? position(g, topic_id, partition, &found) : 0;
-    if (found) found = copy_entry(&g->entries[at], true, arena, ret);
+    if (found && !copy_entry(&g->entries[at], true, arena, ret))
+        *ret = (struct offset_entry){.metadata = BYTES_NULL};
     pthread_mutex_unlock(&o->lock);
     return found;
 }

@@ -39,7 +39,8 @@ struct offsets_commit {
 };
 void store_offsets_commit(struct store *s, struct offsets_commit *c);     /* Thread: any */
 
-/* False when there is none. ret->metadata is copied into the arena. Thread: any; a short lock. */
+/* False when there is none. ret->metadata is copied into the arena; null when that is full, and the
+ * rest says nothing then. Thread: any; a short lock. */
 bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_id,
                   int32_t partition, struct arena *arena, struct offset_entry *ret);
 /* All entries of a group, into the arena, ordered by topic id and partition; without

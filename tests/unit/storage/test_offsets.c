@@ -74,6 +74,11 @@ TEST(a_commit_is_found_now_and_after_a_restart)
         EXPECT_EQ(all[1].partition, 1);
         EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("nobody"), true, &arena, &all), 0);
         EXPECT_EQ(store_offsets_count(f.s), 3);
+        struct arena full;                  /* "no offset" would send the client to the start */
+        arena_init(&full, 1);
+        EXPECT(store_offset(f.s, BYTES_LIT("g"), &id, 1, &full, &e));
+        EXPECT(bytes_is_null(e.metadata));
+        arena_done(&full);
         arena_done(&arena);
         cx_restart(&f);
     }
