@@ -1,5 +1,6 @@
 /* ListOffsets: the first, the last, or the one of a time. Every partition is a seek of its own; a
- * bound of a log in memory is known at once, all else is looked up by a reader thread.
+ * bound of a log in memory is known at once, all else is looked up by a reader thread, or not any
+ * more when the client has gone.
  *
  * There are no tiers: earliest local is earliest, latest tiered and earliest pending upload do not
  * exist (-1 with no error), as Kafka answers without remote storage. */
@@ -23,6 +24,7 @@ struct list_offsets {
     struct list_offsets_response out;
     int8_t isolation_level;
     int32_t pending;
+    struct offset_seek *seeks;      /* all that were handed over */
 };
 
 struct offset_seek {
@@ -30,6 +32,7 @@ struct offset_seek {
     struct list_offsets *owner;
     struct list_offsets_response_partition *out;
     int64_t asked;
+    struct offset_seek *next;
 };
 
 static void finish(struct list_offsets *m)
@@ -79,6 +82,13 @@ static void done(struct log_seek *q)
     finish(s->owner);
 }
 
+static void on_closed(struct kafka_request *rq)
+{
+    struct list_offsets *m = rq->context;
+    for (struct offset_seek *s = m->seeks; s != NULL; s = s->next)
+        atomic_store(&s->seek.work.abandoned, true);
+}
+
 static enum err ask(struct list_offsets *m, struct bytes name,
                     const struct list_offsets_request_partition *in,
                     struct list_offsets_response_partition *out)
@@ -111,6 +121,8 @@ static enum err ask(struct list_offsets *m, struct bytes name,
         return ERR_OK;
     }
     s->seek.topic = TAKE(t);
+    s->next = m->seeks;
+    m->seeks = s;
     m->pending++;
     store_seek(rq_store(m->rq), &s->seek);
     return ERR_OK;
@@ -190,6 +202,8 @@ enum err kafka_list_offsets(struct kafka_request *rq)
     struct answer_room room;
     TRY(gather(rq->arena, &in, &asked));
     TRY(make_room(m, &in, &asked, &room));
+    rq->context = m;
+    rq->on_closed = on_closed;
     int32_t at = 0;
     for (int32_t i = 0; i < in.topics_count; i++)
         for (int32_t p = 0; p < in.topics[i].partitions_count; p++, at++)

@@ -24,38 +24,19 @@ static void send_fetch(struct client *c)
     TURNED_SEND(&door, c, FETCH, fetch, 12, &in);
 }
 
-/* A topic and a client. */
 static struct client *begin(void)
 {
     turned_begin(&door);
     struct client *c = turned_client(&door);
-    struct create_topics_request_topic topic = CREATE_TOPICS_REQUEST_TOPIC_INIT;
-    topic.name = BYTES_LIT("t");
-    topic.num_partitions = topic.replication_factor = 1;
-    struct create_topics_request in = CREATE_TOPICS_REQUEST_INIT;
-    in.topics = &topic;
-    in.topics_count = 1;
-    TURNED_SEND(&door, c, CREATE_TOPICS, create_topics, 7, &in);
-    turned_until_answered(&door, c);
-    struct create_topics_response out;
-    RECEIVE(c, create_topics, &out);
-    EXPECT_EQ(out.topics[0].error_code, 0);
+    turned_topic(&door, c);
     return c;
-}
-
-static void turn_all(void)
-{
-    for (int i = 0; i < 8; i++) {
-        while (store_turn(door.store)) continue;
-        loop_turn(door.loop, 0);
-    }
 }
 
 TEST(a_fetch_that_has_no_room_to_wait_is_answered)
 {
     struct client *c = begin(), *other = turned_client(&door);
     send_fetch(c);
-    turn_all();
+    turned_settle(&door);
     EXPECT(!turned_is_answered(c));
     EXPECT(atomic_load(&door.waiting.used) > 0 && atomic_load(&door.budget.used) == 0);
     door.waiting.limit = atomic_load(&door.waiting.used);
@@ -85,17 +66,13 @@ TEST(members_that_have_no_room_to_wait_come_again)
     join.protocol_type = BYTES_LIT("consumer");
     join.protocols = &protocol;
     join.protocols_count = 1;
-    TURNED_SEND(&door, c, JOIN_GROUP, join_group, 3, &join);
-    turned_until_answered(&door, c);
     struct join_group_response joined;
-    RECEIVE(c, join_group, &joined);
+    TURNED_EXCHANGE(&door, c, JOIN_GROUP, join_group, 3, &join, &joined);
     EXPECT_EQ(joined.error_code, err_kafka(ERR_COORDINATOR_NOT_AVAILABLE));
     struct sync_group_request sync = SYNC_GROUP_REQUEST_INIT;
     sync.group_id = BYTES_LIT("g");
-    TURNED_SEND(&door, c, SYNC_GROUP, sync_group, 3, &sync);
-    turned_until_answered(&door, c);
     struct sync_group_response synced;
-    RECEIVE(c, sync_group, &synced);
+    TURNED_EXCHANGE(&door, c, SYNC_GROUP, sync_group, 3, &sync, &synced);
     EXPECT_EQ(synced.error_code, err_kafka(ERR_COORDINATOR_NOT_AVAILABLE));
     budget_give(&door.waiting, door.waiting.limit);
     turned_client_gone(&door, c);

@@ -73,6 +73,15 @@ static inline bool turned_is_answered(const struct client *c)
     return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
+/* Turns both until nothing is left to do, but for what waits. */
+static inline void turned_settle(struct turned_door *d)
+{
+    for (int i = 0; i < 8; i++) {
+        while (store_turn(d->store)) continue;
+        loop_turn(d->loop, 0);
+    }
+}
+
 /* Turns the store and the loop in turn; returns how often until the answer is there. */
 static inline int turned_until_answered(struct turned_door *d, const struct client *c)
 {
@@ -105,5 +114,27 @@ static inline void turned_write(struct turned_door *d, struct client *c, struct 
         store_be32(out_.data, (uint32_t)out_.len - 4);                                             \
         turned_write((d), (c), &out_);                                                             \
     } while (0)
+
+/* TURNED_EXCHANGE(&door, client, HEARTBEAT, heartbeat, 4, &request, &response) */
+#define TURNED_EXCHANGE(d, c, NAME, name, version, request, response)                              \
+    do {                                                                                           \
+        TURNED_SEND(d, c, NAME, name, version, request);                                           \
+        turned_until_answered((d), (c));                                                           \
+        RECEIVE(c, name, response);                                                                \
+    } while (0)
+
+/* Topic "t" of one partition. */
+static inline void turned_topic(struct turned_door *d, struct client *c)
+{
+    struct create_topics_request_topic topic = CREATE_TOPICS_REQUEST_TOPIC_INIT;
+    topic.name = BYTES_LIT("t");
+    topic.num_partitions = topic.replication_factor = 1;
+    struct create_topics_request in = CREATE_TOPICS_REQUEST_INIT;
+    in.topics = &topic;
+    in.topics_count = 1;
+    struct create_topics_response out;
+    TURNED_EXCHANGE(d, c, CREATE_TOPICS, create_topics, 7, &in, &out);
+    EXPECT_EQ(out.topics[0].error_code, 0);
+}
 
 #endif
