@@ -17,16 +17,17 @@ struct metadata {
     struct metadata_request in;
     struct mention *mentions;           /* one a topic of the request */
     bool by_id;                         /* names count for nothing */
+    bool failed;                        /* there was no memory for the whole answer */
     struct metadata_response out;
 };
 
-/* Of the one replica: the node. */
-static void add_partitions(struct kafka_request *rq, const struct topic *t,
+/* Of the one replica: the node. False: the arena is full. */
+static bool add_partitions(struct kafka_request *rq, const struct topic *t,
                            struct metadata_response_topic *out)
 {
     struct metadata_response_partition *list =
         ARENA_ARRAY(rq->arena, struct metadata_response_partition, (size_t)t->partition_count);
-    if (list == NULL) return;
+    if (list == NULL) return false;
     int32_t *node = &rq->broker->options.node_id;
     for (int32_t i = 0; i < t->partition_count; i++) {
         list[i] = METADATA_RESPONSE_PARTITION_INIT;
@@ -38,6 +39,7 @@ static void add_partitions(struct kafka_request *rq, const struct topic *t,
     }
     out->partitions = list;
     out->partitions_count = t->partition_count;
+    return true;
 }
 
 static void fill(struct metadata *m, struct metadata_response_topic *out, const struct topic *t)
@@ -48,12 +50,16 @@ static void fill(struct metadata *m, struct metadata_response_topic *out, const 
     out->is_internal = t->internal;
     if (m->in.include_topic_authorized_operations)
         out->topic_authorized_operations = OPERATIONS_TOPIC;
-    add_partitions(m->rq, t, out);
+    if (bytes_is_null(out->name) || !add_partitions(m->rq, t, out)) m->failed = true;
 }
 
 static void finished(struct changes *ch)
 {
     struct metadata *m = CONTAINER_OF(ch, struct metadata, creations);
+    if (m->failed) {
+        kafka_abort(m->rq);
+        return;
+    }
     KAFKA_ENCODE(m->rq, metadata, &m->out);
     kafka_reply(m->rq);
 }
@@ -173,7 +179,7 @@ static enum err all_topics(struct metadata *m)
             }
             topic_unref(step[i]);
         }
-        if (m->out.topics == NULL) return ERR_TOO_LARGE;
+        if (m->out.topics == NULL || m->failed) return ERR_TOO_LARGE;
     } while (count == TOPICS_A_STEP);
     return ERR_OK;
 }

@@ -62,29 +62,41 @@ static enum err ask(struct epochs *m, struct bytes name,
     return ERR_OK;
 }
 
+/* The whole answer, before anything is asked.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static enum err make_room(struct epochs *m, const struct offset_for_leader_epoch_request *in)
+{
+    struct arena *arena = m->rq->arena;
+    m->out.topics = ARENA_ARRAY(arena, struct offset_for_leader_epoch_response_topic,
+                                (size_t)in->topics_count);
+    if (m->out.topics == NULL) return ERR_TOO_LARGE;
+    m->out.topics_count = in->topics_count;
+    for (int32_t i = 0; i < in->topics_count; i++) {
+        struct offset_for_leader_epoch_response_topic *topic = &m->out.topics[i];
+        int32_t count = in->topics[i].partitions_count;
+        *topic = OFFSET_FOR_LEADER_EPOCH_RESPONSE_TOPIC_INIT;
+        topic->topic = in->topics[i].topic;
+        topic->partitions = ARENA_ARRAY(
+            arena, struct offset_for_leader_epoch_response_partition, (size_t)count);
+        if (topic->partitions == NULL) return ERR_TOO_LARGE;
+        topic->partitions_count = count;
+    }
+    return ERR_OK;
+}
+
 enum err kafka_offset_for_leader_epoch(struct kafka_request *rq)
 {
     struct offset_for_leader_epoch_request in;
     TRY(offset_for_leader_epoch_request_decode(&rq->body, rq->version, &in));
     struct epochs *m = ARENA_NEW(rq->arena, struct epochs);
-    struct offset_for_leader_epoch_response_topic *topics =
-        ARENA_ARRAY(rq->arena, struct offset_for_leader_epoch_response_topic,
-                    (size_t)in.topics_count);
-    if (m == NULL || topics == NULL) return ERR_TOO_LARGE;
+    if (m == NULL) return ERR_TOO_LARGE;
     *m = (struct epochs){.rq = rq, .out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_INIT, .pending = 1};
-    m->out.topics = topics;
-    m->out.topics_count = in.topics_count;
+    TRY(make_room(m, &in));
     for (int32_t i = 0; i < in.topics_count; i++) {
         const struct offset_for_leader_epoch_request_topic *topic = &in.topics[i];
-        topics[i] = OFFSET_FOR_LEADER_EPOCH_RESPONSE_TOPIC_INIT;
-        topics[i].topic = topic->topic;
-        topics[i].partitions = ARENA_ARRAY(rq->arena,
-                                           struct offset_for_leader_epoch_response_partition,
-                                           (size_t)topic->partitions_count);
-        if (topics[i].partitions == NULL) break;
-        topics[i].partitions_count = topic->partitions_count;
         for (int32_t p = 0; p < topic->partitions_count; p++) {
-            struct offset_for_leader_epoch_response_partition *out = &topics[i].partitions[p];
+            struct offset_for_leader_epoch_response_partition *out =
+                &m->out.topics[i].partitions[p];
             *out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_PARTITION_INIT;
             out->partition = topic->partitions[p].partition;
             enum err err = ask(m, topic->topic, &topic->partitions[p], out);
