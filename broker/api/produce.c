@@ -64,6 +64,7 @@ struct produce {
     struct produce_item *from;  /* the first one that a codec lane checks */
     struct produce_item *at;    /* the lane's: the next one */
     struct codec_work work;
+    struct arena found;         /* what the lane tells of faults: rq->arena is the loop's */
     size_t here_left;           /* of HERE_BYTES_MAX */
     uint64_t here_pack_us_left;
     size_t unpack_left;         /* of what the request may unpack */
@@ -254,6 +255,7 @@ static void checked(struct codec_work *w)
         if (atomic_load(&w->abandoned)) item->found = ERR_CLOSED;
         settle(item);
     }
+    arena_done(&p->found);
     finish(p);
 }
 
@@ -268,6 +270,10 @@ static void check_elsewhere(struct produce *p, struct produce_item *from)
 {
     struct kafka_request *rq = p->rq;
     p->from = p->at = from;
+    arena_init(&p->found, rq->arena->cap);
+    p->found.budget = rq->arena->budget;
+    for (struct produce_item *item = from; item != NULL; item = item->next)
+        item->check.arena = &p->found;
     p->work = (struct codec_work){.client = kafka_client(rq), .lane = CODEC_QUICK,
                                   .step = check_step, .home = rq->frame->loop, .done = checked};
     rq->holds_next = true;

@@ -68,14 +68,15 @@ static struct produce_response answer(struct client *c, int32_t correlation)
     return out;
 }
 
-static struct client *begin(const char *compression)
+/* With topic "t", which has this config. */
+static struct client *begin_with(const char *name, const char *value)
 {
     door_init(&door);
     door_open(&door);
     struct client *c = client_open(&door);
     struct create_topics_request_config config = CREATE_TOPICS_REQUEST_CONFIG_INIT;
-    config.name = BYTES_LIT("compression.type");
-    config.value = bytes_str(compression);
+    config.name = bytes_str(name);
+    config.value = bytes_str(value);
     struct create_topics_request_topic topic = CREATE_TOPICS_REQUEST_TOPIC_INIT;
     topic.name = BYTES_LIT("t");
     topic.num_partitions = PARTITIONS;
@@ -89,6 +90,11 @@ static struct client *begin(const char *compression)
     EXCHANGE(c, CREATE_TOPICS, create_topics, 7, &in, &out);
     EXPECT_EQ(out.topics[0].error_code, 0);
     return c;
+}
+
+static struct client *begin(const char *compression)
+{
+    return begin_with("compression.type", compression);
 }
 
 static void end(struct client *c)
@@ -129,6 +135,25 @@ TEST(one_batch_is_refused_beyond_what_any_may_unpack_to)
     EXPECT_EQ(answer(c, c->correlation).responses[0].partition_responses[0].error_code, 0);
     slab_unref(most);
     slab_unref(more);
+    end(c);
+}
+
+/* The second one is looked at on a codec lane. */
+TEST(what_is_wrong_with_records_is_told_from_a_codec_lane_too)
+{
+    struct client *c = begin_with("message.timestamp.before.max.ms", "1000");
+    struct slab *small = zeros(10, CODEC_LZ4), *large = zeros(4 << 20, CODEC_ZSTD);
+    const struct slab *two[] = {small, large};
+    produce(c, two, 2);
+    struct produce_response out = answer(c, c->correlation);
+    for (int i = 0; i < 2; i++) {
+        const struct produce_response_partition *told = &out.responses[0].partition_responses[i];
+        EXPECT_EQ(told->error_code, err_kafka(ERR_INVALID_TIMESTAMP));
+        EXPECT_EQ(told->record_errors_count, 1);
+        EXPECT(told->record_errors[0].batch_index_error_message.len > 0);
+    }
+    slab_unref(small);
+    slab_unref(large);
     end(c);
 }
 
@@ -230,7 +255,8 @@ TEST(of_a_partition_that_is_named_twice_the_last_records_count)
     end(c);
 }
 
-TESTS(RUN(the_batches_of_a_request_share_what_it_may_unpack),
+TESTS(RUN(what_is_wrong_with_records_is_told_from_a_codec_lane_too),
+      RUN(the_batches_of_a_request_share_what_it_may_unpack),
       RUN(one_batch_is_refused_beyond_what_any_may_unpack_to),
       RUN(requests_of_a_connection_keep_their_order_when_one_takes_longer),
       RUN(so_they_do_when_one_is_packed_anew), RUN(a_client_that_leaves_is_forgotten),
