@@ -19,14 +19,13 @@ TIES_TOLD = 4
 def read(objects, nm):
     """({file: symbols that it leaves to others}, {symbol: file}); a file without suffix: base/net/conn."""
     needs, home = collections.defaultdict(set), {}
-    for path in objects:
-        name = re.search(r"\.dir/(.*)\.c\.o$", str(path))[1]
-        for line in subprocess.run([nm, path], capture_output=True, text=True, check=True).stdout.splitlines():
-            kind, symbol = line.split()[-2:]
-            if kind == "U":
-                needs[name].add(symbol)
-            elif kind in "TDBRC":
-                home.setdefault(symbol, name)
+    # "CMakeFiles/base.dir/base/net/conn.c.o:0000000000000123 T conn_open"; an undefined one has no address.
+    for line in subprocess.run([nm, "-A", *objects], capture_output=True, text=True, check=True).stdout.splitlines():
+        name, kind, symbol = re.search(r"\.dir/(.*)\.c\.o:.* ([a-zA-Z]) (\S+)$", line).groups()
+        if kind == "U":
+            needs[name].add(symbol)
+        elif kind in "TDBRC":
+            home.setdefault(symbol, name)
     return needs, home
 
 
