@@ -1,11 +1,14 @@
 """SIGTERM in the middle of pipelined loads: what was sent whole before is answered whole or the connection closes
 without half an answer, what was acknowledged is stored, and the exit status is 0."""
 import contextlib
+import http.client
 import signal
 import socket
 import struct
 import threading
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 from lib import admin, bad, bad_batches, wire
@@ -24,7 +27,7 @@ class Pipeline(threading.Thread):
         super().__init__()
         self.server, self.number, self.acked, self.failure = server, number, [], None
         self.first = 0                      # offset of the first record
-        self.started = threading.Event()
+        self.started = threading.Event()    # it is connected, or failed to
 
     def run(self):
         try:
@@ -74,9 +77,9 @@ class HttpPipeline(Pipeline):
         http = Http(self.server.kinesis)
         asked = bad.kinesis_request("PutRecord", {"StreamName": f"stop-{self.number}", "Data": "YQ==",
                                                   "PartitionKey": "k"})
-        http.send(asked * AHEAD)
         self.started.set()
         try:
+            http.send(asked * AHEAD)
             while True:
                 status, _, body = http.answer()
                 assert status == 200 and b"SequenceNumber" in body
@@ -89,11 +92,12 @@ class HttpPipeline(Pipeline):
 class Http2Pipeline(Pipeline):
     def load(self):
         http = Http2(self.server.kinesis)
-        for stream in range(1, 200, 2):
-            http.ask(stream, "PutRecord", {"StreamName": f"stop-{self.number}", "Data": "YQ==", "PartitionKey": "k"})
         self.started.set()
         heads = set()
         try:
+            for stream in range(1, 200, 2):
+                http.ask(stream, "PutRecord", {"StreamName": f"stop-{self.number}", "Data": "YQ==",
+                                               "PartitionKey": "k"})
             while True:
                 kind, flags, stream, payload = http.next()
                 if kind == bad.HEADERS:
@@ -117,7 +121,7 @@ def test_stop_in_the_middle(start_server, wait_ms):
         for load in loads:
             load.start()
         for load in loads:
-            load.started.wait(10)
+            assert load.started.wait(10)
         time.sleep(wait_ms / 1000)
         started = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
@@ -290,6 +294,38 @@ def test_a_stop_does_not_wait_for_who_waits(start_server, waiter):
         after()
 
 
+def readiness(server):
+    """What /readyz says; None when the door is closed."""
+    try:
+        with urllib.request.urlopen(f"http://{server.admin}/readyz", timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refusal:
+        return refusal.code
+    except (urllib.error.URLError, ConnectionError, http.client.HTTPException):
+        return None
+
+
+def test_not_ready_while_it_stops(start_server):
+    """Answers that nobody takes hold the stop up, for less than a second: on a machine that is too busy to ask
+    meanwhile it is tried again."""
+    for _ in range(10):
+        with start_server() as server:
+            after = unread(server)
+            assert readiness(server) == 200
+            server.process.send_signal(signal.SIGTERM)
+            told = []
+            while (found := readiness(server)) is not None:
+                told.append(found)
+            assert server.process.wait(20) == 0
+            after()
+        while told and told[0] == 200:                      # asked before the signal was taken
+            del told[0]
+        assert set(told) <= {503}, told
+        if told:
+            return
+    pytest.fail("/readyz was not to be asked during a stop")
+
+
 @pytest.mark.full
 def test_a_thousand_stops_under_load_lose_nothing(start_server, rng):
     """Each at a random moment; what was acknowledged until then is there after the next start."""
@@ -303,6 +339,8 @@ def test_a_thousand_stops_under_load_lose_nothing(start_server, rng):
                     admin.create_topic(server, f"stop-{load.number}")
                     acked[load.number] = load.first = 0
                 load.start()
+            for load in loads:
+                assert load.started.wait(10)
             time.sleep(rng.random() / 20)
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(20) == 0
