@@ -173,7 +173,8 @@ def run(name, share, data_dir):
     print(f"{name}: {each * BLOCKS} calls, us each: cpu {us(cpu[:quarter], each)} -> {us(cpu[-quarter:], each)}, "
           f"wall {us(wall[:quarter], each)} -> {us(wall[-quarter:], each)}; stop {stop_s:.2f} s, "
           f"ready {ready_s:.2f} s, {ready_cpu_s:.2f} s of CPU; RSS MiB {before >> 20}, peak {peak >> 20}, "
-          f"at the end {after >> 20}, restarted {again >> 20}; on disk {disk / 2**20:.1f} MiB in {files} files", flush=True)
+          f"at the end {after >> 20}, restarted {again >> 20}; on disk {disk / 2**20:.1f} MiB in {files} files",
+          flush=True)
     print("   cpu ms a block: " + " ".join(f"{c * 1000:.0f}" for c in cpu), flush=True)
     faults += [f"later calls cost {ratio:.1f} times the {what} time of the first ones"
                for what, ratio in slower.items() if ratio > SLOWER_MAX]

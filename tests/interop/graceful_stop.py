@@ -327,6 +327,7 @@ def test_not_ready_while_it_stops(start_server):
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 def test_a_thousand_stops_under_load_lose_nothing(start_server, rng):
     """Each at a random moment; what was acknowledged until then is there after the next start."""
     with start_server("--limits", "off") as server:
