@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-enum { CAP_FIRST = 256 };
+enum { CAP_FIRST = 256, RESERVE_BYTES_MIN = 64 << 10 };
 
 void writer_init(struct writer *w, size_t cap_max)
 {
@@ -63,12 +63,8 @@ static bool fail(struct writer *w)
     return false;
 }
 
-static bool grow(struct writer *w, size_t len)
+static bool grow_to(struct writer *w, size_t cap)
 {
-    if (w->err != ERR_OK || len > w->cap_max || w->len > w->cap_max - len) return fail(w);
-    size_t cap = w->cap ? w->cap : CAP_FIRST;
-    while (cap < w->len + len) cap *= 2;
-    if (cap > w->cap_max) cap = w->cap_max;
     size_t charge = w->budget != NULL && cap > WRITER_FREE_BYTES ? cap - w->charged : 0;
     if (charge > 0 && !budget_charge(w->budget, charge)) return fail(w);
     w->charged += charge;
@@ -77,6 +73,21 @@ static bool grow(struct writer *w, size_t len)
     w->data = data;
     w->cap = cap;
     return true;
+}
+
+static bool grow(struct writer *w, size_t len)
+{
+    if (w->err != ERR_OK || len > w->cap_max || w->len > w->cap_max - len) return fail(w);
+    size_t cap = w->cap ? w->cap : CAP_FIRST;
+    while (cap < w->len + len) cap *= 2;
+    return grow_to(w, cap < w->cap_max ? cap : w->cap_max);
+}
+
+void writer_reserve(struct writer *w, size_t len)
+{
+    bool fits = len <= w->cap_max && w->len <= w->cap_max - len;
+    if (w->err == ERR_OK && len > RESERVE_BYTES_MIN && fits && len > w->cap - w->len)
+        (void)grow_to(w, w->len + len);
 }
 
 uint8_t *writer_space(struct writer *w, size_t len)

@@ -40,6 +40,9 @@ void writer_reset(struct writer *w);                /* empties, keeps the buffer
 uint8_t *writer_take(struct writer *w);
 size_t writer_total(const struct writer *w);        /* len + splice_bytes */
 
+/* Makes room for about so many more bytes at once, where they are many: growing by doubling copies
+ * them and holds twice as much. */
+void writer_reserve(struct writer *w, size_t len);
 /* Room for len bytes at the end, not zeroed, already counted; NULL when poisoned. */
 uint8_t *writer_space(struct writer *w, size_t len);
 void writer_raw(struct writer *w, const void *data, size_t len);

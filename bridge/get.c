@@ -22,6 +22,7 @@ enum {
     HERE_BYTES_MAX = 1 << 20,
     UNPACKED_RATIO = 4,
     HERE_READ_BYTES_MAX = 256 << 10,    /* making and encoding a page takes 1 ms a MiB and more */
+    HERE_RECORDS_MAX = 2000,            /* and 1 ms a thousand records */
     LOG_INTERVAL_MS = 60000,
 };
 
@@ -254,6 +255,15 @@ static size_t cost(const struct get_wanted *wanted)
     return bytes;
 }
 
+/* At most so many records come of it. */
+static int64_t count(const struct get_wanted *wanted)
+{
+    int64_t records = 0;
+    for (int32_t i = 0; i < wanted->read->count; i++)
+        records += wanted->read->batches[i].last_offset - wanted->read->batches[i].base_offset + 1;
+    return records < wanted->count_max ? records : wanted->count_max;
+}
+
 static void render(struct get_work *w, struct inflater *inflater, bool here)
 {
     w->err = get_render(&w->wanted, inflater, here, w->arena, &w->page);
@@ -295,7 +305,8 @@ bool get_start(struct get_work *w, struct kinesis_request *rq)
     struct inflater *inflater = &rq->home->inflater;
     inflater->bytes_max = HERE_BYTES_MAX;
     w->err = ERR_COLD;
-    if (w->wanted.read->bytes <= HERE_READ_BYTES_MAX && cost(&w->wanted) <= HERE_BYTES_MAX)
+    if (w->wanted.read->bytes <= HERE_READ_BYTES_MAX && count(&w->wanted) <= HERE_RECORDS_MAX &&
+        cost(&w->wanted) <= HERE_BYTES_MAX)
         render(w, inflater, true);
     if (w->err != ERR_COLD) {
         if (w->err == ERR_OK) tell_passed_over(w);

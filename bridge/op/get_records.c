@@ -13,12 +13,14 @@
 #include "bridge/shard.h"
 #include "bridge/stream.h"
 #include "policy/limits.h"
+#include "protocol/kinesis/base64.h"
 #include "protocol/kinesis/token.h"
 #include "storage/store.h"
 #include "base/check.h"
 
 enum {
     TRIES_MAX = 4,                      /* of reading, while retention overtakes the reader */
+    ANSWER_RECORD_BYTES = 320,          /* about what stands around one record's Data */
 };
 
 struct get_records {
@@ -126,6 +128,8 @@ static void encode(struct get_work *w)
         out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
     else
         out.next_shard_iterator = next_iterator(m, page->offset_next);
+    writer_reserve(&rq->http->reply,
+                   base64_encoded(page->bytes) + page->count * ANSWER_RECORD_BYTES);
     kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
 }
 

@@ -111,6 +111,25 @@ TEST(arenas_and_writers_end_at_the_hard_limit)
     EXPECT_EQ(atomic_load(&budget.used), 0);
 }
 
+TEST(what_is_reserved_is_charged_once_and_to_the_byte)
+{
+    enum { BYTES = 3 << 20 };
+    budget_init(&budget, 4 << 20);
+    struct writer w;
+    writer_init(&w, 4 << 20);
+    w.budget = &budget;
+    writer_reserve(&w, BYTES);
+    EXPECT_EQ(atomic_load(&budget.used), BYTES);
+    const uint8_t *data = w.data;
+    EXPECT(writer_space(&w, BYTES) != NULL);
+    EXPECT(w.data == data);                             /* nothing was copied */
+    EXPECT_EQ(atomic_load(&budget.used), BYTES);
+    writer_reserve(&w, 2 << 20);                        /* beyond what it may hold: no matter yet */
+    EXPECT_OK(w.err);
+    writer_done(&w);
+    EXPECT_EQ(atomic_load(&budget.used), 0);
+}
+
 /* Each allocation in turn fails: nothing ends but what asked, and nothing stays counted. */
 TEST(failed_allocations_are_values)
 {
@@ -145,4 +164,6 @@ TEST(failed_allocations_are_values)
 TESTS(RUN(one_at_a_time_goes_beyond_the_limit), RUN(small_requests_have_a_reserve),
       RUN(who_holds_a_share_leaves_the_other_half), RUN(a_slab_is_charged_as_its_bytes_come),
       RUN(a_half_slab_gives_back_what_it_announced),
-      RUN(arenas_and_writers_end_at_the_hard_limit), RUN(failed_allocations_are_values))
+      RUN(arenas_and_writers_end_at_the_hard_limit),
+      RUN(what_is_reserved_is_charged_once_and_to_the_byte),
+      RUN(failed_allocations_are_values))
