@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 #include "base/bytes.h"
-#include "base/clock.h"
 #include "base/err.h"
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
@@ -33,13 +33,20 @@
     } while (0)
 #define EXPECT_OK(expr) EXPECT_ERR(expr, ERR_OK)
 
-/* Takes step again and again until the condition holds; what never comes fails the test by name. */
+/* Takes step again and again until the condition holds; what never comes fails the test by name.
+ * The clock is the real one, also while clock_fake() holds the server's. */
 enum { UNTIL_MS = 120000 };
+static inline int64_t until_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 #define UNTIL(condition, step)                                                                     \
     do {                                                                                           \
-        int64_t until_ms_ = clock_mono_ms() + UNTIL_MS;                                            \
+        int64_t until_ms_ = until_now_ms() + UNTIL_MS;                                             \
         while (!(condition)) {                                                                     \
-            if (clock_mono_ms() > until_ms_) fail_msg("waited in vain for: %s", #condition);       \
+            if (until_now_ms() > until_ms_) fail_msg("waited in vain for: %s", #condition);        \
             step;                                                                                  \
         }                                                                                          \
     } while (0)

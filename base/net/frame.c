@@ -29,8 +29,7 @@ struct frame_conn {
     uint32_t under_way;
     uint8_t size[SIZE_BYTES];
     uint8_t size_len;
-    bool emitting;                   /* frames_advance() is on the stack */
-    bool starved;                    /* the last try to get memory failed */
+    bool emitting;                   /* advance() is on the stack */
 };
 
 static const struct frame_door *door_of(const struct frame_conn *fc)
@@ -159,7 +158,7 @@ static void reads(struct frame_conn *fc)
 static void emit(struct frame_conn *fc, struct frame_request *rq)
 {
     struct conn *c = fc->conn;
-    if (rq->state == ABORTED) conn_finish(c, NET_CLOSE_ABORT, false);
+    if (rq->state == ABORTED) conn_finish(c, NET_CLOSE_ABORT, !c->home->stopping);
     if (rq->state != REPLIED || c->finishing) return;
     uint8_t size[SIZE_BYTES];
     store_be32(size, (uint32_t)writer_total(&rq->reply));
@@ -273,22 +272,22 @@ void frame_unpark(struct frame_request *rq)
 /* No memory: what was read too early waits with us. */
 static bool starve(struct frame_conn *fc)
 {
-    fc->starved = true;
     conn_wait_budget(fc->conn);
     return false;
 }
 
-/* The size field is complete: makes the slab. there: how much of the body. False: blocked or
- * closing. */
+/* The size field is complete: makes the slab. there: how much of the body. False: blocked, or
+ * closing once what came before was answered. */
 static bool admit(struct frame_conn *fc, size_t there)
 {
     struct conn *c = fc->conn;
     uint32_t size = load_be32(fc->size);
     if (size > door_of(fc)->frame_bytes_max) {      /* also any negative one */
-        conn_finish(c, NET_CLOSE_TOO_LARGE, true);
+        conn_body_end(c);
+        if (fc->first == NULL) conn_finish(c, NET_CLOSE_TOO_LARGE, true);
+        else conn_block(c);
         return false;
     }
-    fc->starved = false;
     if (!intake_begin(&fc->body, c, size, there)) return starve(fc);
     fc->size_len = 0;
     return true;
@@ -296,8 +295,7 @@ static bool admit(struct frame_conn *fc, size_t there)
 
 static bool expect(struct frame_conn *fc, size_t bytes)
 {
-    fc->starved = !intake_expect(&fc->body, fc->conn, fc->body.slab->len, bytes);
-    return fc->starved ? starve(fc) : true;
+    return intake_expect(&fc->body, fc->conn, fc->body.slab->len, bytes) || starve(fc);
 }
 
 /* The body is complete. */
@@ -339,7 +337,7 @@ static size_t frame_bytes(struct conn *c, const uint8_t *data, size_t len)
         if (take < rest) break;
         complete(fc);
     }
-    if (c->closed || c->finishing || fc->starved) return used;
+    if (c->closed || c->finishing || c->blocked) return used;
     reads(fc);
     if (fc->first == NULL && fc->waiting == NULL && c->body.began_ms == 0) idle(fc);
     return used;

@@ -131,6 +131,11 @@ static nghttp2_session *session_new(struct http2 *h)
     http2_out_callbacks(calls);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
+    /* What asks for nothing is counted by us, in one way. nghttp2's own counts have other rates
+     * and other answers; only acknowledgements that nobody fetches are left to it. */
+    nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX, UINT64_MAX);
+    nghttp2_option_set_max_outbound_ack(option,
+                                        (size_t)conn_limits(h->conn)->h2_control_burst * 2);
     nghttp2_session *session = NULL;
     if (nghttp2_session_server_new2(&session, calls, h, option) != 0) abort();
     nghttp2_option_del(option);

@@ -215,7 +215,9 @@ size_t http2_bytes(struct conn *c, const uint8_t *data, size_t len)
     size_t used = 0;
     if (h->starved_skip > 0 && (used = retry_chunk(h, data)) == 0) return 0;
     while (used < len) {
+        if (h->going) return len;
         ssize_t n = nghttp2_session_mem_recv(h->session, data + used, len - used);
+        if (n < 0 && h->going) return len;       /* why was said already */
         if (n < 0) {
             conn_close(c, n == NGHTTP2_ERR_FLOODED ? NET_CLOSE_FLOOD : NET_CLOSE_PROTOCOL);
             return len;

@@ -44,22 +44,11 @@ static inline void release_one(int i)
     on_loop(s.loops[0], release, &i);
 }
 
-static inline void release_first(struct loop_timer *timer)
+/* The server's stop has begun, and waits for what is held. */
+static inline void stop_begin(void)
 {
-    (void)timer;
-    release(&(int){0});
-}
-
-static inline void arm_release(void *timer)
-{
-    loop_timer_set(s.loops[0], timer, loop_now_ms(s.loops[0]) + 20);
-}
-
-/* Releases the first one in 20 ms: on the loop, while the test waits for something else. */
-static inline void release_later(void)
-{
-    static struct loop_timer timer = {.fire = release_first};
-    on_loop(s.loops[0], arm_release, &timer);
+    listener_stop(s.listener);
+    turn_of(s.loops[0]);
 }
 
 static inline void read_held(void *to)

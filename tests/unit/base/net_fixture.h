@@ -9,12 +9,13 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/net/counters.h"
 #include "base/net/listener.h"
 #include "test.h"
 
-enum { LOOPS_MAX = 4, CLIENT_WAIT_S = 20 };
+enum { LOOPS_MAX = 4, CLIENT_WAIT_S = UNTIL_MS / 1000 };
 
 struct server {
     struct loop *loops[LOOPS_MAX];
@@ -29,6 +30,7 @@ struct server {
 /* Fill s->door (frames or http, limits, tls) between these two. */
 static inline void server_init(struct server *s, const char *name)
 {
+    clock_fake(NULL);
     *s = (struct server){.loop_count = 1};
     net_limits_init(&s->door.limits);
     budget_init(&s->budget, 64 << 20);
@@ -51,7 +53,7 @@ static inline void server_start(struct server *s)
 
 static inline void server_stop(struct server *s)
 {
-    listener_close(s->listener, 5000);
+    listener_close(s->listener, UNTIL_MS);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_stop(s->loops[i]);
     listener_free(s->listener);
     for (uint32_t i = 0; i < s->loop_count; i++) loop_free(s->loops[i]);
@@ -81,7 +83,7 @@ static inline void on_loop(struct loop *loop, void (*fn)(void *), void *context)
     struct call call = {.job.run = call_run, .run = fn, .context = context};
     mailbox_init(&call.done);
     loop_post(loop, &call.job);
-    EXPECT(mailbox_wait(&call.done, -1) != NULL);
+    EXPECT(mailbox_wait(&call.done, UNTIL_MS) != NULL);
     mailbox_done(&call.done);
 }
 
@@ -101,6 +103,28 @@ static inline void turn_of_all(struct server *s)
 {
     for (uint32_t i = 0; i < s->loop_count; i++) turn_of(s->loops[i]);
     usleep(200);
+}
+
+/* Between server_init() and server_start(): the server's time stands still, and the test alone
+ * moves it on, so that no client is too slow. For one loop. */
+static int64_t stopped_us;
+
+static inline void time_stop(void)
+{
+    stopped_us = 1000 * 1000;
+    clock_fake(&stopped_us);
+}
+
+static inline void time_add(void *ms)
+{
+    stopped_us += *(int *)ms * 1000;
+}
+
+/* Returns when all that is due then has been done. */
+static inline void time_pass(struct server *s, int ms)
+{
+    on_loop(s->loops[0], time_add, &ms);
+    turn_of(s->loops[0]);
 }
 
 /* Waits, turn by turn, until the counter has at least that value. */

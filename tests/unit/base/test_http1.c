@@ -446,19 +446,24 @@ TEST(slow_heads_and_stalled_bodies_are_closed)
     start("h1_slow");
     s.door.limits.head_ms = 20;
     s.door.limits.body_stall_ms = 20;
-    s.door.limits.idle_ms = 1000;     /* longer than a client on a busy machine is silent */
+    s.door.limits.idle_ms = 1000;
+    time_stop();
     server_start(&s);
     const char *halves[] = {"GET /echo HT", "POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nhel",
                             "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel"};
+    int64_t sent = 0;
     for (int i = 0; i < 3; i++) {
         int fd = client_open(s.port);
         client_text(fd, halves[i]);
+        until_counted(&s, s.counters.bytes_in, sent += (int64_t)strlen(halves[i]));
+        time_pass(&s, 20);
         client_expect_end(fd);
         close(fd);
     }
     int fd = client_open(s.port);
     client_text(fd, "GET /echo HTTP/1.1\r\n\r\n");
     expect_reply(fd, 200, "GET /echo - - ");
+    time_pass(&s, 1000);
     client_expect_end(fd);
     close(fd);
     server_stop(&s);
@@ -476,7 +481,8 @@ TEST(a_graceful_stop_answers_and_closes)
     expect_reply(idle, 200, "GET /echo - - ");
     client_text(fd, "GET /hold HTTP/1.1\r\n\r\nGET /echo HTTP/1.1\r\n\r\n");
     until_held(1);
-    release_later();
+    stop_begin();
+    release_one(0);
     server_stop(&s);
     char head[512];
     client_until(fd, "\r\n\r\n", head, sizeof head);

@@ -432,14 +432,18 @@ TEST(a_stalled_stream_is_reset_and_an_idle_connection_goes_away)
     start("h2_stall");
     s.door.limits.body_stall_ms = 20;
     s.door.limits.write_stall_ms = 20;
-    s.door.limits.idle_ms = 1000;     /* longer than a client on a busy machine is silent */
+    s.door.limits.idle_ms = 1000;
+    time_stop();
     server_start(&s);
     struct h2_client *c = client();
     struct h2_body half = {"1234", 4, true};
     int32_t in = h2_request(c, "POST", "/echo", &half, "content-length", "8");
     int32_t out = h2_request(c, "GET", "/big", NULL, NULL, NULL);
+    while (h2_answer(c, out)->body_len < 65535) h2_step(c);        /* its window is used up */
+    time_pass(&s, 20);
     EXPECT_EQ(h2_wait(c, in)->error_code, NGHTTP2_CANCEL);
     EXPECT_EQ(h2_wait(c, out)->error_code, NGHTTP2_CANCEL);
+    time_pass(&s, 1000);
     h2_until_end(c);
     EXPECT(c->goaway);
     EXPECT_EQ(c->goaway_code, NGHTTP2_NO_ERROR);
@@ -449,47 +453,79 @@ TEST(a_stalled_stream_is_reset_and_an_idle_connection_goes_away)
     EXPECT_EQ(closed(NET_CLOSE_IDLE), 1);
 }
 
-static void flood_end(struct h2_client *c)
+enum { FLOOD_MAX = 3000, FLOOD_FRAMES = FLOOD_MAX + 1000, RST_AT = 9 + 12 };
+
+/* Sends all of them at once, each on the next stream or all on that of the frame itself. Returns
+ * the code of the GOAWAY. */
+static uint32_t flood(struct bytes before, struct bytes each, bool next_stream)
 {
-    h2_until_end(c);
-    h2_close(c);
+    int fd = client_open(s.port);
+    client_text(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    client_send(fd, "\0\0\0\x04\0\0\0\0\0", 9);
+    if (before.len > 0) client_send(fd, before.data, before.len);
+    uint8_t *all = mem_new(FLOOD_FRAMES * each.len);
+    for (int i = 0; i < FLOOD_FRAMES; i++) {
+        uint8_t *at = all + (size_t)i * each.len;
+        mem_copy(at, each.data, each.len);
+        if (next_stream) store_be32(at + 5, (uint32_t)(1 + 2 * i));
+        if (next_stream) store_be32(at + RST_AT + 5, (uint32_t)(1 + 2 * i));
+    }
+    size_t sent = 0;
+    for (ssize_t n = 1; n > 0 && sent < FLOOD_FRAMES * each.len; sent += (size_t)(n > 0 ? n : 0))
+        n = send(fd, all + sent, FLOOD_FRAMES * each.len - sent, MSG_NOSIGNAL);
+    mem_free(all);
+    uint8_t head[9], payload[16384];
+    do {
+        client_take(fd, head, sizeof head);
+        client_take(fd, payload, load_be32(head) >> 8);
+    } while (head[3] != NGHTTP2_GOAWAY);
+    client_expect_end(fd);
+    close(fd);
+    return load_be32(payload + 4);
 }
 
-TEST(floods_end_in_goaway)
+/* More than nghttp2 allows by itself: that count is not what decides. */
+TEST(floods_end_in_enhance_your_calm)
 {
     start("h2_flood");
-    s.door.limits.h2_control_burst = 100;
-    s.door.limits.h2_control_per_s = 1;
+    s.door.limits.h2_control_burst = FLOOD_MAX;
+    s.door.limits.h2_control_per_s = 0;
     server_start(&s);
-    struct h2_client *c = client();          /* pings */
-    h2_send(c);
-    for (int i = 0; i < 300; i++) h2_send_raw(c, "\0\0\x08\x06\0\0\0\0\0pingpong", 17);
-    flood_end(c);
-    c = client();                            /* settings */
-    h2_send(c);
-    for (int i = 0; i < 300; i++) h2_send_raw(c, "\0\0\0\x04\0\0\0\0\0", 9);
-    flood_end(c);
-    c = client();                            /* rapid reset */
-    for (int i = 0; i < 300; i++) {
-        int32_t id = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
-        h2_send(c);
-        nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
-        h2_send(c);
-    }
-    flood_end(c);
-    c = client();                            /* empty DATA */
-    h2_request(c, "POST", "/echo", &(struct h2_body){"", 0, true}, NULL, NULL);
-    h2_send(c);
-    for (int i = 0; i < 300; i++) h2_send_raw(c, "\0\0\0\0\0\0\0\0\x01", 9);
-    flood_end(c);
-    c = client();                            /* endless CONTINUATION */
+    static const uint8_t get_and_reset[] =
+        "\0\0\x0c\x01\5\0\0\0\1\x82\x86\x44\5/echo\x41\1x\0\0\4\3\0\0\0\0\1\0\0\0\x08";
+    static const uint8_t post[] = "\0\0\x0c\x01\4\0\0\0\1\x83\x86\x44\5/echo\x41\1x";
+    const struct bytes none = {0};
+    const struct {
+        struct bytes before, each;
+        bool next_stream;
+    } floods[] = {
+        {none, BYTES_LIT("\0\0\x08\6\0\0\0\0\0pingpong"), false},
+        {none, BYTES_LIT("\0\0\x08\6\1\0\0\0\0pingpong"), false},        /* acknowledged */
+        {none, BYTES_LIT("\0\0\0\4\0\0\0\0\0"), false},                  /* SETTINGS */
+        {none, BYTES_LIT("\0\0\5\2\0\0\0\0\5\0\0\0\3\1"), false},         /* PRIORITY */
+        {none, bytes_of(get_and_reset, sizeof get_and_reset - 1), true},
+        {bytes_of(post, sizeof post - 1), BYTES_LIT("\0\0\0\0\0\0\0\0\1"), false},
+    };
+    int count = sizeof floods / sizeof floods[0];
+    for (int i = 0; i < count; i++)
+        EXPECT_EQ(flood(floods[i].before, floods[i].each, floods[i].next_stream),
+                  NGHTTP2_ENHANCE_YOUR_CALM);
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_FLOOD), count);
+}
+
+TEST(a_head_that_never_ends_ends_the_connection)
+{
+    start("h2_continuation");
+    server_start(&s);
+    struct h2_client *c = client();
     h2_send(c);
     h2_send_raw(c, "\0\0\x01\x01\0\0\0\0\x01\x82", 10);
     for (int i = 0; i < 1000; i++) h2_send_raw(c, "\0\0\x01\x09\0\0\0\0\x01\x82", 10);
-    flood_end(c);
+    h2_until_end(c);
+    h2_close(c);
     server_stop(&s);
-    EXPECT(closed(NET_CLOSE_FLOOD) >= 4);
-    EXPECT_EQ(closed(NET_CLOSE_PROTOCOL) + closed(NET_CLOSE_FLOOD), 5);
+    EXPECT_EQ(closed(NET_CLOSE_PROTOCOL), 1);
 }
 
 TEST(what_breaks_the_protocol_ends_in_goaway)
@@ -569,7 +605,8 @@ TEST(a_graceful_stop_says_goaway_and_finishes_open_streams)
     int32_t id = h2_request(c, "GET", "/hold", NULL, NULL, NULL);
     h2_send(c);
     until_held(1);
-    release_later();
+    stop_begin();
+    release_one(0);
     server_stop(&s);
     EXPECT_STR(h2_wait(c, id)->body, "released");
     h2_until_end(c);
@@ -607,7 +644,9 @@ TESTS(RUN(replies_under_way_hold_back_new_requests_of_their_connection),
       RUN(half_bodies_side_by_side_go_beyond_the_budget_as_one),
       RUN(a_body_beyond_the_budget_goes_on_when_another_one_of_its_connection_ends),
       RUN(announced_bodies_take_nothing), RUN(a_half_read_body_does_not_hold_up_the_next_one),
-      RUN(a_stalled_stream_is_reset_and_an_idle_connection_goes_away), RUN(floods_end_in_goaway),
+      RUN(a_stalled_stream_is_reset_and_an_idle_connection_goes_away),
+      RUN(floods_end_in_enhance_your_calm),
+      RUN(a_head_that_never_ends_ends_the_connection),
       RUN(what_breaks_the_protocol_ends_in_goaway), RUN(streams_beyond_the_limit_are_refused),
       RUN(a_stop_ends_what_waits_and_refuses_what_is_half),
       RUN(a_graceful_stop_says_goaway_and_finishes_open_streams),

@@ -170,17 +170,20 @@ TEST(bad_handshakes_are_closed_and_counted)
     s.door.tls = tls;
     s.door.http = &http;
     s.door.limits.handshake_ms = 1000;    /* the second one says too little to be refused at once */
+    time_stop();
     server_start(&s);
     const char *bad[] = {"\x16\x03\x01\x00\x05hello", "\x16\xff\xff\xff\xff\xff\xff\xff", };
     for (int i = 0; i < 2; i++) {
         int fd = client_open(s.port);
         client_text(fd, bad[i]);
+        UNTIL(listener_conn_count(s.listener) == 0 && metric_value(s.counters.opened) == i + 1,
+              time_pass(&s, 1000));
         char byte[64];
         while (recv(fd, byte, sizeof byte, 0) > 0) continue;      /* an alert, and the end */
         close(fd);
     }
-    until_counted(&s, s.counters.closed[NET_CLOSE_TLS], 1);
     server_stop(&s);
+    EXPECT_EQ(metric_value(s.counters.closed[NET_CLOSE_TLS]), 1);
     EXPECT_EQ(metric_value(s.counters.tls_handshakes), 0);
 }
 
@@ -190,15 +193,18 @@ TEST(half_a_handshake_is_closed_after_its_time)
     s.door.tls = tls;
     s.door.http = &http;
     s.door.limits.handshake_ms = 300;
-    s.door.limits.idle_ms = 1000;     /* longer than a client on a busy machine is silent */
+    s.door.limits.idle_ms = 1000;
+    time_stop();
     server_start(&s);
     int fd = client_open(s.port);
     client_send(fd, "\x16\x03\x01\x02\x00\x01\x00", 7);
+    UNTIL(metric_value(s.counters.closed[NET_CLOSE_HANDSHAKE]) == 1, time_pass(&s, 300));
     client_expect_end(fd);
     close(fd);
     fd = client_open(s.port);            /* a whole handshake, and silence */
     SSL *ssl = tls_client(fd, "localhost", NULL);
     char byte;
+    UNTIL(metric_value(s.counters.closed[NET_CLOSE_IDLE]) == 1, time_pass(&s, 1000));
     EXPECT(SSL_read(ssl, &byte, 1) <= 0);
     SSL_free(ssl);
     close(fd);
