@@ -17,7 +17,7 @@
 #include "storage/kv.h"
 #include "test.h"
 
-enum { DOOR_LOOPS = 3, CLIENT_WAIT_S = 30, CLIENT_BYTES = 16 << 20 };
+enum { DOOR_LOOPS = 3, CLIENT_WAIT_S = UNTIL_MS / 1000, CLIENT_BYTES = 16 << 20 };
 
 struct door_fixture {
     struct kv *kv;                  /* outlives the store: door_close(), door_open() is a restart */
@@ -219,7 +219,7 @@ static inline void on_loop(struct loop *loop, void (*fn)(void *context), void *c
     struct loop_errand e = {.job.run = loop_errand_run, .run = fn, .context = context};
     mailbox_init(&e.done);
     loop_post(loop, &e.job);
-    EXPECT(mailbox_wait(&e.done, -1) != NULL);
+    EXPECT(mailbox_wait(&e.done, UNTIL_MS) != NULL);
     mailbox_done(&e.done);
 }
 

@@ -265,7 +265,7 @@ static void stable(struct member *members, int count, const char *group)
         join_send(&members[i], group, 9);
         EXPECT_EQ(join_receive(&members[i]), err_kafka(ERR_MEMBER_ID_REQUIRED));
         join_send(&members[i], group, 9);
-        while (heartbeat(&members[0], group, 4) == 0) continue;     /* until it arrived */
+        UNTIL(heartbeat(&members[0], group, 4) != 0, (void)0);          /* it arrived */
         for (int k = 0; k < i; k++) join_send(&members[k], group, 9);
         for (int k = 0; k <= i; k++) EXPECT_EQ(join_receive(&members[k]), 0);
     }
@@ -367,7 +367,7 @@ TEST(a_client_that_goes_away_while_it_waits_harms_nobody)
         EXPECT_EQ(join_receive(&m[1]), err_kafka(ERR_MEMBER_ID_REQUIRED));
         join_send(&m[1], group, 9);
         if (round % 2 == 0)     /* else the close races with the join */
-            while (heartbeat(&m[0], group, 4) == 0) continue;
+            UNTIL(heartbeat(&m[0], group, 4) != 0, (void)0);
         client_close(m[1].client);
         /* Its member is in the next generation all the same, as in Kafka. */
         if (round % 2 == 0) {
@@ -394,7 +394,7 @@ TEST(a_waiting_client_does_not_hold_up_the_stop)
     join_send(&m[1], "g", 9);
     EXPECT_EQ(join_receive(&m[1]), err_kafka(ERR_MEMBER_ID_REQUIRED));
     join_send(&m[1], "g", 9);
-    while (heartbeat(&m[0], "g", 4) == 0) continue;
+    UNTIL(heartbeat(&m[0], "g", 4) != 0, (void)0);
     door_done(&door);
     close_all(m, 2);
 }
@@ -598,8 +598,8 @@ TEST(a_full_disk_refuses_commits_and_deletions_and_loses_nothing)
     EXPECT_EQ(fetch(c, 10, "g", "t", &id, 0, NULL), 5);
     EXPECT_STR(describe(c, "g", 6), "0 Empty   0");
     kv_mem_set_full(door.kv, false);
-    int16_t err;        /* storage looks for room at its own pace */
-    while ((err = COMMIT(c, 9, .group = "g", .topic = "t", .offset = 7)) == retry) continue;
+    int16_t err = retry;        /* storage looks for room at its own pace */
+    UNTIL(err != retry, err = COMMIT(c, 9, .group = "g", .topic = "t", .offset = 7));
     EXPECT_EQ(err, 0);
     EXPECT_EQ(fetch(c, 10, "g", "t", &id, 0, NULL), 7);
     client_close(c);
@@ -635,7 +635,7 @@ TEST(expired_offsets_go_and_their_groups_with_them)
     EXPECT_EQ(list(c, 5, NULL), 202);
     for (int i = 0; i < DOOR_LOOPS; i++)
         on_loop(door.loops[i], expire_round, &door.broker->loops[i]);
-    while (list(c, 5, NULL) > 1) continue;
+    UNTIL(list(c, 5, NULL) == 1, (void)0);
     EXPECT_EQ(fetch(c, 10, "group-9", "t", &id, 0, NULL), -1);
     EXPECT_EQ(fetch(c, 10, "alive", "t", &id, 0, NULL), 3);
     client_close(gone.client);
@@ -657,7 +657,7 @@ TEST(a_retention_of_all_time_does_not_end_at_once)
     EXPECT_EQ(list(c, 5, NULL), 2);
     for (int i = 0; i < DOOR_LOOPS; i++)
         on_loop(door.loops[i], expire_round, &door.broker->loops[i]);
-    while (list(c, 5, NULL) > 1) continue;
+    UNTIL(list(c, 5, NULL) == 1, (void)0);
     EXPECT_EQ(fetch(c, 4, "kept", "t", NULL, 0, NULL), 5);
     client_close(c);
     door_done(&door);

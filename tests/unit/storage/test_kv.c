@@ -336,11 +336,7 @@ TEST(a_memtable_with_many_deleted_ranges_is_written_out)
         kv_batch_free(b);
     }
     EXPECT_EQ(keys_of(e.kv), 1);
-    for (int i = 0; i < 10000 && stats.disk_bytes == 0; i++) {      /* it does so by and by */
-        usleep(1000);
-        kv_stats(e.kv, &stats);
-    }
-    EXPECT(stats.disk_bytes > 0);
+    UNTIL(stats.disk_bytes > 0, (usleep(1000), kv_stats(e.kv, &stats)));  /* it does so by and by */
     engine_done(&e);
 }
 

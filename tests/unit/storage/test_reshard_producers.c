@@ -247,8 +247,7 @@ static void read_back(struct sim *sim, bool manual)
                                          .done = on_read}};
             read_result_init(&r.read.result);
             store_read(sim->s, &r.read);
-            while (!r.done)
-                if (!manual || !store_turn(sim->s)) sched_yield();
+            UNTIL(r.done, (void)(manual && store_turn(sim->s)));
             EXPECT_OK(r.read.err);
             if (end == -1) end = r.read.result.bounds.high_watermark;
             if (r.read.result.count == 0) EXPECT_EQ(at, end);
@@ -472,6 +471,7 @@ struct writer_thread {
     int first_line;
     int lines;
     struct random random;
+    atomic_bool done;
 };
 
 enum { BATCHES_EACH = 1500 };
@@ -491,6 +491,7 @@ static void *writer_main(void *arg)
             if (goes && !drains) step(l, random_next(&w->random));
         }
     }
+    w->done = true;
     return NULL;
 }
 
@@ -524,8 +525,11 @@ TEST(with_threads_no_batch_is_refused_or_doubled)
         topic_unref(t);
         EXPECT_OK(wait_control(sim.s, &c));
     }
-    for (int i = 0; i < WRITERS; i++) pthread_join(writers[i].thread, NULL);
-    while (sim.under_way > 0) sched_yield();
+    for (int i = 0; i < WRITERS; i++) {
+        UNTIL(writers[i].done, sched_yield());
+        pthread_join(writers[i].thread, NULL);
+    }
+    UNTIL(sim.under_way == 0, sched_yield());
     read_back(&sim, false);
     store_close(sim.s);
     check_directory(kv);

@@ -161,8 +161,7 @@ static void read_window(struct sim *sim, struct topic *t, int32_t partition, int
                                    .bytes_max = 1 << 20, .min_one = true, .done = on_read}};
     read_result_init(&r->read.result);
     store_read(sim->s, &r->read);
-    while (!r->done)
-        if (!manual || !store_turn(sim->s)) sched_yield();
+    UNTIL(r->done, (void)(manual && store_turn(sim->s)));
     EXPECT_OK(r->read.err);
 }
 
@@ -284,6 +283,7 @@ struct writer_thread {
     uint64_t random;
     _Atomic(uint64_t) *serial;
     int records;
+    atomic_bool done;
 };
 
 static void *writer_main(void *arg)
@@ -293,6 +293,7 @@ static void *writer_main(void *arg)
         start_record(w->sim, (*w->serial)++, &w->random);
         while (w->sim->under_way > 256) sched_yield();
     }
+    w->done = true;
     return NULL;
 }
 
@@ -323,8 +324,11 @@ TEST(with_threads_nothing_is_lost_or_doubled)
         topic_unref(t);
         EXPECT_OK(wait_control(sim.s, &c));
     }
-    for (int i = 0; i < 2; i++) pthread_join(writers[i].thread, NULL);
-    while (sim.under_way > 0) sched_yield();
+    for (int i = 0; i < 2; i++) {
+        UNTIL(writers[i].done, sched_yield());
+        pthread_join(writers[i].thread, NULL);
+    }
+    UNTIL(sim.under_way == 0, sched_yield());
     check_windows(&sim, serial, false);
     store_close(sim.s);
     pthread_mutex_destroy(&sim.lock);

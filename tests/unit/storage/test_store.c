@@ -53,6 +53,11 @@ static void place_done(struct place *p)
 
 /* ---- Waiting for jobs that come back on a storage thread */
 
+static void await(sem_t *done)
+{
+    UNTIL(sem_trywait(done) == 0, usleep(100));
+}
+
 struct awaited_control {
     struct control c;
     sem_t done;
@@ -69,7 +74,7 @@ static enum err control(struct store *s, const struct control *in)
     a.c.done = control_done;
     sem_init(&a.done, 0, 0);
     store_control(s, &a.c);
-    sem_wait(&a.done);
+    await(&a.done);
     sem_destroy(&a.done);
     topic_unref(a.c.topic);
     return a.c.err;
@@ -92,7 +97,7 @@ static enum err read_log(struct store *s, struct topic *topic, int partition, in
                                    .bytes_max = bytes_max, .min_one = true, .done = read_done}};
     sem_init(&a.done, 0, 0);
     store_read(s, &a.r);
-    sem_wait(&a.done);
+    await(&a.done);
     sem_destroy(&a.done);
     *ret = a.r.result;
     return a.r.err;
@@ -324,10 +329,10 @@ TEST(producers_and_consumers_meet_while_shards_split_and_merge)
     struct control split = {.kind = CONTROL_SPLIT, .name = BYTES_LIT("t"), .shard = PARTITIONS,
                             .hash_first = U128_MAX / (PARTITIONS * 4)};
     EXPECT_OK(control(at.s, &split));
-    for (int i = 0; i < PRODUCERS; i++) sem_wait(&finished);
+    for (int i = 0; i < PRODUCERS; i++) await(&finished);
     struct log_bounds b;
     loop_post(loops[1], &consumer.end);
-    sem_wait(&consumed);
+    await(&consumed);
     EXPECT_OK(plog_bounds(consumer.topic->partitions[0].log, &b));
     EXPECT_EQ(consumer.offset, b.high_watermark);
     for (int i = 0; i < 2; i++) {
@@ -362,7 +367,7 @@ TEST(a_restart_finds_everything)
     struct producer p = {.s = at.s, .loop = loop, .partition = 3, .finished = &finished,
                          .start.run = start_run};
     loop_post(loop, &p.start);
-    sem_wait(&finished);
+    await(&finished);
     loop_stop(loop);
     loop_free(loop);
     store_close(at.s);
@@ -400,7 +405,7 @@ static void append_one(struct store *s, struct topic *topic)
                                      .batch = {.slab = slab, .bytes = slab_bytes(slab)}}};
     sem_init(&a.done, 0, 0);
     store_append(s, &a.a);
-    sem_wait(&a.done);
+    await(&a.done);
     sem_destroy(&a.done);
     slab_unref(slab);
     topic_unref(a.a.topic);
@@ -446,18 +451,18 @@ TEST(a_read_while_its_topic_is_being_deleted_is_told_so)
     sem_init(&held.entered, 0, 0);
     sem_init(&held.go, 0, 0);
     store_write(p.s, &held.write);
-    sem_wait(&held.entered);
+    await(&held.entered);
     struct awaited_control delete = {.c = {.kind = CONTROL_DELETE_TOPIC, .name = BYTES_LIT("t"),
                                            .done = control_done}};
     sem_init(&delete.done, 0, 0);
     store_control(p.s, &delete.c);
-    for (struct topic *t; (t = store_topic(p.s, BYTES_LIT("t"))) != NULL; topic_unref(t))
-        sched_yield();
+    struct topic *t = store_topic(p.s, BYTES_LIT("t"));
+    UNTIL(t == NULL, (topic_unref(t), t = store_topic(p.s, BYTES_LIT("t"))));
     struct read_result r;
     EXPECT_ERR(read_log(p.s, topic, 0, 0, 4096, &r), ERR_CLOSED);
     read_result_done(&r);
     sem_post(&held.go);
-    sem_wait(&delete.done);
+    await(&delete.done);
     EXPECT_OK(delete.c.err);
     topic_unref(delete.c.topic);
     topic_unref(topic);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "storage/control.h"
 #include "storage/topic.h"
+#include "test.h"
 
 struct waited {
     struct control control;
@@ -25,7 +26,7 @@ static inline enum err wait_control(struct store *s, struct control *c)
     struct waited w = {.control = *c};
     w.control.done = on_waited;
     store_control(s, &w.control);
-    while (!w.done) sched_yield();
+    UNTIL(w.done, sched_yield());
     return w.control.err;
 }
 
