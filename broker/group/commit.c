@@ -36,14 +36,17 @@ enum err groups_commit(struct groups *gs, int64_t now_ms, const struct commit_in
 
 enum err groups_check_metadata(const struct groups_config *config, struct bytes metadata)
 {
-    /* Kafka counts UTF-16 units: a code point beyond the BMP, 4 bytes in UTF-8, is two of them. */
-    size_t units = 0;
+    /* Kafka counts UTF-16 units: a code point beyond the BMP, 4 bytes in UTF-8, is two of them. A
+     * unit is one to three bytes, so few texts need counting. */
+    size_t max = config->offset_metadata_chars_max, units = 0;
+    if (metadata.len <= max) return ERR_OK;
+    if (metadata.len / 3 > max) return ERR_OFFSET_METADATA_TOO_LARGE;
     for (size_t i = 0; i < metadata.len; i++) {
         uint8_t byte = metadata.data[i];
         units += (byte & 0xc0) != 0x80;
         units += byte >= 0xf0;
     }
-    return units > config->offset_metadata_chars_max ? ERR_OFFSET_METADATA_TOO_LARGE : ERR_OK;
+    return units > max ? ERR_OFFSET_METADATA_TOO_LARGE : ERR_OK;
 }
 
 size_t groups_commit_record_bytes(size_t group_len, size_t topic_len, size_t metadata_len,

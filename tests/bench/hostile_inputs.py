@@ -347,6 +347,37 @@ def alter_configs_of_one(server, state):
         {"resource_type": 2, "resource_name": "alter", "configs": configs}]))])
 
 
+@attack("CreateTopics: 65,000 names that no topic can have")
+def create_topics_wrong(server, state):
+    topics = [{"name": f"wrong {i}", "num_partitions": 1, "replication_factor": 1, "assignments": [], "configs": []}
+              for i in range(65_000)]
+    return again([(Line(server.kafka), request("CreateTopics", 4, timeout_ms=30_000, topics=topics))])
+
+
+@attack("Produce: one record to each of 10,000 partitions, and no such partition 120,000 times")
+def produce_130k(server, state):
+    make_topic(server, "broad", 10_000)
+    small = record_batch()
+    return again([(Line(server.kafka), produce("broad", [(i, small if i < 10_000 else b"") for i in range(130_000)]))])
+
+
+@attack("Fetch: 10,000 partitions that exist and 120,000 that do not, without waiting")
+def fetch_130k(server, state):
+    make_topic(server, "broad", 10_000)
+    parts = [{"partition": i, "fetch_offset": 0, "partition_max_bytes": 1} for i in range(130_000)]
+    return again([(Line(server.kafka), request("Fetch", 4, max_wait_ms=0, min_bytes=0, topics=[
+        {"topic": "broad", "partitions": parts}]))])
+
+
+@attack("DescribeGroups: one group of 1 MiB of metadata, named 60,000 times")
+def describe_one_group(server, state):
+    line = Line(server.kafka)
+    line.send(request("JoinGroup", 0, group_id="large", session_timeout_ms=300_000, member_id="",
+                      protocol_type="consumer", protocols=[{"name": "a", "metadata": bytes(MIB)}]))
+    line.answer()
+    return again([(Line(server.kafka), request("DescribeGroups", 0, groups=["large"] * 60_000))])
+
+
 @attack("full fetches of 273 KB: a name of 32,767 bytes, 10,000 partitions, each a new session")
 def fetch_sessions(server, state):
     blob = request("Fetch", 7, max_wait_ms=0, min_bytes=0, session_epoch=0, topics=[{

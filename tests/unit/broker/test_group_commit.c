@@ -108,6 +108,9 @@ TEST(metadata_is_measured_in_utf16_units)
     EXPECT_OK(groups_check_metadata(&config, BYTES_LIT("abcd")));
     EXPECT_ERR(groups_check_metadata(&config, BYTES_LIT("abcde")), ERR_OFFSET_METADATA_TOO_LARGE);
     EXPECT_OK(groups_check_metadata(&config, BYTES_LIT("\u00e9\u00e9\u20ac\u20ac")));
+    EXPECT_OK(groups_check_metadata(&config, BYTES_LIT("\u20ac\u20ac\u20ac\u20ac")));
+    EXPECT_ERR(groups_check_metadata(&config, BYTES_LIT("\u20ac\u20ac\u20ac\u20ac\u20ac")),
+               ERR_OFFSET_METADATA_TOO_LARGE);
     EXPECT_OK(groups_check_metadata(&config, BYTES_LIT("\U0001f600\U0001f600")));
     EXPECT_ERR(groups_check_metadata(&config, BYTES_LIT("\U0001f600\U0001f600.")),
                ERR_OFFSET_METADATA_TOO_LARGE);
