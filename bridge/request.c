@@ -124,6 +124,13 @@ void kinesis_fail_plain(struct kinesis_request *rq, enum err err)
     kinesis_fail_text(rq, err, ours ? BYTES_NULL : bytes_str(err_text(err)), false);
 }
 
+void kinesis_drop(struct kinesis_request *rq)
+{
+    assert(rq->http->conn == NULL);
+    writer_reset(&rq->http->reply);
+    send_when_released(rq, 500);
+}
+
 bool kinesis_is_dry_run(struct kinesis_request *rq, bool asked)
 {
     if (asked)

@@ -59,6 +59,8 @@ void kinesis_fail_text(struct kinesis_request *rq, enum err err, struct bytes te
 /* What a failed control or append means at this door, with err's own text. */
 void kinesis_fail_plain(struct kinesis_request *rq, enum err err);
 
+/* Nobody waits for an answer any more: ends the request, and counts no error. */
+void kinesis_drop(struct kinesis_request *rq);
 /* What stands in rq->http->reply, at once: for answers from before the operation is known.
  * content_type may be NULL. rq is gone afterwards. */
 void kinesis_send(struct kinesis_request *rq, uint16_t status, const char *content_type);
