@@ -86,7 +86,8 @@ async function main([command, ...args]) {
   await ({ write, read, group })[command](...args)
 }
 
-main(process.argv.slice(2)).then(() => process.exit(0), (error) => {
+// What was printed leaves before the process does: a pipe is written to later.
+main(process.argv.slice(2)).then(() => process.stdout.write('', () => process.exit(0)), (error) => {
   console.error(error)
   process.exit(1)
 })
