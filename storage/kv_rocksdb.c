@@ -387,14 +387,14 @@ static bool manifest_name(const char *dir, char to[SYNC_NAME_BYTES])
     return read;
 }
 
-/* All up to the position is synced. A mark that could not be written is written with the next
- * sync: an older one is right, too. */
-static void renew_mark(struct rocks *r, uint64_t position)
+/* All up to the position is synced, and with it all that was written before now_ms. A mark that
+ * could not be written is written with the next sync: an older one is right, too. */
+static void renew_mark(struct rocks *r, uint64_t position, int64_t now_ms)
 {
     char name[SYNC_NAME_BYTES];
     if (manifest_name(r->mark.dir, name) &&
         sync_file_extend(&r->manifest, r->mark.dir, name) == ERR_OK)
-        (void)!sync_mark_write(&r->mark, position, &r->manifest, clock_wall_ms());
+        (void)!sync_mark_write(&r->mark, position, &r->manifest, now_ms);
 }
 
 /* Whoever finds a sync under way waits for it: only then is it known whether nothing is left to
@@ -405,11 +405,12 @@ static enum err rocks_sync_now(struct kv *kv)
     CLEANUP(unlockp) pthread_mutex_t *lock = &r->sync_lock;
     pthread_mutex_lock(lock);
     if (atomic_load(&r->sync_failed)) return ERR_DISK;
+    int64_t now_ms = clock_wall_ms();           /* before: what comes after it may lie behind */
     uint64_t position = rocksdb_get_latest_sequence_number(r->db);
     enum err err = position > r->synced ? wal_sync_now(&r->wal_sync) : ERR_OK;
     if (err == ERR_OK) {
         r->synced = position;
-        renew_mark(r, position);
+        renew_mark(r, position, now_ms);
         return ERR_OK;
     }
     atomic_store(&r->sync_failed, true);
@@ -507,7 +508,7 @@ static void rocks_close(struct kv *kv)
             rocksdb_column_family_handle_destroy(r->columns[c]);
         rocksdb_close(r->db);
         if (!r->read_only && !atomic_load(&r->sync_failed))
-            renew_mark(r, sync_mark_position(&r->mark));        /* nothing changes any more */
+            renew_mark(r, sync_mark_position(&r->mark), clock_wall_ms());   /* nothing changes */
     }
     if (r->dir_fd >= 0) close(r->dir_fd);
     sync_mark_done(&r->mark);
@@ -731,7 +732,7 @@ static enum err open_looked_after(struct rocks *r, const char *dir, char **ret_t
     if (r->read_only) return ERR_OK;
     r->synced = position;       /* what was only in the log is in tables now */
     aside_end(dir, d->lost_writes > 0 || d->damaged_bytes > 0, clock_wall_ms(), d);
-    renew_mark(r, position);
+    renew_mark(r, position, clock_wall_ms());
     return ERR_OK;
 }
 
