@@ -188,6 +188,8 @@ class Kafka(Door):
         tags = messages.APIS[made.name].is_flexible(made.version) and made.name != "ApiVersions"
         try:
             found = messages.decode(made.name, made.version, body[5 if tags else 4:])
+        except UnicodeDecodeError:          # a name that a damaged request left there
+            return
         except (AssertionError, struct.error) as wrong:
             raise Wrong(f"the answer to {made.name} {made.version} does not follow its schema: {wrong}") from None
         if made.name in LEARN:
