@@ -93,8 +93,9 @@ void kinesis_reply_encoded(struct kinesis_request *rq)
 void kinesis_fail_text(struct kinesis_request *rq, enum err err, struct bytes text, bool capital)
 {
     loop_assert(rq->http->loop);
-    metric_add(errors[err], 1);
-    if (rq->op != KINESIS_OP_COUNT)
+    bool counts = rq->http->conn != NULL;
+    if (counts) metric_add(errors[err], 1);
+    if (counts && rq->op != KINESIS_OP_COUNT)
         metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
     writer_reset(&rq->http->reply);
     kinesis_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
@@ -117,18 +118,11 @@ void kinesis_fail_plain(struct kinesis_request *rq, enum err err)
 {
     /* An InternalFailure has no message; the log of the server tells the operator. */
     bool ours = bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
-    if (ours)
+    if (ours && rq->http->conn != NULL)
         log_warn("internal failure", {"err", LOG_S(err_name(err))},
                  {"operation",
                   LOG_S(rq->op != KINESIS_OP_COUNT ? kinesis_operations[rq->op].name : "unknown")});
     kinesis_fail_text(rq, err, ours ? BYTES_NULL : bytes_str(err_text(err)), false);
-}
-
-void kinesis_drop(struct kinesis_request *rq)
-{
-    assert(rq->http->conn == NULL);
-    writer_reset(&rq->http->reply);
-    send_when_released(rq, 500);
 }
 
 bool kinesis_is_dry_run(struct kinesis_request *rq, bool asked)

@@ -51,7 +51,8 @@ void kinesis_reply(struct kinesis_request *rq, const void *output);
 /* The same for an answer that the handler has encoded into rq->http->reply already, because what it
  * points to ends before. */
 void kinesis_reply_encoded(struct kinesis_request *rq);
-/* AWS's error for err, with this text. */
+/* AWS's error for err, with this text. Nothing is counted when the client has left: what was given
+ * up for that is no error. */
 void kinesis_fail(struct kinesis_request *rq, enum err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same for a text as it stands; capital: the message's name is "Message". */
@@ -59,8 +60,6 @@ void kinesis_fail_text(struct kinesis_request *rq, enum err err, struct bytes te
 /* What a failed control or append means at this door, with err's own text. */
 void kinesis_fail_plain(struct kinesis_request *rq, enum err err);
 
-/* Nobody waits for an answer any more: ends the request, and counts no error. */
-void kinesis_drop(struct kinesis_request *rq);
 /* What stands in rq->http->reply, at once: for answers from before the operation is known.
  * content_type may be NULL. rq is gone afterwards. */
 void kinesis_send(struct kinesis_request *rq, uint16_t status, const char *content_type);

@@ -77,12 +77,7 @@ static void count_throttled(struct kinesis_request *rq, const struct topic *t, i
 static void fail(struct get_records *m, enum err err)
 {
     struct kinesis_request *rq = m->rq;
-    if (rq->http->conn == NULL) {           /* which is why */
-        finish(m);
-        kinesis_drop(rq);
-        return;
-    }
-    count_call(rq, m->topic, false, &(struct meter_delta){0});
+    if (rq->http->conn != NULL) count_call(rq, m->topic, false, &(struct meter_delta){0});
     finish(m);
     kinesis_fail_plain(rq, err);
 }
