@@ -149,13 +149,13 @@ enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct top
 /* ---- plog_read.c */
 struct fair;
 struct inflater;
-/* As plog_read_tail(), from disk. bounds: as of just before the call. While others wait in `line`
- * (NULL: nobody) it ends after PLOG_SLICE_BYTES; what it has then is what it gave so far.
+struct log_read;
+/* As plog_read_tail(), from disk: goes on with r where it stands. bounds: as of just before the
+ * call. While others wait in `line` it ends after PLOG_SLICE_BYTES; ret_more: it did.
  * Errors: ERR_OFFSET_OUT_OF_RANGE; ERR_COLD - the log was cut under the read: bounds are stale, try
  * again; ERR_DISK; ERR_FORMAT. Thread: a reader; blocks. */
 enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
-                        int64_t offset, size_t bytes_max, bool min_one, const struct fair *line,
-                        struct read_result *ret, bool *ret_more);
+                        const struct fair *line, struct log_read *r, bool *ret_more);
 enum { PLOG_SLICE_BYTES = 256 << 10 };
 /* Errors: ERR_NOT_FOUND; ERR_DISK; ERR_FORMAT. Thread: a reader; blocks. */
 enum err plog_seek(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,

@@ -96,26 +96,25 @@ static enum err copy_batch(const struct scan *s, struct slab **slab, size_t byte
 }
 
 enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
-                        int64_t offset, size_t bytes_max, bool min_one, const struct fair *line,
-                        struct read_result *ret, bool *ret_more)
+                        const struct fair *line, struct log_read *r, bool *ret_more)
 {
-    ret->bounds = *bounds;
     *ret_more = false;
-    if (offset < bounds->log_start || offset > bounds->last_stable) return ERR_OFFSET_OUT_OF_RANGE;
+    if (r->offset_next < bounds->log_start || r->offset_next > bounds->last_stable)
+        return ERR_OFFSET_OUT_OF_RANGE;
     CLEANUP(scan_done) struct scan s;
     CLEANUP(slab_unrefp) struct slab *slab = NULL;
-    scan_init(&s, kv, log_id, bounds, offset);
-    size_t bytes = 0;
+    scan_init(&s, kv, log_id, bounds, r->offset_next);
+    size_t slice_end = r->read_bytes + PLOG_SLICE_BYTES;
     enum err err;
     while ((err = scan_next(&s)) == ERR_OK && s.offset_next <= s.end) {
-        if (bytes >= PLOG_SLICE_BYTES && line != NULL && fair_is_awaited(line)) {
-            *ret_more = true;
-            return ERR_OK;
-        }
+        *ret_more = r->read_bytes >= slice_end && fair_is_awaited(line);
+        if (*ret_more) return ERR_OK;
         size_t len = s.value.batch.len;
-        if (bytes + len > bytes_max && !(min_one && bytes == 0)) return ERR_OK;
-        TRY(copy_batch(&s, &slab, bytes_max > bytes ? bytes_max - bytes : 0, ret));
-        bytes += len;
+        size_t left = r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0;
+        if (len > left && !(r->min_one && r->read_bytes == 0)) return ERR_OK;
+        TRY(copy_batch(&s, &slab, left, &r->result));
+        r->read_bytes += len;
+        r->offset_next = s.offset_next;
     }
     /* A log that was cut under a read that has something already: what it has is still true. */
     return err == ERR_NOT_FOUND ? ERR_OK : err;

@@ -69,21 +69,6 @@ static void read_home(struct job *job)
     r->done(r);
 }
 
-/* What is left of it. False in ret_more: that was all. */
-static enum err read_slice(struct store *s, const struct plog *log, const struct log_bounds *bounds,
-                           struct log_read *r, bool *ret_more)
-{
-    size_t before = r->result.bytes;
-    enum err err = plog_read_disk(store_kv(s), log->id, bounds, r->offset_next,
-                                  r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0,
-                                  r->min_one && r->read_bytes == 0, &store_readers(s)->inbox,
-                                  &r->result, ret_more);
-    if (r->result.bytes == before) return err;
-    r->read_bytes += r->result.bytes - before;
-    r->offset_next = r->result.batches[r->result.count - 1].last_offset + 1;
-    return err;
-}
-
 static void read_run(struct job *job)
 {
     struct log_read *r = CONTAINER_OF(job, struct log_read, job);
@@ -94,7 +79,8 @@ static void read_run(struct job *job)
     enum err err = plog_bounds(log, &bounds);
     if (err == ERR_OK) {
         r->result.bounds = bounds;
-        if (r->bytes_max > 0 || r->min_one) err = read_slice(s, log, &bounds, r, &more);
+        if (r->bytes_max > 0 || r->min_one)
+            err = plog_read_disk(store_kv(s), log->id, &bounds, &store_readers(s)->inbox, r, &more);
     }
     if (err == ERR_OK && more) {
         fair_post(&store_readers(s)->inbox, r->client, &r->job);
