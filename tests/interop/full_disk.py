@@ -5,8 +5,6 @@ import pathlib
 import shutil
 import subprocess
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 from botocore.config import Config
@@ -120,14 +118,6 @@ def boto3_once(server):
                        aws_secret_access_key="x", config=Config(retries={"total_max_attempts": 1}))
 
 
-def ready(server):
-    try:
-        with urllib.request.urlopen(f"http://{server.admin}/readyz", timeout=10) as answer:
-            return answer.status
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
 def fill_until_refused(server):
     """What was acknowledged until the disk refused."""
     load = Load(server, retries=0)
@@ -144,7 +134,7 @@ def still_reads(server, acked):
     assert set(consumed(server, len(acked))) == acked
     assert got_by_kinesis(server) == [value for _, value in sorted(acked)[:5]]
     put_fails(server)
-    assert ready(server) == 503 and wire.metadata_ready(server.kafka)
+    assert server.readiness() == 503 and wire.metadata_ready(server.kafka)
     series = bad.scrape(server)
     assert series["diglot_storage_commit_failures_total{worker=\"0\"}"] >= 1
     assert series[bad.kafka_error("KAFKA_STORAGE_ERROR")] >= 1
@@ -172,7 +162,7 @@ def test_a_full_disk():
         server.make_room()
         patient.producer.flush(BACK_S)
         assert [value for _, value in patient.acked] == [b"patient"]
-        bad.wait_for(lambda: ready(server) == 200)
+        bad.wait_for(lambda: server.readiness() == 200)
         load.errors.clear()
         load.send(20)
         assert not load.errors
@@ -183,9 +173,9 @@ def test_a_full_disk():
         # Full once more; and ready again without any write: none is sent to a server that says it is not.
         server.fill()
         load = fill_until_refused(server)
-        assert ready(server) == 503
+        assert server.readiness() == 503
         server.make_room()
-        bad.wait_for(lambda: ready(server) == 200, BACK_S)
+        bad.wait_for(lambda: server.readiness() == 200, BACK_S)
         found += sorted(load.acked)
         assert server.stop() == 0
         code, told = server.check()

@@ -1,14 +1,11 @@
 """SIGTERM in the middle of pipelined loads: what was sent whole before is answered whole or the connection closes
 without half an answer, what was acknowledged is stored, and the exit status is 0."""
 import contextlib
-import http.client
 import signal
 import socket
 import struct
 import threading
 import time
-import urllib.error
-import urllib.request
 
 import pytest
 from lib import admin, bad, bad_batches, wire
@@ -294,27 +291,16 @@ def test_a_stop_does_not_wait_for_who_waits(start_server, waiter):
         after()
 
 
-def readiness(server):
-    """What /readyz says; None when the door is closed."""
-    try:
-        with urllib.request.urlopen(f"http://{server.admin}/readyz", timeout=10) as answer:
-            return answer.status
-    except urllib.error.HTTPError as refusal:
-        return refusal.code
-    except (urllib.error.URLError, ConnectionError, http.client.HTTPException):
-        return None
-
-
 def test_not_ready_while_it_stops(start_server):
     """Answers that nobody takes hold the stop up, for less than a second: on a machine that is too busy to ask
     meanwhile it is tried again."""
     for _ in range(10):
         with start_server() as server:
             after = unread(server)
-            assert readiness(server) == 200
+            assert server.readiness() == 200
             server.process.send_signal(signal.SIGTERM)
             told = []
-            while (found := readiness(server)) is not None:
+            while (found := server.readiness()) is not None:
                 told.append(found)
             assert server.process.wait(20) == 0
             after()

@@ -3,6 +3,7 @@
 A server has: kafka, kinesis, admin (addresses, None where it has no such door), start(), stop(),
 kill(), restart() on the same data, pid, cpu_seconds(), rss_bytes(), output().
 """
+import http.client
 import os
 import pathlib
 import re
@@ -12,6 +13,8 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 from . import sanitizer, wire
 
@@ -159,6 +162,16 @@ class Diglot(Process):
             return False
         self.kafka, self.kinesis, self.admin = found["kafka"], found["kinesis"], found["admin"]
         return True
+
+    def readiness(self):
+        """The status of /readyz; None when the door is closed."""
+        try:
+            with urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as refusal:
+            return refusal.code
+        except (urllib.error.URLError, ConnectionError, http.client.HTTPException):
+            return None
 
     def check(self):
         """`diglot check` on the stopped data directory: (exit status, output)."""

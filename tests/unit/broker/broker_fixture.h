@@ -181,17 +181,26 @@ static inline struct cursor client_receive(struct client *c)
         RECEIVE(c, name, response);                                                                \
     } while (0)
 
+/* To create one topic; it may be used until topic ends. */
+static inline struct create_topics_request one_topic(struct create_topics_request_topic *topic,
+                                                     const char *name, int32_t partitions)
+{
+    *topic = CREATE_TOPICS_REQUEST_TOPIC_INIT;
+    topic->name = bytes_str(name);
+    topic->num_partitions = partitions;
+    topic->replication_factor = 1;
+    struct create_topics_request in = CREATE_TOPICS_REQUEST_INIT;
+    in.topics = topic;
+    in.topics_count = 1;
+    return in;
+}
+
 /* Returns the topic's id. */
 static inline struct uuid client_create_topic(struct client *c, const char *name,
                                               int32_t partitions)
 {
-    struct create_topics_request_topic topic = CREATE_TOPICS_REQUEST_TOPIC_INIT;
-    topic.name = bytes_str(name);
-    topic.num_partitions = partitions;
-    topic.replication_factor = 1;
-    struct create_topics_request in = CREATE_TOPICS_REQUEST_INIT;
-    in.topics = &topic;
-    in.topics_count = 1;
+    struct create_topics_request_topic topic;
+    struct create_topics_request in = one_topic(&topic, name, partitions);
     struct create_topics_response out;
     EXCHANGE(c, CREATE_TOPICS, create_topics, 7, &in, &out);
     EXPECT_EQ(out.topics_count, 1);

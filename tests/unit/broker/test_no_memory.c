@@ -51,14 +51,6 @@ static void at_each_place(void (*send)(struct client *c), void (*take)(struct cl
 
 static struct bytes *names;
 
-#define WRITE(c, NAME, name, version, request)                                                     \
-    do {                                                                                           \
-        struct writer out_;                                                                        \
-        client_begin((c), KAFKA_API_##NAME, (version), &out_);                                     \
-        name##_request_encode(&out_, (version), (request));                                        \
-        client_send((c), &out_);                                                                   \
-    } while (0)
-
 static void send_epochs(struct client *c)
 {
     static struct offset_for_leader_epoch_request_topic topics[TOPICS];
@@ -73,7 +65,7 @@ static void send_epochs(struct client *c)
     struct offset_for_leader_epoch_request in = OFFSET_FOR_LEADER_EPOCH_REQUEST_INIT;
     in.topics = topics;
     in.topics_count = TOPICS;
-    WRITE(c, OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 3, &in);
+    SEND(c, OFFSET_FOR_LEADER_EPOCH, offset_for_leader_epoch, 3, &in);
 }
 
 static void take_epochs(struct client *c)
@@ -100,7 +92,7 @@ static void send_configs(struct client *c)
     in.include_documentation = in.include_synonyms = true;
     in.resources = resources;
     in.resources_count = 2;
-    WRITE(c, DESCRIBE_CONFIGS, describe_configs, 3, &in);
+    SEND(c, DESCRIBE_CONFIGS, describe_configs, 3, &in);
 }
 
 static void take_configs(struct client *c)
@@ -117,7 +109,7 @@ static void send_metadata(struct client *c)
 {
     struct metadata_request in = METADATA_REQUEST_INIT;
     in.topics_count = -1;
-    WRITE(c, METADATA, metadata, 9, &in);
+    SEND(c, METADATA, metadata, 9, &in);
 }
 
 static void take_metadata(struct client *c)

@@ -126,13 +126,8 @@ static inline void turned_write(struct turned_door *d, struct client *c, struct 
 static inline void turned_topic_of(struct turned_door *d, struct client *c, const char *name,
                                    int32_t partitions)
 {
-    struct create_topics_request_topic topic = CREATE_TOPICS_REQUEST_TOPIC_INIT;
-    topic.name = bytes_str(name);
-    topic.num_partitions = partitions;
-    topic.replication_factor = 1;
-    struct create_topics_request in = CREATE_TOPICS_REQUEST_INIT;
-    in.topics = &topic;
-    in.topics_count = 1;
+    struct create_topics_request_topic topic;
+    struct create_topics_request in = one_topic(&topic, name, partitions);
     struct create_topics_response out;
     TURNED_EXCHANGE(d, c, CREATE_TOPICS, create_topics, 7, &in, &out);
     EXPECT_EQ(out.topics[0].error_code, 0);
