@@ -112,6 +112,13 @@ static bool refresh(struct get_records *m)
     return true;
 }
 
+/* Of its records, which are a third longer in an answer: that is what there has to be room for. */
+static size_t page_bytes_max(const struct kinesis_request *rq)
+{
+    size_t room = room_for(loop_room(rq->http->loop), base64_encoded(GET_BYTES_MAX)) / 4 * 3;
+    return room < GET_BYTES_MAX ? room : GET_BYTES_MAX;
+}
+
 /* Into the reply. Thread: that which made the page. */
 static void encode(struct get_work *w)
 {
@@ -176,7 +183,7 @@ static void make_page(struct get_records *m)
     }
     const struct get_records_input *in = &rq->input->get_records;
     /* What was read is at least one batch, which may be large: a page may end within it. */
-    size_t bytes_max = room_for(loop_room(rq->http->loop), GET_BYTES_MAX);
+    size_t bytes_max = page_bytes_max(rq);
     m->page = (struct get_work){
         .wanted = {.shard = m->shard, .read = &m->read, .offset = m->offset,
                    .count_max = in->has_limit ? (uint32_t)in->limit : GET_RECORDS_MAX,
@@ -186,7 +193,7 @@ static void make_page(struct get_records *m)
         respond(m);
         return;
     }
-    http_promise(rq->http, bytes_max);
+    http_promise(rq->http, base64_encoded(bytes_max));
     rq->context = m;
     rq->on_closed = on_closed;
 }
@@ -234,7 +241,7 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
         return;
     }
     struct plog *log = m->topic->partitions[m->shard->partition].log;
-    size_t bytes_max = room_for(loop_room(m->rq->http->loop), GET_BYTES_MAX);
+    size_t bytes_max = page_bytes_max(m->rq);
     enum err err = plog_read_tail(log, m->offset, bytes_max, true, &m->read);
     if (err == ERR_OK) make_page(m);
     else if (err != ERR_COLD && err != ERR_OFFSET_OUT_OF_RANGE) fail(m, err);
@@ -244,7 +251,7 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
             .bytes_max = bytes_max,
             .min_one = true, .client = kinesis_client(m->rq), .home = m->rq->http->loop,
             .done = cold_done, .result = m->read};
-        http_promise(m->rq->http, bytes_max);
+        http_promise(m->rq->http, base64_encoded(bytes_max));
         store_read(rq_store(m->rq), &m->cold);
     }
 }
