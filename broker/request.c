@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "protocol/kafka/api.h"
+#include "storage/codecs.h"
 #include "base/check.h"
 
 static struct metric *latency[KAFKA_API_COUNT];
@@ -52,6 +53,42 @@ void kafka_reply(struct kafka_request *rq)
 {
     count(rq);
     frame_reply(rq->frame);
+}
+
+struct many {
+    struct codec_work work;
+    struct kafka_request *rq;
+    void (*encode)(struct kafka_request *rq);
+};
+
+static enum codec_outcome many_step(struct codec_work *w, struct codec_tools *tools)
+{
+    (void)tools;
+    struct many *m = CONTAINER_OF(w, struct many, work);
+    m->encode(m->rq);
+    return CODEC_OVER;
+}
+
+static void many_done(struct codec_work *w)
+{
+    kafka_reply(CONTAINER_OF(w, struct many, work)->rq);
+}
+
+void kafka_reply_many(struct kafka_request *rq, size_t entries,
+                      void (*encode)(struct kafka_request *rq))
+{
+    loop_assert(rq->frame->loop);
+    struct many *m = entries > KAFKA_ENTRIES_HERE_MAX ? ARENA_NEW(rq->arena, struct many) : NULL;
+    if (m == NULL) {
+        encode(rq);
+        kafka_reply(rq);
+        return;
+    }
+    *m = (struct many){
+        .work = {.client = kafka_client(rq), .lane = CODEC_QUICK, .step = many_step,
+                 .home = rq->frame->loop, .done = many_done},
+        .rq = rq, .encode = encode};
+    store_codec(rq_store(rq), &m->work);
 }
 
 void kafka_reply_none(struct kafka_request *rq)

@@ -44,6 +44,12 @@ void kafka_request_init(void);
 
 /* Sends what was encoded into rq->reply; rq is gone afterwards. Thread: rq->home. */
 void kafka_reply(struct kafka_request *rq);
+/* encode() writes an answer of so many entries into rq->reply, then it is sent. Beyond
+ * KAFKA_ENTRIES_HERE_MAX of them that is done on a codec lane, alone with the request and what the
+ * answer points to. rq->on_closed and rq->on_stop are not set. Thread: rq->home. */
+enum { KAFKA_ENTRIES_HERE_MAX = 4000 };
+void kafka_reply_many(struct kafka_request *rq, size_t entries,
+                      void (*encode)(struct kafka_request *rq));
 /* Ends it without an answer: Produce with acks=0. */
 void kafka_reply_none(struct kafka_request *rq);
 /* Closes the connection after the replies before this one. */

@@ -62,11 +62,17 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
     add_configs(ch, c->topic, out);
 }
 
+static void encode(struct kafka_request *rq)
+{
+    const struct create_topics *m = rq->context;
+    KAFKA_ENCODE(rq, create_topics, &m->out);
+}
+
 static void finished(struct changes *ch)
 {
     struct create_topics *m = CONTAINER_OF(ch, struct create_topics, changes);
-    KAFKA_ENCODE(ch->rq, create_topics, &m->out);
-    kafka_reply(ch->rq);
+    ch->rq->context = m;
+    kafka_reply_many(ch->rq, (size_t)m->out.topics_count, encode);
 }
 
 static const char *multiple(struct arena *arena, int32_t partition)

@@ -1,11 +1,19 @@
-/* DescribeGroups: asks every loop for the groups that fall to it. */
+/* DescribeGroups: asks every loop for the groups that fall to it, some a turn. A group that is
+ * named again is described once, and answered as often as it is named. */
 #include "broker/group/groups_loop.h"
+#include "broker/mentions.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/describe_groups.h"
 #include "base/check.h"
 
+enum { NAMES_A_TURN = 1000, BYTES_A_TURN = 256 << 10 };
+
 struct describe_groups {
     struct group_tour tour;
+    struct mention *mentions;           /* one a name of the request */
+    struct groups_loop *gl;             /* where the tour is */
+    int32_t at;                         /* the next name to look at there */
+    struct job turn;
     struct describe_groups_request in;
     struct describe_groups_response_group *out;
 };
@@ -57,21 +65,49 @@ static void describe(struct describe_groups *m, struct groups_loop *gl,
         out->authorized_operations = OPERATIONS_GROUP;
 }
 
+static void look(struct job *job)
+{
+    struct describe_groups *m = CONTAINER_OF(job, struct describe_groups, turn);
+    struct kafka_request *rq = m->tour.rq;
+    size_t before = rq->arena->used;
+    for (int32_t left = NAMES_A_TURN; m->at < m->in.groups_count; left--) {
+        if (left == 0 || rq->arena->used - before > BYTES_A_TURN) {
+            loop_defer_long(loop_current(), &m->turn);
+            return;
+        }
+        int32_t i = m->at++;
+        if (m->mentions[i].first == i && groups_loop_of(rq->broker, m->in.groups[i]) == m->gl)
+            describe(m, m->gl, &m->out[i]);
+    }
+    group_tour_release(&m->tour);
+}
+
 static void visit(struct group_tour *tour, struct groups_loop *gl)
 {
     struct describe_groups *m = CONTAINER_OF(tour, struct describe_groups, tour);
-    for (int32_t i = 0; i < m->in.groups_count; i++)
-        if (groups_loop_of(tour->rq->broker, m->in.groups[i]) == gl) describe(m, gl, &m->out[i]);
+    group_tour_hold(tour);
+    m->gl = gl;
+    m->at = 0;
+    look(&m->turn);
+}
+
+static void encode(struct kafka_request *rq)
+{
+    const struct describe_groups *m = rq->context;
+    struct describe_groups_response out = DESCRIBE_GROUPS_RESPONSE_INIT;
+    out.groups = m->out;
+    out.groups_count = m->in.groups_count;
+    for (int32_t i = 0; i < m->in.groups_count; i++) m->out[i] = m->out[m->mentions[i].first];
+    KAFKA_ENCODE(rq, describe_groups, &out);
 }
 
 static void finish(struct group_tour *tour)
 {
     struct describe_groups *m = CONTAINER_OF(tour, struct describe_groups, tour);
-    struct describe_groups_response out = DESCRIBE_GROUPS_RESPONSE_INIT;
-    out.groups = m->out;
-    out.groups_count = m->in.groups_count;
-    KAFKA_ENCODE(tour->rq, describe_groups, &out);
-    kafka_reply(tour->rq);
+    tour->rq->context = m;
+    size_t entries = (size_t)m->in.groups_count;
+    if (tour->rq->arena->used > BYTES_A_TURN) entries += KAFKA_ENTRIES_HERE_MAX;
+    kafka_reply_many(tour->rq, entries, encode);
 }
 
 enum err kafka_describe_groups(struct kafka_request *rq)
@@ -86,6 +122,8 @@ enum err kafka_describe_groups(struct kafka_request *rq)
         m->out[i] = DESCRIBE_GROUPS_RESPONSE_GROUP_INIT;
         m->out[i].group_id = m->in.groups[i];
     }
+    TRY(mentions_find(rq->arena, m->in.groups, m->in.groups_count, &m->mentions));
+    m->turn.run = look;
     group_tour_begin(&m->tour, rq, visit, finish);
     return ERR_OK;
 }

@@ -195,6 +195,8 @@ static void reply_throttled(struct fetch *f)
 /* The batches of an answer as the encoder wants them. Errors: false - out of arena. */
 static bool set_records(struct arena *arena, const struct fetch_answer *a, struct records *ret)
 {
+    *ret = (struct records){.bytes = 0};
+    if (a->count == 0) return true;
     struct slab_view *views = ARENA_ARRAY(arena, struct slab_view, (size_t)a->count);
     if (views == NULL) return false;
     for (int32_t i = 0; i < a->count; i++) views[i] = a->batches[i].bytes;
@@ -253,12 +255,27 @@ static bool assemble_one(struct fetch *f, struct arena *arena, int32_t at, struc
     return set_partition(f, arena, at, &to->partitions[to->used++]);
 }
 
+/* Topics that the answer names at most: as often as the partition's neighbour is another's, among
+ * those that were refused and among the others. */
+static size_t topics_named(const struct fetch *f)
+{
+    const struct fetch_list *l = f->plan.list;
+    int32_t last[2] = {-1, -1};
+    size_t count = 0;
+    for (int32_t i = l->first; i >= 0; i = l->items[i].next) {
+        int32_t *of = &last[l->items[i].refused != ERR_OK];
+        count += *of != l->items[i].topic;
+        *of = l->items[i].topic;
+    }
+    return count;
+}
+
 /* Those that were refused come behind the others; those that brought records go to the end of their
  * session's turn (KIP-227), so that early ones do not starve late ones. */
 static bool assemble_all(struct fetch *f, struct arena *arena, struct assembly *to)
 {
     struct fetch_list *l = f->plan.list;
-    to->out.responses = ARENA_ARRAY(arena, struct fetch_response_topic, (size_t)f->count);
+    to->out.responses = ARENA_ARRAY(arena, struct fetch_response_topic, topics_named(f));
     to->partitions = ARENA_ARRAY(arena, struct fetch_response_partition, (size_t)f->count);
     if (to->out.responses == NULL || to->partitions == NULL) return false;
     int32_t last = l->last;

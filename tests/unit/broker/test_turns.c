@@ -1,6 +1,8 @@
 /* Large requests take turns on their loop: one that takes long begins in a turn of its own, and
  * catalog changes are asked for some at a time. */
 #include "broker/changes.h"
+#include "protocol/kafka/msg/describe_groups.h"
+#include "protocol/kafka/msg/join_group.h"
 #include "protocol/kafka/msg/list_offsets.h"
 #include "unit/broker/many.h"
 #include "unit/broker/turned_door.h"
@@ -126,7 +128,85 @@ TEST(configs_of_many_resources_are_described_some_a_turn)
     turned_end(&door);
 }
 
-TESTS(RUN(configs_of_many_resources_are_described_some_a_turn),
+/* Some names a turn; the answer is encoded where the loop is not. */
+TEST(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop)
+{
+    enum { NAMES = 5000, A_TURN_MAX = 1000 };
+    turned_begin(&door);
+    struct client *c = turned_client(&door);
+    struct bytes *names = many_names(NAMES);
+    struct describe_groups_request in = DESCRIBE_GROUPS_REQUEST_INIT;
+    in.groups = names;
+    in.groups_count = NAMES;
+    TURNED_SEND(&door, c, DESCRIBE_GROUPS, describe_groups, 0, &in);
+    for (int turns = 0; turns < NAMES / A_TURN_MAX - 3; turns++) {
+        loop_turn(door.loop, 0);
+        while (store_turn(door.store)) continue;
+        EXPECT(!turned_is_answered(c));
+    }
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    EXPECT(!turned_is_answered(c));
+    turned_until_answered(&door, c);
+    struct describe_groups_response out;
+    RECEIVE(c, describe_groups, &out);
+    EXPECT_EQ(out.groups_count, NAMES);
+    for (int i = 0; i < NAMES; i++) {
+        EXPECT(bytes_equal(out.groups[i].group_id, names[i]));
+        EXPECT_BYTES(out.groups[i].group_state, "Dead");
+    }
+    TURNED_SEND(&door, c, DESCRIBE_GROUPS, describe_groups, 0, &in);
+    turned_client_gone(&door, c);           /* in the middle of it */
+    turned_settle(&door);
+    mem_free(names);
+    turned_end(&door);
+}
+
+TEST(a_group_that_is_named_many_times_is_described_once)
+{
+    enum { NAMES = 5000, TYPE_CHARS = 1000, TWICE = 2 };
+    turned_begin(&door);
+    struct client *member = turned_client(&door), *c = turned_client(&door);
+    char type[TYPE_CHARS];
+    memset(type, 't', sizeof type);
+    struct join_group_request_protocol protocol = JOIN_GROUP_REQUEST_PROTOCOL_INIT;
+    protocol.name = BYTES_LIT("range");
+    protocol.metadata = BYTES_LIT("");
+    struct join_group_request join = JOIN_GROUP_REQUEST_INIT;
+    join.group_id = BYTES_LIT("g");
+    join.session_timeout_ms = 60000;
+    join.protocol_type = bytes_of(type, sizeof type);
+    join.protocols = &protocol;
+    join.protocols_count = 1;
+    TURNED_SEND(&door, member, JOIN_GROUP, join_group, 0, &join);
+    turned_settle(&door);
+    struct bytes *names = NEW_ARRAY(struct bytes, NAMES);
+    for (int i = 0; i < NAMES; i++) names[i] = BYTES_LIT("g");
+    struct describe_groups_request in = DESCRIBE_GROUPS_REQUEST_INIT;
+    in.groups = names;
+    in.groups_count = NAMES;
+    TURNED_SEND(&door, c, DESCRIBE_GROUPS, describe_groups, 0, &in);
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    EXPECT(atomic_load(&door.budget.used) < (size_t)NAMES * TYPE_CHARS / 2);
+    turned_client_gone(&door, c);
+    turned_settle(&door);
+    c = turned_client(&door);
+    in.groups_count = TWICE;
+    struct describe_groups_response out;
+    TURNED_EXCHANGE(&door, c, DESCRIBE_GROUPS, describe_groups, 0, &in, &out);
+    EXPECT_EQ(out.groups_count, TWICE);
+    for (int i = 0; i < TWICE; i++) {
+        EXPECT(bytes_equal(out.groups[i].protocol_type, join.protocol_type));
+        EXPECT_EQ(out.groups[i].members_count, 1);
+    }
+    turned_client_gone(&door, member);
+    turned_client_gone(&door, c);
+    mem_free(names);
+    turned_end(&door);
+}
+
+TESTS(RUN(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop),
+      RUN(a_group_that_is_named_many_times_is_described_once),
+      RUN(configs_of_many_resources_are_described_some_a_turn),
       RUN(large_requests_that_come_together_begin_one_a_turn),
       RUN(a_large_request_whose_client_left_does_not_begin),
       RUN(changes_of_one_request_are_asked_for_some_at_a_time))
