@@ -143,7 +143,8 @@ void damage_after(const struct sync_mark *m, uint64_t position, const char *word
     uint64_t marked = sync_mark_position(m);
     if (position < marked) {
         d->lost_writes = marked - position;
-        damage_say(d, "%" PRIu64 " writes that were synced are not there", d->lost_writes);
+        damage_say(d, "the write-ahead log ends %" PRIu64 " writes before what was synced",
+                   d->lost_writes);
     }
     if (d->lost_writes > 0 || d->damaged_bytes > 0) d->since_ms = sync_mark_time(m, position);
     d->mark_damaged = m->slots_read < SYNC_MARK_SLOTS;

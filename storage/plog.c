@@ -35,6 +35,7 @@ struct plog *plog_new(struct worker *worker, uint64_t id)
     atomic_init(&log->refs, 1);
     log->id = id;
     log->worker = worker;
+    atomic_init(&log->told_offset, -1);
     pthread_mutex_init(&log->lock, NULL);
     tail_init(&log->tail);
     log->waiting_last = &log->waiting_first;

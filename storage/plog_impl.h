@@ -58,6 +58,7 @@ struct plog {
     atomic_uint refs;
     uint64_t id;
     struct worker *worker;
+    _Atomic int64_t told_offset;    /* where the read failed that the server's log told of; -1 */
 
     pthread_mutex_t lock;           /* leaf: guards this block */
     enum plog_state state;

@@ -41,9 +41,10 @@ static bool is_deleted(struct store *s, const struct topic *topic)
     return now == NULL;
 }
 
-/* Damage has one name for clients; its cause goes to the log once. */
-static enum err client_error(struct store *s, const struct topic *topic, const struct plog *log,
-                             enum err err)
+/* Damage has one name for clients. Its place goes to the log, but not each time that a client tries
+ * the same one again. offset: where the read came to its end. */
+static enum err client_error(struct store *s, const struct topic *topic, int32_t partition,
+                             int64_t offset, enum err err)
 {
     if (err == ERR_COLD && is_deleted(s, topic)) return ERR_CLOSED;
     switch (err) {
@@ -55,9 +56,11 @@ static enum err client_error(struct store *s, const struct topic *topic, const s
     case ERR_KAFKA_STORAGE_ERROR: return err;
     default: break;
     }
-    log_error("a read failed: `diglot check` tells whether the data is damaged, once the server "
-              "is stopped",
-              {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
+    if (atomic_exchange(&topic->partitions[partition].log->told_offset, offset) != offset)
+        log_error("a read failed: with the server stopped, `diglot check` tells whether the data "
+                  "is damaged; docs/recovery.md what to do",
+                  {"topic", LOG_B(topic_name(topic))}, {"partition", LOG_I(partition)},
+                  {"offset", LOG_I(offset)}, {"err", LOG_S(err_name(err))});
     return ERR_KAFKA_STORAGE_ERROR;
 }
 
@@ -67,6 +70,19 @@ static void read_home(struct job *job)
 {
     struct log_read *r = CONTAINER_OF(job, struct log_read, job);
     r->done(r);
+}
+
+/* Whether what it has is true although it ended in an error: the log was cut meanwhile, or what
+ * follows is damaged, which whoever reads on is told. */
+static bool has_some(const struct log_read *r, enum err err)
+{
+    switch (err) {
+    case ERR_COLD: return r->result.count > 0;
+    case ERR_OFFSET_OUT_OF_RANGE:
+    case ERR_DISK:
+    case ERR_FORMAT: return r->read_bytes > 0;
+    default: return false;
+    }
 }
 
 static void read_run(struct job *job)
@@ -90,10 +106,8 @@ static void read_run(struct job *job)
         worker_open_for_read(r);
         return;
     }
-    /* Cut between two slices: what the read has is still true. */
-    bool has_some = (err == ERR_COLD && r->result.count > 0) ||
-                    (err == ERR_OFFSET_OUT_OF_RANGE && r->read_bytes > 0);
-    r->err = has_some ? ERR_OK : client_error(s, r->topic, log, err);
+    r->err = has_some(r, err) ? ERR_OK
+                              : client_error(s, r->topic, r->partition, r->offset_next, err);
     r->job.run = read_home;
     if (r->home != NULL) loop_post(r->home, &r->job);
     else r->done(r);
@@ -123,7 +137,8 @@ static void seek_over(struct log_seek *q, enum err err)
         return;
     }
     struct plog *log = q->topic->partitions[q->partition].log;
-    q->err = client_error(worker_store(log->worker), q->topic, log, err);
+    q->err = client_error(worker_store(log->worker), q->topic, q->partition, q->bounds.log_start,
+                          err);
     q->work.job.run = seek_home;
     if (q->home != NULL) loop_post(q->home, &q->work.job);
     else q->done(q);

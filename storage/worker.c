@@ -232,8 +232,11 @@ static enum err ensure_open(struct worker *w, struct plog *log)
     enum err err = plog_open(log, w->kv);
     if (err != ERR_OK) {
         if (log->state != PLOG_FAILED)
-            log_error("a log cannot be opened: with the server stopped, `diglot check` tells more",
-                      {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});
+            log_error("a partition cannot be opened: with the server stopped, `diglot check` tells "
+                      "more; docs/recovery.md what to do",
+                      {"topic", LOG_B(log->topic ? topic_name(log->topic) : BYTES_NULL)},
+                      {"partition", LOG_I(log->partition)}, {"log", LOG_I(log->id)},
+                      {"err", LOG_S(err_name(err))});
         plog_set_state(log, PLOG_FAILED);
         return ERR_KAFKA_STORAGE_ERROR;
     }

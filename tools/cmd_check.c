@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "storage/catalog.h"
 #include "storage/offsets_table.h"
+#include "storage/unreadable.h"
 #include "storage/walk.h"
 #include "tools/commands.h"
 #include "tools/directory.h"
@@ -51,10 +52,11 @@ int cmd_check(int arg_count, char **args)
     if (catalog == ERR_OK) catalog = offsets_check(kv, &report, &wrong_offsets);
     wrong += wrong_offsets;
     enum err logs = walk_logs(kv, on_fault, NULL, &counts);
+    bool read = catalog == ERR_OK && logs == ERR_OK;
+    if (!read) (void)!unreadable_say(kv, &report);
     printf("%.*s", BYTES_ARGS(bytes_of(report.data, report.len)));
     writer_done(&report);
     kv_close(kv);
-    bool read = catalog == ERR_OK && logs == ERR_OK;
     if (!read)
         printf("not everything could be read: %s\n", err_text(catalog != ERR_OK ? catalog : logs));
     printf("%" PRIu64 " logs, %" PRIu64 " batches, %" PRIu64 " bytes, %" PRIu64 " chunks, %" PRIu64
