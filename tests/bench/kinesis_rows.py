@@ -86,11 +86,11 @@ def poll():
 def push():
     """kinesalite has no SubscribeToShard."""
     def prepare(server):
-        if server.name == "diglot":
+        if isinstance(server, Diglot):
             _stream(server, "push", 1)
 
     def measure(server, run):
-        if server.name != "diglot":
+        if not isinstance(server, Diglot):
             return {"p50": float("nan"), "p99": float("nan")}
         arn = BOTO3.call(server, "DescribeStreamSummary", StreamName="push")["StreamDescriptionSummary"]["StreamARN"]
         consumer = BOTO3.call(server, "RegisterStreamConsumer", StreamARN=arn,

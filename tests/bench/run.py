@@ -5,6 +5,7 @@
         --runs 5                         how often each side runs a row, after one run to warm up
         --write docs/benchmarks.md       write the page; only with all rows
         --sides diglot                   one side alone, while working on it
+        --beside FILE                    another build of Diglot in the place of the anchors, named "before"
 
 Both servers stand side by side, idle ones included, and take turns; what counts is the median. Beside
 each rate stands the CPU time that the server took, from /proc, which is steadier than wall time.
@@ -42,9 +43,26 @@ def measure_row(row, sides, servers, runs):
     return found
 
 
+def earlier(kind, file):
+    """The side that is Diglot, as another build."""
+    class Before(kind):
+        name = "before"
+
+        def __init__(self):
+            super().__init__()
+            self.binary = file
+    return Before
+
+
+def sides_of(module, arguments):
+    anchor, ours = module.SIDES
+    sides = (earlier(ours, arguments.beside) if arguments.beside else anchor, ours)
+    return [side for side in sides if not arguments.sides or side.name in arguments.sides]
+
+
 def measure_page(module, arguments):
     """[(row, results)] of one page's rows; its servers run from the first row to the last."""
-    sides = [side for side in module.SIDES if not arguments.sides or side.name in arguments.sides]
+    sides = sides_of(module, arguments)
     rows = [row for row in module.ROWS if not arguments.rows or row.key in arguments.rows]
     results, memory = [], {}
     if not rows:
@@ -124,9 +142,10 @@ def main():
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--sides", nargs="*")
+    parser.add_argument("--beside", type=pathlib.Path)
     parser.add_argument("--write")
     arguments = parser.parse_args()
-    if arguments.write and (arguments.rows or arguments.sides):
+    if arguments.write and (arguments.rows or arguments.sides or arguments.beside):
         parser.error("--write wants all rows and both sides")
     if not LOAD.exists():
         sys.exit("build it first: cmake -S . -B build -G Ninja && ninja -C build diglot bench_load bench_load_kinesis")
