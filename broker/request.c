@@ -55,40 +55,53 @@ void kafka_reply(struct kafka_request *rq)
     frame_reply(rq->frame);
 }
 
-struct many {
-    struct codec_work work;
+struct beside {
+    struct codec_work codec;
     struct kafka_request *rq;
-    void (*encode)(struct kafka_request *rq);
+    void (*work)(struct kafka_request *rq);
+    void (*done)(struct kafka_request *rq);
 };
 
-static enum codec_outcome many_step(struct codec_work *w, struct codec_tools *tools)
+static enum codec_outcome beside_step(struct codec_work *w, struct codec_tools *tools)
 {
     (void)tools;
-    struct many *m = CONTAINER_OF(w, struct many, work);
-    m->encode(m->rq);
+    struct beside *b = CONTAINER_OF(w, struct beside, codec);
+    b->work(b->rq);
     return CODEC_OVER;
 }
 
-static void many_done(struct codec_work *w)
+static void beside_done(struct codec_work *w)
 {
-    kafka_reply(CONTAINER_OF(w, struct many, work)->rq);
+    struct beside *b = CONTAINER_OF(w, struct beside, codec);
+    b->done(b->rq);
 }
 
-void kafka_reply_many(struct kafka_request *rq, size_t entries,
-                      void (*encode)(struct kafka_request *rq))
+void kafka_beside(struct kafka_request *rq, void (*work)(struct kafka_request *rq),
+                  void (*done)(struct kafka_request *rq))
 {
     loop_assert(rq->frame->loop);
-    struct many *m = entries > KAFKA_ENTRIES_HERE_MAX ? ARENA_NEW(rq->arena, struct many) : NULL;
-    if (m == NULL) {
-        encode(rq);
-        kafka_reply(rq);
+    struct beside *b = ARENA_NEW(rq->arena, struct beside);
+    if (b == NULL) {                    /* the arena is full: so the request fails soon */
+        work(rq);
+        done(rq);
         return;
     }
-    *m = (struct many){
-        .work = {.client = kafka_client(rq), .lane = CODEC_QUICK, .step = many_step,
-                 .home = rq->frame->loop, .done = many_done},
-        .rq = rq, .encode = encode};
-    store_codec(rq_store(rq), &m->work);
+    *b = (struct beside){
+        .codec = {.client = kafka_client(rq), .lane = CODEC_QUICK, .step = beside_step,
+                  .home = rq->frame->loop, .done = beside_done},
+        .rq = rq, .work = work, .done = done};
+    store_codec(rq_store(rq), &b->codec);
+}
+
+void kafka_reply_many(struct kafka_request *rq, bool is_long,
+                      void (*encode)(struct kafka_request *rq))
+{
+    if (is_long) {
+        kafka_beside(rq, encode, kafka_reply);
+        return;
+    }
+    encode(rq);
+    kafka_reply(rq);
 }
 
 void kafka_reply_none(struct kafka_request *rq)

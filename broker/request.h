@@ -44,12 +44,23 @@ void kafka_request_init(void);
 
 /* Sends what was encoded into rq->reply; rq is gone afterwards. Thread: rq->home. */
 void kafka_reply(struct kafka_request *rq);
-/* encode() writes an answer of so many entries into rq->reply, then it is sent. Beyond
- * KAFKA_ENTRIES_HERE_MAX of them that is done on a codec lane, alone with the request and what the
- * answer points to. rq->on_closed and rq->on_stop are not set. Thread: rq->home. */
-enum { KAFKA_ENTRIES_HERE_MAX = 4000 };
-void kafka_reply_many(struct kafka_request *rq, size_t entries,
+/* work() runs on a codec lane, alone with the request, its arena and its answer, then done() on
+ * rq->home: for what names so much that its loop would be held. The lane must not look at
+ * rq->frame->conn; rq->on_closed and rq->on_stop may come meanwhile, on the loop. Thread:
+ * rq->home. */
+void kafka_beside(struct kafka_request *rq, void (*work)(struct kafka_request *rq),
+                  void (*done)(struct kafka_request *rq));
+/* encode() writes the answer into rq->reply, here or, when it is a long one, beside the loop; then
+ * it is sent. What the answer points to stays until then. Thread: rq->home. */
+void kafka_reply_many(struct kafka_request *rq, bool is_long,
                       void (*encode)(struct kafka_request *rq));
+/* More things than a loop looks through at once. */
+enum { KAFKA_ENTRIES_HERE_MAX = 4000, KAFKA_ARENA_HERE_BYTES_MAX = 512 << 10 };
+/* The same, told from what the request and the answer take up in the arena. */
+static inline bool kafka_is_long(const struct kafka_request *rq)
+{
+    return rq->arena->used > KAFKA_ARENA_HERE_BYTES_MAX;
+}
 /* Ends it without an answer: Produce with acks=0. */
 void kafka_reply_none(struct kafka_request *rq);
 /* Closes the connection after the replies before this one. */

@@ -72,7 +72,7 @@ static void finished(struct changes *ch)
 {
     struct create_topics *m = CONTAINER_OF(ch, struct create_topics, changes);
     ch->rq->context = m;
-    kafka_reply_many(ch->rq, (size_t)m->out.topics_count, encode);
+    kafka_reply_many(ch->rq, m->out.topics_count > KAFKA_ENTRIES_HERE_MAX, encode);
 }
 
 static const char *multiple(struct arena *arena, int32_t partition)

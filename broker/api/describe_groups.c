@@ -105,9 +105,7 @@ static void finish(struct group_tour *tour)
 {
     struct describe_groups *m = CONTAINER_OF(tour, struct describe_groups, tour);
     tour->rq->context = m;
-    size_t entries = (size_t)m->in.groups_count;
-    if (tour->rq->arena->used > BYTES_A_TURN) entries += KAFKA_ENTRIES_HERE_MAX;
-    kafka_reply_many(tour->rq, entries, encode);
+    kafka_reply_many(tour->rq, kafka_is_long(tour->rq), encode);
 }
 
 enum err kafka_describe_groups(struct kafka_request *rq)

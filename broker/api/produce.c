@@ -32,6 +32,10 @@ enum {
      * 2 MiB zstd, snappy and lz4 make 2 ms, gzip 7), and the time of packing. */
     HERE_BYTES_MAX = 2 << 20,
     HERE_PACK_US_MAX = 2000,
+    /* And partitions: what names more is looked up on a codec lane, and handed over some a turn. */
+    PARTITIONS_HERE_MAX = 1000,
+    /* A step on a lane ends behind so many bytes. */
+    STEP_BYTES = 1 << 20,
     /* A batch of which a quarter of that is left is not even tried. */
     UNPACKED_RATIO = 4,
 };
@@ -55,13 +59,19 @@ struct produce_item {
 
 struct produce {
     struct kafka_request *rq;
+    struct produce_request in;
+    struct budget *budget;      /* of what is packed anew; may be NULL */
     struct produce_response out;
+    bool is_long;               /* names more than PARTITIONS_HERE_MAX */
+    enum err err;               /* of looking up what is named */
     int16_t acks;
     enum err refused;           /* what every partition gets; ERR_OK: each its own */
     int32_t pending;            /* appends under way, and one while they are being handed over */
     bool failed;
     struct produce_item *first, **last;
-    struct produce_item *from;  /* the first one that a codec lane checks */
+    struct produce_item *next;  /* the first one that was not handed over */
+    struct job turn;            /* handing over goes on */
+    bool checked;               /* next and what comes behind it, by a codec lane */
     struct produce_item *at;    /* the lane's: the next one */
     struct codec_work work;
     struct arena found;         /* what the lane tells of faults: rq->arena is the loop's */
@@ -70,13 +80,18 @@ struct produce {
     size_t unpack_left;         /* of what the request may unpack */
 };
 
+static void encode(struct kafka_request *rq)
+{
+    const struct produce *p = rq->context;
+    KAFKA_ENCODE(rq, produce, &p->out);
+}
+
 static void finish(struct produce *p)
 {
     if (--p->pending > 0) return;
-    if (p->acks != 0) KAFKA_ENCODE(p->rq, produce, &p->out);
-    else KAFKA_ENCODE_NONE(p->rq, produce, &p->out);
+    if (p->acks == 0) KAFKA_ENCODE_NONE(p->rq, produce, &p->out);
     if (p->acks != 0) {
-        kafka_reply(p->rq);
+        kafka_reply_many(p->rq, p->is_long, encode);
     } else if (p->failed) {
         kafka_abort(p->rq);
     } else {
@@ -232,31 +247,33 @@ static uint64_t pack_us_max(enum codec_lane lane)
 static enum codec_outcome check_step(struct codec_work *w, struct codec_tools *with)
 {
     struct produce *p = CONTAINER_OF(w, struct produce, work);
-    struct produce_item *item = p->at;
     struct batch_check_tools tools = {
         .inflater = &with->inflater, .deflater = &with->deflater,
         .unpack_max = with->inflater.bytes_max, .pack_us_max = pack_us_max(with->lane)};
-    if (item->found == ERR_OK && !batch_check(&item->check, &tools, &p->unpack_left)) {
-        enum codec_lane lane = codec_lane_for_cost(item->check.pack_us);
-        w->lane = lane > with->lane ? lane : CODEC_LONG;
-        return CODEC_AGAIN;
-    }
-    p->at = item->next;
     w->lane = CODEC_QUICK;
+    for (size_t bytes = 0; p->at != NULL && bytes < STEP_BYTES; p->at = p->at->next) {
+        struct produce_item *item = p->at;
+        size_t before = p->unpack_left;
+        if (item->found != ERR_OK) continue;
+        if (!batch_check(&item->check, &tools, &p->unpack_left)) {
+            enum codec_lane lane = codec_lane_for_cost(item->check.pack_us);
+            w->lane = lane > with->lane ? lane : CODEC_LONG;
+            return CODEC_AGAIN;
+        }
+        bool alone = with->lane != CODEC_QUICK || item->check.repacked != NULL;
+        bytes += alone ? STEP_BYTES : item->check.records.len + (before - p->unpack_left);
+    }
     return p->at == NULL ? CODEC_OVER : CODEC_AGAIN;
 }
+
+static void hand_over(struct produce *p);
 
 static void checked(struct codec_work *w)
 {
     struct produce *p = CONTAINER_OF(w, struct produce, work);
-    p->rq->holds_next = false;
     p->rq->on_closed = NULL;
-    for (struct produce_item *item = p->from; item != NULL; item = item->next) {
-        if (atomic_load(&w->abandoned)) item->found = ERR_CLOSED;
-        settle(item);
-    }
-    arena_done(&p->found);
-    finish(p);
+    p->checked = true;
+    hand_over(p);
 }
 
 /* Nobody waits for it any more, and nothing of it was promised. */
@@ -266,21 +283,47 @@ static void on_closed(struct kafka_request *rq)
     atomic_store(&p->work.abandoned, true);
 }
 
-static void check_elsewhere(struct produce *p, struct produce_item *from)
+static void check_elsewhere(struct produce *p)
 {
     struct kafka_request *rq = p->rq;
-    p->from = p->at = from;
+    p->at = p->next;
     arena_init(&p->found, rq->arena->cap);
     p->found.budget = rq->arena->budget;
-    for (struct produce_item *item = from; item != NULL; item = item->next)
+    for (struct produce_item *item = p->next; item != NULL; item = item->next)
         item->check.arena = &p->found;
     p->work = (struct codec_work){.client = kafka_client(rq), .lane = CODEC_QUICK,
                                   .step = check_step, .home = rq->frame->loop, .done = checked};
-    rq->holds_next = true;
-    rq->context = p;
     if (p->acks != 0) rq->on_closed = on_closed;
-    p->pending++;
+    if (p->acks != 0 && rq->frame->conn == NULL) on_closed(rq);
     store_codec(rq_store(rq), &p->work);
+}
+
+/* Each batch goes to its log, in their order; no other Produce of the connection starts before the
+ * last of them did. */
+static void hand_over(struct produce *p)
+{
+    struct kafka_request *rq = p->rq;
+    for (int left = PARTITIONS_HERE_MAX; p->next != NULL; left--) {
+        struct produce_item *item = p->next;
+        rq->holds_next = left == 0 ||
+                         (!p->checked && item->found == ERR_OK && !check_here(item));
+        if (rq->holds_next) {
+            if (left == 0) loop_defer_long(rq->frame->loop, &p->turn);
+            else check_elsewhere(p);
+            return;
+        }
+        p->next = item->next;
+        if (p->checked && atomic_load(&p->work.abandoned)) item->found = ERR_CLOSED;
+        settle(item);
+    }
+    rq->holds_next = false;
+    if (p->checked) arena_done(&p->found);
+    finish(p);
+}
+
+static void on_turn(struct job *job)
+{
+    hand_over(CONTAINER_OF(job, struct produce, turn));
 }
 
 /* ---- The request */
@@ -310,7 +353,6 @@ static enum err take_topic(struct produce *p, const struct produce_request_topic
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     enum err found = topic_find(rq_store(rq), rq->version >= 13 ? BYTES_NULL : in->name,
                                 &in->topic_id, &t);
-    struct budget *budget = rq->frame->conn != NULL ? frame_budget(rq->frame->conn) : NULL;
     for (int32_t i = 0; i < count; i++) {
         const struct produce_request_partition *asked = &in->partition_data[i];
         struct produce_item *item = &items[i];
@@ -320,7 +362,7 @@ static enum err take_topic(struct produce *p, const struct produce_request_topic
             .topic = t != NULL ? topic_ref(t) : NULL,
             .found = look(p, t, found, asked->index),
             .check = {.topic = t, .records = asked->records, .produce_version = rq->version,
-                      .arena = rq->arena, .budget = budget},
+                      .arena = rq->arena, .budget = p->budget},
         };
         *item->out = PRODUCE_RESPONSE_PARTITION_INIT;
         item->out->index = asked->index;
@@ -390,40 +432,74 @@ static enum err fold_repeats(struct arena *arena, struct produce_request *in, bo
     return ERR_OK;
 }
 
-enum err kafka_produce(struct kafka_request *rq)
+/* Looks up all that the request names. Thread: the loop's, or a codec lane's. */
+static void look_up(struct kafka_request *rq)
 {
-    struct produce_request in;
-    TRY(produce_request_decode(&rq->body, rq->version, &in));
-    TRY(fold_repeats(rq->arena, &in, rq->version >= 13));
-    struct produce *p = ARENA_NEW(rq->arena, struct produce);
+    struct produce *p = rq->context;
+    struct produce_request *in = &p->in;
+    p->err = fold_repeats(rq->arena, in, rq->version >= 13);
+    if (p->err != ERR_OK) return;
     struct produce_response_topic *topics =
-        ARENA_ARRAY(rq->arena, struct produce_response_topic, (size_t)in.topic_data_count);
-    if (p == NULL || topics == NULL) return ERR_TOO_LARGE;
-    *p = (struct produce){.rq = rq, .out = PRODUCE_RESPONSE_INIT, .acks = in.acks, .pending = 1,
-                          .here_left = HERE_BYTES_MAX, .here_pack_us_left = HERE_PACK_US_MAX,
-                          .unpack_left = UNPACKED_BYTES_MAX +
-                                         UNPACKED_PER_BYTE * slab_bytes(rq->frame->body).len};
-    p->last = &p->first;
-    p->refused = check_transactional(&in);
+        ARENA_ARRAY(rq->arena, struct produce_response_topic, (size_t)in->topic_data_count);
+    if (topics == NULL) {
+        p->err = ERR_TOO_LARGE;
+        return;
+    }
+    p->refused = check_transactional(in);
     p->out.responses = topics;
-    p->out.responses_count = in.topic_data_count;
-    for (int32_t i = 0; i < in.topic_data_count; i++) {
+    p->out.responses_count = in->topic_data_count;
+    for (int32_t i = 0; i < in->topic_data_count; i++) {
         topics[i] = PRODUCE_RESPONSE_TOPIC_INIT;
         /* Out of arena in the middle of it: what is there is handed over and comes back, then the
          * connection closes, for the answer cannot be made. */
-        if (take_topic(p, &in.topic_data[i], &topics[i]) != ERR_OK) {
+        if (take_topic(p, &in->topic_data[i], &topics[i]) != ERR_OK) {
             p->acks = 0;
             p->failed = true;
             break;
         }
     }
-    for (struct produce_item *item = p->first; item != NULL; item = item->next) {
-        if (item->found == ERR_OK && !check_here(item)) {
-            check_elsewhere(p, item);
-            break;
-        }
-        settle(item);
+    p->next = p->first;
+}
+
+static void looked_up(struct kafka_request *rq)
+{
+    struct produce *p = rq->context;
+    if (p->err == ERR_OK) hand_over(p);
+    else kafka_abort(rq);
+}
+
+static bool names_many(const struct produce_request *in)
+{
+    int64_t count = in->topic_data_count;
+    for (int32_t t = 0; t < in->topic_data_count; t++)
+        count += in->topic_data[t].partition_data_count;
+    return count > PARTITIONS_HERE_MAX;
+}
+
+enum err kafka_produce(struct kafka_request *rq)
+{
+    struct produce *p = ARENA_NEW(rq->arena, struct produce);
+    if (p == NULL) return ERR_TOO_LARGE;
+    TRY(produce_request_decode(&rq->body, rq->version, &p->in));
+    p->rq = rq;
+    p->out = PRODUCE_RESPONSE_INIT;
+    p->acks = p->in.acks;
+    p->pending = 1;
+    p->here_left = HERE_BYTES_MAX;
+    p->here_pack_us_left = HERE_PACK_US_MAX;
+    p->unpack_left = UNPACKED_BYTES_MAX + UNPACKED_PER_BYTE * slab_bytes(rq->frame->body).len;
+    p->last = &p->first;
+    p->turn.run = on_turn;
+    p->budget = rq->frame->conn != NULL ? frame_budget(rq->frame->conn) : NULL;
+    p->is_long = names_many(&p->in);
+    rq->context = p;
+    if (p->is_long) {
+        rq->holds_next = true;
+        kafka_beside(rq, look_up, looked_up);
+        return ERR_OK;
     }
-    finish(p);
+    look_up(rq);
+    if (p->err != ERR_OK) return p->err;
+    hand_over(p);
     return ERR_OK;
 }

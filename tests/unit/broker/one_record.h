@@ -6,19 +6,27 @@
 #include "protocol/kafka/msg/produce.h"
 #include "unit/broker/turned_door.h"
 
-/* Hands it over; the loop takes it out. */
-static inline void one_record_send(struct turned_door *d, struct client *c)
+enum { ONE_RECORD_BYTES_MAX = 256 };
+
+/* A batch of one record, made in room. */
+static inline struct bytes one_record_batch(uint8_t room[ONE_RECORD_BYTES_MAX])
 {
     struct batch_size size;
     batch_size_init(&size, 0);
     batch_size_add(&size, 0, BYTES_NULL, 1, NULL, 0);
-    uint8_t batch[256];
-    EXPECT(size.bytes <= sizeof batch);
+    EXPECT(size.bytes <= ONE_RECORD_BYTES_MAX);
     struct batch_builder b;
-    batch_builder_init(&b, batch, size.bytes, 0);
+    batch_builder_init(&b, room, size.bytes, 0);
     *batch_builder_reserve(&b, 0, BYTES_NULL, 1, NULL, 0) = 'v';
+    return bytes_of(room, batch_builder_finish(&b));
+}
+
+/* Hands it over; the loop takes it out. */
+static inline void one_record_send(struct turned_door *d, struct client *c)
+{
+    uint8_t batch[ONE_RECORD_BYTES_MAX];
     struct produce_request_partition partition = PRODUCE_REQUEST_PARTITION_INIT;
-    partition.records = bytes_of(batch, batch_builder_finish(&b));
+    partition.records = one_record_batch(batch);
     struct produce_request_topic topic = PRODUCE_REQUEST_TOPIC_INIT;
     topic.name = BYTES_LIT("t");
     topic.partition_data = &partition;

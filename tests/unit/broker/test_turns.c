@@ -5,6 +5,7 @@
 #include "protocol/kafka/msg/join_group.h"
 #include "protocol/kafka/msg/list_offsets.h"
 #include "unit/broker/many.h"
+#include "unit/broker/one_record.h"
 #include "unit/broker/turned_door.h"
 
 enum { CLIENTS = 4, PARTITIONS = 20000, RESOURCES = 2000 };
@@ -128,6 +129,75 @@ TEST(configs_of_many_resources_are_described_some_a_turn)
     turned_end(&door);
 }
 
+/* The first partitions of topic "t", one record each; there is the first one alone. */
+static void send_produce(struct client *c, int32_t count)
+{
+    uint8_t batch[ONE_RECORD_BYTES_MAX];
+    struct bytes records = one_record_batch(batch);
+    struct produce_request_partition *partitions =
+        NEW_ARRAY(struct produce_request_partition, (size_t)count);
+    for (int32_t i = 0; i < count; i++) {
+        partitions[i] = PRODUCE_REQUEST_PARTITION_INIT;
+        partitions[i].index = i;
+        partitions[i].records = records;
+    }
+    struct produce_request_topic topic = PRODUCE_REQUEST_TOPIC_INIT;
+    topic.name = BYTES_LIT("t");
+    topic.partition_data = partitions;
+    topic.partition_data_count = count;
+    struct produce_request in = PRODUCE_REQUEST_INIT;
+    in.acks = -1;
+    in.timeout_ms = 30000;
+    in.topic_data = &topic;
+    in.topic_data_count = 1;
+    TURNED_SEND(&door, c, PRODUCE, produce, 9, &in);
+    mem_free(partitions);
+}
+
+static struct produce_response produced(struct client *c)
+{
+    struct produce_response out;
+    turned_until_answered(&door, c);
+    RECEIVE(c, produce, &out);
+    return out;
+}
+
+/* It is looked up, and its answer encoded, beside the loop; what it names is handed over some a
+ * turn, and the next Produce of the connection comes behind it. */
+TEST(a_produce_of_many_partitions_takes_turns_and_stays_in_order)
+{
+    enum { MANY = 5000, A_TURN_MAX = 1000 };
+    turned_begin(&door);
+    struct client *c = turned_client(&door);
+    turned_topic(&door, c);
+    send_produce(c, MANY);
+    int32_t many = c->correlation;
+    one_record_send(&door, c);
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    while (store_turn(door.store)) continue;        /* looked up */
+    for (int turns = 0; turns < MANY / A_TURN_MAX - 1; turns++) {
+        loop_turn(door.loop, 0);
+        while (store_turn(door.store)) continue;
+        EXPECT(!turned_is_answered(c));
+    }
+    turned_settle(&door);
+    int32_t last = c->correlation;
+    c->correlation = many;
+    struct produce_response out = produced(c);
+    EXPECT_EQ(out.responses[0].partition_responses_count, MANY);
+    EXPECT_EQ(out.responses[0].partition_responses[0].error_code, 0);
+    EXPECT_EQ(out.responses[0].partition_responses[0].base_offset, 0);
+    for (int i = 1; i < MANY; i++)
+        EXPECT_EQ(out.responses[0].partition_responses[i].error_code,
+                  err_kafka(ERR_UNKNOWN_TOPIC_OR_PARTITION));
+    c->correlation = last;
+    EXPECT_EQ(produced(c).responses[0].partition_responses[0].base_offset, 1);
+    send_produce(c, MANY);
+    turned_client_gone(&door, c);           /* in the middle of it */
+    turned_settle(&door);
+    turned_end(&door);
+}
+
 /* Some names a turn; the answer is encoded where the loop is not. */
 TEST(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop)
 {
@@ -204,7 +274,8 @@ TEST(a_group_that_is_named_many_times_is_described_once)
     turned_end(&door);
 }
 
-TESTS(RUN(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop),
+TESTS(RUN(a_produce_of_many_partitions_takes_turns_and_stays_in_order),
+      RUN(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop),
       RUN(a_group_that_is_named_many_times_is_described_once),
       RUN(configs_of_many_resources_are_described_some_a_turn),
       RUN(large_requests_that_come_together_begin_one_a_turn),
