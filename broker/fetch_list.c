@@ -234,14 +234,14 @@ static void make_few(struct fetch_list *l, const struct fetch_request *request)
     index_items(l, count);
 }
 
-void fetch_list_want(struct fetch_list *l, const struct fetch_request *request)
+void fetch_list_want(struct fetch_list *l, const struct fetch_request *request, int32_t item_max)
 {
     make_few(l, request);
     for (int32_t t = 0; t < request->topics_count; t++) {
         const struct fetch_request_topic *topic = &request->topics[t];
-        if (topic->partitions_count <= 0) continue;
+        if (topic->partitions_count <= 0 || l->item_count > item_max) continue;
         int32_t place = want_topic(l, topic);
-        for (int32_t p = 0; p < topic->partitions_count; p++) {
+        for (int32_t p = 0; p < topic->partitions_count && l->item_count <= item_max; p++) {
             const struct fetch_request_partition *want = &topic->partitions[p];
             struct fetch_item *item = want_item(l, place, want->partition);
             item->offset = want->fetch_offset;

@@ -60,8 +60,8 @@ void fetch_list_done(struct fetch_list *l);
 /* Memory that it takes up. */
 size_t fetch_list_bytes(const struct fetch_list *l);
 
-/* Adds or changes what the request asks for. */
-void fetch_list_want(struct fetch_list *l, const struct fetch_request *request);
+/* Adds or changes what the request asks for, as far as the list has no more than item_max. */
+void fetch_list_want(struct fetch_list *l, const struct fetch_request *request, int32_t item_max);
 /* Removes what the request forgets; places of items and topics change. */
 void fetch_list_forget(struct fetch_list *l, const struct fetch_request *request);
 /* A topic that was asked by id has this name. */

@@ -9,6 +9,8 @@
 #include "storage/topic.h"
 #include "base/check.h"
 
+enum { SESSIONS_SINCE = 7 };
+
 struct fetch_session {
     struct map_node by_id;
     int32_t refs;                   /* the table's and the requests' */
@@ -191,12 +193,14 @@ static int32_t epoch_after(int32_t epoch)
     return epoch == INT32_MAX ? 1 : epoch + 1;
 }
 
-static void plan_full(const struct fetch_sessions *s, int16_t version,
-                      const struct fetch_request *request, bool begins, struct fetch_plan *ret)
+void fetch_plan_full(const struct fetch_sessions *s, int16_t version,
+                     const struct fetch_request *request, struct fetch_plan *ret)
 {
     struct fetch_session *f = session_new(s, version >= FETCH_BY_ID_SINCE);
-    fetch_list_want(&f->list, request);     /* to forget means nothing here */
-    *ret = (struct fetch_plan){.session = f, .list = &f->list, .begins = begins};
+    fetch_list_want(&f->list, request, INT32_MAX);      /* to forget means nothing here */
+    *ret = (struct fetch_plan){
+        .session = f, .list = &f->list,
+        .begins = request->session_epoch == FETCH_EPOCH_INITIAL && version >= SESSIONS_SINCE};
 }
 
 static enum err plan_incremental(struct fetch_sessions *s, int16_t version,
@@ -207,12 +211,12 @@ static enum err plan_incremental(struct fetch_sessions *s, int16_t version,
     if (f == NULL) return ERR_FETCH_SESSION_ID_NOT_FOUND;
     if (request->session_epoch != f->epoch) return ERR_INVALID_FETCH_SESSION_EPOCH;
     if (f->list.by_id != (version >= FETCH_BY_ID_SINCE)) return ERR_FETCH_SESSION_TOPIC_ID_ERROR;
-    fetch_list_want(&f->list, request);
+    fetch_list_want(&f->list, request, FETCH_SESSION_PARTITIONS_MAX);
     fetch_list_forget(&f->list, request);
     count_bytes(f);
     if (f->list.item_count == 0) {
         session_end(s, f);
-        plan_full(s, version, request, false, ret);
+        fetch_plan_full(s, version, request, ret);
         return ERR_OK;
     }
     if (!is_kept(f) || s->bytes > s->bytes_max) {
@@ -236,11 +240,20 @@ enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
     int32_t epoch = request->session_epoch;
     if (epoch != FETCH_EPOCH_INITIAL && epoch != FETCH_EPOCH_FINAL)
         return plan_incremental(s, version, request, now_ms, ret);
-    /* A full fetch; whatever session it names ends. */
-    struct fetch_session *old = find(s, request->session_id);
-    if (old != NULL) session_end(s, old);
-    plan_full(s, version, request, epoch == FETCH_EPOCH_INITIAL && version >= 7, ret);
+    fetch_sessions_end(s, request->session_id);
+    fetch_plan_full(s, version, request, ret);
     return ERR_OK;
+}
+
+void fetch_sessions_end(struct fetch_sessions *s, int32_t id)
+{
+    struct fetch_session *f = find(s, id);
+    if (f != NULL) session_end(s, f);
+}
+
+bool fetch_plan_is_own(const struct fetch_plan *plan)
+{
+    return !plan->incremental && !(plan->begins && is_kept(plan->session));
 }
 
 bool fetch_plan_is_current(const struct fetch_plan *plan)

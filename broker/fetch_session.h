@@ -52,6 +52,14 @@ struct fetch_plan {
 enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
                              const struct fetch_request *request, int64_t now_ms,
                              struct fetch_plan *ret);
+/* The same of a full fetch - session_epoch is FETCH_EPOCH_INITIAL or FETCH_EPOCH_FINAL - that names
+ * very much: the session that it names ends on the owning loop, and its list is made on any thread;
+ * s is read alone. */
+void fetch_sessions_end(struct fetch_sessions *s, int32_t id);
+void fetch_plan_full(const struct fetch_sessions *s, int16_t version,
+                     const struct fetch_request *request, struct fetch_plan *ret);
+/* No session has its list, and none begins with the answer. */
+bool fetch_plan_is_own(const struct fetch_plan *plan);
 /* For a fetch that waited. False when its session served another request meanwhile: the list is
  * that one's now, and the answer ERR_INVALID_FETCH_SESSION_EPOCH. A session that ended meanwhile
  * still serves it. */

@@ -1,7 +1,8 @@
 /* Fetch: record batches of many partitions in one answer, by reference.
  *
- * The partitions are read one after the other, from the tails in memory, some at a turn of the
- * loop; a partition whose batches are not there goes through a reader thread and the walk goes on
+ * What names very many is looked up on a codec lane, and its answer encoded there, unless it is a
+ * session's. The partitions are read one after the other, from the tails in memory, some at a turn
+ * of the loop; a partition whose batches are not there goes through a reader thread and the walk goes on
  * when it answers. When the walk is over and there is less than min_bytes, the request parks on all
  * its logs and walks again when they have enough, until max_wait_ms is over.
  *
@@ -51,6 +52,8 @@ struct fetch_answer {
 
 struct fetch {
     struct kafka_request *rq;
+    struct fetch_request in;        /* until there is a plan */
+    struct arena decoded;           /* what a large one points to; the same */
     int64_t deadline_ms;
     size_t min_bytes;
     size_t max_bytes;
@@ -59,6 +62,10 @@ struct fetch {
     bool gone;                      /* the client went away */
     bool ready;                     /* answer after this walk, however small */
     bool any_error;                 /* of reading */
+    bool held;                      /* there is memory for it */
+    bool throttled;
+    bool is_own;                    /* what fetch_plan_is_own() says */
+    bool failed;                    /* to be answered */
     struct fetch_plan plan;
     size_t taken;                   /* of the memory for fetches under way */
     int32_t readable;               /* items that are not refused */
@@ -122,16 +129,21 @@ static size_t bytes_needed(const struct fetch *f)
            (size_t)l->item_count * (sizeof *f->answers + sizeof *f->watches);
 }
 
+static size_t partitions_asked(const struct fetch_request *in)
+{
+    size_t count = 0;
+    for (int32_t t = 0; t < in->topics_count; t++)
+        count += (size_t)in->topics[t].partitions_count;
+    return count;
+}
+
 /* What a request for so many partitions takes, at most: its list, with the places by which they are
  * found, and what hold() makes. */
 static size_t bytes_asked(const struct fetch_request *in)
 {
     enum { EACH = 2 * sizeof(struct fetch_item) + 4 * sizeof(int32_t) +
                   sizeof(struct fetch_answer) + sizeof(struct watch) };
-    size_t count = 0;
-    for (int32_t t = 0; t < in->topics_count; t++)
-        count += (size_t)in->topics[t].partitions_count;
-    return count * EACH;
+    return partitions_asked(in) * EACH;
 }
 
 /* False: there is no memory for it now. */
@@ -178,9 +190,8 @@ static void reply_error(struct fetch *f, enum err err, int32_t session_id)
 }
 
 /* As Kafka does with a client that is beyond its quota: an answer now, then silence for a while. */
-static void throttle(const struct fetch *f, struct fetch_response *out)
+static void mute(const struct fetch *f)
 {
-    out->throttle_time_ms = THROTTLE_MS;
     if (f->rq->frame->conn != NULL) frame_mute(f->rq->frame->conn, THROTTLE_MS);
 }
 
@@ -188,7 +199,8 @@ static void reply_throttled(struct fetch *f)
 {
     struct fetch_response out = FETCH_RESPONSE_INIT;
     out.session_id = f->plan.incremental ? fetch_plan_session(&f->plan) : FETCH_SESSION_NONE;
-    throttle(f, &out);
+    out.throttle_time_ms = THROTTLE_MS;
+    mute(f);
     reply(f, &out);
 }
 
@@ -290,20 +302,41 @@ static bool assemble_all(struct fetch *f, struct arena *arena, struct assembly *
     return true;
 }
 
-static void assemble(struct fetch *f, bool throttled)
+/* Thread: the loop's, or a codec lane's when the list is the fetch's own. */
+static void encode(struct kafka_request *rq)
 {
+    struct fetch *f = rq->context;
     struct assembly to = {.out = FETCH_RESPONSE_INIT, .topic = -1};
     CLEANUP(arena_done) struct arena scratch;
-    arena_init(&scratch, f->rq->arena->cap);
-    if (!assemble_all(f, f->count <= FEW_ITEMS ? f->rq->arena : &scratch, &to)) {
-        let_go(f);
-        kafka_abort(f->rq);
+    arena_init(&scratch, rq->arena->cap);
+    f->failed = !assemble_all(f, f->count <= FEW_ITEMS ? rq->arena : &scratch, &to);
+    if (f->failed) return;
+    to.out.session_id = f->is_own ? FETCH_SESSION_NONE
+                                  : fetch_sessions_answer(rq->home->sessions, &f->plan,
+                                                          loop_now_ms(loop_of(f)));
+    to.out.throttle_time_ms = f->throttled ? THROTTLE_MS : 0;
+    KAFKA_ENCODE(rq, fetch, &to.out);
+}
+
+static void encoded(struct kafka_request *rq)
+{
+    struct fetch *f = rq->context;
+    let_go(f);
+    if (f->failed) kafka_abort(rq);
+    else kafka_reply(rq);
+}
+
+static void assemble(struct fetch *f, bool throttled)
+{
+    f->throttled = throttled;
+    if (throttled) mute(f);
+    f->is_own = fetch_plan_is_own(&f->plan);
+    if (f->is_own && f->count > KAFKA_ENTRIES_HERE_MAX) {
+        kafka_beside(f->rq, encode, encoded);
         return;
     }
-    to.out.session_id =
-        fetch_sessions_answer(f->rq->home->sessions, &f->plan, loop_now_ms(loop_of(f)));
-    if (throttled) throttle(f, &to.out);
-    reply(f, &to.out);
+    encode(f->rq);
+    encoded(f->rq);
 }
 
 /* ---- The walk */
@@ -566,8 +599,9 @@ static void resolve(struct fetch *f)
     }
 }
 
-static void begin(struct fetch *f, const struct fetch_request *in)
+static void begin(struct fetch *f)
 {
+    const struct fetch_request *in = &f->in;
     size_t limit = f->rq->broker->options.fetch_bytes_max;
     f->max_bytes = in->max_bytes > 0 ? (size_t)in->max_bytes : 0;
     if (f->max_bytes > limit) f->max_bytes = limit;
@@ -579,38 +613,84 @@ static void begin(struct fetch *f, const struct fetch_request *in)
     f->deadline_ms = loop_now_ms(loop_of(f)) + wait_ms;
 }
 
+static void planned(struct fetch *f)
+{
+    struct kafka_request *rq = f->rq;
+    arena_done(&f->decoded);
+    if (!f->held) {
+        reply_throttled(f);
+        return;
+    }
+    rq->on_closed = on_closed;
+    rq->on_stop = on_stop;
+    walk_begin(f);
+}
+
+static void hold_and_resolve(struct fetch *f)
+{
+    f->held = hold(f);
+    if (f->held) resolve(f);
+}
+
+static void plan_beside(struct kafka_request *rq)
+{
+    struct fetch *f = rq->context;
+    fetch_plan_full(rq->home->sessions, rq->version, &f->in, &f->plan);
+    hold_and_resolve(f);
+}
+
+static void planned_beside(struct kafka_request *rq)
+{
+    struct fetch *f = rq->context;
+    f->gone = rq->frame->conn == NULL;
+    f->ready = rq->is_over;
+    planned(f);
+}
+
+static void plan(struct fetch *f)
+{
+    struct kafka_request *rq = f->rq;
+    struct fetch_sessions *sessions = rq->home->sessions;
+    bool is_full = f->in.session_epoch == FETCH_EPOCH_INITIAL ||
+                   f->in.session_epoch == FETCH_EPOCH_FINAL;
+    if (is_full && partitions_asked(&f->in) > KAFKA_ENTRIES_HERE_MAX) {
+        fetch_sessions_end(sessions, f->in.session_id);
+        kafka_beside(rq, plan_beside, planned_beside);
+        return;
+    }
+    enum err err = fetch_sessions_plan(sessions, rq->version, &f->in, loop_now_ms(loop_of(f)),
+                                       &f->plan);
+    if (err != ERR_OK) {
+        arena_done(&f->decoded);
+        reply_error(f, err, FETCH_SESSION_NONE);
+        return;
+    }
+    hold_and_resolve(f);
+    planned(f);
+}
+
 enum err kafka_fetch(struct kafka_request *rq)
 {
     struct fetch *f = ARENA_NEW(rq->arena, struct fetch);
     if (f == NULL) return ERR_TOO_LARGE;
     /* What was decoded is not needed while the request waits, nor kept when it is much. */
-    CLEANUP(arena_done) struct arena scratch;
-    arena_init(&scratch, rq->arena->cap);
-    if (rq->body.left > SMALL_BYTES) rq->body.arena = &scratch;
-    struct fetch_request in;
-    TRY(fetch_request_decode(&rq->body, rq->version, &in));
+    arena_init(&f->decoded, rq->arena->cap);
+    if (rq->body.left > SMALL_BYTES) rq->body.arena = &f->decoded;
+    enum err err = fetch_request_decode(&rq->body, rq->version, &f->in);
+    if (err != ERR_OK) {
+        arena_done(&f->decoded);
+        return err;
+    }
     f->rq = rq;
     f->turn.run = on_turn;
     f->deadline.fire = on_deadline;
-    begin(f, &in);
+    begin(f);
     rq->context = f;
-    if (!spare_has(bytes_asked(&in))) {
+    if (spare_has(bytes_asked(&f->in))) {
+        plan(f);
+    } else {
+        arena_done(&f->decoded);
         reply_throttled(f);
-        return ERR_OK;
     }
-    enum err err = fetch_sessions_plan(rq->home->sessions, rq->version, &in,
-                                       loop_now_ms(loop_of(f)), &f->plan);
-    if (err != ERR_OK) {
-        reply_error(f, err, FETCH_SESSION_NONE);
-        return ERR_OK;
-    }
-    if (!hold(f)) {
-        reply_throttled(f);
-        return ERR_OK;
-    }
-    rq->on_closed = on_closed;
-    rq->on_stop = on_stop;
-    resolve(f);
-    walk_begin(f);
     return ERR_OK;
 }

@@ -2,6 +2,7 @@
  * catalog changes are asked for some at a time. */
 #include "broker/changes.h"
 #include "protocol/kafka/msg/describe_groups.h"
+#include "protocol/kafka/msg/fetch.h"
 #include "protocol/kafka/msg/join_group.h"
 #include "protocol/kafka/msg/list_offsets.h"
 #include "unit/broker/many.h"
@@ -198,6 +199,63 @@ TEST(a_produce_of_many_partitions_takes_turns_and_stays_in_order)
     turned_end(&door);
 }
 
+static void send_fetch(struct client *c, int32_t count)
+{
+    struct fetch_request_partition *partitions =
+        NEW_ARRAY(struct fetch_request_partition, (size_t)count);
+    for (int32_t i = 0; i < count; i++) {
+        partitions[i] = FETCH_REQUEST_PARTITION_INIT;
+        partitions[i].partition = i;
+        partitions[i].partition_max_bytes = 1 << 20;
+    }
+    struct fetch_request_topic topic = FETCH_REQUEST_TOPIC_INIT;
+    topic.topic = BYTES_LIT("t");
+    topic.partitions = partitions;
+    topic.partitions_count = count;
+    struct fetch_request in = FETCH_REQUEST_INIT;
+    in.max_bytes = 1 << 20;
+    in.topics = &topic;
+    in.topics_count = 1;
+    TURNED_SEND(&door, c, FETCH, fetch, 4, &in);
+    mem_free(partitions);
+}
+
+/* The list is made and the answer encoded beside the loop; between them, some a turn. */
+TEST(a_fetch_of_many_partitions_holds_no_loop)
+{
+    enum { MANY = 5000, A_TURN_MAX = 1000 };
+    turned_begin(&door);
+    struct client *c = turned_client(&door);
+    turned_topic(&door, c);
+    one_record(&door, c);
+    send_fetch(c, MANY);
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    while (store_turn(door.store)) continue;        /* the list is made */
+    for (int turns = 0; turns < MANY / A_TURN_MAX - 2; turns++) {
+        loop_turn(door.loop, 0);
+        while (store_turn(door.store)) continue;
+        EXPECT(!turned_is_answered(c));
+    }
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    EXPECT(!turned_is_answered(c));
+    turned_until_answered(&door, c);
+    struct fetch_response out;
+    RECEIVE(c, fetch, &out);
+    EXPECT_EQ(out.responses_count, 1);
+    EXPECT_EQ(out.responses[0].partitions_count, MANY);
+    EXPECT_EQ(out.responses[0].partitions[0].error_code, 0);
+    EXPECT(out.responses[0].partitions[0].records.bytes > 0);
+    for (int i = 1; i < MANY; i++) {
+        EXPECT_EQ(out.responses[0].partitions[i].partition_index, i);
+        EXPECT_EQ(out.responses[0].partitions[i].error_code,
+                  err_kafka(ERR_UNKNOWN_TOPIC_OR_PARTITION));
+    }
+    send_fetch(c, MANY);
+    turned_client_gone(&door, c);           /* while its list is made */
+    turned_settle(&door);
+    turned_end(&door);
+}
+
 /* Some names a turn; the answer is encoded where the loop is not. */
 TEST(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop)
 {
@@ -274,7 +332,8 @@ TEST(a_group_that_is_named_many_times_is_described_once)
     turned_end(&door);
 }
 
-TESTS(RUN(a_produce_of_many_partitions_takes_turns_and_stays_in_order),
+TESTS(RUN(a_fetch_of_many_partitions_holds_no_loop),
+      RUN(a_produce_of_many_partitions_takes_turns_and_stays_in_order),
       RUN(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop),
       RUN(a_group_that_is_named_many_times_is_described_once),
       RUN(configs_of_many_resources_are_described_some_a_turn),
