@@ -30,7 +30,8 @@
 enum {
     METADATA_BYTES_MAX = 32767,
     ALLOCATION_BYTES = 16, /* what an allocation costs beside what it holds */
-    ENTER_SINGLY_MAX = 8   /* more entries of one commit are merged in */
+    ENTER_SINGLY_MAX = 8,  /* more entries of one commit are merged in */
+    SLICE_ENTRIES = 1000   /* of a group are copied before others get the lock */
 };
 
 struct entry {
@@ -415,21 +416,52 @@ bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_
     return found;
 }
 
+/* How many of the group's entries lie behind the last of all[0, n). */
+static int32_t entries_behind(const struct group *g, const struct offset_entry *all, int32_t n,
+                              int32_t *ret_at)
+{
+    bool found = false;
+    int32_t at = 0;
+    if (n > 0) at = position(g, &all[n - 1].topic_id, all[n - 1].partition, &found);
+    *ret_at = at + found;
+    return g->count - *ret_at;
+}
+
 int32_t store_offsets_of_group(struct store *s, struct bytes group, bool with_metadata,
                                struct arena *arena, struct offset_entry **ret)
 {
     struct offsets *o = store_offsets(s);
-    int32_t n = 0;
+    struct offset_entry *all = ARENA_NEW(arena, struct offset_entry);
+    int32_t n = 0, room = 1, left = all != NULL ? 0 : -1, at = 0;
+    do {
+        pthread_mutex_lock(&o->lock);
+        const struct group *g = find_group(o, group);
+        if (g != NULL && left >= 0) left = entries_behind(g, all, n, &at);
+        if (g == NULL) left = 0;
+        if (left > room - n) {
+            room = n + left;
+            struct offset_entry *more = ARENA_ARRAY(arena, struct offset_entry, (size_t)room);
+            if (more != NULL) mem_copy(more, all, (size_t)n * sizeof *more);
+            else left = -1;
+            all = more;
+        }
+        for (int32_t i = 0; i < SLICE_ENTRIES && left > 0; i++, n++, left--)
+            if (!copy_entry(&g->entries[at + i], with_metadata, arena, &all[n])) left = -1;
+        pthread_mutex_unlock(&o->lock);
+    } while (left > 0);
+    if (left < 0) return -1;
+    *ret = all;
+    return n;
+}
+
+int32_t store_group_offsets_count(struct store *s, struct bytes group)
+{
+    struct offsets *o = store_offsets(s);
     pthread_mutex_lock(&o->lock);
     const struct group *g = find_group(o, group);
     int32_t count = g ? g->count : 0;
-    struct offset_entry *all = ARENA_ARRAY(arena, struct offset_entry, count ? (size_t)count : 1);
-    while (all != NULL && n < count && copy_entry(&g->entries[n], with_metadata, arena, &all[n]))
-        n++;
     pthread_mutex_unlock(&o->lock);
-    if (all == NULL || n < count) return -1;
-    *ret = all;
-    return n;
+    return count;
 }
 
 bool store_has_offsets(struct store *s, struct bytes group)

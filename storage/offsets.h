@@ -44,9 +44,11 @@ void store_offsets_commit(struct store *s, struct offsets_commit *c);     /* Thr
 bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_id,
                   int32_t partition, struct arena *arena, struct offset_entry *ret);
 /* All entries of a group, into the arena, ordered by topic id and partition; without
- * with_metadata that is empty. -1 when the arena is too small. Thread: any. */
+ * with_metadata that is empty. Each is as it was at some moment of the call. -1 when the arena is
+ * too small. Thread: any; a short lock, again and again. */
 int32_t store_offsets_of_group(struct store *s, struct bytes group, bool with_metadata,
                                struct arena *arena, struct offset_entry **ret);
+int32_t store_group_offsets_count(struct store *s, struct bytes group);     /* Thread: any */
 bool store_has_offsets(struct store *s, struct bytes group);                /* Thread: any */
 int64_t store_offsets_count(struct store *s);           /* of all groups. Thread: any */
 /* Calls fn for each group that has committed offsets, in no order. fn runs under the table's lock:

@@ -1,8 +1,11 @@
-/* OffsetFetch: committed offsets are in memory, within reach of every loop: no job, no waiting.
+/* OffsetFetch: committed offsets are in memory, within reach of every thread: no job, no waiting;
+ * what asks for very many is looked up and answered on a codec lane. All offsets of a group that is
+ * named again are copied once, and told as often as it is named.
  *
  * Up to version 7 a request is about one group; it is read as a list of one and the answer is
  * folded back. A group or partition without a commit answers -1 and no error. require_stable has
  * nothing to wait for: an offset that can be seen is durable, and no transaction holds any back. */
+#include "broker/mentions.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/offset_fetch.h"
 #include "storage/offsets.h"
@@ -16,7 +19,9 @@ enum { GROUPS_SINCE = 8, TOPIC_IDS_SINCE = 10 };
 struct offset_fetch {
     struct kafka_request *rq;
     struct offset_fetch_request in;
+    struct mention *mentions;       /* one a group; of those that ask for all */
     struct offset_fetch_response_group *groups;
+    enum err err;
 };
 
 static void set(struct offset_fetch_response_group_topic_partition *p, const struct offset_entry *e)
@@ -195,25 +200,79 @@ static enum err fold(struct offset_fetch *m, struct offset_fetch_response *out)
     return ERR_OK;
 }
 
-enum err kafka_offset_fetch(struct kafka_request *rq)
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
+static enum err find_mentions(struct offset_fetch *m)
 {
-    struct offset_fetch m = {.rq = rq};
-    TRY(offset_fetch_request_decode(&rq->body, rq->version, &m.in));
-    bool one = rq->version < GROUPS_SINCE;
-    if (one) TRY(unfold(&m));
-    m.groups = ARENA_ARRAY(rq->arena, struct offset_fetch_response_group,
-                           (size_t)m.in.groups_count);
-    if (m.groups == NULL) return ERR_TOO_LARGE;
-    for (int32_t i = 0; i < m.in.groups_count; i++)
-        TRY(one_group(&m, &m.in.groups[i], &m.groups[i]));
+    int32_t count = m->in.groups_count;
+    struct bytes *keys = ARENA_ARRAY(m->rq->arena, struct bytes, (size_t)count);
+    if (keys == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++)
+        keys[i] = m->in.groups[i].topics_count < 0 ? m->in.groups[i].group_id : BYTES_NULL;
+    return mentions_find(m->rq->arena, keys, count, &m->mentions);
+}
+
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
+static enum err look_up(struct offset_fetch *m)
+{
+    struct kafka_request *rq = m->rq;
+    m->groups = ARENA_ARRAY(rq->arena, struct offset_fetch_response_group,
+                            (size_t)m->in.groups_count);
+    if (m->groups == NULL) return ERR_TOO_LARGE;
+    TRY(find_mentions(m));
+    for (int32_t i = 0; i < m->in.groups_count; i++) {
+        int32_t first = m->mentions[i].first;
+        if (first < i) m->groups[i] = m->groups[first];
+        else TRY(one_group(m, &m->in.groups[i], &m->groups[i]));
+    }
     struct offset_fetch_response out = OFFSET_FETCH_RESPONSE_INIT;
-    if (one) {
-        TRY(fold(&m, &out));
+    if (rq->version < GROUPS_SINCE) {
+        TRY(fold(m, &out));
     } else {
-        out.groups = m.groups;
-        out.groups_count = m.in.groups_count;
+        out.groups = m->groups;
+        out.groups_count = m->in.groups_count;
     }
     KAFKA_ENCODE(rq, offset_fetch, &out);
-    kafka_reply(rq);
+    return ERR_OK;
+}
+
+static void work(struct kafka_request *rq)
+{
+    struct offset_fetch *m = rq->context;
+    m->err = look_up(m);
+}
+
+static void worked(struct kafka_request *rq)
+{
+    const struct offset_fetch *m = rq->context;
+    if (m->err == ERR_OK) kafka_reply(rq);
+    else kafka_abort(rq);
+}
+
+static bool asks_much(const struct offset_fetch *m)
+{
+    int64_t count = m->in.groups_count;
+    for (int32_t i = 0; i < m->in.groups_count && count <= KAFKA_ENTRIES_HERE_MAX; i++) {
+        const struct offset_fetch_request_group *g = &m->in.groups[i];
+        if (g->topics_count < 0) count += store_group_offsets_count(rq_store(m->rq), g->group_id);
+        for (int32_t t = 0; t < g->topics_count; t++)
+            count += 1 + g->topics[t].partition_indexes_count;
+    }
+    return count > KAFKA_ENTRIES_HERE_MAX;
+}
+
+enum err kafka_offset_fetch(struct kafka_request *rq)
+{
+    struct offset_fetch *m = ARENA_NEW(rq->arena, struct offset_fetch);
+    if (m == NULL) return ERR_TOO_LARGE;
+    TRY(offset_fetch_request_decode(&rq->body, rq->version, &m->in));
+    m->rq = rq;
+    rq->context = m;
+    if (rq->version < GROUPS_SINCE) TRY(unfold(m));
+    if (asks_much(m)) {
+        kafka_beside(rq, work, worked);
+    } else {
+        TRY(look_up(m));
+        kafka_reply(rq);
+    }
     return ERR_OK;
 }

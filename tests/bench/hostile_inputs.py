@@ -504,6 +504,16 @@ def committed_metadata(server, state):
     return run
 
 
+@attack("OffsetFetch: all 10,000 offsets of one group, named 3,000 times")
+def offset_fetch_one_group(server, state):
+    make_topic(server, "commits", 10_000)
+    kafka_call(server, "OffsetCommit", 2, group_id="large", generation_id_or_member_epoch=-1, member_id="",
+               retention_time_ms=-1, topics=[{"name": "commits", "partitions": [
+                   {"partition_index": i, "committed_offset": 1, "committed_metadata": "m"} for i in range(10_000)]}])
+    return again([(Line(server.kafka), request("OffsetFetch", 8, require_stable=False, groups=[
+        {"group_id": "large", "topics": None}] * 3_000))])
+
+
 @attack("2,300 groups with ids of 32,000 bytes, and /metrics")
 def metrics_long_groups(server, state):
     line, page = Line(server.kafka), Line(server.admin)

@@ -293,7 +293,8 @@ class Emitter:
         self.assert_version()
         self.line(1, f"{root.c_name}_write(w, version, m);")
         if answers:
-            self.line(1, f"if (errors != NULL) {root.c_name}_errors(m, version, errors);")
+            self.line(1, f"if (errors != NULL && w->err == ERR_OK) "
+                         f"{root.c_name}_errors(m, version, errors);")
         self.line(0, "}")
 
     # -- counting the errors of an answer -----------------------------------------
@@ -370,8 +371,10 @@ class Emitter:
     def write_field(self, f):
         flexible, name = self.flexible(f.versions), f"m->{f.name}"
         if f.array:
+            # An answer that became too large is not walked through to its end.
             lines = [f"writer_count(w, {name}_count, {flexible});",
-                     f"for (int32_t i = 0; i < {name}_count; i++) {self.write_value(f, f'{name}[i]', True)}"]
+                     f"for (int32_t i = 0; i < {name}_count && w->err == ERR_OK; i++) "
+                     f"{self.write_value(f, f'{name}[i]', True)}"]
             may_be_null = self.choose(f, f.versions, "true", f"{name}_count >= 0")
             return lines if may_be_null == "true" else [f"assert({may_be_null});"] + lines
         if is_pointer(f):

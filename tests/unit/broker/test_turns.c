@@ -5,6 +5,8 @@
 #include "protocol/kafka/msg/fetch.h"
 #include "protocol/kafka/msg/join_group.h"
 #include "protocol/kafka/msg/list_offsets.h"
+#include "protocol/kafka/msg/offset_commit.h"
+#include "protocol/kafka/msg/offset_fetch.h"
 #include "unit/broker/many.h"
 #include "unit/broker/one_record.h"
 #include "unit/broker/turned_door.h"
@@ -256,6 +258,88 @@ TEST(a_fetch_of_many_partitions_holds_no_loop)
     turned_end(&door);
 }
 
+/* Of topic "t", partition 0, by group "g". */
+static void commit_offset(struct client *c, struct bytes metadata)
+{
+    struct offset_commit_request_partition partition = OFFSET_COMMIT_REQUEST_PARTITION_INIT;
+    partition.committed_offset = 7;
+    partition.committed_metadata = metadata;
+    struct offset_commit_request_topic topic = OFFSET_COMMIT_REQUEST_TOPIC_INIT;
+    topic.name = BYTES_LIT("t");
+    topic.partitions = &partition;
+    topic.partitions_count = 1;
+    struct offset_commit_request in = OFFSET_COMMIT_REQUEST_INIT;
+    in.group_id = BYTES_LIT("g");
+    in.generation_id_or_member_epoch = -1;
+    in.topics = &topic;
+    in.topics_count = 1;
+    struct offset_commit_response out;
+    TURNED_EXCHANGE(&door, c, OFFSET_COMMIT, offset_commit, 2, &in, &out);
+    EXPECT_EQ(out.topics[0].partitions[0].error_code, 0);
+}
+
+/* All offsets of group "g", so many times. */
+static void send_offset_fetch(struct client *c, int32_t times)
+{
+    struct offset_fetch_request_group *groups =
+        NEW_ARRAY(struct offset_fetch_request_group, (size_t)times);
+    for (int32_t i = 0; i < times; i++) {
+        groups[i] = OFFSET_FETCH_REQUEST_GROUP_INIT;
+        groups[i].group_id = BYTES_LIT("g");
+        groups[i].topics_count = -1;
+    }
+    struct offset_fetch_request in = OFFSET_FETCH_REQUEST_INIT;
+    in.groups = groups;
+    in.groups_count = times;
+    TURNED_SEND(&door, c, OFFSET_FETCH, offset_fetch, 8, &in);
+    mem_free(groups);
+}
+
+TEST(offsets_of_many_groups_are_looked_up_and_encoded_beside_the_loop)
+{
+    enum { TIMES = 4000 };
+    turned_begin(&door);
+    struct client *c = turned_client(&door);
+    turned_topic(&door, c);
+    commit_offset(c, BYTES_LIT("note"));
+    send_offset_fetch(c, TIMES);
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    EXPECT(!turned_is_answered(c));
+    turned_until_answered(&door, c);
+    struct offset_fetch_response out;
+    RECEIVE(c, offset_fetch, &out);
+    EXPECT_EQ(out.groups_count, TIMES);
+    for (int i = 0; i < TIMES; i++) {
+        EXPECT_BYTES(out.groups[i].group_id, "g");
+        EXPECT_EQ(out.groups[i].topics_count, 1);
+        EXPECT_EQ(out.groups[i].topics[0].partitions_count, 1);
+        EXPECT_EQ(out.groups[i].topics[0].partitions[0].committed_offset, 7);
+        EXPECT_BYTES(out.groups[i].topics[0].partitions[0].metadata, "note");
+    }
+    send_offset_fetch(c, TIMES);
+    turned_client_gone(&door, c);           /* in the middle of it */
+    turned_settle(&door);
+    turned_end(&door);
+}
+
+/* Were they copied each time, there would be no memory for the answer beside them. */
+TEST(offsets_of_a_group_that_is_named_again_are_copied_once)
+{
+    enum { TIMES = 8000, METADATA_BYTES = 4096, BUDGET_BYTES = 64 << 20 };
+    turned_begin(&door);
+    EXPECT(2 * (size_t)TIMES * METADATA_BYTES > BUDGET_BYTES - (2 << 20));
+    struct client *c = turned_client(&door);
+    turned_topic(&door, c);
+    char metadata[METADATA_BYTES];
+    memset(metadata, 'm', sizeof metadata);
+    commit_offset(c, bytes_of(metadata, sizeof metadata));
+    send_offset_fetch(c, TIMES);
+    turned_until_answered(&door, c);
+    turned_client_gone(&door, c);
+    turned_settle(&door);
+    turned_end(&door);
+}
+
 /* Some names a turn; the answer is encoded where the loop is not. */
 TEST(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop)
 {
@@ -332,7 +416,9 @@ TEST(a_group_that_is_named_many_times_is_described_once)
     turned_end(&door);
 }
 
-TESTS(RUN(a_fetch_of_many_partitions_holds_no_loop),
+TESTS(RUN(offsets_of_many_groups_are_looked_up_and_encoded_beside_the_loop),
+      RUN(offsets_of_a_group_that_is_named_again_are_copied_once),
+      RUN(a_fetch_of_many_partitions_holds_no_loop),
       RUN(a_produce_of_many_partitions_takes_turns_and_stays_in_order),
       RUN(many_groups_are_described_some_a_turn_and_encoded_beside_the_loop),
       RUN(a_group_that_is_named_many_times_is_described_once),

@@ -99,6 +99,33 @@ TEST(a_full_arena_is_told_and_not_overrun)
     cx_done(&f);
 }
 
+/* In slices, between which others get the lock. */
+TEST(many_offsets_of_a_group_are_all_told_in_order)
+{
+    enum { MANY = 2500 };
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    struct offset_entry *entries = NEW_ARRAY(struct offset_entry, MANY), *all = NULL;
+    for (int i = 0; i < MANY; i++)
+        entries[i] = (struct offset_entry){.topic_id = id, .partition = i, .offset = i + 1,
+                                           .metadata = BYTES_LIT("note"), .expire_ms = -1};
+    EXPECT_OK(cx_commit(&f, "g", entries, MANY));
+    EXPECT_EQ(store_group_offsets_count(f.s, BYTES_LIT("g")), MANY);
+    EXPECT_EQ(store_group_offsets_count(f.s, BYTES_LIT("nobody")), 0);
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    EXPECT_EQ(store_offsets_of_group(f.s, BYTES_LIT("g"), true, &arena, &all), MANY);
+    for (int i = 0; i < MANY; i++) {
+        EXPECT_EQ(all[i].partition, i);
+        EXPECT_EQ(all[i].offset, i + 1);
+        EXPECT_BYTES(all[i].metadata, "note");
+    }
+    arena_done(&arena);
+    mem_free(entries);
+    cx_done(&f);
+}
+
 static void count_group(void *seen, struct bytes group)
 {
     EXPECT_EQ(group.len, 3);
@@ -346,6 +373,7 @@ TEST(many_offsets_at_once_are_those_that_would_come_one_by_one)
 
 TESTS(RUN(many_offsets_at_once_are_those_that_would_come_one_by_one),
       RUN(a_commit_is_found_now_and_after_a_restart), RUN(a_full_arena_is_told_and_not_overrun),
+      RUN(many_offsets_of_a_group_are_all_told_in_order),
       RUN(groups_are_listed_in_order), RUN(entries_and_groups_are_deleted),
       RUN(a_small_groups_offsets_are_deleted_one_by_one),
       RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
