@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include "base/mem.h"
 #include "bridge/dispatch.h"
+#include "bridge/fanout.h"
 #include "bridge/get.h"
 #include "bridge/state.h"
 #include "bridge/subscriptions.h"
@@ -44,6 +45,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
     for (uint32_t i = 0; i < loop_count; i++) {
         b->loops[i].loop = loops[i];
         b->loops[i].bridge = b;
+        budget_init(&b->loops[i].line.memory, FANOUT_LOOP_BYTES);
         inflater_init(&b->loops[i].inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&b->loops[i].deflater);
         fill_random(b->loops[i].random, sizeof b->loops[i].random);

@@ -9,8 +9,10 @@
  * `ended` waits for what is under way (a watch that fired, a reader, news of a lost place) and then
  * gives the request back. Memory: one event is made at a time in the subscription's own arena, and
  * no more is read while QUEUE_BYTES_MAX wait to be sent, or less when the loop's room for output
- * runs out. Fairness: TURN_BYTES_MAX are made in a turn of the loop, then the others of the loop
- * have theirs, and subscriptions that want more go on in the order in which they came. */
+ * runs out. An event, from the reading to its encoding, is made within the loop's memory for
+ * events; who gets none waits for those who have some, in the order of coming. Fairness:
+ * TURN_BYTES_MAX are made in a turn of the loop, then the others of the loop have theirs, and
+ * subscriptions that want more go on in the order in which they came. */
 #include "bridge/fanout.h"
 
 #include "base/clock.h"
@@ -35,7 +37,7 @@ enum {
     EVENT_RECORDS_MAX = 2000,
     EVENT_ARENA_MAX = 32 << 20,     /* one record may have GET_BYTES_MAX */
     BEAT_ARENA_MAX = 1 << 20,
-    PIPE_RETRY_MS = 50,             /* the consumer's 2 MiB/s are used up: look again */
+    RETRY_MS = 50,                  /* the consumer's 2 MiB/s or all memory is used: look again */
 };
 
 struct subscription {
@@ -48,8 +50,8 @@ struct subscription {
     bool place_lost;                /* news of it is under way */
     int64_t offset;
     struct shard_position from;
-    struct arena scratch;           /* of one event with records */
-    struct arena beat;              /* of one without: it may come while records are unpacked */
+    struct arena scratch;           /* of one page of records */
+    struct arena beat;              /* of an event's own texts, also while a page is made */
     struct watch_set sleep;         /* until the log has more, or the topic a new value */
     struct watch watch;
     struct log_read cold;
@@ -57,11 +59,13 @@ struct subscription {
     bool reading;
     bool arrived;                   /* what cold brought waits to be delivered */
     size_t promised;                /* of the loop's room, for it */
+    size_t taken;                   /* of the loop's memory for events, besides scratch */
+    bool retrying;                  /* there was too little of it: the heartbeat's timer goes on */
     struct read_result read;        /* what the next event is made of */
     struct get_work page;
     bool rendering;                 /* a codec lane makes the page */
     bool rendered;                  /* it was made there and waits to be delivered */
-    struct subscription *next;      /* in the line */
+    struct subscription *next;      /* in the line, or among those who wait for memory */
     bool in_line;
     struct loop_timer heartbeat;
     struct loop_timer life;
@@ -72,6 +76,74 @@ struct subscription {
 };
 
 static void pump(struct subscription *sub);
+static void stand_in_line(struct subscription *sub);
+static void finish(struct subscription *sub);
+
+/* ---- Queues of subscriptions */
+
+static void queue_add(struct push_queue *q, struct subscription *sub)
+{
+    sub->in_line = true;
+    sub->next = NULL;
+    if (q->first == NULL) q->first = sub;
+    else q->last->next = sub;
+    q->last = sub;
+}
+
+static struct subscription *queue_take(struct push_queue *q)
+{
+    struct subscription *sub = q->first;
+    q->first = sub->next;
+    sub->in_line = false;
+    return sub;
+}
+
+/* ---- Memory of an event */
+
+/* False: it waits behind the others of its loop. */
+static bool take_memory(struct subscription *sub)
+{
+    struct push_line *line = &sub->rq->home->line;
+    sub->retrying = false;
+    if (sub->taken > 0) return true;
+    if (line->starved.first != NULL || !budget_take(&line->memory, EVENT_BYTES_MAX)) {
+        queue_add(&line->starved, sub);
+        return false;
+    }
+    sub->taken = EVENT_BYTES_MAX;
+    return true;
+}
+
+/* For a batch that is larger than what was taken. One beyond all memory gets all of it. */
+static bool take_more(struct subscription *sub, size_t bytes)
+{
+    if (bytes > FANOUT_LOOP_BYTES) bytes = FANOUT_LOOP_BYTES;
+    if (bytes <= sub->taken) return true;
+    if (!budget_charge(&sub->rq->home->line.memory, bytes - sub->taken)) return false;
+    sub->taken = bytes;
+    return true;
+}
+
+/* And to those who wait, who go on when their turn in the line comes. */
+static void give_memory(struct subscription *sub)
+{
+    struct push_line *line = &sub->rq->home->line;
+    arena_done(&sub->scratch);
+    if (sub->taken == 0) return;
+    budget_give(&line->memory, sub->taken);
+    sub->taken = 0;
+    while (line->starved.first != NULL) {
+        bool ended = line->starved.first->ended;
+        if (!ended && !budget_take(&line->memory, EVENT_BYTES_MAX)) return;
+        struct subscription *next = queue_take(&line->starved);
+        if (ended) {
+            finish(next);
+            continue;
+        }
+        next->taken = EVENT_BYTES_MAX;
+        stand_in_line(next);
+    }
+}
 
 /* ---- The end */
 
@@ -83,11 +155,11 @@ static void finish(struct subscription *sub)
     if (!sub->ended || busy) return;
     struct http_request *http = sub->rq->http;
     topic_unref(sub->topic);
-    arena_done(&sub->scratch);
     arena_done(&sub->beat);
     room_release(loop_room(sub->loop), sub->promised);
     read_result_done(&sub->read);
     read_result_done(&sub->cold.result);
+    give_memory(sub);
     http_stream_end(http);
 }
 
@@ -190,14 +262,20 @@ static void beat_at(struct subscription *sub, int64_t at_ms)
 }
 
 static void send_event(struct subscription *sub, const struct shard *shard,
-                       const struct log_bounds *bounds, const struct get_page *page,
-                       struct arena *arena)
+                       const struct log_bounds *bounds, const struct get_page *page)
 {
     struct writer *reply = &sub->rq->http->reply;
-    struct kinesis_subscribe_to_shard_event event = fanout_event(sub->topic, shard, bounds, page,
-                                                                 arena);
-    eventstream_event(reply, &event);
+    struct kinesis_subscribe_to_shard_event event;
+    bool made = fanout_event(sub->topic, shard, bounds, page, &sub->beat, &event);
+    if (made) eventstream_event(reply, &event);
+    arena_done(&sub->beat);
+    if (!made || reply->err != ERR_OK) {
+        writer_reset(reply);
+        end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
+        return;
+    }
     http_stream_write(sub->rq->http, reply);
+    if (reply->cap > WRITER_FREE_BYTES) writer_done(reply);     /* who sleeps now keeps little */
     struct limits_key pipe = pipe_of(sub);
     limits_charge_push(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer), page->bytes,
                        clock_mono_ms());
@@ -256,11 +334,20 @@ static void read_cold(struct subscription *sub, const struct shard *shard)
     store_read(rq_store(sub->rq), &sub->cold);
 }
 
+/* There is too little memory for this page: all is let go. */
+static bool retry(struct subscription *sub)
+{
+    sub->retrying = true;
+    beat_at(sub, loop_now_ms(sub->loop) + RETRY_MS);
+    return false;
+}
+
 /* Sends the page that was made of sub->read. False: nothing came of it, or the subscription
  * ended. */
 static bool deliver_page(struct subscription *sub, const struct shard *shard)
 {
     const struct get_page *page = &sub->page.page;
+    if (sub->page.err == ERR_TOO_LARGE || sub->page.err == ERR_BUSY) return retry(sub);
     if (sub->page.err != ERR_OK) {
         end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
         return false;
@@ -269,8 +356,7 @@ static bool deliver_page(struct subscription *sub, const struct shard *shard)
     sub->offset = page->offset_next;
     sub->rq->home->line.bytes += page->bytes + EVENT_COST;
     if (page->count > 0 || shard_ends_by(shard, sub->offset))
-        send_event(sub, shard, &sub->read.bounds, page, &sub->scratch);
-    arena_done(&sub->scratch);          /* who sleeps now holds no event */
+        send_event(sub, shard, &sub->read.bounds, page);
     return moved && !sub->ended;
 }
 
@@ -289,14 +375,15 @@ static bool deliver_rendered(struct subscription *sub)
     const struct shard *shard = refresh(sub);
     if (shard != NULL) deliver_page(sub, shard);
     read_result_done(&sub->read);
-    return !sub->ended;
+    return !sub->ended && !sub->retrying;
 }
 
 /* Makes a page of sub->read and sends it. False: that comes later, or nothing came of it, or the
  * subscription ended. */
 static bool deliver(struct subscription *sub, const struct shard *shard)
 {
-    arena_reset(&sub->scratch);
+    if (!take_more(sub, sub->read.bytes)) return retry(sub);
+    arena_done(&sub->scratch);
     sub->page = (struct get_work){
         .wanted = {.shard = shard, .read = &sub->read, .offset = sub->offset,
                    .count_max = EVENT_RECORDS_MAX, .bytes_max = room_of(sub, EVENT_BYTES_MAX)},
@@ -340,12 +427,11 @@ static bool deliver_cold(struct subscription *sub)
         sub->offset = shard_horizon(shard, sub->read.bounds.log_start);
     if (sub->rendering) return false;
     read_result_done(&sub->read);
-    return !sub->ended;
+    return !sub->ended && !sub->retrying;
 }
 
-/* One step of pushing. False: something has to happen first - an append, room in the client's queue
- * or in its pipe, a reader thread - or it is over. */
-static bool push(struct subscription *sub)
+/* What push() does but for the memory. */
+static bool step(struct subscription *sub)
 {
     if (sub->ended || sub->reading || sub->rendering) return false;
     if (sub->rendered) return deliver_rendered(sub);
@@ -354,9 +440,10 @@ static bool push(struct subscription *sub)
     struct limits_key pipe = pipe_of(sub);
     if (limits_push_room(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer),
                          clock_mono_ms()) == 0) {
-        beat_at(sub, loop_now_ms(sub->loop) + PIPE_RETRY_MS);
+        beat_at(sub, loop_now_ms(sub->loop) + RETRY_MS);
         return false;
     }
+    if (!take_memory(sub)) return false;
     struct plog *log = sub->topic->partitions[sub->partition].log;
     read_result_init(&sub->read);
     enum err err = plog_read_tail(log, sub->offset, room_of(sub, EVENT_BYTES_MAX), true,
@@ -372,10 +459,20 @@ static bool push(struct subscription *sub)
                 deliver(sub, shard);
     if (sub->rendering) return false;
     read_result_done(&sub->read);
-    if (sub->ended) return false;
+    if (sub->ended || sub->retrying) return false;
     if (err == ERR_COLD || err == ERR_OFFSET_OUT_OF_RANGE) read_cold(sub, shard);
     else if (err != ERR_OK) end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
     else if (!more) sleep_on(sub);
+    return more;
+}
+
+/* One step of pushing. False: something has to happen first - an append, room in the client's queue
+ * or in its pipe, memory, a reader thread - or it is over. */
+static bool push(struct subscription *sub)
+{
+    bool more = step(sub);
+    bool being_made = sub->reading || sub->arrived || sub->rendering || sub->rendered;
+    if (!being_made) give_memory(sub);
     return more;
 }
 
@@ -393,11 +490,7 @@ static void wait_for_next_turn(struct subscription *sub, struct push_line *line)
 static void stand_in_line(struct subscription *sub)
 {
     struct push_line *line = &sub->rq->home->line;
-    sub->in_line = true;
-    sub->next = NULL;
-    if (line->first == NULL) line->first = sub;
-    else line->last->next = sub;
-    line->last = sub;
+    queue_add(&line->queue, sub);
     wait_for_next_turn(sub, line);
 }
 
@@ -417,15 +510,13 @@ static void on_next_turn(struct job *job)
     struct push_line *line = CONTAINER_OF(job, struct push_line, next_turn);
     line->is_posted = false;
     line->bytes = 0;
-    while (line->first != NULL && line->bytes < TURN_BYTES_MAX) {
-        struct subscription *sub = line->first;
-        line->first = sub->next;
-        sub->in_line = false;
+    while (line->queue.first != NULL && line->bytes < TURN_BYTES_MAX) {
+        struct subscription *sub = queue_take(&line->queue);
         hold(sub);
         if (push(sub)) stand_in_line(sub);
         release(sub);
     }
-    if (line->first != NULL) wait_for_next_turn(line->first, line);
+    if (line->queue.first != NULL) wait_for_next_turn(line->queue.first, line);
 }
 
 static void on_heartbeat(struct loop_timer *timer)
@@ -442,9 +533,8 @@ static void on_heartbeat(struct loop_timer *timer)
     if (shard != NULL) {
         struct plog *log = sub->topic->partitions[shard->partition].log;
         if (plog_bounds(log, &bounds) != ERR_OK) bounds.last_stable = sub->offset;
-        arena_reset(&sub->beat);
         struct get_page nothing = {.offset_next = sub->offset};
-        send_event(sub, shard, &bounds, &nothing, &sub->beat);
+        send_event(sub, shard, &bounds, &nothing);
         pump(sub);
     }
     release(sub);
@@ -539,6 +629,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
     };
     watch_set_init(&sub->sleep, sub->loop, &sub->watch, 1, on_wake);
     arena_init(&sub->scratch, EVENT_ARENA_MAX);
+    sub->scratch.budget = &rq->home->line.memory;
     arena_init(&sub->beat, BEAT_ARENA_MAX);
     read_result_init(&sub->cold.result);
     read_result_init(&sub->read);

@@ -10,6 +10,10 @@
 #include "bridge/request.h"
 #include "bridge/shard.h"
 
+/* What the events that are being made on a loop, and what was read for them, take together: beyond
+ * it subscriptions wait for their turn. Those under way may take as much again. */
+enum { FANOUT_LOOP_BYTES = 16 << 20 };
+
 /* Starts the stream of rq, or answers why not. Takes over consumer->topic. Thread: the request's
  * loop. */
 void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consumer,

@@ -12,20 +12,19 @@ static struct bytes continuation(const struct shard *shard, const struct get_pag
                                    to);
 }
 
-struct kinesis_subscribe_to_shard_event fanout_event(const struct topic *t,
-                                                     const struct shard *shard,
-                                                     const struct log_bounds *bounds,
-                                                     const struct get_page *page,
-                                                     struct arena *arena)
+bool fanout_event(const struct topic *t, const struct shard *shard, const struct log_bounds *bounds,
+                  const struct get_page *page, struct arena *arena,
+                  struct kinesis_subscribe_to_shard_event *ret)
 {
-    struct kinesis_subscribe_to_shard_event event = {
+    *ret = (struct kinesis_subscribe_to_shard_event){
         .records = page->records,
         .records_count = page->count,
         .millis_behind_latest = get_millis_behind(shard, bounds, page),
     };
-    if (shard_ends_by(shard, page->offset_next))
-        event.child_shards = shard_children(arena, t, shard, &event.child_shards_count);
-    else
-        event.continuation_sequence_number = continuation(shard, page, arena);
-    return event;
+    if (!shard_ends_by(shard, page->offset_next)) {
+        ret->continuation_sequence_number = continuation(shard, page, arena);
+        return ret->continuation_sequence_number.data != NULL;
+    }
+    ret->child_shards = shard_children(arena, t, shard, &ret->child_shards_count);
+    return ret->child_shards != NULL;
 }

@@ -151,8 +151,10 @@ static enum err render_one(struct rendering_run *run, const struct record *r, in
     char *sequence = arena_alloc(run->arena, SEQUENCE_TEXT_BYTES);
     struct bytes data = bytes_is_null(r->value) ? BYTES_LIT("") : kept(run, packed, r->value);
     if (key.data == r->key.data) key = kept(run, packed, key);
-    if (out == NULL || sequence == NULL || key.data == NULL || data.data == NULL)
-        return ERR_TOO_LARGE;
+    if (out == NULL || sequence == NULL || key.data == NULL || data.data == NULL) {
+        run->full = p->count > 0;
+        return run->full ? ERR_OK : ERR_TOO_LARGE;
+    }
     if (what != RENDERING_COUNT) run->counts[what]++;
     if (bytes_is_null(r->value)) run->counts[VALUE_NULL]++;
     if (r->header_count > 0) run->counts[HEADERS_HIDDEN]++;

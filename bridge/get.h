@@ -46,8 +46,9 @@ void get_init(void);
 /* Renders the records of `read` from `offset` on that lie in the shard's window and below
  * last_stable. inflater: its bytes_max limits each batch, and all of them when `here`; a batch that
  * INFLATE_BYTES_MAX does not hold is passed over.
- * Errors: ERR_COLD - it takes an inflater with a higher limit; ERR_TOO_LARGE - the arena is full;
- * ERR_INVALID_RECORD and kin - a stored batch cannot be unpacked; ERR_BUSY.
+ * Errors: ERR_COLD - it takes an inflater with a higher limit; ERR_TOO_LARGE - the arena has no
+ * room for the first record (for a later one: the page is shorter); ERR_INVALID_RECORD and kin - a
+ * stored batch cannot be unpacked; ERR_BUSY.
  * Thread: any, one owner of inflater and arena. */
 enum err get_render(const struct get_wanted *wanted, struct inflater *inflater, bool here,
                     struct arena *arena, struct get_page *ret);

@@ -4,6 +4,7 @@
 #define BRIDGE_STATE_H
 
 #include <pthread.h>
+#include "base/budget.h"
 #include "base/bytes.h"
 #include "base/mailbox.h"
 #include "bridge/bridge.h"
@@ -27,14 +28,20 @@ struct deleting {
     } streams[DELETING_SHOWN_MAX];
 };
 
+struct push_queue {
+    struct subscription *first, *last;
+};
+
 /* Subscriptions of a loop take turns: so many bytes of events are made in one turn of the loop,
  * whoever wants more waits in line. fanout.c's. */
 struct push_line {
     struct job next_turn;
     bool is_posted;                     /* next_turn is under way */
-    struct subscription *first, *last;
+    struct push_queue queue;
     size_t bytes;                       /* made in this turn, and what an event costs whatever it
                                            holds */
+    struct budget memory;               /* of the events that are being made */
+    struct push_queue starved;          /* who waits for some of it; then somebody has some */
 };
 
 struct bridge_loop {

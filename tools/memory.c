@@ -4,6 +4,7 @@
 #include "base/budget.h"
 #include "base/net/conn.h"
 #include "base/net/loop.h"
+#include "bridge/fanout.h"
 #include "bridge/subscriptions.h"
 #include "policy/limits.h"
 #include "protocol/batch/inflate.h"

@@ -239,13 +239,6 @@ static size_t holds(const struct frame_request *rq)
     return rq->body->charged + rq->arena.charged + rq->reply.charged;
 }
 
-static void count_in(struct frame_request *rq, struct budget *from, struct budget *to)
-{
-    budget_give(from, holds(rq));
-    atomic_store(&rq->body->budget, to);
-    rq->arena.budget = rq->reply.budget = to;
-}
-
 bool frame_park(struct frame_request *rq)
 {
     loop_assert(rq->loop);
@@ -254,17 +247,10 @@ bool frame_park(struct frame_request *rq)
     bool counted = from != NULL && atomic_load(&rq->body->budget) == from;
     if (to == NULL || from == to || !counted) return true;
     if (!budget_take(to, holds(rq))) return false;
-    count_in(rq, from, to);
+    budget_give(from, holds(rq));
+    atomic_store(&rq->body->budget, to);
+    rq->arena.budget = rq->reply.budget = to;
     return true;
-}
-
-void frame_unpark(struct frame_request *rq)
-{
-    loop_assert(rq->loop);
-    struct budget *from = rq->arena.budget;
-    struct budget *to = rq->conn ? rq->conn->conn->home->door->budget : NULL;
-    if (to == NULL || from == NULL || from == to) return;
-    if (budget_charge(to, holds(rq))) count_in(rq, from, to);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

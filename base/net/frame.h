@@ -73,11 +73,10 @@ void frame_reply_none(struct frame_request *rq);
 void frame_abort(struct frame_request *rq);
 
 /* The request waits for something that may not come soon: what it holds counts as waiting
- * (door.waiting) from here on, and leaves the budget to those that are worked on. False: there is
- * no room for one more that waits; it is best answered now. unpark: it goes on. Both may be called
- * in vain. */
+ * (door.waiting) from here on to its end, its answer too, and leaves the budget to those that are
+ * worked on. False: there is no room for one more that waits; it is best answered now. May be
+ * called in vain. */
 bool frame_park(struct frame_request *rq);
-void frame_unpark(struct frame_request *rq);
 
 /* Stops reading the connection for ms from now on; a longer mute that runs already stays. Replies
  * still leave. (KIP-219: answer first, then keep silent.) */

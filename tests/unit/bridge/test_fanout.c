@@ -1,5 +1,6 @@
 /* SubscribeToShard from its first byte to its last: pushes, heartbeats, take-over, shard end,
  * clients that leave, sleep or are too slow. All on a clock that only the test moves. */
+#include "bridge/fanout.h"
 #include "unit/bridge/meter_fixture.h"
 
 static struct bx f;
@@ -342,21 +343,25 @@ static long pushed_bytes(int consumers)
     return bytes;
 }
 
-/* All of them have much to catch up with: nobody else on the loop waits for more than a turn's
- * worth, and none of them for the others. */
-TEST(subscriptions_of_a_loop_take_turns)
+/* So many records of some size, which all consumers then have to catch up with, and the one record
+ * of begin(). */
+enum { BACKLOG = 40, BACKLOG_BYTES = 128 << 10 };
+
+static void store_backlog(void)
 {
-    enum { CONSUMERS = 6, COUNT = 40, BYTES = 128 << 10, TURN_BYTES_MOST = 2200 << 10 };
-    begin(1);
-    char *body = NEW_ARRAY(char, BYTES + 256);
+    char *body = NEW_ARRAY(char, BACKLOG_BYTES + 256);
     int head = snprintf(body, 128, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
-    memset(body + head, 'A', BYTES);
-    snprintf(body + head + BYTES, 8, "\"}");
-    for (int i = 0; i < COUNT; i++) EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
+    memset(body + head, 'A', BACKLOG_BYTES);
+    snprintf(body + head + BACKLOG_BYTES, 8, "\"}");
+    for (int i = 0; i < BACKLOG; i++) EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
     mem_free(body);
-    struct bx_client *clients[CONSUMERS];
-    char asks[CONSUMERS][512];
-    for (int i = 0; i < CONSUMERS; i++) {
+}
+
+/* Each a consumer of its own, c0 and so on; they have not been answered yet. */
+static void subscribe_all(struct bx_client **clients, int count)
+{
+    char asks[BX_CLIENTS_MAX][512];
+    for (int i = 0; i < count; i++) {
         EXPECT_EQ(BX_CALL(&f, boss, "RegisterStreamConsumer",
                           "{\"StreamARN\":\"arn:aws:kinesis:us-east-1:000000000000:stream/s\","
                           "\"ConsumerName\":\"c%d\"}",
@@ -368,23 +373,112 @@ TEST(subscriptions_of_a_loop_take_turns)
                  bx_text(boss->body, "\"ConsumerARN\":\""));
         clients[i] = bx_connect(&f);
     }
-    for (int i = 0; i < CONSUMERS; i++) bx_send(&f, clients[i], "SubscribeToShard", asks[i]);
-    int least = 0;
-    for (int turn = 0; turn < 2000 && least < COUNT + 1; turn++) {
+    for (int i = 0; i < count; i++) bx_send(&f, clients[i], "SubscribeToShard", asks[i]);
+}
+
+/* Of the client that has the fewest. */
+static int least_records(struct bx_client **clients, int count)
+{
+    int least = records(clients[0]);
+    for (int i = 1; i < count; i++)
+        if (records(clients[i]) < least) least = records(clients[i]);
+    return least;
+}
+
+/* All of them have much to catch up with: nobody else on the loop waits for more than a turn's
+ * worth, and none of them for the others. */
+TEST(subscriptions_of_a_loop_take_turns)
+{
+    enum { CONSUMERS = 6, TURN_BYTES_MOST = 2200 << 10 };
+    begin(1);
+    store_backlog();
+    struct bx_client *clients[CONSUMERS];
+    subscribe_all(clients, CONSUMERS);
+    for (int turn = 0; turn < 2000 && least_records(clients, CONSUMERS) <= BACKLOG; turn++) {
         long before = pushed_bytes(CONSUMERS);
         cx_turn(&f.cx);
         bx_loop_turn(&f);
         EXPECT(pushed_bytes(CONSUMERS) - before < TURN_BYTES_MOST);
-        least = COUNT + 1;
         int most = 0;
         for (int i = 0; i < CONSUMERS; i++) {
             int have = records(clients[i]);
-            least = have < least ? have : least;
             most = have > most ? have : most;
         }
-        EXPECT(turn < 4 || most - least <= 16);
+        EXPECT(turn < 4 || most - least_records(clients, CONSUMERS) <= 16);
     }
-    EXPECT_EQ(least, COUNT + 1);
+    EXPECT_EQ(least_records(clients, CONSUMERS), BACKLOG + 1);
+    bx_done(&f);
+}
+
+/* There is memory for the events of two at a time: the others wait for them, each gets all of its
+ * records, and what is taken stays within the limit. */
+TEST(events_that_are_being_made_share_the_loops_memory)
+{
+    enum { CONSUMERS = 6, LIMIT = 1 << 20 };
+    begin(1);
+    struct push_line *line = &f.bridge->loops[0].line;
+    line->memory.limit = LIMIT;
+    store_backlog();
+    struct bx_client *clients[CONSUMERS];
+    subscribe_all(clients, CONSUMERS);
+    bool waited = false;
+    size_t most = 0;
+    for (int turn = 0; turn < 2000 && least_records(clients, CONSUMERS) <= BACKLOG; turn++) {
+        cx_turn(&f.cx);
+        bx_loop_turn(&f);
+        size_t used = atomic_load(&line->memory.used);
+        most = used > most ? used : most;
+        waited |= line->starved.first != NULL;
+    }
+    EXPECT_EQ(least_records(clients, CONSUMERS), BACKLOG + 1);
+    EXPECT(waited && most > LIMIT / 2 && most <= BUDGET_HARD * LIMIT);
+    EXPECT_EQ(atomic_load(&line->memory.used), 0);
+    bx_done(&f);
+}
+
+/* The same when clients leave while they wait. */
+TEST(who_leaves_while_it_waits_for_memory_harms_nobody)
+{
+    enum { CONSUMERS = 6 };
+    begin(1);
+    struct push_line *line = &f.bridge->loops[0].line;
+    line->memory.limit = 1 << 20;
+    store_backlog();
+    struct bx_client *clients[CONSUMERS];
+    subscribe_all(clients, CONSUMERS);
+    for (int turn = 0; turn < 100 && line->starved.first == NULL; turn++) {
+        cx_turn(&f.cx);
+        bx_loop_turn(&f);
+    }
+    EXPECT(line->starved.first != NULL);
+    for (int i = 1; i < CONSUMERS; i++) bx_disconnect(clients[i]);
+    for (int turn = 0; turn < 200 && records(clients[0]) <= BACKLOG; turn++) bx_turn(&f);
+    EXPECT_EQ(records(clients[0]), BACKLOG + 1);
+    EXPECT(line->starved.first == NULL);
+    EXPECT_EQ(atomic_load(&line->memory.used), 0);
+    bx_done(&f);
+}
+
+/* An event that does not fit comes later; meanwhile the client hears that it is not forgotten. */
+TEST(an_event_for_which_there_is_no_memory_comes_later)
+{
+    enum { LIMIT = 400 << 10, BYTES = 1200 << 10 };     /* in base64: more than twice LIMIT */
+    begin(1);
+    struct bx_client *c = subscribe(0, "LATEST");
+    f.bridge->loops[0].line.memory.limit = LIMIT;
+    char *body = NEW_ARRAY(char, BYTES + 256);
+    int head = snprintf(body, 128, "{\"StreamName\":\"s\",\"PartitionKey\":\"k\",\"Data\":\"");
+    memset(body + head, 'A', BYTES);
+    snprintf(body + head + BYTES, 8, "\"}");
+    EXPECT_EQ(bx_call(&f, boss, "PutRecord", body), 200);
+    mem_free(body);
+    int before = events(c);
+    bx_advance(&f, 10000);
+    EXPECT(records(c) == 0 && events(c) >= before + 2 && !is_over(c));
+    f.bridge->loops[0].line.memory.limit = FANOUT_LOOP_BYTES;
+    bx_advance(&f, 100);
+    EXPECT_EQ(records(c), 1);
+    EXPECT_EQ(atomic_load(&f.bridge->loops[0].line.memory.used), 0);
     bx_done(&f);
 }
 
@@ -469,6 +563,10 @@ TESTS(RUN(records_are_pushed_after_an_initial_response), RUN(latest_begins_behin
       RUN(a_client_that_leaves_while_its_watch_flies_harms_nobody),
       RUN(a_client_that_leaves_before_its_position_is_known_harms_nobody),
       RUN(a_slow_client_holds_back_its_own_stream_and_loses_nothing),
-      RUN(subscriptions_of_a_loop_take_turns), RUN(slow_subscriptions_share_the_loops_room),
+      RUN(subscriptions_of_a_loop_take_turns),
+      RUN(events_that_are_being_made_share_the_loops_memory),
+      RUN(who_leaves_while_it_waits_for_memory_harms_nobody),
+      RUN(an_event_for_which_there_is_no_memory_comes_later),
+      RUN(slow_subscriptions_share_the_loops_room),
       RUN(heartbeats_go_on_after_the_pipe_was_full),
       RUN(a_consumer_or_stream_that_goes_ends_the_subscription))
