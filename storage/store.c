@@ -16,18 +16,6 @@
 
 enum { TOPICS_PAGE = 64 };
 
-struct store {
-    struct store_options options;
-    struct kv *kv;
-    struct worker *workers[STORE_THREADS_MAX];
-    struct readers *readers;
-    struct codecs *codecs;
-    struct catalog *catalog;
-    struct offsets *offsets;
-    struct controller *controller;
-    struct house *house;
-};
-
 void store_options_default(struct store_options *ret)
 {
     *ret = (struct store_options){
@@ -60,51 +48,6 @@ void store_options_default(struct store_options *ret)
         .retention_check_ms = 300000,
         .shard_limit = 500,
     };
-}
-
-const struct store_options *store_options(const struct store *s)
-{
-    return &s->options;
-}
-
-struct kv *store_kv(struct store *s)
-{
-    return s->kv;
-}
-
-struct worker *store_worker(struct store *s, uint64_t number)
-{
-    return s->workers[number % (uint64_t)s->options.worker_count];
-}
-
-struct readers *store_readers(struct store *s)
-{
-    return s->readers;
-}
-
-struct codecs *store_codecs(struct store *s)
-{
-    return s->codecs;
-}
-
-struct house *store_house(struct store *s)
-{
-    return s->house;
-}
-
-struct catalog *store_catalog(struct store *s)
-{
-    return s->catalog;
-}
-
-struct controller *store_controller(struct store *s)
-{
-    return s->controller;
-}
-
-struct offsets *store_offsets(struct store *s)
-{
-    return s->offsets;
 }
 
 /* Gives the operator's text; never fails. */

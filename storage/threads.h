@@ -2,6 +2,7 @@
 #ifndef STORAGE_THREADS_H
 #define STORAGE_THREADS_H
 
+#include "storage/parts.h"
 #include "storage/store.h"
 #include "storage/worker.h"
 
@@ -19,8 +20,6 @@ bool worker_turn(struct worker *w);             /* one, without one: false when 
 void worker_stop(struct worker *w);             /* runs what waits, ends the thread */
 /* The logs it owned were given up; NULL is a no-op. */
 void worker_free(struct worker *w);
-/* The worker that owns what has this number. */
-struct worker *store_worker(struct store *s, uint64_t number);
 
 /* Runs fn on the worker, with a commit before it and one behind it, and then returns. Where the
  * worker has no thread (manual, before start, after stop) the calling one is it. Thread: the
@@ -82,7 +81,6 @@ void readers_stop(struct readers *r);
 void readers_free(struct readers *r);           /* NULL is a no-op */
 void readers_read(struct readers *r, struct log_read *read);
 void readers_seek(struct readers *r, struct log_seek *seek);
-struct readers *store_readers(struct store *s);
 
 /* ---- Codecs */
 struct codecs *codecs_new(void);
@@ -90,7 +88,6 @@ void codecs_start(struct codecs *c);
 bool codecs_turn(struct codecs *c);             /* manual: one step a thread; false: none waited */
 void codecs_stop(struct codecs *c);             /* ends the threads, runs what waits */
 void codecs_free(struct codecs *c);             /* NULL is a no-op */
-struct codecs *store_codecs(struct store *s);
 
 /* ---- Housekeeping: WAL sync, retention, disk space */
 struct house *house_new(struct store *s);
@@ -103,6 +100,5 @@ void house_free(struct house *h);               /* NULL is a no-op */
 void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next);
 /* Worker's retention job is over. Thread: any. */
 void house_retained(struct retain *r);
-struct house *store_house(struct store *s);
 
 #endif
