@@ -1,45 +1,19 @@
-/* The controller thread and what all its operations share.
+/* What the operations of the controller share: finding, freezing, writing.
  *
  * A failed write is settled at once where the disk lets us: the engine is asked to go on and the
  * catalog's version is read back, so the value in memory is the one on disk, old or new. When even
  * that fails the change is in doubt: its logs stay frozen, every operation is refused, and the
- * question is asked again each DOUBT_RETRY_MS. */
+ * question is asked again and again (controller.c). */
 #include "storage/control.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/net/loop.h"
 #include "storage/controller.h"
 #include "storage/offsets_table.h"
+#include "storage/threads.h"
 #include "base/check.h"
-
-enum { DOUBT_RETRY_MS = 200, EXPIRE_PAGE = 64 };
-
-static enum err next_producer_id(struct controller *k, struct control *c)
-{
-    return catalog_producer_id(k->catalog, &c->result);
-}
-
-static enum err (*const operations[])(struct controller *k, struct control *c) = {
-    [CONTROL_CREATE_TOPIC] = control_create_topic,
-    [CONTROL_DELETE_TOPIC] = control_delete_topic,
-    [CONTROL_CREATE_PARTITIONS] = control_create_partitions,
-    [CONTROL_ALTER_CONFIG] = control_alter_config,
-    [CONTROL_SPLIT] = control_split,
-    [CONTROL_MERGE] = control_merge,
-    [CONTROL_RESHARD] = control_reshard,
-    [CONTROL_TAGS] = control_tags,
-    [CONTROL_ADD_CONSUMER] = control_add_consumer,
-    [CONTROL_REMOVE_CONSUMER] = control_remove_consumer,
-    [CONTROL_DELETE_RECORDS] = control_delete_records,
-    [CONTROL_PRODUCER_ID] = next_producer_id,
-};
-
-/* ---- Shared by the operations */
 
 enum err control_fail(struct control *c, enum err err, const char *format, ...)
 {
@@ -69,6 +43,11 @@ enum err control_freeze(struct controller *k, const struct topic *t, const int32
     return ERR_OK;
 }
 
+static void reclaim_range(void *house, uint64_t first, uint64_t next)
+{
+    house_reclaim(house, first, next);
+}
+
 /* The draft is in the catalog's table: now the logs learn of it. */
 static void spread(struct controller *k, struct topic *draft)
 {
@@ -77,6 +56,7 @@ static void spread(struct controller *k, struct topic *draft)
         return;
     }
     store_logs_close(k->store, draft);
+    topic_each_log_range(draft, store_house(k->store), reclaim_range);
     offsets_forget_topic(store_offsets(k->store), &draft->id);
 }
 
@@ -102,8 +82,7 @@ enum err control_commit(struct controller *k, struct topic *before, struct topic
     return ERR_KAFKA_STORAGE_ERROR;
 }
 
-/* False while a change is still in doubt. */
-static bool settle(struct controller *k)
+bool control_settle(struct controller *k)
 {
     if (k->doubt == NULL) return true;
     enum err err = catalog_settle(k->catalog, k->doubt);
@@ -114,155 +93,5 @@ static bool settle(struct controller *k)
     else if (k->doubt_before != NULL) store_logs_publish(k->store, k->doubt_before);
     topic_unrefp(&k->doubt);
     topic_unrefp(&k->doubt_before);
-    return true;
-}
-
-/* ---- Jobs */
-
-static void control_done(struct job *job)
-{
-    struct control *c = CONTAINER_OF(job, struct control, job);
-    c->done(c);
-}
-
-static void control_run(struct controller *k, struct control *c)
-{
-    c->text[0] = '\0';
-    c->topic = NULL;
-    c->result = 0;
-    c->err = settle(k) ? operations[c->kind](k, c) : ERR_KAFKA_STORAGE_ERROR;
-    assert(c->err == ERR_OK || c->topic == NULL);
-    c->job.run = control_done;
-    if (c->home != NULL) loop_post(c->home, &c->job);
-    else c->done(c);
-}
-
-/* The controller takes jobs off its mailbox itself: `run` is theirs only on the way home. */
-void store_control(struct store *s, struct control *c)
-{
-    assert((size_t)c->kind < sizeof operations / sizeof operations[0]);
-    c->job.run = NULL;
-    mailbox_post(&store_controller(s)->inbox, &c->job);
-}
-
-static void expire_all(struct controller *k)
-{
-    struct topic *page[EXPIRE_PAGE];
-    CLEANUP(topic_unrefp) struct topic *last = NULL;
-    int32_t count = EXPIRE_PAGE;
-    /* Settled before a page is read and never within one: a doubt that turns out true makes another
-     * value of its topic than the page has, and expiry from the old one would undo it. */
-    while (count == EXPIRE_PAGE && settle(k)) {
-        struct bytes after = last ? topic_name(last) : BYTES_NULL;
-        count = store_topics(k->store, after, EXPIRE_PAGE, page);
-        for (int32_t i = 0; i < count; i++) {
-            if (k->doubt == NULL) (void)!control_expire_shards(k, page[i], clock_wall_ms());
-            topic_unref(last);
-            last = page[i];
-        }
-    }
-}
-
-/* Closed shards are looked at as often as retention is. */
-static bool expire_if_due(struct controller *k)
-{
-    int64_t now_ms = clock_mono_ms();
-    if (now_ms < k->expire_at_ms) return false;
-    k->expire_at_ms = now_ms + store_options(k->store)->retention_check_ms;
-    expire_all(k);
-    return true;
-}
-
-static bool turn(struct controller *k, struct job *job)
-{
-    bool any = job != NULL;
-    while (job != NULL) {
-        struct job *next = job->next;
-        if (job->run != NULL) job->run(job);
-        else control_run(k, CONTAINER_OF(job, struct control, job));
-        job = next;
-    }
-    if (k->doubt != NULL) (void)!settle(k);
-    return expire_if_due(k) || any;
-}
-
-bool controller_turn(struct controller *k)
-{
-    return turn(k, mailbox_take(&k->inbox));
-}
-
-struct stop {
-    struct job job;
-    struct controller *controller;
-};
-
-static void stop_run(struct job *job)
-{
-    CONTAINER_OF(job, struct stop, job)->controller->stopping = true;
-}
-
-static void *controller_main(void *arg)
-{
-    struct controller *k = arg;
-    while (!k->stopping) {
-        int64_t wait_ms = k->expire_at_ms - clock_mono_ms();
-        if (wait_ms < 0) wait_ms = 0;
-        if (k->doubt != NULL && wait_ms > DOUBT_RETRY_MS) wait_ms = DOUBT_RETRY_MS;
-        turn(k, mailbox_wait(&k->inbox, wait_ms < INT32_MAX ? (int)wait_ms : INT32_MAX));
-    }
-    return NULL;
-}
-
-/* ---- Life */
-
-enum err controller_open(struct store *s, struct controller **ret)
-{
-    struct controller *k = NEW(struct controller);
-    k->store = s;
-    k->catalog = store_catalog(s);
-    k->expire_at_ms = clock_mono_ms() + store_options(s)->retention_check_ms;
-    mailbox_init(&k->inbox);
-    catalog_publish_all(k->catalog);
-    *ret = k;
-    if (store_options(s)->manual) return ERR_OK;
-    int failed = pthread_create(&k->thread, NULL, controller_main, k);
-    assert(!failed);
-    pthread_setname_np(k->thread, "controller");
-    k->started = true;
-    return ERR_OK;
-}
-
-void controller_stop(struct controller *k)
-{
-    if (k == NULL) return;
-    if (k->started) {
-        struct stop stop = {.job.run = stop_run, .controller = k};
-        mailbox_post(&k->inbox, &stop.job);
-        pthread_join(k->thread, NULL);
-        k->started = false;
-    }
-    controller_turn(k);
-}
-
-void controller_close(struct controller *k)
-{
-    if (k == NULL) return;
-    assert(!k->started);
-    topic_unref(k->doubt);
-    topic_unref(k->doubt_before);
-    mailbox_done(&k->inbox);
-    mem_free(k);
-}
-
-bool topic_name_is_legal(struct bytes name)
-{
-    if (name.len == 0 || name.len > TOPIC_NAME_BYTES_MAX) return false;
-    if (bytes_equal_str(name, ".") || bytes_equal_str(name, "..")) return false;
-    for (size_t i = 0; i < name.len; i++) {
-        uint8_t ch = name.data[i];
-        bool letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
-        if (!letter && !(ch >= '0' && ch <= '9') && ch != '.' && ch != '_' && ch != '-')
-            return false;
-    }
     return true;
 }

@@ -72,9 +72,6 @@ struct control {
  * Thread: any. */
 void store_control(struct store *s, struct control *c);
 
-/* "." and ".." illegal, 1..249 of [a-zA-Z0-9._-]. */
-bool topic_name_is_legal(struct bytes name);
-
 /* ---- The table of topic configs: names, types, defaults, documentation (DescribeConfigs). */
 struct config_spec {
     const char *name;           /* Kafka's: "retention.ms" */

@@ -1,6 +1,7 @@
 /* What a topic has as a stream: tags and registered consumers; and the start of a partition. */
 #include "base/clock.h"
 #include "storage/controller.h"
+#include "storage/threads.h"
 #include "base/check.h"
 
 static struct stream_consumer *find_consumer(const struct topic *t, struct bytes name)
@@ -94,7 +95,9 @@ enum err control_delete_records(struct controller *k, struct control *c)
     if (c->partitions < 0 || c->partitions >= t->partition_count)
         return ERR_UNKNOWN_TOPIC_OR_PARTITION;
     if (c->offset < -1) return ERR_OFFSET_OUT_OF_RANGE;
-    TRY(store_log_raise_start(k->store, t->partitions[c->partitions].log, c->offset, &c->result));
+    struct plog *log = t->partitions[c->partitions].log;
+    TRY(store_log_raise_start(log, c->offset, &c->result));
+    house_reclaim(store_house(k->store), plog_id(log), plog_id(log) + 1);
     c->topic = TAKE(t);
     return ERR_OK;
 }

@@ -78,5 +78,7 @@ enum err control_freeze(struct controller *k, const struct topic *t, const int32
  * Errors: ERR_KAFKA_STORAGE_ERROR. Thread: the controller; blocks. */
 enum err control_commit(struct controller *k, struct topic *before, struct topic *draft,
                         struct kv_batch *b);
+/* False while a change is still in doubt. Thread: the controller; blocks. */
+bool control_settle(struct controller *k);
 
 #endif

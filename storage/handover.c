@@ -76,13 +76,6 @@ static void call(struct store *s, struct handover *h, const int32_t *partitions,
     store_logs_call(s, logs, count, fn, h);
 }
 
-static void free_table(struct producers *p)
-{
-    if (p == NULL) return;
-    producers_done(p);
-    mem_free(p);
-}
-
 enum err handover_stage(struct store *s, const struct topic *old, const struct topic *draft,
                         const int32_t *partitions, int32_t count, struct kv_batch *b)
 {
@@ -102,21 +95,6 @@ enum err handover_stage(struct store *s, const struct topic *old, const struct t
     if (changed_count == 0) return ERR_OK;
     call(s, &h, partitions, count, copy_entries);
     call(s, &h, changed, changed_count, stage_table);
-    for (int32_t i = 0; i < changed_count; i++) free_table(tables[changed[i]]);
+    for (int32_t i = 0; i < changed_count; i++) producers_free(tables[changed[i]]);
     return h.err;
-}
-
-void handover_end(struct plog *log, bool took_place)
-{
-    struct producers *table = TAKE(log->handed_over);
-    if (table == NULL) return;
-    if (took_place) {
-        assert(log->writer != NULL);            /* a frozen log stays open */
-        producers_done(&log->writer->producers);
-        log->writer->producers = *table;
-        plog_snapshot_is_stored(log);
-        mem_free(table);
-        return;
-    }
-    free_table(table);
 }

@@ -5,12 +5,12 @@
  * producer whose answer was lost just then repeats its batch, and the new home must know it: else
  * it would be stored twice, and a gap would go unnoticed. So, while all logs concerned are frozen:
  *
- *   1. handover_stage()   each log whose producers change gets its new table: stored with the
- *                         catalog's own commit, as its snapshot, and kept beside the one in use
- *   2. the commit         from here on the new home knows them, also after a crash; before, the
- *                         old one
- *   3. handover_end()     publishing the new topic value puts the new tables in use; publishing
- *                         the old value once more (the change failed) drops them
+ *   1. handover_stage()     each log whose producers change gets its new table: stored with the
+ *                           catalog's own commit, as its snapshot, and kept beside the one in use
+ *   2. the commit           from here on the new home knows them, also after a crash; before, the
+ *                           old one
+ *   3. plog_end_handover()  publishing the new topic value puts the new tables in use; publishing
+ *                           the old value once more (the change failed) drops them
  *
  * A producer is known in one log at any time: `diglot check` proves it. */
 #ifndef STORAGE_HANDOVER_H
@@ -29,9 +29,5 @@ struct topic;
  * Errors: ERR_KAFKA_STORAGE_ERROR. Thread: the controller; blocks. */
 enum err handover_stage(struct store *s, const struct topic *old, const struct topic *draft,
                         const int32_t *partitions, int32_t count, struct kv_batch *b);
-
-/* Puts what was staged for this log in use, or drops it; nothing staged is a no-op.
- * Thread: the log's worker. */
-void handover_end(struct plog *log, bool took_place);
 
 #endif

@@ -149,7 +149,7 @@ static void retained_run(struct job *job)
     if (h->retains_out == 0 && h->bytes_removed >= RECLAIM_BYTES_MIN) h->reclaim_now = true;
 }
 
-void house_retained(struct retain *r)
+static void retained(struct retain *r)
 {
     r->job.run = retained_run;
     mailbox_post(&r->house->inbox, &r->job);
@@ -160,7 +160,7 @@ static void retain_topic(struct house *h, struct topic *topic)
     for (int i = 0; i < store_options(h->store)->worker_count; i++) {
         struct retain *r = NEW(struct retain);
         *r = (struct retain){.topic = topic_ref(topic), .house = h,
-                             .worker = store_worker(h->store, (uint64_t)i)};
+                             .worker = store_worker(h->store, (uint64_t)i), .done = retained};
         h->retains_out++;
         worker_retain(r);
     }

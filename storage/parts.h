@@ -1,5 +1,5 @@
-/* An open store: its parts, how store.c puts them together, and how they find each other. Only inside
- * storage. */
+/* An open store: its parts, how store.c puts them together, and how they find each other. Only
+ * inside storage. */
 #ifndef STORAGE_PARTS_H
 #define STORAGE_PARTS_H
 

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include "base/mem.h"
-#include "storage/handover.h"
 #include "storage/plog_impl.h"
 #include "storage/topic.h"
 #include "base/check.h"
@@ -29,12 +28,15 @@ void read_result_add(struct read_result *r, const struct batch_view *view)
     r->bytes += view->bytes.bytes.len;
 }
 
-struct plog *plog_new(struct worker *worker, uint64_t id)
+/* ---- Life */
+
+struct plog *plog_new(struct worker *worker, struct mailbox *inbox, uint64_t id)
 {
     struct plog *log = NEW(struct plog);
     atomic_init(&log->refs, 1);
     log->id = id;
     log->worker = worker;
+    log->inbox = inbox;
     atomic_init(&log->told_offset, -1);
     pthread_mutex_init(&log->lock, NULL);
     tail_init(&log->tail);
@@ -48,12 +50,22 @@ struct plog *plog_ref(struct plog *log)
     return log;
 }
 
+void plog_writer_free(struct plog_writer *w)
+{
+    if (w == NULL) return;
+    for (uint32_t i = 0; i < w->staged_count; i++) slab_unref(w->staged[i].bytes.slab);
+    mem_free(w->staged);
+    mem_free(w->staged_addressed);
+    producers_done(&w->producers);
+    mem_free(w);
+}
+
 void plog_unref(struct plog *log)
 {
     if (log == NULL || atomic_fetch_sub_explicit(&log->refs, 1, memory_order_acq_rel) > 1) return;
     /* The worker's ring of tails and its topic hold references: neither is left. */
     assert(log->topic == NULL && log->waiting_first == NULL && log->watches == NULL);
-    handover_end(log, /* took_place= */ false);
+    plog_end_handover(log, /* took_place= */ false);
     plog_writer_free(log->writer);
     tail_done(&log->tail);
     pthread_mutex_destroy(&log->lock);
@@ -63,6 +75,31 @@ void plog_unref(struct plog *log)
 uint64_t plog_id(const struct plog *log)
 {
     return log->id;
+}
+
+/* ---- Producers */
+
+void plog_snapshot_is_stored(struct plog *log)
+{
+    struct plog_writer *w = log->writer;
+    w->has_snapshot = true;
+    w->snapshot_offset = w->offset_next;
+    w->snapshot_bytes_total = w->bytes_total;
+}
+
+void plog_end_handover(struct plog *log, bool took_place)
+{
+    struct producers *table = TAKE(log->handed_over);
+    if (table == NULL) return;
+    if (took_place) {
+        assert(log->writer != NULL);            /* a frozen log stays open */
+        producers_done(&log->writer->producers);
+        log->writer->producers = *table;
+        plog_snapshot_is_stored(log);
+        mem_free(table);
+        return;
+    }
+    producers_free(table);
 }
 
 /* ---- The view */

@@ -39,14 +39,6 @@ void plog_put_snapshot(const struct plog *log, const struct producers *p, struct
     kv_batch_put(b, KV_PRODUCERS, KEY_BYTES(key), bytes_of(value, bytes));
 }
 
-void plog_snapshot_is_stored(struct plog *log)
-{
-    struct plog_writer *w = log->writer;
-    w->has_snapshot = true;
-    w->snapshot_offset = w->offset_next;
-    w->snapshot_bytes_total = w->bytes_total;
-}
-
 void plog_stage_snapshot(struct plog *log, struct kv_batch *b)
 {
     struct plog_writer *w = log->writer;

@@ -58,6 +58,7 @@ struct plog {
     atomic_uint refs;
     uint64_t id;
     struct worker *worker;
+    struct mailbox *inbox;          /* the worker's */
     _Atomic int64_t told_offset;    /* where the read failed that the server's log told of; -1 */
 
     pthread_mutex_t lock;           /* leaf: guards this block */
@@ -87,7 +88,14 @@ struct plog {
 };
 
 /* ---- plog.c: the view */
-struct plog *plog_new(struct worker *worker, uint64_t id);
+/* inbox: the worker's. */
+struct plog *plog_new(struct worker *worker, struct mailbox *inbox, uint64_t id);
+void plog_writer_free(struct plog_writer *w);       /* NULL is a no-op */
+/* Notes that the producers are stored as they are. Thread: the worker. */
+void plog_snapshot_is_stored(struct plog *log);
+/* Puts the producers that a reshard prepared for this log (handover.h) in use, or drops them;
+ * nothing prepared is a no-op. Thread: the worker. */
+void plog_end_handover(struct plog *log, bool took_place);
 /* The log's topic has a new value, which wakes every watch. Thread: the worker. */
 void plog_wake_all(struct plog *log);
 /* Sets the state and wakes all watches. */
@@ -110,7 +118,6 @@ void watches_fire(struct plog *log, struct watch *first);
 /* Reads the log's state from disk into a new writer.
  * Errors: ERR_DISK; ERR_FORMAT - what is stored contradicts itself. Thread: the worker; blocks. */
 enum err plog_open(struct plog *log, struct kv *kv);
-void plog_writer_free(struct plog_writer *w);       /* NULL is a no-op */
 
 /* ---- plog_append.c */
 struct batch_info;
@@ -121,9 +128,9 @@ void plog_count(struct plog_writer *w, const struct batch_info *info, int64_t ar
 void plog_end_run(struct plog *log, struct kv_batch *b);
 /* Stages a snapshot of the producers, unless there never was one. */
 void plog_stage_snapshot(struct plog *log, struct kv_batch *b);
-/* Its two halves: puts p as what is known at the log's end; notes that this is what is stored. */
+/* Its first half, plog_snapshot_is_stored() is the second: puts p as what is known at the log's
+ * end. */
 void plog_put_snapshot(const struct plog *log, const struct producers *p, struct kv_batch *b);
-void plog_snapshot_is_stored(struct plog *log);
 /* Checks one append and stages it into b. On ERR_OK a's outputs are set, also for a duplicate,
  * which stages nothing. Needs an open log with a topic.
  * Errors: those of store_append(). Thread: the worker. */
@@ -164,9 +171,5 @@ enum err plog_seek(struct kv *kv, uint64_t log_id, const struct log_bounds *boun
                    int64_t *ret_offset, int64_t *ret_timestamp_ms);
 /* Adds a view to the result; its slab reference moves there. */
 void read_result_add(struct read_result *r, const struct batch_view *view);
-
-/* ---- worker.c */
-/* Runs the job on home, or on the log's worker when home is NULL. */
-void worker_post_home(struct worker *w, struct loop *home, struct job *job);
 
 #endif

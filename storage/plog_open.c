@@ -12,16 +12,6 @@
 #include "protocol/batch/batch.h"
 #include "base/check.h"
 
-void plog_writer_free(struct plog_writer *w)
-{
-    if (w == NULL) return;
-    for (uint32_t i = 0; i < w->staged_count; i++) slab_unref(w->staged[i].bytes.slab);
-    mem_free(w->staged);
-    mem_free(w->staged_addressed);
-    producers_done(&w->producers);
-    mem_free(w);
-}
-
 static void writer_freep(struct plog_writer **w)
 {
     plog_writer_free(*w);

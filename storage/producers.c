@@ -47,6 +47,13 @@ void producers_done(struct producers *p)
     producers_init(p);
 }
 
+void producers_free(struct producers *p)
+{
+    if (p == NULL) return;
+    producers_done(p);
+    mem_free(p);
+}
+
 static uint32_t home_slot(const struct producers *p, int32_t partition, int64_t producer_id)
 {
     uint64_t h = ((uint64_t)producer_id * 31 + (uint32_t)partition) * 0x9e3779b97f4a7c15u;

@@ -37,6 +37,7 @@ int64_t producers_count(void);                  /* of all logs. Thread: any */
 
 void producers_init(struct producers *p);
 void producers_done(struct producers *p);       /* p may be used again */
+void producers_free(struct producers *p);       /* with what it stands in; NULL is a no-op */
 
 /* May this batch be appended? ret_duplicate: it was already, as this one; else NULL. The pointer
  * lives until the next change of p. Only for batches with a producer id.

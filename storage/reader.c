@@ -85,6 +85,21 @@ static bool has_some(const struct log_read *r, enum err err)
     }
 }
 
+static void read_over(struct log_read *r, enum err err)
+{
+    r->err = err;
+    r->job.run = read_home;
+    if (r->home != NULL) loop_post(r->home, &r->job);
+    else r->done(r);
+}
+
+static void read_opened(struct log_open *o)
+{
+    struct log_read *r = CONTAINER_OF(o, struct log_read, open);
+    if (o->err != ERR_OK) read_over(r, o->err);
+    else readers_read(store_readers(worker_store(o->log->worker)), r);
+}
+
 static void read_run(struct job *job)
 {
     struct log_read *r = CONTAINER_OF(job, struct log_read, job);
@@ -103,14 +118,11 @@ static void read_run(struct job *job)
         return;
     }
     if (err == ERR_COLD && r->result.count == 0 && ++r->tries < READ_TRIES_MAX) {
-        worker_open_for_read(r);
+        worker_open(&r->open, log, read_opened);
         return;
     }
-    r->err = has_some(r, err) ? ERR_OK
-                              : client_error(s, r->topic, r->partition, r->offset_next, err);
-    r->job.run = read_home;
-    if (r->home != NULL) loop_post(r->home, &r->job);
-    else r->done(r);
+    read_over(r, has_some(r, err) ? ERR_OK
+                                  : client_error(s, r->topic, r->partition, r->offset_next, err));
 }
 
 /* ---- Look-ups */
@@ -132,22 +144,31 @@ static enum err seek(struct log_seek *q, struct inflater *inflater)
 
 static void seek_over(struct log_seek *q, enum err err)
 {
-    if (err == ERR_COLD && ++q->tries < READ_TRIES_MAX) {
-        worker_open_for_seek(q);
-        return;
-    }
-    struct plog *log = q->topic->partitions[q->partition].log;
-    q->err = client_error(worker_store(log->worker), q->topic, q->partition, q->bounds.log_start,
-                          err);
+    q->err = err;
     q->work.job.run = seek_home;
     if (q->home != NULL) loop_post(q->home, &q->work.job);
     else q->done(q);
 }
 
+static void seek_opened(struct log_open *o)
+{
+    struct log_seek *q = CONTAINER_OF(o, struct log_seek, open);
+    if (o->err != ERR_OK) seek_over(q, o->err);
+    else readers_seek(store_readers(worker_store(o->log->worker)), q);
+}
+
+static void sought(struct log_seek *q, enum err err)
+{
+    struct plog *log = q->topic->partitions[q->partition].log;
+    if (err == ERR_COLD && ++q->tries < READ_TRIES_MAX) worker_open(&q->open, log, seek_opened);
+    else seek_over(q, client_error(worker_store(log->worker), q->topic, q->partition,
+                                   q->bounds.log_start, err));
+}
+
 static void seek_run(struct job *job)
 {
     struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
-    seek_over(q, seek(q, NULL));
+    sought(q, seek(q, NULL));
 }
 
 static enum codec_outcome seek_step(struct codec_work *w, struct codec_tools *tools)
@@ -158,7 +179,7 @@ static enum codec_outcome seek_step(struct codec_work *w, struct codec_tools *to
         w->lane = CODEC_LONG;
         return CODEC_AGAIN;
     }
-    seek_over(q, err);
+    sought(q, err);
     return CODEC_TAKEN;
 }
 
@@ -205,16 +226,18 @@ void store_read(struct store *s, struct log_read *r)
     r->tries = 0;
     r->read_bytes = 0;
     r->offset_next = r->offset;
-    if (is_open(r->topic->partitions[r->partition].log)) readers_read(store_readers(s), r);
-    else worker_open_for_read(r);
+    struct plog *log = r->topic->partitions[r->partition].log;
+    if (is_open(log)) readers_read(store_readers(s), r);
+    else worker_open(&r->open, log, read_opened);
 }
 
 void store_seek(struct store *s, struct log_seek *q)
 {
     assert(q->partition >= 0 && q->partition < q->topic->partition_count);
     q->tries = 0;
-    if (is_open(q->topic->partitions[q->partition].log)) readers_seek(store_readers(s), q);
-    else worker_open_for_seek(q);
+    struct plog *log = q->topic->partitions[q->partition].log;
+    if (is_open(log)) readers_seek(store_readers(s), q);
+    else worker_open(&q->open, log, seek_opened);
 }
 
 static void *reader_main(void *arg)

@@ -178,7 +178,7 @@ static void close_logs(struct store *s)
     while (count == TOPICS_PAGE) {
         count = store_topics(s, after == NULL ? BYTES_NULL : bytes_str(after), TOPICS_PAGE, page);
         for (int32_t i = 0; i < count; i++) {
-            store_logs_stop(s, page[i]);
+            store_logs_close(s, page[i]);
             if (i + 1 == count) {
                 mem_free(after);
                 after = mem_string(page[i]->name, page[i]->name_len);

@@ -123,8 +123,15 @@ void store_append_list(struct store *s, struct append *list);
 
 /* ---- Read from disk */
 
+struct log_open {                    /* storage's, as a read or a look-up begins */
+    struct job job;
+    struct plog *log;
+    void (*then)(struct log_open *o);
+    enum err err;
+};
 struct log_read {
-    struct job job;                  /* storage's */
+    struct job job;                  /* storage's, as the next one */
+    struct log_open open;
     struct topic *topic;             /* reference; kept by the caller until done() */
     int32_t partition;
     int64_t offset;
@@ -154,6 +161,7 @@ enum log_seek_kind {
 };
 struct log_seek {
     struct codec_work work;     /* storage's, but for client: whose turn it is */
+    struct log_open open;       /* storage's */
     struct topic *topic;
     int32_t partition;
     enum log_seek_kind kind;

@@ -15,6 +15,7 @@ struct house;
 struct worker *worker_new(struct store *s, int index);
 void worker_start(struct worker *w);            /* not with store_options.manual */
 struct store *worker_store(struct worker *w);
+struct mailbox *worker_inbox(struct worker *w);
 bool worker_has_thread(const struct worker *w); /* false: whoever calls it is its thread */
 bool worker_turn(struct worker *w);             /* one, without one: false when nothing waited */
 void worker_stop(struct worker *w);             /* runs what waits, ends the thread */
@@ -40,25 +41,23 @@ void worker_close_log(struct plog *log);
 /* Errors: those of store_log_raise_start(). Thread: the log's worker; blocks. */
 enum err worker_raise_start(struct plog *log, int64_t offset);
 
-/* Opens the log if it is not, for a reader; both post the job on to the readers.
- * Errors come in the job. Thread: any. */
-void worker_open_for_read(struct log_read *r);
-void worker_open_for_seek(struct log_seek *q);
+/* Opens the log if it is not, then runs then(), with o->err. Thread: any; then: the log's worker.
+ * Errors: those of worker_open_log(), in o->err. */
+void worker_open(struct log_open *o, struct plog *log, void (*then)(struct log_open *o));
 
-/* One topic's retention on one worker, a few partitions a turn; then posts the job to the house. */
+/* One topic's retention on one worker, a few partitions a turn. */
 struct retain {
-    struct job job;
+    struct job job;                 /* the worker's, until done() */
     struct topic *topic;            /* one reference */
     struct worker *worker;
     struct house *house;
+    void (*done)(struct retain *r); /* Thread: the worker */
     int32_t partition_next;
     uint64_t bytes_removed;
 };
 void worker_retain(struct retain *r);
 
 /* ---- worker_calls.c, beside what worker.h names */
-/* Closes the logs of a topic without a trace on disk: the store is being closed. */
-void store_logs_stop(struct store *s, struct topic *topic);
 /* Runs fn for each of these logs on the worker that owns it, one after the other. at: its place in
  * logs[].
  * Thread: the controller; blocks. */
@@ -98,7 +97,5 @@ void house_free(struct house *h);               /* NULL is a no-op */
 /* Bytes of these logs (ids in [first, next)) were removed: give their disk space back. Thread:
  * any. */
 void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next);
-/* Worker's retention job is over. Thread: any. */
-void house_retained(struct retain *r);
 
 #endif

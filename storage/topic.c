@@ -246,3 +246,16 @@ const char *topic_invariant(const struct topic *t)
 {
     return topic_invariant_since(t, NULL);
 }
+
+bool topic_name_is_legal(struct bytes name)
+{
+    if (name.len == 0 || name.len > TOPIC_NAME_BYTES_MAX) return false;
+    if (bytes_equal_str(name, ".") || bytes_equal_str(name, "..")) return false;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t ch = name.data[i];
+        bool letter = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
+        if (!letter && !(ch >= '0' && ch <= '9') && ch != '.' && ch != '_' && ch != '-')
+            return false;
+    }
+    return true;
+}

@@ -4,6 +4,7 @@
 #include "storage/watch.h"
 
 #include <assert.h>
+#include "base/net/loop.h"
 #include "storage/plog_impl.h"
 #include "base/check.h"
 
@@ -59,7 +60,8 @@ void watches_fire(struct plog *log, struct watch *w)
 {
     while (w != NULL) {
         struct watch *next = w->next;
-        worker_post_home(log->worker, w->set->home, &w->job);
+        if (w->set->home != NULL) loop_post(w->set->home, &w->job);
+        else mailbox_post(log->inbox, &w->job);
         w = next;
     }
 }

@@ -24,7 +24,6 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/net/loop.h"
-#include "storage/handover.h"
 #include "storage/plog_impl.h"
 #include "storage/threads.h"
 #include "storage/waiting.h"
@@ -160,12 +159,6 @@ static void turn_add(struct worker *w, struct append *a, enum err err)
     *w->appends_last = a;
     w->appends_last = &a->next_in_turn;
     w->append_count++;
-}
-
-void worker_post_home(struct worker *w, struct loop *home, struct job *job)
-{
-    if (home != NULL) loop_post(home, job);
-    else mailbox_post(&w->inbox, job);
 }
 
 /* ---- Tails: a share of the memory for this worker's logs */
@@ -527,7 +520,7 @@ void worker_close_log(struct plog *log)
     plog_set_state(log, PLOG_CLOSED);
     log->frozen = false;
     stage_waiting(w, log);
-    handover_end(log, /* took_place= */ false);
+    plog_end_handover(log, /* took_place= */ false);
     plog_writer_free(TAKE(log->writer));
     w->tail_bytes -= plog_shrink_tail(log, 0, SIZE_MAX);
     tail_ring_remove(w, log);
@@ -554,56 +547,17 @@ enum err worker_raise_start(struct plog *log, int64_t offset)
 
 /* ---- Opening for readers */
 
-static void read_done(struct job *job)
+static void open_run(struct job *job)
 {
-    struct log_read *r = CONTAINER_OF(job, struct log_read, job);
-    r->done(r);
+    struct log_open *o = CONTAINER_OF(job, struct log_open, job);
+    o->err = ensure_open(o->log->worker, o->log);
+    o->then(o);
 }
 
-static void seek_done(struct job *job)
+void worker_open(struct log_open *o, struct plog *log, void (*then)(struct log_open *o))
 {
-    struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
-    q->done(q);
-}
-
-static void open_for_read(struct job *job)
-{
-    struct log_read *r = CONTAINER_OF(job, struct log_read, job);
-    struct plog *log = r->topic->partitions[r->partition].log;
-    r->err = ensure_open(log->worker, log);
-    if (r->err == ERR_OK) {
-        readers_read(store_readers(log->worker->store), r);
-        return;
-    }
-    r->job.run = read_done;
-    if (r->home != NULL) loop_post(r->home, &r->job);
-    else r->done(r);
-}
-
-static void open_for_seek(struct job *job)
-{
-    struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
-    struct plog *log = q->topic->partitions[q->partition].log;
-    q->err = ensure_open(log->worker, log);
-    if (q->err == ERR_OK) {
-        readers_seek(store_readers(log->worker->store), q);
-        return;
-    }
-    q->work.job.run = seek_done;
-    if (q->home != NULL) loop_post(q->home, &q->work.job);
-    else q->done(q);
-}
-
-void worker_open_for_read(struct log_read *r)
-{
-    r->job.run = open_for_read;
-    mailbox_post(&r->topic->partitions[r->partition].log->worker->inbox, &r->job);
-}
-
-void worker_open_for_seek(struct log_seek *q)
-{
-    q->work.job.run = open_for_seek;
-    mailbox_post(&q->topic->partitions[q->partition].log->worker->inbox, &q->work.job);
+    *o = (struct log_open){.job.run = open_run, .log = log, .then = then};
+    mailbox_post(log->inbox, &o->job);
 }
 
 /* ---- Retention */
@@ -649,7 +603,7 @@ static void retain_run(struct job *job)
     }
     turn_commit(w);
     if (r->partition_next < r->topic->partition_count) mailbox_post(&w->inbox, &r->job);
-    else house_retained(r);
+    else r->done(r);
 }
 
 void worker_retain(struct retain *r)
@@ -759,6 +713,11 @@ void worker_free(struct worker *w)
     kv_batch_free(w->batch);
     mailbox_done(&w->inbox);
     mem_free(w);
+}
+
+struct mailbox *worker_inbox(struct worker *w)
+{
+    return &w->inbox;
 }
 
 struct store *worker_store(struct worker *w)

@@ -53,9 +53,9 @@ enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t cou
  * blocks. */
 void store_logs_publish(struct store *s, struct topic *topic);
 
-/* The topic was deleted: what waits and what comes gets ERR_CLOSED, watches are woken, the disk
- * space is reclaimed in the background. The data was erased by the catalog's own commit, with
- * store_logs_erase(), while the logs were frozen. Thread: the controller; blocks. */
+/* The topic was deleted: what waits and what comes gets ERR_CLOSED, watches are woken. The
+ * data was erased by the catalog's own commit, with store_logs_erase(), while the logs were frozen;
+ * when the store is being closed it stays. Thread: the controller; blocks. */
 void store_logs_close(struct store *s, struct topic *topic);
 
 /* Adds to b what removes everything the logs of this topic have stored, all of it committed.
@@ -65,7 +65,7 @@ void store_logs_erase(struct store *s, struct kv_batch *b, const struct topic *t
 /* Raises the log's start to offset (-1: the high watermark), durably; lower ones change nothing.
  * Errors: ERR_OFFSET_OUT_OF_RANGE - beyond the high watermark; ERR_KAFKA_STORAGE_ERROR; ERR_CLOSED.
  * Thread: the controller; blocks. */
-enum err store_log_raise_start(struct store *s, struct plog *log, int64_t offset,
+enum err store_log_raise_start(struct plog *log, int64_t offset,
                                int64_t *ret_log_start);
 
 /* ---- A small write of another module (committed offsets) that shares a worker's commit. */

@@ -3,7 +3,6 @@
  * which that worker owns. What one must do inside the turn, worker.c does (threads.h). */
 #include "storage/worker.h"
 
-#include "storage/handover.h"
 #include "storage/plog_impl.h"
 #include "storage/threads.h"
 #include "base/check.h"
@@ -16,7 +15,8 @@ static void call_all(struct store *s, worker_call_fn *fn, void *context)
 
 struct plog *store_log_new(struct store *s, uint64_t log_id)
 {
-    return plog_new(store_worker(s, log_id), log_id);
+    struct worker *w = store_worker(s, log_id);
+    return plog_new(w, worker_inbox(w), log_id);
 }
 
 /* ---- Freeze */
@@ -117,7 +117,7 @@ static void publish(struct worker *w, void *context)
         struct plog *log = topic->partitions[i].log;
         if (log->worker != w || log->state == PLOG_CLOSED) continue;
         struct topic *before = log->topic;
-        handover_end(log, before != topic);
+        plog_end_handover(log, before != topic);
         log->topic = topic_ref(topic);
         log->partition = i;
         topic_unref(before);
@@ -138,18 +138,7 @@ static void close_logs(struct worker *w, void *context)
         if (topic->partitions[i].log->worker == w) worker_close_log(topic->partitions[i].log);
 }
 
-static void reclaim_range(void *house, uint64_t first, uint64_t next)
-{
-    house_reclaim(house, first, next);
-}
-
 void store_logs_close(struct store *s, struct topic *topic)
-{
-    call_all(s, close_logs, topic);
-    if (store_house(s) != NULL) topic_each_log_range(topic, store_house(s), reclaim_range);
-}
-
-void store_logs_stop(struct store *s, struct topic *topic)
 {
     call_all(s, close_logs, topic);
 }
@@ -171,13 +160,12 @@ static void raise_start(struct worker *w, void *context)
     if (r->err == ERR_OK) r->log_start = r->log->writer->log_start;
 }
 
-enum err store_log_raise_start(struct store *s, struct plog *log, int64_t offset,
+enum err store_log_raise_start(struct plog *log, int64_t offset,
                                int64_t *ret_log_start)
 {
     struct raise r = {.log = log, .offset = offset};
     worker_call(log->worker, raise_start, &r);
     TRY(r.err);
-    if (store_house(s) != NULL) house_reclaim(store_house(s), log->id, log->id + 1);
     *ret_log_start = r.log_start;
     return ERR_OK;
 }

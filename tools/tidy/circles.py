@@ -2,8 +2,8 @@
 """circles.py BUILD_DIR [NM]: files of one layer that need each other in a circle, read from the object files.
 
 An edge is a symbol that one file leaves undefined and another one defines (`nm`). tidy.py holds the layers to their
-order by their includes; within a layer nothing else keeps files apart. KNOWN lists what is still to be opened: it may
-shrink only. Exit status 1 when a circle is new or larger; every circle is told with the symbols that tie it.
+order by their includes; within a layer nothing else keeps files apart. Exit status 1 when there is a circle: each is
+told with the symbols that tie it.
 """
 import collections
 import pathlib
@@ -12,7 +12,6 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-KNOWN = {"storage": 20}                 # layer: files that stand in circles
 TIES_TOLD = 4
 
 
@@ -75,21 +74,12 @@ def tell(circle, edges):
             print(f"    {name} -> {other}: {' '.join(sorted(edges[name][other])[:TIES_TOLD])}")
 
 
-def judge(found, edges, known):
-    """The number of findings."""
-    wrong, sizes = 0, collections.Counter()
+def judge(edges):
+    """The number of circles."""
+    found = circles(edges)
     for circle in found:
-        sizes[next(iter(circle)).split("/")[0]] += len(circle)
-    for layer in sorted(sizes.keys() | known.keys()):
-        if sizes[layer] > known.get(layer, 0):
-            wrong += 1
-            for circle in found:
-                if next(iter(circle)).split("/")[0] == layer:
-                    tell(circle, edges)
-        elif sizes[layer] < known.get(layer, 0):
-            wrong += 1
-            print(f"{layer}: {sizes[layer]} files in circles are fewer than KNOWN says: lower it")
-    return wrong
+        tell(circle, edges)
+    return len(found)
 
 
 def main(build, nm="nm"):
@@ -99,8 +89,7 @@ def main(build, nm="nm"):
                if re.search(r"\.dir/([^/]*)", str(p))[1] in layers]
     if not objects:
         sys.exit(f"no object files below {build}: build first")
-    edges = edges_of(*read(objects, nm))
-    wrong = judge(circles(edges), edges, KNOWN)
+    wrong = judge(edges_of(*read(objects, nm)))
     print(f"circles: {len(objects)} files, {wrong} findings")
     return wrong > 0
 

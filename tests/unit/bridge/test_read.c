@@ -270,7 +270,7 @@ static void raise_start(int64_t offset)
 {
     struct topic *t = cx_topic(&f.cx, "s");
     int64_t start;
-    EXPECT_OK(store_log_raise_start(f.cx.s, t->partitions[0].log, offset, &start));
+    EXPECT_OK(store_log_raise_start(t->partitions[0].log, offset, &start));
     EXPECT_EQ(start, offset);
     topic_unref(t);
 }

@@ -56,7 +56,7 @@ static void lead(struct life *l)
         produce(l, step % PARTITIONS, 1 + step % 3, step % 4 == 0 ? 300000 : 100);
         if (step == 15) {
             int64_t start;
-            if (store_log_raise_start(f->s, fx_log(f, 0), 4, &start) == ERR_OK) {
+            if (store_log_raise_start(fx_log(f, 0), 4, &start) == ERR_OK) {
                 EXPECT_EQ(start, 4);
                 l->start_min[0] = 4;
             }

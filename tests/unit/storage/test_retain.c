@@ -56,7 +56,7 @@ TEST(a_trim_of_little_deletes_no_range)
     for (int i = 1; i <= 1000; i++) {
         int64_t start;
         EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
-        EXPECT_OK(store_log_raise_start(f.s, fx_log(&f, 0), i, &start));
+        EXPECT_OK(store_log_raise_start(fx_log(&f, 0), i, &start));
         EXPECT_EQ(start, i);
         struct kv_mem_deletes deletes = kv_mem_deletes(store_kv(f.s));
         EXPECT_EQ(deletes.ranges, 0);

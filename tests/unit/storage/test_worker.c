@@ -150,7 +150,7 @@ TEST(a_deleted_topics_logs_answer_closed_and_their_data_is_gone)
 
 static enum err raise_start(struct fx *f, int64_t offset, int64_t *ret)
 {
-    return store_log_raise_start(f->s, fx_log(f, 0), offset, ret);
+    return store_log_raise_start(fx_log(f, 0), offset, ret);
 }
 
 TEST(a_raised_start_lasts)
