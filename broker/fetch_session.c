@@ -9,7 +9,10 @@
 #include "storage/topic.h"
 #include "base/check.h"
 
-enum { SESSIONS_SINCE = 7 };
+enum {
+    SESSIONS_SINCE = 7,
+    WANTED_MAX = 2 * FETCH_SESSION_PARTITIONS_MAX,  /* before those are gone that it forgets */
+};
 
 struct fetch_session {
     struct map_node by_id;
@@ -211,15 +214,16 @@ static enum err plan_incremental(struct fetch_sessions *s, int16_t version,
     if (f == NULL) return ERR_FETCH_SESSION_ID_NOT_FOUND;
     if (request->session_epoch != f->epoch) return ERR_INVALID_FETCH_SESSION_EPOCH;
     if (f->list.by_id != (version >= FETCH_BY_ID_SINCE)) return ERR_FETCH_SESSION_TOPIC_ID_ERROR;
-    fetch_list_want(&f->list, request, FETCH_SESSION_PARTITIONS_MAX);
+    fetch_list_want(&f->list, request, WANTED_MAX);
+    bool is_cut = f->list.item_count > WANTED_MAX;
     fetch_list_forget(&f->list, request);
     count_bytes(f);
-    if (f->list.item_count == 0) {
+    if (f->list.item_count == 0 && !is_cut) {
         session_end(s, f);
         fetch_plan_full(s, version, request, ret);
         return ERR_OK;
     }
-    if (!is_kept(f) || s->bytes > s->bytes_max) {
+    if (is_cut || !is_kept(f) || s->bytes > s->bytes_max) {
         session_end(s, f);
         return ERR_FETCH_SESSION_ID_NOT_FOUND;      /* outgrown: the client starts a full fetch */
     }

@@ -181,6 +181,37 @@ TEST(what_is_forgotten_as_it_is_added_is_answered_without_a_session)
     expect_partitions(LIST(3));
 }
 
+/* More than it may follow, of which some are forgotten at once: what is left would fit, but not all
+ * that was named was looked at. */
+TEST(a_session_that_outgrew_its_bounds_is_gone_whatever_is_forgotten)
+{
+    enum { NAMED = 2 * FETCH_SESSION_PARTITIONS_MAX + 10, FORGOTTEN = NAMED - 100 };
+    int32_t id = begin(LIST(0));
+    CLEANUP(mem_freep) struct fetch_request_partition *partitions =
+        NEW_ARRAY(struct fetch_request_partition, NAMED);
+    CLEANUP(mem_freep) int32_t *gone = NEW_ARRAY(int32_t, FORGOTTEN);
+    for (int32_t i = 0; i < NAMED; i++) {
+        partitions[i] = FETCH_REQUEST_PARTITION_INIT;
+        partitions[i].partition = i;
+    }
+    for (int32_t i = 0; i < FORGOTTEN; i++) gone[i] = i;
+    struct fetch_request_topic topic = FETCH_REQUEST_TOPIC_INIT;
+    struct fetch_request_forgotten_topic forgotten = FETCH_REQUEST_FORGOTTEN_TOPIC_INIT;
+    topic.topic = forgotten.topic = bytes_str("t");
+    topic.partitions = partitions;
+    topic.partitions_count = NAMED;
+    forgotten.partitions = gone;
+    forgotten.partitions_count = FORGOTTEN;
+    struct fetch_request request = FETCH_REQUEST_INIT;
+    request.session_id = id;
+    request.session_epoch = 1;
+    request.topics = &topic;
+    request.forgotten_topics_data = &forgotten;
+    request.topics_count = request.forgotten_topics_data_count = 1;
+    EXPECT_ERR(send(BY_NAME, &request), ERR_FETCH_SESSION_ID_NOT_FOUND);
+    EXPECT_EQ(fetch_sessions_count(sessions), 0);
+}
+
 /* KIP-227: one that was not used for two minutes, or that has lived as long and is worth less. */
 TEST(a_session_in_use_keeps_its_place)
 {
@@ -472,6 +503,7 @@ TESTS(SESSION_RUN(what_is_added_and_forgotten_at_once_is_gone),
       SESSION_RUN(a_session_may_begin_empty_and_ends_empty),
       SESSION_RUN(only_two_epochs_mean_a_full_fetch), SESSION_RUN(a_full_fetch_forgets_nothing),
       SESSION_RUN(what_is_forgotten_as_it_is_added_is_answered_without_a_session),
+      SESSION_RUN(a_session_that_outgrew_its_bounds_is_gone_whatever_is_forgotten),
       SESSION_RUN(a_session_in_use_keeps_its_place),
       SESSION_RUN(a_session_that_nobody_uses_makes_room),
       SESSION_RUN(a_session_that_ends_under_a_request_serves_it),
