@@ -1,6 +1,8 @@
 #include "storage/reshard.h"
 
 #include <assert.h>
+#include "base/heap.h"
+#include "base/mailbox.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -80,60 +82,45 @@ int32_t reshard_merge(struct reshard *r, int32_t a, int32_t b)
     return child;
 }
 
-/* Positions of open shards, the next one to be halved on top. */
-struct heap {
-    const struct topic *topic;
-    int32_t *at;
-    int32_t count;
+/* An open shard that may be halved. */
+struct half {
+    struct heap_item place;
+    int32_t position;
+    u128 width;
 };
 
-static u128 width_of(const struct topic *t, int32_t position)
+/* The wider one first; of equals the older, which came in first. */
+static int compare_widths(const struct heap_item *a, const struct heap_item *b)
+{
+    u128 of_a = CONTAINER_OF(a, struct half, place)->width;
+    u128 of_b = CONTAINER_OF(b, struct half, place)->width;
+    return (of_a < of_b) - (of_a > of_b);
+}
+
+static void half_add(struct heap *heap, struct half *h, const struct topic *t, int32_t position)
 {
     const struct shard *s = topic_nth(t, position);
-    return s->hash_last - s->hash_first;
-}
-
-/* The wider one; of equals the older. */
-static bool goes_first(const struct topic *t, int32_t a, int32_t b)
-{
-    u128 of_a = width_of(t, a), of_b = width_of(t, b);
-    return of_a != of_b ? of_a > of_b : a < b;
-}
-
-static void heap_add(struct heap *h, int32_t position)
-{
-    int32_t i = h->count++;
-    for (; i > 0 && goes_first(h->topic, position, h->at[(i - 1) / 2]); i = (i - 1) / 2)
-        h->at[i] = h->at[(i - 1) / 2];
-    h->at[i] = position;
-}
-
-static int32_t heap_take(struct heap *h)
-{
-    int32_t top = h->at[0], last = h->at[--h->count], i = 0;
-    for (int32_t child; (child = 2 * i + 1) < h->count; i = child) {
-        if (child + 1 < h->count && goes_first(h->topic, h->at[child + 1], h->at[child])) child++;
-        if (!goes_first(h->topic, h->at[child], last)) break;
-        h->at[i] = h->at[child];
-    }
-    h->at[i] = last;
-    return top;
+    *h = (struct half){.position = position, .width = s->hash_last - s->hash_first};
+    heap_add(heap, &h->place);
 }
 
 void reshard_widest(struct reshard *r, int32_t splits)
 {
     struct topic *t = r->draft;
-    CLEANUP(mem_freep) int32_t *at = NEW_ARRAY(int32_t, (size_t)(t->partition_count + splits));
-    struct heap h = {.topic = t, .at = at};
+    CLEANUP(heap_done) struct heap heap = {.compare = compare_widths};
+    CLEANUP(mem_freep) struct half *halves =
+        NEW_ARRAY(struct half, (size_t)(t->partition_count + splits));
+    struct half *free_half = halves;
     for (int32_t i = 0; i < t->shard_count; i++)
-        if (topic_nth(t, i)->end_offset == -1) heap_add(&h, i);
+        if (topic_nth(t, i)->end_offset == -1) half_add(&heap, free_half++, t, i);
     for (; splits > 0; splits--) {
-        int32_t widest = heap_take(&h);
-        u128 width = width_of(t, widest);
-        assert(width > 0); /* of at most TOPIC_PARTITIONS_MAX shards one is wide enough */
-        reshard_split(r, widest, topic_nth(t, widest)->hash_first + width / 2 + 1);
-        heap_add(&h, t->shard_count - 2);
-        heap_add(&h, t->shard_count - 1);
+        struct half *widest = CONTAINER_OF(heap_first(&heap), struct half, place);
+        heap_remove(&heap, &widest->place);
+        assert(widest->width > 0); /* of at most TOPIC_PARTITIONS_MAX shards one is wide enough */
+        reshard_split(r, widest->position,
+                      topic_nth(t, widest->position)->hash_first + widest->width / 2 + 1);
+        half_add(&heap, widest, t, t->shard_count - 2);
+        half_add(&heap, free_half++, t, t->shard_count - 1);
     }
 }
 

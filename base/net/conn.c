@@ -193,7 +193,7 @@ static void arm(struct conn *c)
         if (times[i] != 0 && (first == 0 || times[i] < first)) first = times[i];
     /* A deadline that moves away leaves the timer where it is: it fires, finds nothing due and arms
      * itself anew. So a busy connection does not touch the heap. */
-    if (first != 0 && (c->timer.slot == 0 || first < c->timer.at_ms))
+    if (first != 0 && (!loop_timer_is_set(&c->timer) || first < c->timer.at_ms))
         loop_timer_set(c->home->loop, &c->timer, first);
 }
 

@@ -23,11 +23,9 @@ struct loop {
     struct event_base *base;
     struct mailbox inbox;
     struct event *inbox_event;
-    struct event *timer_event;       /* wakes the loop for the first timer of the heap */
+    struct event *timer_event;       /* wakes the loop for the first timer */
     int64_t timer_armed_ms;          /* when it is due; 0 = not armed */
-    struct loop_timer **heap;        /* [1 .. heap_count], smallest at_ms first */
-    uint32_t heap_count;
-    uint32_t heap_cap;
+    struct heap timers;
     struct job_list deferred;
     struct job_list flushes;
     struct job_list longs;
@@ -84,65 +82,45 @@ static void list_run(struct job_list *l)
     run_all(first);
 }
 
-/* ---- timers: a binary heap ------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
-static void heap_put(struct loop *loop, uint32_t slot, struct loop_timer *t)
+static struct loop_timer *timer_of(const struct heap_item *item)
 {
-    loop->heap[slot] = t;
-    t->slot = slot;
+    return CONTAINER_OF(item, struct loop_timer, place);
 }
 
-static void heap_up(struct loop *loop, uint32_t slot, struct loop_timer *t)
+static int compare_timers(const struct heap_item *a, const struct heap_item *b)
 {
-    for (; slot > 1 && loop->heap[slot / 2]->at_ms > t->at_ms; slot /= 2)
-        heap_put(loop, slot, loop->heap[slot / 2]);
-    heap_put(loop, slot, t);
+    int64_t of_a = timer_of(a)->at_ms, of_b = timer_of(b)->at_ms;
+    return (of_a > of_b) - (of_a < of_b);
 }
 
-static void heap_down(struct loop *loop, uint32_t slot, struct loop_timer *t)
+/* NULL: none is armed. */
+static struct loop_timer *timers_first(const struct loop *loop)
 {
-    for (;;) {
-        uint32_t child = slot * 2;
-        if (child > loop->heap_count) break;
-        if (child < loop->heap_count && loop->heap[child + 1]->at_ms < loop->heap[child]->at_ms)
-            child++;
-        if (loop->heap[child]->at_ms >= t->at_ms) break;
-        heap_put(loop, slot, loop->heap[child]);
-        slot = child;
-    }
-    heap_put(loop, slot, t);
+    struct heap_item *first = heap_first(&loop->timers);
+    return first != NULL ? timer_of(first) : NULL;
 }
 
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t at_ms)
 {
     assert(timer->fire != NULL);
     loop_timer_cancel(loop, timer);
-    if (loop->heap_count + 2 > loop->heap_cap) {
-        loop->heap_cap = loop->heap_cap ? loop->heap_cap * 2 : 64;
-        loop->heap = mem_grow(loop->heap, loop->heap_cap * sizeof *loop->heap);
-    }
     timer->at_ms = at_ms;
-    heap_up(loop, ++loop->heap_count, timer);
+    heap_add(&loop->timers, &timer->place);
 }
 
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer)
 {
-    uint32_t slot = timer->slot;
-    if (slot == 0) return;
-    assert(slot <= loop->heap_count && loop->heap[slot] == timer);
-    struct loop_timer *last = loop->heap[loop->heap_count--];
-    timer->slot = 0;
-    if (last == timer) return;
-    if (slot > 1 && loop->heap[slot / 2]->at_ms > last->at_ms) heap_up(loop, slot, last);
-    else heap_down(loop, slot, last);
+    heap_remove(&loop->timers, &timer->place);
 }
 
 static void timers_fire(struct loop *loop)
 {
-    if (loop->heap_count == 0) return;
+    struct loop_timer *t = timers_first(loop);
+    if (t == NULL) return;
     int64_t now_ms = loop_now_ms(loop);
-    while (loop->heap_count > 0 && loop->heap[1]->at_ms <= now_ms) {
-        struct loop_timer *t = loop->heap[1];
+    for (; t != NULL && t->at_ms <= now_ms; t = timers_first(loop)) {
         loop_timer_cancel(loop, t);
         t->fire(t);
     }
@@ -180,7 +158,8 @@ static void on_stop(struct job *job)
 /* wait_ms: -1 = until the first timer. */
 static void wake_at(struct loop *loop, int wait_ms)
 {
-    int64_t at_ms = loop->heap_count > 0 ? loop->heap[1]->at_ms : INT64_MAX;
+    const struct loop_timer *first = timers_first(loop);
+    int64_t at_ms = first != NULL ? first->at_ms : INT64_MAX;
     if (at_ms == INT64_MAX && wait_ms < 0) {
         if (loop->timer_armed_ms != 0) evtimer_del(loop->timer_event);
         loop->timer_armed_ms = 0;
@@ -244,6 +223,7 @@ struct loop *loop_new(const char *name)
     event_config_free(config);
     if (loop->base == NULL) abort();
     mailbox_init(&loop->inbox);
+    loop->timers.compare = compare_timers;
     list_init(&loop->deferred);
     list_init(&loop->flushes);
     list_init(&loop->longs);
@@ -298,7 +278,7 @@ void loop_free(struct loop *loop)
     event_free(loop->timer_event);
     event_base_free(loop->base);
     mailbox_done(&loop->inbox);
-    mem_free(loop->heap);
+    heap_done(&loop->timers);
     mem_free(loop->scratch);
     mem_free(loop);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/heap.h"
 #include "base/mailbox.h"
 #include "base/net/room.h"
 
@@ -17,8 +18,8 @@ struct loop;
 
 /* Embedded by its owner; zeroed = not armed. */
 struct loop_timer {
+    struct heap_item place;
     int64_t at_ms;                              /* due time on loop_now_ms()'s clock */
-    uint32_t slot;                              /* place in the heap + 1; 0 = not armed */
     void (*fire)(struct loop_timer *timer);     /* not armed any more when this is called */
 };
 
@@ -59,6 +60,10 @@ int64_t loop_now_ms(struct loop *loop);
 /* Arms, or moves, a timer: due at at_ms. timer->fire must be set. O(log timers). Thread: the
  * loop's. */
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t at_ms);
+static inline bool loop_timer_is_set(const struct loop_timer *timer)
+{
+    return heap_holds(&timer->place);
+}
 void loop_timer_cancel(struct loop *loop, struct loop_timer *timer);   /* not armed: a no-op */
 
 /* The loop whose thread this is, or that is in loop_turn(); NULL elsewhere. */

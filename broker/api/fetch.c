@@ -559,7 +559,7 @@ static void on_closed(struct kafka_request *rq)
 {
     struct fetch *f = rq->context;
     f->gone = true;
-    if (f->deadline.slot != 0)
+    if (loop_timer_is_set(&f->deadline))
         loop_timer_set(loop_of(f), &f->deadline, loop_now_ms(loop_of(f)));
 }
 
@@ -568,7 +568,7 @@ static void on_stop(struct kafka_request *rq)
 {
     struct fetch *f = rq->context;
     f->ready = true;
-    if (f->deadline.slot != 0)
+    if (loop_timer_is_set(&f->deadline))
         loop_timer_set(loop_of(f), &f->deadline, loop_now_ms(loop_of(f)));
 }
 

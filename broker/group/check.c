@@ -25,7 +25,7 @@ static size_t member_check(const struct group *g, const struct member *m)
     if (g->state == GROUP_COMPLETING || g->state == GROUP_STABLE)
         assert(member_protocol(m, g->protocol_name) != NULL);
     /* Nobody is forgotten: a session runs unless the member waits. */
-    assert(m->session.slot != 0 || (!m->is_new && (m->joining || m->syncing)));
+    assert(timer_is_set(&m->session) || (!m->is_new && (m->joining || m->syncing)));
     return sizeof *m + m->id.len + m->instance_id.len + m->client_id.len + m->client_host.len +
            m->assignment.len + m->protocol_bytes;
 }
@@ -43,7 +43,7 @@ static size_t members_check(const struct group *g)
         leaders += m == g->leader;
     }
     for (const struct pending *p = g->first_pending; p != NULL; p = p->next) {
-        assert(p->group == g && p->expiry.slot != 0 && group_pending(g, p->id) == p);
+        assert(p->group == g && timer_is_set(&p->expiry) && group_pending(g, p->id) == p);
         bytes += sizeof *p + p->id.len;
         pendings++;
     }
@@ -77,17 +77,17 @@ static size_t group_check(const struct group *g)
     size_t bytes = members_check(g) + protocols_check(g);
     switch (g->state) {
     case GROUP_EMPTY:
-        assert(g->members.count == 0 && g->join.slot == 0 && g->sync.slot == 0);
+        assert(g->members.count == 0 && !timer_is_set(&g->join) && !timer_is_set(&g->sync));
         assert(bytes_is_null(g->protocol_name));
         break;
     case GROUP_PREPARING:
-        assert(g->join.slot != 0 && g->sync.slot == 0);
+        assert(timer_is_set(&g->join) && !timer_is_set(&g->sync));
         break;
     case GROUP_COMPLETING:
     case GROUP_STABLE:
         assert(g->members.count > 0 && g->generation > 0);
         assert(!bytes_is_null(g->protocol_name));
-        assert(g->join.slot == 0 && (g->sync.slot != 0) == (g->sync_due_count > 0));
+        assert(!timer_is_set(&g->join) && (timer_is_set(&g->sync)) == (g->sync_due_count > 0));
         break;
     case GROUP_DEAD: assert(false); break;
     }

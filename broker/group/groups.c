@@ -29,6 +29,7 @@ struct groups *groups_new(const struct groups_config *config)
 {
     struct groups *gs = NEW(struct groups);
     gs->config = *config;
+    timers_init(&gs->timers);
     return gs;
 }
 
@@ -39,7 +40,7 @@ struct groups *groups_free(struct groups *gs)
         while (gs->by_id.buckets[i] != NULL)
             groups_remove(gs, CONTAINER_OF(gs->by_id.buckets[i], struct group, by_id));
     }
-    assert(gs->bytes_used == 0 && gs->timers.count == 0);
+    assert(gs->bytes_used == 0 && timers_first(&gs->timers) == NULL);
     map_done(&gs->by_id);
     map_done(&gs->waits);
     timers_done(&gs->timers);
