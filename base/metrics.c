@@ -1,6 +1,10 @@
 /* The registry: families by name (text exposition wants all series of a name together), each a list
  * of series, and one hash table over name and labels. Its lock is a leaf, held while a series is
- * made, dropped or shown; adding to a series touches nothing but that series' atomics.
+ * made or dropped; adding to a series touches nothing but that series' atomics.
+ *
+ * A page is written some series at a time, with no lock held, since a full registry takes a tenth
+ * of a second and every loop looks series up: what is dropped meanwhile leaves the lists at once
+ * and its memory when the last page under way is through.
  *
  * When METRICS_MAX series exist, or their labels take LABELS_BYTES_MAX, a new one is not made: its
  * callers get the overflow series, which takes any kind of use and is shown under its own name,
@@ -24,6 +28,7 @@ enum {
     SLOTS = METRICS_MAX * 2,
     FAMILIES_MAX = 1024,
     LABEL_BYTES_MAX = 256,                /* of one value */
+    SLICE_SERIES = 256,                   /* of a page, taken under the lock at once */
     LABELS_BYTES_MAX = 8 << 20            /* of all series; they bound the page */
 };
 
@@ -58,6 +63,14 @@ static struct metric **slots;             /* SLOTS chains, made with the first s
 
 static struct histogram overflow_histogram;
 static struct metric overflow = {.histogram = &overflow_histogram};
+
+/* Where a page under way is. */
+struct walk {
+    struct metric *at;                    /* the next series of its family; NULL: none */
+    struct walk *next;
+};
+static struct walk *walks;
+static struct metric *dropped;            /* while pages are under way; a list by hash_next */
 
 static struct {
     void (*collect)(struct writer *out, void *context);
@@ -147,9 +160,18 @@ void metric_show(const char *name, const char *help, const char *labels, int64_t
     pthread_mutex_unlock(&lock);
 }
 
+static void series_free(struct metric *m)
+{
+    mem_free(m->histogram);
+    mem_free(m->labels);
+    mem_free(m);
+}
+
 /* The lock is held. */
 static void series_drop(struct metric *m, struct metric **slot)
 {
+    for (struct walk *w = walks; w != NULL; w = w->next)
+        if (w->at == m) w->at = m->next;
     while (*slot != m) slot = &(*slot)->hash_next;
     *slot = m->hash_next;
     *m->link = m->next;
@@ -157,9 +179,12 @@ static void series_drop(struct metric *m, struct metric **slot)
     else m->family->last = m->link;
     series_count--;
     labels_bytes -= m->labels ? strlen(m->labels) : 0;
-    mem_free(m->histogram);
-    mem_free(m->labels);
-    mem_free(m);
+    if (walks == NULL) {
+        series_free(m);
+        return;
+    }
+    m->hash_next = dropped;
+    dropped = m;
 }
 
 void metric_hide(const char *name, const char *labels)
@@ -269,28 +294,74 @@ static void write_histogram(struct writer *out, const struct metric *m)
     writer_printf(out, " %" PRId64 "\n", total);
 }
 
-static void write_family(struct writer *out, const struct family *f)
+static void write_series(struct writer *out, const struct metric *m)
+{
+    if (m->family->kind == METRIC_HISTOGRAM) {
+        write_histogram(out, m);
+        return;
+    }
+    write_name(out, m, "", NULL);
+    writer_printf(out, " %" PRId64 "\n", metric_value(m));
+}
+
+/* The next series of the walk, which stay in memory until it ends. The lock is held. */
+static int take_slice(struct walk *w, struct metric *ret_slice[SLICE_SERIES])
+{
+    int count = 0;
+    for (; w->at != NULL && count < SLICE_SERIES; w->at = w->at->next) ret_slice[count++] = w->at;
+    return count;
+}
+
+static void write_family(struct writer *out, const struct family *f, struct walk *w)
 {
     static const char *const types[] = {"counter", "gauge", "histogram"};
-    if (f->first == NULL) return;
-    metrics_head(out, f->name, types[f->kind], f->help);
-    for (const struct metric *m = f->first; m != NULL; m = m->next) {
-        if (f->kind == METRIC_HISTOGRAM) {
-            write_histogram(out, m);
-        } else {
-            write_name(out, m, "", NULL);
-            writer_printf(out, " %" PRId64 "\n", metric_value(m));
-        }
+    struct metric *slice[SLICE_SERIES];
+    pthread_mutex_lock(&lock);
+    w->at = f->first;
+    int count = take_slice(w, slice);
+    pthread_mutex_unlock(&lock);
+    if (count > 0) metrics_head(out, f->name, types[f->kind], f->help);
+    while (count > 0) {
+        for (int i = 0; i < count; i++) write_series(out, slice[i]);
+        pthread_mutex_lock(&lock);
+        count = take_slice(w, slice);
+        pthread_mutex_unlock(&lock);
     }
+}
+
+static void walk_begin(struct walk *w)
+{
+    *w = (struct walk){.next = walks};
+    walks = w;
+}
+
+/* What nobody looks at any more, to be freed. The lock is held. */
+static struct metric *walk_end(struct walk *w)
+{
+    struct walk **link = &walks;
+    while (*link != w) link = &(*link)->next;
+    *link = w->next;
+    return walks == NULL ? TAKE(dropped) : NULL;
 }
 
 void metrics_write(struct writer *out)
 {
+    struct walk walk;
     pthread_mutex_lock(&lock);
-    for (uint32_t i = 0; i < family_count; i++) write_family(out, &families[i]);
+    walk_begin(&walk);
+    uint32_t count = family_count;
+    pthread_mutex_unlock(&lock);
+    for (uint32_t i = 0; i < count; i++) write_family(out, &families[i], &walk);
+    pthread_mutex_lock(&lock);
     uint64_t refusals = refused;
     uint32_t collects = collector_count;
+    struct metric *gone = walk_end(&walk);
     pthread_mutex_unlock(&lock);
+    while (gone != NULL) {
+        struct metric *next = gone->hash_next;
+        series_free(gone);
+        gone = next;
+    }
 
     metrics_head(out, "diglot_metrics_refused_total", "counter",
                  "Series not made beyond the limit.");

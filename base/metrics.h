@@ -34,10 +34,13 @@ int64_t metric_value(const struct metric *m);         /* counter or gauge; a his
 void metric_show(const char *name, const char *help, const char *labels, int64_t value);
 void metric_hide(const char *name, const char *labels);
 
-/* A function that writes series that are computed when asked for (offsets, lag, memory).
- * Thread of the call: whoever serves /metrics. At most METRICS_COLLECTORS_MAX (asserted). */
+/* A function that writes series that are computed when asked for (offsets, lag, memory). Thread of
+ * the call: a codec lane's, where /metrics is written. At most METRICS_COLLECTORS_MAX
+ * (asserted). */
 void metrics_collector(void (*collect)(struct writer *out, void *context), void *context);
-/* All series in Prometheus text exposition format 0.0.4. Thread: any. */
+/* All series in Prometheus text exposition format 0.0.4: each that exists from the beginning to the
+ * end, once. A full registry takes a tenth of a second. Thread: any, and no loop's; a short lock,
+ * again and again. */
 void metrics_write(struct writer *out);
 
 /* Help for collectors: '# HELP' and '# TYPE' lines, and a label value with its quotes and

@@ -5,6 +5,7 @@
 #include "broker/arrivals.h"
 #include "broker/collection.h"
 #include "broker/state.h"
+#include "storage/codecs.h"
 #include "storage/store.h"
 #include "base/check.h"
 
@@ -20,6 +21,7 @@ struct page {
     struct broker *broker;
     struct loop *loop;
     struct look_up_wait *wait;      /* NULL once told */
+    struct codec_work gather;       /* makes the rows */
     struct collection rows;
     int32_t offset_at, partition_at;        /* the next rows to look at */
     int32_t under_way;
@@ -84,7 +86,7 @@ static void stop(struct page *p)
 
 static void go_on(struct page *p)
 {
-    if (p->wait != NULL && p->wait->gone) stop(p);
+    if (p->wait == NULL || p->wait->gone) stop(p);
     for (int i = 0; i < LOOK_UPS_MAX; i++)
         if (!p->look_ups[i].under_way && !begin_next(&p->look_ups[i])) break;
     if (p->under_way > 0) return;
@@ -114,18 +116,31 @@ static void look_up_done(struct log_read *r)
 
 static void on_deadline(struct loop_timer *timer)
 {
-    struct page *p = CONTAINER_OF(timer, struct page, deadline);
-    stop(p);
-    tell(p);
+    tell(CONTAINER_OF(timer, struct page, deadline));
+}
+
+static enum codec_outcome gather(struct codec_work *w, struct codec_tools *tools)
+{
+    (void)tools;
+    struct page *p = CONTAINER_OF(w, struct page, gather);
+    collection_init(&p->rows, p->broker);
+    return CODEC_OVER;
+}
+
+static void gathered(struct codec_work *w)
+{
+    go_on(CONTAINER_OF(w, struct page, gather));
 }
 
 void broker_look_up(struct broker *b, struct loop *loop, struct look_up_wait *w)
 {
     struct page *p = NEW(struct page);
-    *p = (struct page){.broker = b, .loop = loop, .wait = w, .deadline.fire = on_deadline};
+    *p = (struct page){
+        .broker = b, .loop = loop, .wait = w, .deadline.fire = on_deadline,
+        .gather = {.client = (uintptr_t)p, .lane = CODEC_QUICK, .step = gather, .home = loop,
+                   .done = gathered}};
     for (int i = 0; i < LOOK_UPS_MAX; i++) p->look_ups[i].page = p;
     arrivals_turn(b->arrivals);
-    collection_init(&p->rows, b);
     loop_timer_set(loop, &p->deadline, loop_now_ms(loop) + LOOK_UP_WAIT_MS);
-    go_on(p);
+    store_codec(b->store, &p->gather);
 }

@@ -21,7 +21,8 @@ struct look_up_wait {
     bool gone;                              /* set by the caller: nobody wants the page any more */
 };
 
-/* w->done() comes later, or inside. Thread: the loop's. */
+/* w->done() comes later; what there is to look for is gathered on a codec lane. Thread: the
+ * loop's. */
 void broker_look_up(struct broker *b, struct loop *loop, struct look_up_wait *w);
 
 #endif

@@ -1,5 +1,6 @@
-/* Threads that unpack and pack: whatever of it takes longer than a loop, a worker or a reader may
- * be held, at both doors and in look-ups by time.
+/* Threads that unpack and pack, whatever of it takes longer than a loop, a worker or a reader may
+ * be held, at both doors and in look-ups by time; and what else would hold a loop: requests that
+ * name very much, their answers, pages of /metrics.
  *
  * Work goes to a lane by what one step of it may cost, so that it waits for work of its own kind
  * only: QUICK some tens of ms, LONG about a second, SLOW what it takes (zstd at level 22: minutes).

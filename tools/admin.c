@@ -1,10 +1,12 @@
-/* Plain GETs of fixed paths. Everything is answered on the connection's loop: /metrics writes what
- * the registry and its collectors hold in memory, after what only the disk knows was looked up. */
+/* Plain GETs of fixed paths, answered on the connection's loop; but the page of /metrics is written
+ * on a codec lane: what the registry and its collectors hold in memory, after what only the disk
+ * knows was looked up. */
 #include "tools/admin.h"
 
 #include "base/mailbox.h"
 #include "base/metrics.h"
 #include "broker/look_up.h"
+#include "storage/codecs.h"
 #include "storage/store.h"
 #include "base/check.h"
 
@@ -38,17 +40,25 @@ static void readyz(struct http_request *rq, struct admin *a)
 
 struct metrics_page {
     struct look_up_wait wait;
+    struct codec_work work;
     struct http_request *rq;
 };
 
-static void metrics_ready(struct look_up_wait *w)
+static enum codec_outcome metrics_step(struct codec_work *w, struct codec_tools *tools)
 {
-    struct http_request *rq = CONTAINER_OF(w, struct metrics_page, wait)->rq;
-    if (w->gone) {
+    (void)tools;
+    metrics_write(&CONTAINER_OF(w, struct metrics_page, work)->rq->reply);
+    return CODEC_OVER;
+}
+
+static void metrics_written(struct codec_work *w)
+{
+    const struct metrics_page *page = CONTAINER_OF(w, struct metrics_page, work);
+    struct http_request *rq = page->rq;
+    if (page->wait.gone) {
         http_abort(rq);
         return;
     }
-    metrics_write(&rq->reply);
     if (rq->reply.err != ERR_OK) {
         writer_reset(&rq->reply);
         answer_text(rq, 503, "the page of metrics became too large\n");
@@ -56,6 +66,14 @@ static void metrics_ready(struct look_up_wait *w)
     }
     atomic_store(&((struct admin *)rq->door->context)->page_bytes, rq->reply.len);
     answer(rq, 200, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+static void metrics_ready(struct look_up_wait *w)
+{
+    struct metrics_page *page = CONTAINER_OF(w, struct metrics_page, wait);
+    const struct admin *a = page->rq->door->context;
+    if (w->gone) http_abort(page->rq);
+    else store_codec(a->store, &page->work);
 }
 
 static void metrics_gone(struct http_request *rq)
@@ -71,7 +89,10 @@ static void metrics(struct http_request *rq, struct admin *a)
         http_abort(rq);
         return;
     }
-    *page = (struct metrics_page){.wait.done = metrics_ready, .rq = rq};
+    *page = (struct metrics_page){
+        .wait.done = metrics_ready, .rq = rq,
+        .work = {.client = (uintptr_t)rq, .lane = CODEC_QUICK, .step = metrics_step,
+                 .home = rq->loop, .done = metrics_written}};
     rq->context = page;
     rq->on_closed = metrics_gone;
     broker_look_up(a->broker, rq->loop, &page->wait);

@@ -90,6 +90,93 @@ TEST(labels_are_escaped)
     writer_done(&out);
 }
 
+static void show_many(uint32_t i, bool hide)
+{
+    char labels[32];
+    snprintf(labels, sizeof labels, "i=\"%u\"", i);
+    if (hide) metric_hide("t_many", labels);
+    else metric_show("t_many", "Many.", labels, i);
+}
+
+static atomic_bool over;
+
+/* Looks up one series in front of many and one behind them. */
+static void *count_both(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&over)) {
+        metric_add(metric_get(METRIC_COUNTER, "t_before_total", "Before.", NULL), 1);
+        metric_add(metric_get(METRIC_COUNTER, "t_behind_total", "Behind.", NULL), 1);
+    }
+    return NULL;
+}
+
+static long long value_on(const char *page, const char *line)
+{
+    const char *at = strstr(page, line);
+    EXPECT(at != NULL);
+    return strtoll(at + strlen(line), NULL, 10);
+}
+
+/* What was counted while the page was written is seen in what it shows last. */
+TEST(a_page_holds_up_nobody_who_looks_for_a_series)
+{
+    enum { MANY = 60000, MEANWHILE = 16, PAGES_MAX = 20 };
+    metric_get(METRIC_COUNTER, "t_before_total", "Before.", NULL);
+    for (uint32_t i = 0; i < MANY; i++) {
+        char labels[32];
+        snprintf(labels, sizeof labels, "i=\"%u\"", i);
+        metric_show("t_between", "Between.", labels, i);
+    }
+    metric_get(METRIC_COUNTER, "t_behind_total", "Behind.", NULL);
+    pthread_t thread;
+    pthread_create(&thread, NULL, count_both, NULL);
+    long long most = 0;
+    for (int pages = 0; pages < PAGES_MAX && most < MEANWHILE; pages++) {
+        const char *page = shown();
+        long long more = value_on(page, "\nt_behind_total ") - value_on(page, "\nt_before_total ");
+        if (more > most) most = more;
+    }
+    atomic_store(&over, true);
+    pthread_join(thread, NULL);
+    for (uint32_t i = 0; i < MANY; i++) {
+        char labels[32];
+        snprintf(labels, sizeof labels, "i=\"%u\"", i);
+        metric_hide("t_between", labels);
+    }
+    EXPECT(most >= MEANWHILE);
+}
+
+static void *come_and_go(void *arg)
+{
+    (void)arg;
+    for (uint32_t i = 0; !atomic_load(&over); i++) {
+        show_many(2 * (i % 1000) + 1, false);
+        show_many(2 * ((i + 500) % 1000) + 1, true);
+    }
+    return NULL;
+}
+
+/* Every other one comes and goes meanwhile. */
+TEST(what_stays_is_on_each_page_once)
+{
+    enum { STAY = 1000, PAGES = 200 };
+    for (uint32_t i = 0; i < STAY; i++) show_many(2 * i, false);
+    atomic_store(&over, false);
+    pthread_t thread;
+    pthread_create(&thread, NULL, come_and_go, NULL);
+    for (int pages = 0; pages < PAGES; pages++) {
+        int seen = 0;
+        for (const char *at = shown(); (at = strstr(at, "\nt_many{i=\"")) != NULL; at++)
+            seen += (at[strcspn(at + 1, "}") - 1] - '0') % 2 == 0;
+        EXPECT_EQ(seen, STAY);
+    }
+    atomic_store(&over, true);
+    pthread_join(thread, NULL);
+    for (uint32_t i = 0; i < 2 * STAY; i++) show_many(i, true);
+    EXPECT(strstr(shown(), "t_many") == NULL);
+}
+
 static void collect(struct writer *out, void *context)
 {
     metrics_head(out, "t_collected", "gauge", "Computed.");
@@ -105,14 +192,6 @@ TEST(sixteen_collectors_write_theirs)
     }
     expect_shown("t_collected{n=\"0\"} 1\n");
     expect_shown("t_collected{n=\"15\"} 1\n");
-}
-
-static void show_many(uint32_t i, bool hide)
-{
-    char labels[32];
-    snprintf(labels, sizeof labels, "i=\"%u\"", i);
-    if (hide) metric_hide("t_many", labels);
-    else metric_show("t_many", "Many.", labels, i);
 }
 
 TEST(beyond_the_limit_a_shared_series_takes_everything)
@@ -167,4 +246,5 @@ TESTS(RUN(counters_and_gauges_are_shown_by_family),
       RUN(a_histogram_counts_into_cumulative_buckets_in_seconds),
       RUN(a_gauge_that_is_hidden_is_forgotten_and_can_come_back), RUN(labels_are_escaped),
       RUN(beyond_the_limit_a_shared_series_takes_everything), RUN(threads_count_together),
+      RUN(a_page_holds_up_nobody_who_looks_for_a_series), RUN(what_stays_is_on_each_page_once),
       RUN(sixteen_collectors_write_theirs))

@@ -2,6 +2,7 @@
  * once, that a slow disk holds no page up. */
 #include "broker/look_up.h"
 #include "base/net/loop.h"
+#include "storage/threads.h"
 #include "unit/broker/collect_fixture.h"
 
 static struct loop *loop;
@@ -20,6 +21,9 @@ static void look_up(struct waiter *w)
 {
     *w = (struct waiter){.wait.done = on_done};
     broker_look_up(&broker, loop, &w->wait);
+    EXPECT_EQ(w->told, 0);
+    EXPECT(codecs_turn(store_codecs(cx.s)));        /* where the rows are gathered */
+    loop_turn(loop, 0);
 }
 
 static void run(void)
