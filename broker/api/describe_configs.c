@@ -236,6 +236,12 @@ static bool is_known(int8_t type)
            type == RESOURCE_CLIENT_METRICS || type == RESOURCE_GROUP;
 }
 
+static void encode(struct kafka_request *rq)
+{
+    const struct describing *m = rq->context;
+    KAFKA_ENCODE(rq, describe_configs, &m->out);
+}
+
 static void walk(struct job *job)
 {
     struct describing *m = CONTAINER_OF(job, struct describing, turn);
@@ -249,8 +255,9 @@ static void walk(struct job *job)
         describe(m, &m->in.resources[m->at], &m->out.results[m->at]);
     }
     m->out.results_count = m->at;
-    KAFKA_ENCODE(m->rq, describe_configs, &m->out);
-    kafka_reply(m->rq);
+    m->rq->context = m;
+    bool is_long = CONFIGS_MAX - m->configs_left > KAFKA_ENTRIES_HERE_MAX || kafka_is_long(m->rq);
+    kafka_reply_many(m->rq, is_long, encode);
 }
 
 enum err kafka_describe_configs(struct kafka_request *rq)

@@ -36,16 +36,13 @@ static void visit(struct group_tour *tour, struct groups_loop *gl)
     m->count += page->count;
 }
 
-static void finish(struct group_tour *tour)
+static void encode(struct kafka_request *rq)
 {
-    struct list_groups *m = CONTAINER_OF(tour, struct list_groups, tour);
-    struct kafka_request *rq = tour->rq;
+    struct list_groups *m = rq->context;
     struct list_groups_response out = LIST_GROUPS_RESPONSE_INIT;
     out.groups = ARENA_ARRAY(rq->arena, struct list_groups_response_group, m->count);
-    if (m->err != ERR_OK || out.groups == NULL) {
-        kafka_abort(rq);
-        return;
-    }
+    if (out.groups == NULL) m->err = ERR_TOO_LARGE;
+    if (m->err != ERR_OK) return;
     for (const struct page *page = m->pages; page != NULL; page = page->next) {
         for (uint32_t i = 0; i < page->count; i++)
             out.groups[out.groups_count++] = (struct list_groups_response_group){
@@ -56,7 +53,25 @@ static void finish(struct group_tour *tour)
             };
     }
     KAFKA_ENCODE(rq, list_groups, &out);
-    kafka_reply(rq);
+}
+
+static void encoded(struct kafka_request *rq)
+{
+    const struct list_groups *m = rq->context;
+    if (m->err != ERR_OK) kafka_abort(rq);
+    else kafka_reply(rq);
+}
+
+static void finish(struct group_tour *tour)
+{
+    struct kafka_request *rq = tour->rq;
+    rq->context = CONTAINER_OF(tour, struct list_groups, tour);
+    if (kafka_is_long(rq)) {
+        kafka_beside(rq, encode, encoded);
+        return;
+    }
+    encode(rq);
+    encoded(rq);
 }
 
 enum err kafka_list_groups(struct kafka_request *rq)

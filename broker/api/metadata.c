@@ -53,15 +53,17 @@ static void fill(struct metadata *m, struct metadata_response_topic *out, const 
     if (bytes_is_null(out->name) || !add_partitions(m->rq, t, out)) m->failed = true;
 }
 
+static void encode(struct kafka_request *rq)
+{
+    const struct metadata *m = rq->context;
+    KAFKA_ENCODE(rq, metadata, &m->out);
+}
+
 static void finished(struct changes *ch)
 {
     struct metadata *m = CONTAINER_OF(ch, struct metadata, creations);
-    if (m->failed) {
-        kafka_abort(m->rq);
-        return;
-    }
-    KAFKA_ENCODE(m->rq, metadata, &m->out);
-    kafka_reply(m->rq);
+    if (m->failed) kafka_abort(m->rq);
+    else kafka_reply_many(m->rq, kafka_is_long(m->rq), encode);
 }
 
 static void created(struct changes *ch, int32_t at, struct control *c)
@@ -149,12 +151,12 @@ static enum err refuse(struct metadata *m)
         m->out.topics[i].name = bytes_is_null(name) ? BYTES_LIT("") : name;
         m->out.topics[i].topic_id = m->in.topics[i].topic_id;
     }
-    KAFKA_ENCODE(m->rq, metadata, &m->out);
-    kafka_reply(m->rq);
+    kafka_reply_many(m->rq, kafka_is_long(m->rq), encode);
     return ERR_OK;
 }
 
-/* Steps through the catalog by name, so that no lock is held for long. */
+/* Steps through the catalog by name, so that no lock is held for long.
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
 static enum err all_topics(struct metadata *m)
 {
     struct topic *step[TOPICS_A_STEP];
@@ -184,6 +186,33 @@ static enum err all_topics(struct metadata *m)
     return ERR_OK;
 }
 
+static void list_all(struct kafka_request *rq)
+{
+    struct metadata *m = rq->context;
+    m->failed = all_topics(m) != ERR_OK;
+    if (!m->failed) encode(rq);
+}
+
+static void listed(struct kafka_request *rq)
+{
+    const struct metadata *m = rq->context;
+    if (m->failed) kafka_abort(rq);
+    else kafka_reply(rq);
+}
+
+/* Beside the loop, when there is much. */
+static void answer_all(struct kafka_request *rq)
+{
+    struct catalog_totals totals;
+    store_totals(rq_store(rq), &totals);
+    if (totals.topics + totals.partitions > KAFKA_ENTRIES_HERE_MAX) {
+        kafka_beside(rq, list_all, listed);
+        return;
+    }
+    list_all(rq);
+    listed(rq);
+}
+
 enum err kafka_metadata(struct kafka_request *rq)
 {
     struct metadata *m = ARENA_NEW(rq->arena, struct metadata);
@@ -191,6 +220,7 @@ enum err kafka_metadata(struct kafka_request *rq)
     struct net_address *advertised = ARENA_NEW(rq->arena, struct net_address);
     if (m == NULL || broker == NULL || advertised == NULL) return ERR_TOO_LARGE;
     TRY(metadata_request_decode(&rq->body, rq->version, &m->in));
+    rq->context = m;
     m->rq = rq;
     m->out = METADATA_RESPONSE_INIT;
     if (is_refused(m)) return refuse(m);
@@ -207,8 +237,11 @@ enum err kafka_metadata(struct kafka_request *rq)
     if (m->in.include_cluster_authorized_operations)
         m->out.cluster_authorized_operations = OPERATIONS_CLUSTER;
     bool all = m->in.topics_count < 0 || (rq->version == 0 && m->in.topics_count == 0);
-    TRY(all ? all_topics(m) : named_topics(m));
-    if (all) changes_end(&m->creations);
-    else changes_each(&m->creations, m->in.topics_count, one_topic);
+    if (all) {
+        answer_all(rq);
+        return ERR_OK;
+    }
+    TRY(named_topics(m));
+    changes_each(&m->creations, m->in.topics_count, one_topic);
     return ERR_OK;
 }

@@ -5,6 +5,7 @@
 #include "protocol/kafka/msg/fetch.h"
 #include "protocol/kafka/msg/join_group.h"
 #include "protocol/kafka/msg/list_offsets.h"
+#include "protocol/kafka/msg/metadata.h"
 #include "protocol/kafka/msg/offset_commit.h"
 #include "protocol/kafka/msg/offset_fetch.h"
 #include "unit/broker/many.h"
@@ -258,6 +259,56 @@ TEST(a_fetch_of_many_partitions_holds_no_loop)
     turned_end(&door);
 }
 
+TEST(metadata_of_all_there_is_is_made_beside_the_loop)
+{
+    enum { MANY = 4500 };
+    turned_begin(&door);
+    struct client *c = turned_client(&door);
+    turned_topic_of(&door, c, "t", MANY);
+    struct metadata_request in = METADATA_REQUEST_INIT;
+    in.topics_count = -1;
+    TURNED_SEND(&door, c, METADATA, metadata, 1, &in);
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    EXPECT(!turned_is_answered(c));
+    turned_until_answered(&door, c);
+    struct metadata_response out;
+    RECEIVE(c, metadata, &out);
+    EXPECT_EQ(out.brokers_count, 1);
+    EXPECT_EQ(out.topics_count, 1);
+    EXPECT_BYTES(out.topics[0].name, "t");
+    EXPECT_EQ(out.topics[0].partitions_count, MANY);
+    for (int i = 0; i < MANY; i++) EXPECT_EQ(out.topics[0].partitions[i].partition_index, i);
+    TURNED_SEND(&door, c, METADATA, metadata, 1, &in);
+    turned_client_gone(&door, c);           /* in the middle of it */
+    turned_settle(&door);
+    turned_end(&door);
+}
+
+/* By what is told, not by what is named. */
+TEST(a_long_answer_to_a_short_request_is_encoded_beside_the_loop)
+{
+    enum { TIMES = 20 };
+    turned_begin(&door);
+    struct client *c = turned_client(&door);
+    struct describe_configs_request_resource broker[TIMES];
+    for (int i = 0; i < TIMES; i++) {
+        broker[i] = DESCRIBE_CONFIGS_REQUEST_RESOURCE_INIT;
+        broker[i].resource_type = 4;
+        broker[i].resource_name = BYTES_LIT("1");
+        broker[i].configuration_keys_count = -1;
+    }
+    struct describe_configs_request in = DESCRIBE_CONFIGS_REQUEST_INIT;
+    in.resources = broker;
+    in.resources_count = TIMES;
+    TURNED_SEND(&door, c, DESCRIBE_CONFIGS, describe_configs, 1, &in);
+    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    EXPECT(!turned_is_answered(c));
+    turned_until_answered(&door, c);
+    turned_client_gone(&door, c);
+    turned_settle(&door);
+    turned_end(&door);
+}
+
 /* Of topic "t", partition 0, by group "g". */
 static void commit_offset(struct client *c, struct bytes metadata)
 {
@@ -416,7 +467,9 @@ TEST(a_group_that_is_named_many_times_is_described_once)
     turned_end(&door);
 }
 
-TESTS(RUN(offsets_of_many_groups_are_looked_up_and_encoded_beside_the_loop),
+TESTS(RUN(metadata_of_all_there_is_is_made_beside_the_loop),
+      RUN(a_long_answer_to_a_short_request_is_encoded_beside_the_loop),
+      RUN(offsets_of_many_groups_are_looked_up_and_encoded_beside_the_loop),
       RUN(offsets_of_a_group_that_is_named_again_are_copied_once),
       RUN(a_fetch_of_many_partitions_holds_no_loop),
       RUN(a_produce_of_many_partitions_takes_turns_and_stays_in_order),
