@@ -1,18 +1,33 @@
 #include "base/fair.h"
 
 #include <assert.h>
+#include "base/mem.h"
 #include "base/check.h"
+
+static struct fair_queue *queue_at(const struct heap_item *item)
+{
+    return CONTAINER_OF(item, struct fair_queue, place);
+}
+
+static int compare(const struct heap_item *a, const struct heap_item *b)
+{
+    uint64_t of_a = queue_at(a)->had, of_b = queue_at(b)->had;
+    return (of_a > of_b) - (of_a < of_b);
+}
 
 void fair_init(struct fair *f)
 {
-    *f = (struct fair){.turn = NULL};
+    *f = (struct fair){.waiting.compare = compare};
+    f->queues = NEW_ARRAY(struct fair_queue, FAIR_QUEUES);
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->arrived, NULL);
 }
 
 void fair_done(struct fair *f)
 {
-    assert(f->turn == NULL);
+    assert(heap_first(&f->waiting) == NULL);
+    heap_done(&f->waiting);
+    mem_free(f->queues);
     pthread_mutex_destroy(&f->lock);
     pthread_cond_destroy(&f->arrived);
 }
@@ -20,17 +35,9 @@ void fair_done(struct fair *f)
 /* Clients are addresses and small numbers: their low bits alone would share few queues. */
 static struct fair_queue *queue_of(struct fair *f, uint64_t client)
 {
-    return &f->queues[client * 0x9e3779b97f4a7c15u >> 55];
+    return &f->queues[client * 0x9e3779b97f4a7c15u >> 52];
 }
-static_assert(FAIR_QUEUES == 1 << (64 - 55), "the hash's bits");
-
-static void turn_add(struct fair *f, struct fair_queue *q)
-{
-    q->next = NULL;
-    if (f->turn == NULL) f->turn = q;
-    else f->turn_last->next = q;
-    f->turn_last = q;
-}
+static_assert(FAIR_QUEUES == 1 << (64 - 52), "the hash's bits");
 
 void fair_post(struct fair *f, uint64_t client, struct job *job)
 {
@@ -39,24 +46,42 @@ void fair_post(struct fair *f, uint64_t client, struct job *job)
     pthread_mutex_lock(&f->lock);
     if (q->first == NULL) {
         q->last = &q->first;
-        turn_add(f, q);
+        if (q->had + FAIR_CREDIT < f->had_most) q->had = f->had_most - FAIR_CREDIT;
+        heap_add(&f->waiting, &q->place);
     }
     *q->last = job;
     q->last = &job->next;
-    atomic_fetch_add_explicit(&f->waiting, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&f->job_count, 1, memory_order_relaxed);
     pthread_cond_signal(&f->arrived);
     pthread_mutex_unlock(&f->lock);
 }
 
-/* The caller holds the lock; a job waits. */
+/* The caller holds the lock. It goes behind others that had as much. */
+static void charge(struct fair *f, struct fair_queue *q, uint64_t cost)
+{
+    heap_remove(&f->waiting, &q->place);
+    q->had += cost;
+    if (q->first != NULL) heap_add(&f->waiting, &q->place);
+}
+
+void fair_charge(struct fair *f, uint64_t client, uint64_t cost)
+{
+    pthread_mutex_lock(&f->lock);
+    charge(f, queue_of(f, client), cost);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* The caller holds the lock. NULL: none waits. */
 static struct job *take(struct fair *f)
 {
-    struct fair_queue *q = f->turn;
+    struct heap_item *first = heap_first(&f->waiting);
+    if (first == NULL) return NULL;
+    struct fair_queue *q = queue_at(first);
     struct job *job = q->first;
-    f->turn = q->next;
     q->first = job->next;
-    if (q->first != NULL) turn_add(f, q);
-    atomic_fetch_sub_explicit(&f->waiting, 1, memory_order_relaxed);
+    if (f->had_most < q->had) f->had_most = q->had;
+    charge(f, q, FAIR_JOB_COST);
+    atomic_fetch_sub_explicit(&f->job_count, 1, memory_order_relaxed);
     job->next = NULL;
     return job;
 }
@@ -64,16 +89,16 @@ static struct job *take(struct fair *f)
 struct job *fair_take(struct fair *f)
 {
     pthread_mutex_lock(&f->lock);
-    struct job *job = f->turn != NULL ? take(f) : NULL;
+    struct job *job = take(f);
     pthread_mutex_unlock(&f->lock);
     return job;
 }
 
 struct job *fair_wait(struct fair *f)
 {
+    struct job *job = NULL;
     pthread_mutex_lock(&f->lock);
-    while (f->turn == NULL && !f->closed) pthread_cond_wait(&f->arrived, &f->lock);
-    struct job *job = f->closed ? NULL : take(f);
+    while (!f->closed && (job = take(f)) == NULL) pthread_cond_wait(&f->arrived, &f->lock);
     pthread_mutex_unlock(&f->lock);
     return job;
 }

@@ -6,13 +6,14 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include "base/clock.h"
 #include "base/fair.h"
 #include "base/mem.h"
 #include "base/net/loop.h"
 #include "storage/threads.h"
 #include "base/check.h"
 
-enum { THREADS = CODEC_QUICK_THREADS + CODEC_LONG_THREADS + CODEC_SLOW_THREADS };
+enum { THREADS = CODEC_QUICK_THREADS + CODEC_LONG_THREADS + CODEC_SLOW_THREADS, NS_PER_US = 1000 };
 
 static const struct {
     enum codec_lane lane;
@@ -70,7 +71,11 @@ static void run(struct codec_thread *t, struct codec_work *w)
     struct codec_tools *tools = &t->tools;
     tools->inflater.bytes_max = unpacked_max[tools->lane];
     tools->deflater.stop = &w->abandoned;
+    uint64_t client = w->client;                /* the work may be gone after its step */
+    int64_t begun_us = clock_mono_us();
     enum codec_outcome outcome = atomic_load(&w->abandoned) ? CODEC_OVER : w->step(w, tools);
+    fair_charge(&t->all->lanes[tools->lane], client,
+                (uint64_t)(clock_mono_us() - begun_us) * NS_PER_US);
     tools->deflater.stop = NULL;
     inflater_trim(&tools->inflater);
     deflater_trim(&tools->deflater);

@@ -4,8 +4,8 @@
  *
  * Work goes to a lane by what one step of it may cost, so that it waits for work of its own kind
  * only: QUICK some tens of ms, LONG about a second, SLOW what it takes (zstd at level 22: minutes).
- * In a lane clients take turns, one step each (base/fair.h). The threads have a lower priority than
- * loops and workers.
+ * In a lane clients take turns by the time that their steps took (base/fair.h). The threads have a
+ * lower priority than loops and workers.
  *
  * Memory: each thread has one inflater and one deflater. Work that waits has none; the requests it
  * is for are counted where they were read. */

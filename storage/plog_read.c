@@ -107,14 +107,16 @@ enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds 
     size_t slice_end = r->read_bytes + PLOG_SLICE_BYTES;
     enum err err;
     while ((err = scan_next(&s)) == ERR_OK && s.offset_next <= s.end) {
-        *ret_more = r->read_bytes >= slice_end && fair_is_awaited(line);
-        if (*ret_more) return ERR_OK;
         size_t len = s.value.batch.len;
         size_t left = r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0;
         if (len > left && !(r->min_one && r->read_bytes == 0)) return ERR_OK;
         TRY(copy_batch(&s, &slab, left, &r->result));
         r->read_bytes += len;
         r->offset_next = s.offset_next;
+        /* Before the next batch is read: it may be large. */
+        *ret_more = r->read_bytes >= slice_end && r->read_bytes < r->bytes_max &&
+                    r->offset_next < s.end && fair_is_awaited(line);
+        if (*ret_more) return ERR_OK;
     }
     /* A log that was cut under a read that has something already: what it has is still true. */
     return err == ERR_NOT_FOUND ? ERR_OK : err;

@@ -1,10 +1,11 @@
 /* Reader threads: what is not in memory is read from disk here, never on a worker or a loop.
  *
  * A request first makes sure that its log is open (its worker does that), then waits for a reader;
- * clients take turns (base/fair.h), a slice of a read each while others wait. A look-up that may
- * unpack batches runs on a codec lane instead: no read waits for it. When the log was cut between
- * looking at its bounds and reading, the request goes through the worker once more - behind
- * whatever cut it - and is tried again. */
+ * clients take turns by the bytes that they had (base/fair.h), a slice of a read at a time while
+ * others wait: who wants little waits for the slices that are being read, not for one of each
+ * client that wants much. A look-up that may unpack batches runs on a codec lane instead: no read
+ * waits for it. When the log was cut between looking at its bounds and reading, the request goes
+ * through the worker once more - behind whatever cut it - and is tried again. */
 #include "storage/threads.h"
 
 #include <assert.h>
@@ -64,6 +65,11 @@ static enum err client_error(struct store *s, const struct topic *topic, int32_t
     return ERR_KAFKA_STORAGE_ERROR;
 }
 
+static struct fair *line_of(struct store *s)
+{
+    return &store_readers(s)->inbox;
+}
+
 /* ---- Ranges */
 
 static void read_home(struct job *job)
@@ -100,6 +106,17 @@ static void read_opened(struct log_open *o)
     else readers_read(store_readers(worker_store(o->log->worker)), r);
 }
 
+/* Errors: as plog_read_disk(). Thread: a reader; blocks. */
+static enum err read_slice(struct store *s, struct log_read *r, const struct log_bounds *bounds,
+                           bool *ret_more)
+{
+    size_t before = r->read_bytes;
+    enum err err = plog_read_disk(store_kv(s), r->topic->partitions[r->partition].log->id, bounds,
+                                  line_of(s), r, ret_more);
+    fair_charge(line_of(s), r->client, r->read_bytes - before);
+    return err;
+}
+
 static void read_run(struct job *job)
 {
     struct log_read *r = CONTAINER_OF(job, struct log_read, job);
@@ -110,11 +127,10 @@ static void read_run(struct job *job)
     enum err err = plog_bounds(log, &bounds);
     if (err == ERR_OK) {
         r->result.bounds = bounds;
-        if (r->bytes_max > 0 || r->min_one)
-            err = plog_read_disk(store_kv(s), log->id, &bounds, &store_readers(s)->inbox, r, &more);
+        if (r->bytes_max > 0 || r->min_one) err = read_slice(s, r, &bounds, &more);
     }
     if (err == ERR_OK && more) {
-        fair_post(&store_readers(s)->inbox, r->client, &r->job);
+        fair_post(line_of(s), r->client, &r->job);
         return;
     }
     if (err == ERR_COLD && r->result.count == 0 && ++r->tries < READ_TRIES_MAX) {
@@ -168,7 +184,10 @@ static void sought(struct log_seek *q, enum err err)
 static void seek_run(struct job *job)
 {
     struct log_seek *q = CONTAINER_OF(job, struct log_seek, work.job);
-    sought(q, seek(q, NULL));
+    struct store *s = worker_store(q->topic->partitions[q->partition].log->worker);
+    enum err err = seek(q, NULL);
+    if (q->kind == LOG_SEEK_ARRIVAL) fair_charge(line_of(s), q->work.client, CHUNK_BYTES);
+    sought(q, err);
 }
 
 static enum codec_outcome seek_step(struct codec_work *w, struct codec_tools *tools)

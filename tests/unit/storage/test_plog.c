@@ -144,9 +144,11 @@ static void cold_read_done(struct log_read *r)
     CONTAINER_OF(r, struct cold_read, read)->turns = reader_turns;
 }
 
-static void cold_read_begin(struct fx *f, struct cold_read *r, uint64_t client, size_t bytes_max)
+static void cold_read_begin(struct fx *f, struct cold_read *r, int32_t partition, uint64_t client,
+                            size_t bytes_max)
 {
-    *r = (struct cold_read){.read = {.topic = f->topic, .bytes_max = bytes_max, .min_one = true,
+    *r = (struct cold_read){.read = {.topic = f->topic, .partition = partition,
+                                     .bytes_max = bytes_max, .min_one = true,
                                      .client = client, .done = cold_read_done}};
     read_result_init(&r->read.result);
     store_read(f->s, &r->read);
@@ -175,9 +177,9 @@ TEST(a_long_read_gives_way_to_others_and_is_whole)
     struct log_bounds b;
     EXPECT_OK(fx_bounds(&f, 0, &b));
     struct cold_read one, other, small, alone;
-    cold_read_begin(&f, &one, 1, LONG);
-    cold_read_begin(&f, &other, 2, LONG);
-    cold_read_begin(&f, &small, 3, 1);
+    cold_read_begin(&f, &one, 0, 1, LONG);
+    cold_read_begin(&f, &other, 0, 2, LONG);
+    cold_read_begin(&f, &small, 0, 3, 1);
     reader_turns = 0;
     while (one.turns == 0 || other.turns == 0) {
         reader_turns++;
@@ -188,9 +190,43 @@ TEST(a_long_read_gives_way_to_others_and_is_whole)
     cold_read_expect(&one, LONG / BATCH_BYTES);
     cold_read_expect(&other, LONG / BATCH_BYTES);
     cold_read_expect(&small, 1);
-    cold_read_begin(&f, &alone, 1, LONG);
+    cold_read_begin(&f, &alone, 0, 1, LONG);
     EXPECT(readers_turn(store_readers(f.s)));   /* nobody else waits: all of it in one turn */
     cold_read_expect(&alone, LONG / BATCH_BYTES);
+    fx_done(&f);
+}
+
+TEST(a_short_read_waits_for_none_of_many_that_had_much)
+{
+    enum { BATCHES = 12, BATCH_BYTES = 300000, CROWD = 50, ROUNDS = 3 };
+    struct fx f;
+    fx_init(&f, 2);
+    EXPECT_OK(fx_start(&f));
+    for (int i = 0; i < BATCHES; i++)
+        EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){.value_bytes = BATCH_BYTES}, NULL));
+    EXPECT_OK(fx_append(&f, 1, &(struct fx_batch){.value_bytes = 100}, NULL));
+    fx_stop(&f);
+    kv_mem_reopen(f.kv, false);
+    EXPECT_OK(fx_start(&f));
+    struct log_bounds b;
+    EXPECT_OK(fx_bounds(&f, 0, &b));
+    EXPECT_OK(fx_bounds(&f, 1, &b));
+    static struct cold_read crowd[CROWD];
+    for (int i = 0; i < CROWD; i++)
+        cold_read_begin(&f, &crowd[i], 0, (uint64_t)i, BATCHES * BATCH_BYTES * 2);
+    reader_turns = 1;
+    for (int i = 0; i < CROWD; i++) EXPECT(readers_turn(store_readers(f.s)));
+    for (int i = 0; i < ROUNDS; i++) {
+        struct cold_read small;
+        cold_read_begin(&f, &small, 1, CROWD, 1);
+        EXPECT(readers_turn(store_readers(f.s)));
+        EXPECT(small.turns > 0);
+        cold_read_expect(&small, 1);
+        EXPECT(readers_turn(store_readers(f.s)));
+    }
+    while (readers_turn(store_readers(f.s))) reader_turns++;
+    EXPECT_EQ(reader_turns, 1 + CROWD * BATCHES - CROWD - ROUNDS);      /* each batch a slice */
+    for (int i = 0; i < CROWD; i++) cold_read_expect(&crowd[i], BATCHES);
     fx_done(&f);
 }
 
@@ -390,6 +426,7 @@ TESTS(RUN(offsets_count_up_over_batches_and_restarts),
       RUN(a_read_is_bounded_but_gives_at_least_one_batch), RUN(offsets_outside_the_log_are_refused),
       RUN(a_log_is_cold_until_its_first_use), RUN(opening_reads_what_the_last_chunk_does_not_cover),
       RUN(a_long_read_gives_way_to_others_and_is_whole),
+      RUN(a_short_read_waits_for_none_of_many_that_had_much),
       RUN(arrival_never_goes_back_when_the_clock_does),
       RUN(a_log_append_time_topic_gets_the_brokers_time),
       RUN(a_repeated_batch_gets_its_first_answer),
