@@ -28,6 +28,7 @@ void *mem_free(void *p);                         /* NULL is a no-op; returns NUL
 void mem_freep(void *pp);                        /* for CLEANUP(); pp: pointer to a pointer */
 
 #define NEW(type) ((type *)mem_new(sizeof(type)))
+#define NEW_TRY(type) ((type *)mem_try_array(1, sizeof(type)))     /* NULL when memory is out */
 #define NEW_ARRAY(type, count) ((type *)mem_array((count), sizeof(type)))
 
 #endif

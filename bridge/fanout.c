@@ -415,7 +415,9 @@ static bool deliver_cold(struct subscription *sub)
     sub->arrived = false;
     give_room_back(sub);
     const struct shard *shard = NULL;
-    if (r->err != ERR_OK && r->err != ERR_OFFSET_OUT_OF_RANGE)
+    if (r->err == ERR_BUSY)
+        retry(sub);
+    else if (r->err != ERR_OK && r->err != ERR_OFFSET_OUT_OF_RANGE)
         end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
     else
         shard = refresh(sub);
@@ -461,6 +463,7 @@ static bool step(struct subscription *sub)
     read_result_done(&sub->read);
     if (sub->ended || sub->retrying) return false;
     if (err == ERR_COLD || err == ERR_OFFSET_OUT_OF_RANGE) read_cold(sub, shard);
+    else if (err == ERR_BUSY) retry(sub);
     else if (err != ERR_OK) end(sub, ERR_UNKNOWN_SERVER_ERROR, NULL);
     else if (!more) sleep_on(sub);
     return more;

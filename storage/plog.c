@@ -18,14 +18,21 @@ void read_result_done(struct read_result *r)
     read_result_init(r);
 }
 
-void read_result_add(struct read_result *r, const struct batch_view *view)
+bool read_result_add(struct read_result *r, const struct batch_view *view)
 {
     if (r->count == r->cap) {
-        r->cap = r->cap ? r->cap * 2 : 8;
-        r->batches = mem_grow(r->batches, (size_t)r->cap * sizeof *r->batches);
+        int32_t cap = r->cap ? r->cap * 2 : 8;
+        struct batch_view *grown = mem_try_grow(r->batches, (size_t)cap * sizeof *grown);
+        if (grown == NULL) {
+            slab_unref(view->bytes.slab);
+            return false;
+        }
+        r->batches = grown;
+        r->cap = cap;
     }
     r->batches[r->count++] = *view;
     r->bytes += view->bytes.bytes.len;
+    return true;
 }
 
 /* ---- Life */
@@ -202,7 +209,7 @@ static enum err read_locked(struct plog *log, int64_t offset, size_t bytes_max, 
         if (v.last_offset >= log->bounds.last_stable) break;
         bytes += v.bytes.bytes.len;
         slab_ref(v.bytes.slab);
-        read_result_add(ret, &v);
+        if (!read_result_add(ret, &v)) return ret->count > 0 ? ERR_OK : ERR_BUSY;
     }
     return ERR_OK;
 }

@@ -59,7 +59,7 @@ enum err plog_bounds(struct plog *log, struct log_bounds *ret);
  * one below `end` (min_one), then while the sum stays <= bytes_max; stops at last_stable.
  * At the end: ERR_OK with count 0. Adds to ret (which was inited).
  * Errors: ERR_COLD - not in memory, use store_read(); ERR_OFFSET_OUT_OF_RANGE - below log_start or
- * beyond the end; ERR_CLOSED. Thread: any; a short lock. */
+ * beyond the end; ERR_CLOSED; ERR_BUSY - no memory. Thread: any; a short lock. */
 enum err plog_read_tail(struct plog *log, int64_t offset, size_t bytes_max, bool min_one,
                         struct read_result *ret);
 

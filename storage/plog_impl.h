@@ -169,7 +169,8 @@ enum { PLOG_SLICE_BYTES = 256 << 10 };
 enum err plog_seek(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
                    enum log_seek_kind kind, int64_t time_ms, struct inflater *inflater,
                    int64_t *ret_offset, int64_t *ret_timestamp_ms);
-/* Adds a view to the result; its slab reference moves there. */
-void read_result_add(struct read_result *r, const struct batch_view *view);
+/* Adds a view to the result; its slab reference moves there. False: memory is out, and the
+ * reference was given back. */
+bool read_result_add(struct read_result *r, const struct batch_view *view);
 
 #endif

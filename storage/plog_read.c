@@ -91,8 +91,7 @@ static enum err copy_batch(const struct scan *s, struct slab **slab, size_t byte
         .last_offset = s->offset_next - 1,
         .arrival_ms = s->value.arrival_ms,
     };
-    read_result_add(ret, &v);
-    return ERR_OK;
+    return read_result_add(ret, &v) ? ERR_OK : ERR_BUSY;
 }
 
 enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,

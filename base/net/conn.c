@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include "base/mem.h"
 #include "base/net/tls_inner.h"
 #include "base/check.h"
@@ -31,7 +32,14 @@ static void on_free(struct job *job);
 void conn_open(struct conn_home *home, int fd, struct peer *peer)
 {
     loop_assert(home->loop);
-    struct conn *c = NEW(struct conn);
+    struct conn *c = NEW_TRY(struct conn);
+    if (c == NULL) {
+        metric_add(home->counters->closed[NET_CLOSE_MEMORY], 1);
+        close(fd);
+        if (peer != NULL) peers_remove(home->door->peers, peer);
+        home->on_close(home);
+        return;
+    }
     c->home = home;
     c->fd = fd;
     c->peer = peer;
@@ -597,6 +605,7 @@ static void flush(struct conn *c)
 {
     if (c->closed || c->handshaking) return;
     if (c->protocol->before_flush != NULL) c->protocol->before_flush(c);
+    if (c->out.failed) conn_close(c, NET_CLOSE_MEMORY);
     if (c->closed || c->write_blocked) return;
     size_t sent = send_out(c);
     if (c->closed) return;

@@ -123,7 +123,7 @@ struct conn {
     bool closed;
 };
 
-/* Takes fd over. peer: from the door's peers_add(), or NULL. */
+/* Takes fd over, and closes it when memory is out. peer: from the door's peers_add(), or NULL. */
 void conn_open(struct conn_home *home, int fd, struct peer *peer);
 /* Answers that a client does not take are given so long when the server stops. */
 enum { CONN_STOP_OUT_MS = 250 };

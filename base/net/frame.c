@@ -39,6 +39,7 @@ static const struct frame_door *door_of(const struct frame_conn *fc)
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
+/* NULL: memory is out; body was given back. */
 static struct frame_request *request_new(struct frame_conn *fc, struct slab *body)
 {
     struct conn_home *home = fc->conn->home;
@@ -51,7 +52,11 @@ static struct frame_request *request_new(struct frame_conn *fc, struct slab *bod
         rq->on_closed = NULL;
         rq->on_stop = NULL;
     } else {
-        rq = NEW(struct frame_request);
+        rq = NEW_TRY(struct frame_request);
+        if (rq == NULL) {
+            slab_unref(body);
+            return NULL;
+        }
         arena_init(&rq->arena, door->arena_bytes_max);
         writer_init(&rq->reply, door->reply_bytes_max);
     }
@@ -290,7 +295,8 @@ static void complete(struct frame_conn *fc)
     assert(fc->waiting == NULL);
     conn_body_end(fc->conn);
     fc->waiting = request_new(fc, intake_end(&fc->body, fc->conn, 0));
-    advance(fc);
+    if (fc->waiting == NULL) conn_close(fc->conn, NET_CLOSE_MEMORY);
+    else advance(fc);
 }
 
 static size_t take_size(struct frame_conn *fc, const uint8_t *data, size_t len)
@@ -407,7 +413,11 @@ static const struct conn_protocol frame_protocol = {
 
 void frame_start(struct conn *c)
 {
-    struct frame_conn *fc = NEW(struct frame_conn);
+    struct frame_conn *fc = NEW_TRY(struct frame_conn);
+    if (fc == NULL) {
+        conn_close(c, NET_CLOSE_MEMORY);
+        return;
+    }
     fc->conn = c;
     conn_switch(c, &frame_protocol, fc);
     if (c->home->door->frames->on_open != NULL) c->home->door->frames->on_open(fc);

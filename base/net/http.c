@@ -14,7 +14,8 @@ struct http_request *http_request_new(struct conn *c, const struct http_version 
 {
     const struct http_door *door = c->home->door->http;
     const struct net_limits *limits = conn_limits(c);
-    struct http_request *rq = NEW(struct http_request);
+    struct http_request *rq = NEW_TRY(struct http_request);
+    if (rq == NULL) return NULL;
     rq->loop = c->home->loop;
     rq->conn = c;
     rq->door = door;

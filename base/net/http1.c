@@ -67,6 +67,7 @@ static int on_begin(http_parser *parser)
 {
     struct http1 *h = of(parser);
     h->rq = http_request_new(h->conn, &http1_version);
+    if (h->rq == NULL) return give_up(h, 503);
     h->rq->stream = h;
     writer_reset(&h->text);
     h->span_count = 0;
@@ -250,7 +251,10 @@ static void run(struct http1 *h)
 
 static void refuse(struct http1 *h, uint16_t status)
 {
-    if (h->rq == NULL) on_begin(&h->parser);
+    if (h->rq == NULL && on_begin(&h->parser) != 0) {
+        conn_close(h->conn, NET_CLOSE_MEMORY);
+        return;
+    }
     conn_body_end(h->conn);
     intake_drop(&h->in, h->conn);
     h->rq->refused = status;
@@ -604,7 +608,11 @@ static const struct conn_protocol http1_protocol = {
 
 void http1_start(struct conn *c)
 {
-    struct http1 *h = NEW(struct http1);
+    struct http1 *h = NEW_TRY(struct http1);
+    if (h == NULL) {
+        conn_close(c, NET_CLOSE_MEMORY);
+        return;
+    }
     h->conn = c;
     writer_init(&h->text, conn_limits(c)->header_bytes_max);
     h->text.budget = c->home->door->budget;

@@ -13,7 +13,6 @@
  * its own GOAWAY. */
 #include "base/net/http2_inner.h"
 
-#include <stdlib.h>
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -122,11 +121,16 @@ static const struct conn_protocol http2_protocol = {
     .reads_always = true,
 };
 
+/* NULL: memory is out. */
 static nghttp2_session *session_new(struct http2 *h)
 {
     nghttp2_session_callbacks *calls = NULL;
     nghttp2_option *option = NULL;
-    if (nghttp2_session_callbacks_new(&calls) != 0 || nghttp2_option_new(&option) != 0) abort();
+    if (nghttp2_session_callbacks_new(&calls) != 0) return NULL;
+    if (nghttp2_option_new(&option) != 0) {
+        nghttp2_session_callbacks_del(calls);
+        return NULL;
+    }
     http2_in_callbacks(calls);
     http2_out_callbacks(calls);
     nghttp2_option_set_no_closed_streams(option, 1);
@@ -137,7 +141,7 @@ static nghttp2_session *session_new(struct http2 *h)
     nghttp2_option_set_max_outbound_ack(option,
                                         (size_t)conn_limits(h->conn)->h2_control_burst * 2);
     nghttp2_session *session = NULL;
-    if (nghttp2_session_server_new2(&session, calls, h, option) != 0) abort();
+    if (nghttp2_session_server_new2(&session, calls, h, option) != 0) session = NULL;
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(calls);
     return session;
@@ -146,13 +150,22 @@ static nghttp2_session *session_new(struct http2 *h)
 void http2_start(struct conn *c)
 {
     const struct net_limits *l = conn_limits(c);
-    struct http2 *h = NEW(struct http2);
+    struct http2 *h = NEW_TRY(struct http2);
+    if (h == NULL) {
+        conn_close(c, NET_CLOSE_MEMORY);
+        return;
+    }
     h->conn = c;
     h->version = &http2_version;
     h->reason = NET_CLOSE_PEER;
     h->control_at_ms = loop_now_ms(c->home->loop);
     h->control_left = (int64_t)l->h2_control_burst * 1000;
     h->session = session_new(h);
+    if (h->session == NULL) {
+        mem_free(h);
+        conn_close(c, NET_CLOSE_MEMORY);
+        return;
+    }
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, l->h2_streams_max},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, l->h2_window_bytes},

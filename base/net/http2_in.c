@@ -51,6 +51,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct http2 *h = context;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     struct http2_stream *s = http2_stream_new(h, frame->hd.stream_id);
+    if (s == NULL) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;     /* ends this stream */
     nghttp2_session_set_stream_user_data(session, s->id, s);
     return 0;
 }

@@ -69,6 +69,7 @@ struct http2 {
 };
 
 /* ---- http2_stream.c */
+/* NULL: memory is out. */
 struct http2_stream *http2_stream_new(struct http2 *h, int32_t id);
 /* Frees what it holds; a request that was started is the door's from here on. */
 void http2_stream_free(struct http2_stream *s);

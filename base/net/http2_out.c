@@ -74,6 +74,9 @@ void http2_pump(struct http2 *h)
         }
         if (len == 0) break;                         /* nothing to say, or all windows are full */
         outq_copy(&c->out, bytes_of(data, (size_t)len));
+        if (!c->out.failed) continue;
+        conn_close(c, NET_CLOSE_MEMORY);
+        return;
     }
 }
 
@@ -113,7 +116,12 @@ static void submit_head(struct http2_stream *s, uint16_t status, const struct ht
     struct http2 *h = s->h2;
     char status_text[8];
     snprintf(status_text, sizeof status_text, "%u", status);
-    nghttp2_nv *nvs = NEW_ARRAY(nghttp2_nv, header_count + 3);
+    nghttp2_nv *nvs = mem_try_array(header_count + 3, sizeof *nvs);
+    if (nvs == NULL) {
+        s->ended = true;
+        http2_stream_reset(h, s, NGHTTP2_INTERNAL_ERROR);
+        return;
+    }
     size_t count = 0;
     nvs[count++] = nv_of(BYTES_LIT(":status"), bytes_str(status_text));
     for (uint32_t i = 0; i < header_count; i++)
@@ -136,6 +144,7 @@ static void queue(struct http2_stream *s, struct writer *w)
     outq_writer(&s->out, w);
     s->h2->queued_bytes += s->out.bytes - before;
     if (s->out.bytes > conn_limits(s->h2->conn)->stream_low_bytes) s->above_low = true;
+    if (s->out.failed) http2_stream_reset(s->h2, s, NGHTTP2_INTERNAL_ERROR);
 }
 
 static void resume_data(struct http2_stream *s)

@@ -13,14 +13,16 @@ enum {
 
 struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
 {
-    struct http2_stream *s = NEW(struct http2_stream);
+    struct http2_stream *s = NEW_TRY(struct http2_stream);
+    struct http_request *rq = s ? http_request_new(h->conn, h->version) : NULL;
+    if (rq == NULL) return mem_free(s);
     s->h2 = h;
     s->id = id;
     s->out.total = &loop_room(h->conn->home->loop)->queued;
     s->reading = true;
     s->body.began_ms = s->body.came_ms = s->body.seen_ms = loop_now_ms(h->conn->home->loop);
-    s->rq = http_request_new(h->conn, h->version);
-    s->rq->stream = s;
+    s->rq = rq;
+    rq->stream = s;
     s->next = h->streams;
     if (s->next != NULL) s->next->prev = s;
     h->streams = s;

@@ -105,6 +105,13 @@ static void on_handover(struct job *job)
     mem_free(h);
 }
 
+static void turn_away(struct listener *l, int fd, enum net_close reason)
+{
+    metric_add(l->counters.opened, 1);
+    metric_add(l->counters.closed[reason], 1);
+    close(fd);
+}
+
 static void hand_over(struct listener *l, int fd, struct peer *peer)
 {
     struct share *share = &l->shares[l->next_share];
@@ -113,7 +120,13 @@ static void hand_over(struct listener *l, int fd, struct peer *peer)
         conn_open(&share->home, fd, peer);
         return;
     }
-    struct handover *h = NEW(struct handover);
+    struct handover *h = NEW_TRY(struct handover);
+    if (h == NULL) {
+        if (peer != NULL) peers_remove(l->door.peers, peer);
+        conn_uncount(l);
+        turn_away(l, fd, NET_CLOSE_MEMORY);
+        return;
+    }
     *h = (struct handover){.job.run = on_handover, .share = share, .peer = peer, .fd = fd};
     loop_post(share->home.loop, &h->job);
 }
@@ -134,13 +147,6 @@ static void accept_failed(struct listener *l)
     event_del(l->accept_event);
     struct loop *loop = l->shares[0].home.loop;
     loop_timer_set(loop, &l->accept_pause, loop_now_ms(loop) + ACCEPT_PAUSE_MS);
-}
-
-static void turn_away(struct listener *l, int fd, enum net_close reason)
-{
-    metric_add(l->counters.opened, 1);
-    metric_add(l->counters.closed[reason], 1);
-    close(fd);
 }
 
 /* Unless a limit is reached. */

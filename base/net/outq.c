@@ -1,7 +1,6 @@
 #include "base/net/outq.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -44,24 +43,30 @@ void outq_done(struct outq *q)
     *q = (struct outq){.total = q->total};
 }
 
-static struct outq_part *part_add(struct outq *q)
+/* False: memory is out. */
+static bool part_add(struct outq *q, struct outq_part part)
 {
-    if (q->first + q->count == q->cap) {
-        if (q->first >= q->cap / 2 && q->first > 0) {
-            mem_move(q->parts, q->parts + q->first, q->count * sizeof *q->parts);
-            q->first = 0;
-        } else {
-            q->cap = q->cap ? q->cap * 2 : 4;
-            q->parts = mem_grow(q->parts, q->cap * sizeof *q->parts);
-        }
+    if (q->failed) return false;
+    if (q->first + q->count == q->cap && q->first >= q->cap / 2 && q->first > 0) {
+        mem_move(q->parts, q->parts + q->first, q->count * sizeof *q->parts);
+        q->first = 0;
+    } else if (q->first + q->count == q->cap) {
+        uint32_t cap = q->cap ? q->cap * 2 : 4;
+        struct outq_part *grown = mem_try_grow(q->parts, cap * sizeof *grown);
+        q->failed = grown == NULL;
+        if (q->failed) return false;
+        q->parts = grown;
+        q->cap = cap;
     }
-    return &q->parts[q->first + q->count++];
+    q->parts[q->first + q->count++] = part;
+    grow(q, part.len);
+    return true;
 }
 
 /* Room behind the last part, when that part is a block of our own that nobody else refers to. */
 static size_t copy_to_last(struct outq *q, struct bytes b)
 {
-    if (q->count == 0) return 0;
+    if (q->count == 0 || q->failed) return 0;
     struct outq_part *p = &q->parts[q->first + q->count - 1];
     struct slab *s = p->slab;
     /* Only blocks of ours grow: their end is where the part ends. A slab that came by reference is
@@ -73,21 +78,23 @@ static size_t copy_to_last(struct outq *q, struct bytes b)
     mem_copy(s->data + s->len, b.data, len);
     s->len += len;
     p->len += len;
+    grow(q, len);
     return len;
 }
 
 void outq_copy(struct outq *q, struct bytes b)
 {
-    grow(q, b.len);
     size_t done = copy_to_last(q, b);
-    while (done < b.len) {
+    while (done < b.len && !q->failed) {
         size_t rest = b.len - done;
         struct slab *s = slab_new(NULL, rest < BLOCK_BYTES ? BLOCK_BYTES : rest);
         if (s == NULL && rest > BLOCK_BYTES) s = slab_new(NULL, rest = BLOCK_BYTES);
-        if (s == NULL) abort();
+        q->failed = s == NULL;
+        if (q->failed) return;
         mem_copy(s->data, b.data + done, rest);
         s->len = rest;
-        *part_add(q) = (struct outq_part){.data = s->data, .len = rest, .slab = s};
+        if (!part_add(q, (struct outq_part){.data = s->data, .len = rest, .slab = s}))
+            slab_unref(s);
         done += rest;
     }
 }
@@ -99,18 +106,22 @@ void outq_ref(struct outq *q, struct slab_view view)
         outq_copy(q, view.bytes);
         return;
     }
-    *part_add(q) = (struct outq_part){
-        .data = view.bytes.data, .len = view.bytes.len, .slab = slab_ref(view.slab)};
-    grow(q, view.bytes.len);
+    if (part_add(q, (struct outq_part){
+                        .data = view.bytes.data, .len = view.bytes.len, .slab = view.slab}))
+        slab_ref(view.slab);
 }
 
 static void take_buffer(struct outq *q, struct writer *w)
 {
-    struct outq_heap *heap = NEW(struct outq_heap);
-    size_t len = w->len;
+    struct outq_heap *heap = NEW_TRY(struct outq_heap);
+    struct outq_part part = {.data = w->data, .len = w->len, .heap = heap};
+    if (heap == NULL) q->failed = true;
+    if (!part_add(q, part)) {
+        mem_free(heap);
+        writer_reset(w);
+        return;
+    }
     *heap = (struct outq_heap){.refs = 1, .data = writer_take(w)};
-    *part_add(q) = (struct outq_part){.data = heap->data, .len = len, .heap = heap};
-    grow(q, len);
 }
 
 void outq_writer(struct outq *q, struct writer *w)
@@ -131,11 +142,12 @@ void outq_writer(struct outq *q, struct writer *w)
 }
 
 /* Another hold on the same memory. */
-static struct outq_part part_share(const struct outq_part *p, size_t len)
+static void part_share(struct outq *q, const struct outq_part *p, size_t len)
 {
+    struct outq_part part = {.data = p->data, .len = len, .slab = p->slab, .heap = p->heap};
+    if (!part_add(q, part)) return;
     if (p->slab != NULL) slab_ref(p->slab);
     else p->heap->refs++;
-    return (struct outq_part){.data = p->data, .len = len, .slab = p->slab, .heap = p->heap};
 }
 
 void outq_move(struct outq *to, struct outq *from, size_t len)
@@ -147,15 +159,12 @@ void outq_move(struct outq *to, struct outq *from, size_t len)
         if (take < COPY_BYTES_MAX) {
             outq_copy(to, bytes_of(p->data, take));
             outq_drop(from, take);
-        } else if (take == p->len) {
-            *part_add(to) = *p;
-            grow(to, take);
+        } else if (take == p->len && part_add(to, *p)) {
             shrink(from, take);
             from->first++;
             if (--from->count == 0) outq_drop(from, 0);
         } else {
-            *part_add(to) = part_share(p, take);
-            grow(to, take);
+            part_share(to, p, take);
             outq_drop(from, take);
         }
         len -= take;

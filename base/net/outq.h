@@ -3,6 +3,7 @@
 #ifndef BASE_NET_OUTQ_H
 #define BASE_NET_OUTQ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -25,6 +26,8 @@ struct outq {
     uint32_t count;
     uint32_t cap;
     size_t bytes;                /* sum of all parts */
+    bool failed;                 /* memory was out: some of what was added is missing, and nothing
+                                    is added any more; the owner closes what the queue belongs to */
     size_t *total;               /* where they are counted too (room.h), or NULL; stays for ever */
 };
 

@@ -146,6 +146,19 @@ static inline void budget_empty(struct server *s)
     budget_give(&s->budget, BUDGET_HARD * s->budget.limit + 1);
 }
 
+/* Each of the allocations that may fail does, with all behind it, while `ask` does what it does;
+ * who comes later, `serve`, finds all as it should be. */
+static inline void memory_fails(struct server *s, void (*ask)(void), void (*serve)(void))
+{
+    for (int at = 0; at < 24; at++) {
+        turn_of_all(s);
+        mem_fail_after(at);
+        ask();
+        mem_fail_after(-1);
+        serve();
+    }
+}
+
 /* ---- clients --------------------------------------------------------------------------------- */
 
 static inline int client_open(uint16_t port)

@@ -855,6 +855,33 @@ TEST(ten_thousand_idle_connections_cost_little)
     EXPECT_EQ(open_count, 0);
 }
 
+static void ask_without_memory(void)
+{
+    int fd = client_open(s.port);
+    send_frame(fd, "e1");
+    for (int i = 0; i < 4; i++) turn_of_all(&s);
+    close(fd);
+    for (int i = 0; i < 4; i++) turn_of_all(&s);
+}
+
+static void be_served(void)
+{
+    int fd = client_open(s.port);
+    send_frame(fd, "e2");
+    expect_frame(fd, "e2");
+    close(fd);
+}
+
+TEST(without_memory_a_connection_ends_and_the_next_one_is_served)
+{
+    start("no_memory");
+    s.loop_count = 2;                    /* one hands connections over to the other */
+    server_start(&s);
+    memory_fails(&s, ask_without_memory, be_served);
+    EXPECT(closed(NET_CLOSE_MEMORY) > 0);
+    server_stop(&s);
+}
+
 TESTS(RUN(replies_come_in_order_whatever_the_cut),
       RUN(a_client_that_leaves_within_a_frame_is_counted),
       RUN(a_large_frame_comes_back_by_reference),
@@ -868,6 +895,7 @@ TESTS(RUN(replies_come_in_order_whatever_the_cut),
       RUN(announced_frames_take_nothing), RUN(who_stands_still_while_others_wait_is_closed),
       RUN(a_body_has_a_time_as_a_whole), RUN(large_answers_wait_for_room),
       RUN(a_request_that_waits_counts_elsewhere),
+      RUN(without_memory_a_connection_ends_and_the_next_one_is_served),
       RUN(a_frame_waits_while_the_budget_refuses_and_goes_on_when_it_gives),
       RUN(who_waits_for_the_budget_is_not_slow),
       RUN(requests_of_a_closed_connection_are_told_and_may_still_reply),

@@ -527,8 +527,35 @@ TEST(a_stop_ends_what_waits_and_what_is_half)
     EXPECT_EQ(closed(NET_CLOSE_STOP), 5);
 }
 
+static void ask_without_memory(void)
+{
+    int fd = client_open(s.port);
+    client_text(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    for (int i = 0; i < 4; i++) turn_of_all(&s);
+    close(fd);
+    for (int i = 0; i < 4; i++) turn_of_all(&s);
+}
+
+static void be_served(void)
+{
+    int fd = client_open(s.port);
+    client_text(fd, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_reply(fd, 200, "GET /echo - - ");
+    close(fd);
+}
+
+TEST(without_memory_a_connection_ends_and_the_next_one_is_served)
+{
+    start("h1_no_memory");
+    server_start(&s);
+    memory_fails(&s, ask_without_memory, be_served);
+    EXPECT(closed(NET_CLOSE_MEMORY) > 0);
+    server_stop(&s);
+}
+
 TESTS(RUN(keep_alive_and_pipelining_in_order_byte_by_byte), RUN(a_chunked_body_is_put_together),
       RUN(a_large_body_comes_whole), RUN(expect_continue_is_answered_before_the_body),
+      RUN(without_memory_a_connection_ends_and_the_next_one_is_served),
       RUN(the_connection_closes_as_agreed), RUN(a_half_closed_client_still_gets_its_reply),
       RUN(a_half_closed_client_gets_a_long_reply_whole),
       RUN(head_and_204_have_no_body), RUN(chunks_are_whole_whatever_the_cut),

@@ -634,7 +634,39 @@ TEST(a_gone_connection_tells_all_its_streams)
     EXPECT_EQ(gone_count, 20);
 }
 
-TESTS(RUN(replies_under_way_hold_back_new_requests_of_their_connection),
+static struct h2_client *there;
+
+static void ask_without_memory(void)
+{
+    struct h2_client *late = client();
+    h2_request(there, "GET", "/echo", NULL, "x-probe", "yes");
+    h2_request(late, "GET", "/echo", NULL, "x-probe", "yes");
+    for (int i = 0; i < 6; i++) turn_of_all(&s);
+    h2_close(late);
+    for (int i = 0; i < 4; i++) turn_of_all(&s);
+}
+
+static void be_served(void)
+{
+    h2_close(there);
+    there = client();
+    EXPECT_STR(h2_wait(there, h2_request(there, "GET", "/length", NULL, NULL, NULL))->body, "0");
+}
+
+/* On a connection that is there already, and on one that comes. */
+TEST(without_memory_a_stream_or_a_connection_ends_and_the_next_one_is_served)
+{
+    start("h2_no_memory");
+    server_start(&s);
+    there = client();
+    memory_fails(&s, ask_without_memory, be_served);
+    EXPECT(closed(NET_CLOSE_MEMORY) > 0);
+    h2_close(there);
+    server_stop(&s);
+}
+
+TESTS(RUN(without_memory_a_stream_or_a_connection_ends_and_the_next_one_is_served),
+      RUN(replies_under_way_hold_back_new_requests_of_their_connection),
       RUN(streams_run_side_by_side), RUN(the_preface_may_come_byte_by_byte),
       RUN(bodies_with_and_without_a_length_come_whole), RUN(expect_continue_head_abort),
       RUN(headers_beyond_the_limits_are_refused_alone),

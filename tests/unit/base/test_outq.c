@@ -170,5 +170,42 @@ TEST(the_total_follows_every_change)
     slab_unref(slab);
 }
 
-TESTS(RUN(the_total_follows_every_change), RUN(a_queue_is_the_bytes_put_in),
+/* Each allocation in turn fails, and those behind it: the queue says so, counts what it has, and
+ * gives everything back. */
+TEST(a_queue_without_memory_says_so)
+{
+    static uint8_t bytes[20000];
+    struct slab *shared = slab_new(NULL, 4096);
+    shared->len = 4096;
+    int failures = 0;
+    for (int at = 0; at < 32; at++) {
+        size_t total = 0;
+        struct outq stream = {.total = &total}, conn = {.total = &total};
+        struct writer w;
+        writer_init(&w, sizeof bytes);
+        writer_raw(&w, bytes, sizeof bytes);
+        mem_fail_after(at);
+        for (int i = 0; i < 6; i++) {
+            outq_copy(&stream, bytes_of(bytes, 5000));
+            outq_ref(&stream, (struct slab_view){shared, slab_bytes(shared)});
+        }
+        outq_writer(&stream, &w);
+        EXPECT_EQ(writer_total(&w), 0);
+        for (int i = 0; i < 3; i++) outq_move(&conn, &stream, stream.bytes / 2);
+        mem_fail_after(-1);
+        EXPECT_EQ(total, conn.bytes + stream.bytes);
+        if (stream.failed || conn.failed) failures++;
+        else EXPECT_EQ(total, 6 * (5000 + 4096) + sizeof bytes);
+        writer_done(&w);
+        outq_done(&stream);
+        outq_done(&conn);
+        EXPECT_EQ(total, 0);
+        EXPECT_EQ(atomic_load(&shared->refs), 1);
+    }
+    EXPECT(failures > 5 && failures < 32);
+    slab_unref(shared);
+}
+
+TESTS(RUN(the_total_follows_every_change),
+      RUN(a_queue_without_memory_says_so), RUN(a_queue_is_the_bytes_put_in),
       RUN(small_pieces_share_a_block_and_large_ones_are_not_copied))
