@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include "base/arena.h"
 #include "base/escape.h"
+#include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/spare.h"
@@ -31,7 +32,7 @@ enum {
     METADATA_BYTES_MAX = 32767,
     ALLOCATION_BYTES = 16, /* what an allocation costs beside what it holds */
     ENTER_SINGLY_MAX = 8,  /* more entries of one commit are merged in */
-    SLICE_ENTRIES = 1000   /* of a group are copied before others get the lock */
+    SLICE_ENTRIES = 1000   /* of a group are copied, or groups seen, before others get the lock */
 };
 
 struct entry {
@@ -484,55 +485,93 @@ void store_offset_groups_each(struct store *s, void *context,
     pthread_mutex_unlock(&o->lock);
 }
 
-static int by_id(const void *a, const void *b)
+/* A group's id, kept while a table that others change is looked through. */
+struct found {
+    struct heap_item last_first;
+    size_t len;
+    uint8_t id[];
+};
+
+static struct bytes found_id(const struct heap_item *item)
 {
-    const struct group *const *x = a, *const *y = b;
-    return bytes_compare(group_id(*x), group_id(*y));
+    struct found *f = CONTAINER_OF(item, struct found, last_first);
+    return bytes_of(f->id, f->len);
 }
 
-/* Brings the `max` first ones to the front, in no order (quickselect, Hoare). */
-static void select_first(struct group **all, uint32_t count, uint32_t max)
+static int last_first(const struct heap_item *a, const struct heap_item *b)
 {
-    uint32_t low = 0, high = count;
-    while (high - low > 1 && low < max && max < high) {
-        struct group *pivot = all[low + (high - 1 - low) / 2];
-        uint32_t left = low, right = high - 1;
-        for (;; left++, right--) {
-            while (by_id(&all[left], &pivot) < 0) left++;
-            while (by_id(&all[right], &pivot) > 0) right--;
-            if (left >= right) break;
-            struct group *moved = all[left];
-            all[left] = all[right];
-            all[right] = moved;
+    return bytes_compare(found_id(b), found_id(a));
+}
+
+/* The first ones so far, the last of them at hand. */
+struct first_groups {
+    struct heap heap;
+    uint32_t max;
+    size_t bytes, bytes_max;
+};
+
+static void drop_last(struct first_groups *first)
+{
+    struct heap_item *last = heap_first(&first->heap);
+    heap_remove(&first->heap, last);
+    first->bytes -= found_id(last).len;
+    mem_free(CONTAINER_OF(last, struct found, last_first));
+}
+
+static void offer(struct first_groups *first, struct bytes id)
+{
+    struct heap *h = &first->heap;
+    if (h->count == first->max && bytes_compare(id, found_id(heap_first(h))) >= 0) return;
+    struct found *f = mem_new(sizeof *f + id.len);
+    f->len = id.len;
+    mem_copy(f->id, id.data, id.len);
+    heap_add(h, &f->last_first);
+    first->bytes += id.len;
+    while (h->count > first->max || first->bytes > first->bytes_max) drop_last(first);
+}
+
+/* So many of the table's buckets at a time. When it grows meanwhile, what was looked at may come
+ * again, and nothing is left out. False: that was all. */
+static bool look_at_some(struct offsets *o, uint32_t *at, struct bytes after,
+                         struct first_groups *first)
+{
+    pthread_mutex_lock(&o->lock);
+    const struct map *m = &o->groups;
+    for (int left = SLICE_ENTRIES; left > 0 && *at < m->bucket_count; left--, ++*at)
+        for (struct map_node *n = m->buckets[*at]; n != NULL; n = n->next) {
+            struct bytes id = group_id(CONTAINER_OF(n, struct group, by_id));
+            if (bytes_is_null(after) || bytes_compare(id, after) > 0) offer(first, id);
         }
-        if (max <= right) high = right + 1;
-        else low = right + 1;
-    }
+    bool more = *at < m->bucket_count;
+    pthread_mutex_unlock(&o->lock);
+    return more;
 }
 
 int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
                             struct bytes *ret_groups)
 {
-    struct offsets *o = store_offsets(s);
+    struct first_groups first = {.heap.compare = last_first, .max = (uint32_t)max,
+                                 .bytes_max = arena->cap - arena->used};
+    uint32_t at = 0;
+    while (look_at_some(store_offsets(s), &at, after, &first)) continue;
+    uint32_t count = first.heap.count;
+    CLEANUP(mem_freep) struct heap_item **sorted = NEW_ARRAY(struct heap_item *, count);
+    for (uint32_t i = count; i > 0; i--) {
+        sorted[i - 1] = heap_first(&first.heap);
+        heap_remove(&first.heap, sorted[i - 1]);
+    }
     int32_t n = 0;
-    pthread_mutex_lock(&o->lock);
-    CLEANUP(mem_freep) struct group **found = NEW_ARRAY(struct group *, o->groups.count);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
-        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next) {
-            struct group *g = CONTAINER_OF(node, struct group, by_id);
-            if (bytes_is_null(after) || bytes_compare(group_id(g), after) > 0) found[count++] = g;
-        }
-    if (count > (uint32_t)max) {
-        select_first(found, count, (uint32_t)max);
-        count = (uint32_t)max;
+    bool full = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct bytes id = found_id(sorted[i]);
+        if (full || (n > 0 && bytes_equal(ret_groups[n - 1], id))) continue;
+        ret_groups[n] = arena_copy(arena, id);
+        full = bytes_is_null(ret_groups[n]);
+        n += !full;
     }
-    qsort(found, count, sizeof *found, by_id);
-    for (; (uint32_t)n < count; n++) {
-        ret_groups[n] = arena_copy(arena, group_id(found[n]));
-        if (bytes_is_null(ret_groups[n])) break;
-    }
-    pthread_mutex_unlock(&o->lock);
+    for (uint32_t i = 0; i < count; i++)
+        mem_free(CONTAINER_OF(sorted[i], struct found, last_first));
+    heap_done(&first.heap);
     return n;
 }
 

@@ -56,7 +56,8 @@ int64_t store_offsets_count(struct store *s);           /* of all groups. Thread
 void store_offset_groups_each(struct store *s, void *context,
                               void (*fn)(void *context, struct bytes group));
 /* Groups that have committed offsets, ordered, from the first one > after; copied into the arena.
- * Each call looks at all of them and sorts those that it returns. Thread: any. */
+ * Each call looks at all of them and sorts those that it returns; who comes or goes meanwhile may
+ * be among them. Thread: any, and no loop's; a short lock, again and again. */
 int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
                             struct bytes *ret_groups);
 

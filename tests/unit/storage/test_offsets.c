@@ -157,6 +157,39 @@ TEST(groups_are_listed_in_order)
     cx_done(&f);
 }
 
+/* More than are looked at before others get the lock. */
+TEST(many_groups_are_paged_through_in_order)
+{
+    enum { MANY = 3000, PAGE = 700 };
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    char name[16];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "g%04d", i * 1009 % MANY);
+        EXPECT_OK(commit_one(&f, name, &id, 0, i));
+    }
+    struct arena arena;
+    struct bytes groups[PAGE], after = BYTES_NULL;
+    arena_init(&arena, 1 << 20);
+    int seen = 0, got;
+    do {
+        got = store_offset_groups(f.s, after, PAGE, &arena, groups);
+        for (int i = 0; i < got; i++) {
+            snprintf(name, sizeof name, "g%04d", seen++);
+            EXPECT_BYTES(groups[i], name);
+        }
+        if (got > 0) after = groups[got - 1];
+    } while (got == PAGE);
+    EXPECT_EQ(seen, MANY);
+    arena_done(&arena);
+    arena_init(&arena, 64);             /* full: the first ones, as many as fit */
+    EXPECT_EQ(store_offset_groups(f.s, BYTES_NULL, PAGE, &arena, groups), 4);
+    EXPECT_BYTES(groups[3], "g0003");
+    arena_done(&arena);
+    cx_done(&f);
+}
+
 TEST(entries_and_groups_are_deleted)
 {
     struct cx f;
@@ -374,7 +407,8 @@ TEST(many_offsets_at_once_are_those_that_would_come_one_by_one)
 TESTS(RUN(many_offsets_at_once_are_those_that_would_come_one_by_one),
       RUN(a_commit_is_found_now_and_after_a_restart), RUN(a_full_arena_is_told_and_not_overrun),
       RUN(many_offsets_of_a_group_are_all_told_in_order),
-      RUN(groups_are_listed_in_order), RUN(entries_and_groups_are_deleted),
+      RUN(groups_are_listed_in_order), RUN(many_groups_are_paged_through_in_order),
+      RUN(entries_and_groups_are_deleted),
       RUN(a_small_groups_offsets_are_deleted_one_by_one),
       RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
       RUN(limits_are_reached), RUN(a_commit_that_finds_no_memory_is_refused))
