@@ -18,9 +18,11 @@ static enum err (*const handlers[KAFKA_API_COUNT])(struct kafka_request *rq) = {
 #include "protocol/schema/kafka_api.def"
 };
 #undef KAFKA
-/* A request of many things is read, and looked through once at least, by its loop: some 5 ms a MiB.
- * When many such come at once they begin one a turn. A Produce's bytes are its records. */
-enum { LONG_BODY_BYTES = 128 << 10 };
+/* A request of many things is read, and looked through once at least, by its loop: some 5 ms a MiB,
+ * and ten times that where each thing is remembered, as what members of groups support. When many
+ * such come at once they begin one a turn: large ones, and what is not small beyond as much of them
+ * in one turn. A Produce's bytes are its records. */
+enum { LONG_BODY_BYTES = 128 << 10, SMALL_BODY_BYTES = 512 };
 enum {
     PRODUCE_KEY = 0, METADATA_KEY = 3, OFFSET_FETCH_KEY = 9, DESCRIBE_GROUPS_KEY = 15,
     LIST_GROUPS_KEY = 16, DESCRIBE_CONFIGS_KEY = 32, DESCRIBE_LOG_DIRS_KEY = 35,
@@ -84,6 +86,25 @@ static void begin_in_turn(struct job *job)
     else begin(rq);
 }
 
+static void on_turn_over(struct job *job)
+{
+    CONTAINER_OF(job, struct broker_loop, turn_over)->turn_bytes = 0;
+}
+
+/* Whether the request waits for a turn of its own. */
+static bool is_long(struct broker_loop *home, const struct kafka_api *api, size_t len)
+{
+    if (api->key == PRODUCE_KEY) return false;
+    if (len > LONG_BODY_BYTES) return true;
+    if (api->plane == KAFKA_PLANE_DATA) return false;
+    if (home->turn_bytes == 0) {
+        home->turn_over.run = on_turn_over;
+        loop_defer_flush(home->loop, &home->turn_over);
+    }
+    home->turn_bytes += len;
+    return len > SMALL_BODY_BYTES && home->turn_bytes > LONG_BODY_BYTES;
+}
+
 void broker_dispatch_frame(struct frame_request *frame)
 {
     struct broker_door *door = frame->door->context;
@@ -114,8 +135,7 @@ void broker_dispatch_frame(struct frame_request *frame)
     frame->on_closed = on_closed;
     frame->on_stop = on_stop;
     kafka_response_header_encode(rq->reply, &header);
-    bool is_long = frame->body->len > LONG_BODY_BYTES && header.api->key != PRODUCE_KEY;
-    if (is_long) loop_defer_long(frame->loop, &rq->turn);
+    if (is_long(rq->home, header.api, frame->body->len)) loop_defer_long(frame->loop, &rq->turn);
     else begin(rq);
 }
 

@@ -22,6 +22,9 @@ struct broker_loop {
     struct deflater deflater;            /* packs for topics whose compression.type names a codec */
     struct fetch_sessions *sessions;
     struct groups_loop *groups;          /* groups whose id falls to this loop */
+    size_t turn_bytes;                   /* of requests about one thing or another that began in
+                                            this turn; records and fetches apart */
+    struct job turn_over;                /* dispatch.c's, from the first of them on */
 };
 
 struct broker {

@@ -17,9 +17,9 @@ enum { CLIENTS = 4, PARTITIONS = 20000, RESOURCES = 2000 };
 static struct turned_door door;
 
 /* Of partitions that are not there, all but the last byte. */
-static void send_list_offsets(struct client *c, char *ret_last)
+static void send_list_offsets(struct client *c, int32_t partitions, char *ret_last)
 {
-    struct list_offsets_request in = many_list_offsets(PARTITIONS);
+    struct list_offsets_request in = many_list_offsets(partitions);
     struct writer w;
     client_begin(c, KAFKA_API_LIST_OFFSETS, 1, &w);
     list_offsets_request_encode(&w, 1, &in);
@@ -36,7 +36,7 @@ TEST(large_requests_that_come_together_begin_one_a_turn)
     char last[CLIENTS];
     for (int i = 0; i < CLIENTS; i++) {
         c[i] = turned_client(&door);
-        send_list_offsets(c[i], &last[i]);
+        send_list_offsets(c[i], PARTITIONS, &last[i]);
     }
     for (int i = 0; i < CLIENTS; i++) EXPECT_EQ(send(c[i]->fd, &last[i], 1, MSG_NOSIGNAL), 1);
     int answered = 0, turns = 0, before = 0;
@@ -52,14 +52,42 @@ TEST(large_requests_that_come_together_begin_one_a_turn)
     turned_end(&door);
 }
 
+/* So do those that are not large, but for as much of them as one large one has. */
+TEST(of_many_requests_that_come_together_some_begin_in_the_same_turn)
+{
+    enum { MANY = 40, EACH = 600, BYTES_EACH = 12 * EACH, A_TURN_MAX = (128 << 10) / BYTES_EACH };
+    turned_begin(&door);
+    struct client *c[MANY], *small = turned_client(&door);
+    char last[MANY], of_small;
+    for (int i = 0; i < MANY; i++) {
+        c[i] = turned_client(&door);
+        send_list_offsets(c[i], EACH, &last[i]);
+    }
+    send_list_offsets(small, 1, &of_small);
+    for (int i = 0; i < MANY; i++) EXPECT_EQ(send(c[i]->fd, &last[i], 1, MSG_NOSIGNAL), 1);
+    EXPECT_EQ(send(small->fd, &of_small, 1, MSG_NOSIGNAL), 1);
+    loop_turn(door.loop, 0);
+    loop_turn(door.loop, 0);
+    EXPECT(turned_is_answered(small));
+    int answered = 0;
+    for (int i = 0; i < MANY; i++) answered += turned_is_answered(c[i]);
+    EXPECT(answered > 0);
+    EXPECT(answered <= A_TURN_MAX + 2);
+    for (int i = 0; i < MANY; i++) loop_turn(door.loop, 0);
+    for (int i = 0; i < MANY; i++) EXPECT(turned_is_answered(c[i]));
+    for (int i = 0; i < MANY; i++) turned_client_gone(&door, c[i]);
+    turned_client_gone(&door, small);
+    turned_end(&door);
+}
+
 /* Nobody waits for it: it is dropped before it begins. */
 TEST(a_large_request_whose_client_left_does_not_begin)
 {
     turned_begin(&door);
     struct client *a = turned_client(&door), *b = turned_client(&door);
     char last[2];
-    send_list_offsets(a, &last[0]);
-    send_list_offsets(b, &last[1]);
+    send_list_offsets(a, PARTITIONS, &last[0]);
+    send_list_offsets(b, PARTITIONS, &last[1]);
     EXPECT_EQ(send(a->fd, &last[0], 1, MSG_NOSIGNAL), 1);
     EXPECT_EQ(send(b->fd, &last[1], 1, MSG_NOSIGNAL), 1);
     turned_client_gone(&door, a);
@@ -477,5 +505,6 @@ TESTS(RUN(metadata_of_all_there_is_is_made_beside_the_loop),
       RUN(a_group_that_is_named_many_times_is_described_once),
       RUN(configs_of_many_resources_are_described_some_a_turn),
       RUN(large_requests_that_come_together_begin_one_a_turn),
+      RUN(of_many_requests_that_come_together_some_begin_in_the_same_turn),
       RUN(a_large_request_whose_client_left_does_not_begin),
       RUN(changes_of_one_request_are_asked_for_some_at_a_time))
