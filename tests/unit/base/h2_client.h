@@ -154,13 +154,19 @@ static inline void h2_step(struct h2_client *c)
 
 static inline struct h2_answer *h2_wait(struct h2_client *c, int32_t id)
 {
-    while (!h2_answer(c, id)->closed && !c->ended) h2_step(c);
+    UNTIL(h2_answer(c, id)->closed || c->ended, h2_step(c));
     return h2_answer(c, id);
+}
+
+static inline void h2_until_body(struct h2_client *c, int32_t id, size_t bytes)
+{
+    UNTIL(h2_answer(c, id)->body_len >= bytes || c->ended, h2_step(c));
+    EXPECT(h2_answer(c, id)->body_len >= bytes);
 }
 
 static inline void h2_until_end(struct h2_client *c)
 {
-    while (!c->ended) h2_step(c);
+    UNTIL(c->ended, h2_step(c));
 }
 
 struct h2_body {

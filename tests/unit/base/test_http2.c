@@ -189,7 +189,7 @@ TEST(a_slow_reader_holds_up_its_own_stream_alone)
     until_held(1);
     size_t queued = 0;
     on_loop(s.loops[0], write_some, &queued);
-    while (h2_answer(c, slow)->body_len < 65535) h2_step(c);       /* its window is used up */
+    h2_until_body(c, slow, 65535);        /* its window is used up */
     int32_t other = h2_request(c, "GET", "/echo", NULL, NULL, NULL);
     EXPECT_EQ(h2_wait(c, other)->status, 200);
     on_loop(s.loops[0], write_some, &queued);
@@ -200,7 +200,7 @@ TEST(a_slow_reader_holds_up_its_own_stream_alone)
     EXPECT_EQ(writable, 1);              /* the first write: 34,471 bytes of it were left */
     nghttp2_session_consume_connection(c->session, 65535);
     nghttp2_submit_window_update(c->session, NGHTTP2_FLAG_NONE, slow, 1 << 20);
-    while (h2_answer(c, slow)->body_len < 2 * 100006) h2_step(c);
+    h2_until_body(c, slow, 2 * 100006);
     UNTIL(writable != 1, on_loop(s.loops[0], read_writable, &writable));
     int first = 0;
     on_loop(s.loops[0], end_stream, &first);
@@ -236,7 +236,7 @@ TEST(replies_left_unread_hold_back_new_requests)
     int32_t ids[8];
     for (int i = 0; i < 8; i++) ids[i] = h2_request(c, "GET", "/big", NULL, NULL, NULL);
     h2_send(c);
-    while (h2_answer(c, ids[0])->body_len < 65535) h2_step(c);
+    h2_until_body(c, ids[0], 65535);
     turn_of(s.loops[0]);
     EXPECT_EQ(metric_value(s.counters.requests), 3);       /* the third one went beyond the limit */
     for (int i = 0; i < 8; i++)
@@ -378,7 +378,8 @@ TEST(announced_bodies_take_nothing)
 
 static void h2_until_sent(struct h2_client *c, const struct h2_body *body)
 {
-    for (h2_send(c); body->left > 0; h2_send(c)) h2_step(c);
+    h2_send(c);
+    UNTIL(body->left == 0, (h2_step(c), h2_send(c)));
 }
 
 /* What one connection has half sent goes beyond the budget as far as one body, however many streams
@@ -439,7 +440,7 @@ TEST(a_stalled_stream_is_reset_and_an_idle_connection_goes_away)
     struct h2_body half = {"1234", 4, true};
     int32_t in = h2_request(c, "POST", "/echo", &half, "content-length", "8");
     int32_t out = h2_request(c, "GET", "/big", NULL, NULL, NULL);
-    while (h2_answer(c, out)->body_len < 65535) h2_step(c);        /* its window is used up */
+    h2_until_body(c, out, 65535);        /* its window is used up */
     time_pass(&s, 20);
     EXPECT_EQ(h2_wait(c, in)->error_code, NGHTTP2_CANCEL);
     EXPECT_EQ(h2_wait(c, out)->error_code, NGHTTP2_CANCEL);

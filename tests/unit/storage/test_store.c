@@ -412,7 +412,7 @@ static void append_one(struct store *s, struct topic *topic)
     EXPECT_OK(a.a.err);
 }
 
-/* Holds a worker in its turn. */
+/* Holds a worker in its turn until it may go, or the test's wait for that is over anyway. */
 struct held_worker {
     struct store_write write;
     sem_t entered, go;
@@ -423,7 +423,8 @@ static void hold_stage(struct store_write *w, struct kv_batch *b)
     (void)b;
     struct held_worker *h = CONTAINER_OF(w, struct held_worker, write);
     sem_post(&h->entered);
-    sem_wait(&h->go);
+    for (int64_t until_ms = until_now_ms() + UNTIL_MS; until_now_ms() < until_ms; usleep(100))
+        if (sem_trywait(&h->go) == 0) return;
 }
 
 static void hold_done(struct store_write *w, enum err err)
