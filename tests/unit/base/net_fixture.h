@@ -127,10 +127,12 @@ static inline void time_pass(struct server *s, int ms)
     turn_of(s->loops[0]);
 }
 
-/* Waits, turn by turn, until the counter has at least that value. */
+/* Waits, turn by turn, until the counter has at least that value and what was counted last has been
+ * done. */
 static inline void until_counted(struct server *s, const struct metric *m, int64_t value)
 {
     UNTIL(metric_value(m) >= value, turn_of_all(s));
+    turn_of_all(s);
 }
 
 /* Takes all of the server's memory for requests, the way out with it; and gives it back. */
