@@ -587,9 +587,8 @@ static void sought(struct log_seek *q)
     sub->reading = false;
     bool failed = q->err != ERR_OK && q->err != ERR_NOT_FOUND;
     if (failed || rq->http->conn == NULL) {
-        topic_unref(sub->topic);
         rq->on_closed = NULL;
-        kinesis_fail_plain(rq, failed ? q->err : ERR_CLOSED);
+        stream_fail(rq, sub->topic, failed ? q->err : ERR_CLOSED);
         return;
     }
     if (sub->from.kind == SHARD_AT_OFFSET) sub->offset = sub->from.value;

@@ -80,6 +80,14 @@ static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct
                  BYTES_ARGS(name), BYTES_ARGS(account));
 }
 
+void stream_fail(struct kinesis_request *rq, struct topic *t, enum err err)
+{
+    CLEANUP(topic_unrefp) struct topic *now = store_topic_by_id(rq_store(rq), &t->id);
+    if (err == ERR_CLOSED && now == NULL) fail_not_found(rq, topic_name(t), rq->bridge->account);
+    else kinesis_fail_plain(rq, err);
+    topic_unref(t);
+}
+
 struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn)
 {
     const struct bridge *b = rq->bridge;

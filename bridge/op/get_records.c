@@ -78,8 +78,8 @@ static void fail(struct get_records *m, enum err err)
 {
     struct kinesis_request *rq = m->rq;
     if (rq->http->conn != NULL) count_call(rq, m->topic, false, &(struct meter_delta){0});
-    finish(m);
-    kinesis_fail_plain(rq, err);
+    read_result_done(&m->read);
+    stream_fail(rq, m->topic, err);
 }
 
 static struct bytes next_iterator(struct get_records *m, int64_t offset)

@@ -47,8 +47,7 @@ static void opened(struct log_seek *q)
     if (q->err == ERR_OK) {
         look(m);
     } else {
-        topic_unref(m->topic);
-        kinesis_fail_plain(rq, q->err);
+        stream_fail(rq, m->topic, q->err);
     }
     kinesis_release(rq);
 }
@@ -69,8 +68,7 @@ static void look(struct iterator_request *m)
                                     .home = m->rq->http->loop, .done = opened};
         store_seek(rq_store(m->rq), &m->open);
     } else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) {
-        topic_unref(m->topic);
-        kinesis_fail_plain(m->rq, err);
+        stream_fail(m->rq, m->topic, err);
     } else {
         topic_unref(m->topic);          /* answered already */
     }

@@ -31,6 +31,7 @@ void kinesis_subscribe_to_shard(struct kinesis_request *rq)
     }
     if (err == ERR_OK && !kinesis_is_dry_run(rq, in->dry_run))
         fanout_start(rq, &consumer, shard, &from);
+    else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED)
+        stream_fail(rq, consumer.topic, err);
     else topic_unref(consumer.topic);
-    if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) kinesis_fail_plain(rq, err);
 }

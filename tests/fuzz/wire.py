@@ -64,12 +64,13 @@ class Connection:
     def __init__(self, address):
         self.address, self.kept = address, collections.deque(maxlen=KEPT)
         self.socket, self.left, self.opened = None, b"", 0
+        self.ends = False               # the last answer said that the server closes it
 
     def open(self):
         host, port = self.address.rsplit(":", 1)
         self.socket = socket.create_connection((host, int(port)), ANSWER_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.left, self.opened = b"", self.opened + 1
+        self.left, self.opened, self.ends = b"", self.opened + 1, False
 
     def close(self):
         if self.socket is not None:
@@ -153,6 +154,10 @@ class Door:
                 line.close()
                 return
             self.counts["answered"] += 1
+            if line.ends:                                 # what was sent behind it is not looked at
+                self.counts["closed"] += 1
+                line.close()
+                return
 
 
 class Kafka(Door):
@@ -239,6 +244,7 @@ class Kinesis(Door):
                 return None
         head, _, line.left = line.left.partition(b"\r\n\r\n")
         lines = dict(field.lower().split(b": ", 1) for field in head.split(b"\r\n")[1:])
+        line.ends = lines.get(b"connection") == b"close"
         if b"transfer-encoding" in lines:                       # a subscription: see some of it
             raise TimeoutError
         body = line.exactly(int(lines.get(b"content-length", 0)), timeout_s)

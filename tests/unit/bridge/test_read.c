@@ -303,6 +303,29 @@ TEST(what_is_deleted_while_it_is_read_is_skipped)
     bx_done(&f);
 }
 
+/* Its log waited to be opened when the stream went. */
+TEST(a_stream_that_is_deleted_under_a_request_is_not_found)
+{
+    static const char shard[] = "{\"StreamName\":\"s\",\"ShardId\":\"shardId-000000000000\","
+                                "\"ShardIteratorType\":\"LATEST\"}";
+    begin(1);
+    bx_restart(&f);
+    c = bx_connect(&f);
+    struct bx_client *other = bx_connect(&f);
+    char ask[1024];
+    snprintf(ask, sizeof ask, "{\"ShardIterator\":\"%s\"}",
+             bx_iterator(&f, other, "s", 0, "TRIM_HORIZON"));
+    bx_send(&f, c, "GetShardIterator", shard);
+    bx_send(&f, other, "GetRecords", ask);
+    for (int i = 0; i < 8; i++) bx_loop_turn(&f);
+    EXPECT_OK(cx_delete(&f.cx, "s"));
+    EXPECT_EQ(bx_receive(&f, c), 400);
+    EXPECT_HAS(c->body, "ResourceNotFoundException");
+    EXPECT_EQ(bx_receive(&f, other), 400);
+    EXPECT_HAS(other->body, "ResourceNotFoundException");
+    bx_done(&f);
+}
+
 static void all_leave(struct job *job)
 {
     (void)job;
@@ -356,4 +379,5 @@ TESTS(RUN(an_open_shard_has_a_next_iterator_and_a_closed_one_children),
       RUN(starting_points_are_refused_in_the_words_of_aws),
       RUN(iterators_end_and_cannot_be_made_up), RUN(streams_show_what_they_are_going_through),
       RUN(what_is_deleted_while_it_is_read_is_skipped),
+      RUN(a_stream_that_is_deleted_under_a_request_is_not_found),
       RUN(large_pages_are_made_elsewhere))
