@@ -185,6 +185,12 @@ static inline void client_send(int fd, const void *data, size_t len)
     }
 }
 
+/* To a server that may have closed already. */
+static inline void client_try(int fd, const void *data, size_t len)
+{
+    (void)!send(fd, data, len, MSG_NOSIGNAL);
+}
+
 static inline void client_text(int fd, const char *text)
 {
     client_send(fd, text, strlen(text));

@@ -858,7 +858,7 @@ TEST(ten_thousand_idle_connections_cost_little)
 static void ask_without_memory(void)
 {
     int fd = client_open(s.port);
-    send_frame(fd, "e1");
+    client_try(fd, "\0\0\0\2e1", 6);
     for (int i = 0; i < 4; i++) turn_of_all(&s);
     close(fd);
     for (int i = 0; i < 4; i++) turn_of_all(&s);

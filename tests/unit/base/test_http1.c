@@ -530,7 +530,9 @@ TEST(a_stop_ends_what_waits_and_what_is_half)
 static void ask_without_memory(void)
 {
     int fd = client_open(s.port);
-    client_text(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    static const char request[] = "POST /echo HTTP/1.1\r\nHost: x\r\n"
+                                  "Content-Length: 5\r\n\r\nhello";
+    client_try(fd, request, strlen(request));
     for (int i = 0; i < 4; i++) turn_of_all(&s);
     close(fd);
     for (int i = 0; i < 4; i++) turn_of_all(&s);
