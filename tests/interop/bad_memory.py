@@ -1,11 +1,15 @@
 """Memory that is announced, half sent, or not taken: it costs the others nothing, and there is a limit to it."""
+import concurrent.futures
 import contextlib
+import itertools
+import json
 import re
 import resource
 import socket
 import ssl
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -154,13 +158,15 @@ def test_the_sum_of_all_limits_is_told(start_server):
 
 # ---- all of it at once
 
-ALL_SETTINGS = ["--loops", "2", "--limits", "off", "--request-memory-mib", "16", "--waiting-memory-mib", "16",
+ALL_SETTINGS = ["--loops", "2", "--limits", "off", "--request-memory-mib", "256", "--waiting-memory-mib", "16",
                 "--fetch-memory-mib", "8", "--fetch-session-memory-mib", "8", "--answer-memory-mib", "16",
                 "--tail-memory-mib", "8", "--offsets-memory-mib", "8", "--group-memory-mib", "8",
-                "--connection-memory-mib", "8", "--producer-memory-mib", "2", "--partitions-max", "21000",
-                "--connections-max", "3000"]
-FILLED = re.compile("requests|fetch|offsets|members|answers|connections|TLS|producers|tail|write buffers")
+                "--connection-memory-mib", "8", "--producer-memory-mib", "2", "--partitions-max", "42000",
+                "--connections-max", "3000", "--shard-limit", "1000000"]
+UNFILLED = re.compile("limits of shards|indexes of open files")
 MANY_PARTITIONS = 10_000
+SUBSCRIPTIONS, SUBSCRIPTIONS_OF_A_CONNECTION = 16_384, 500
+CLIENTS_WITH_BOMBS = 6
 HOUR_MS = 3_600_000
 
 
@@ -168,7 +174,7 @@ def limit_mib(words=None):
     """Of one row of docs/memory.md with these settings; without words: of all that are filled here."""
     page = subprocess.run([str(servers.BINARY), "memory", *ALL_SETTINGS], check=True, capture_output=True, text=True)
     rows = re.findall(r"^\| ([^|]+) \| (\d+) MiB", page.stdout, re.MULTILINE)
-    return sum(int(mib) for name, mib in rows if (words in name if words else FILLED.search(name)))
+    return sum(int(mib) for name, mib in rows if (words in name if words else not UNFILLED.search(name)))
 
 
 def asked_for_all(topic, wait_ms, session):
@@ -216,9 +222,106 @@ def fill_tables(server):
         assert refused > 0
 
 
+def kinesis(http, operation, members):
+    """The status, and what is wrong or what was answered."""
+    http.send(bad.kinesis_request(operation, members))
+    status, _, body = http.answer()
+    answer = json.loads(body or b"{}")
+    return status, answer.get("__type", "") if status == 400 else answer
+
+
+def fill_catalog(server):
+    """Shards, tags and consumers of streams: until they are refused."""
+    with Http(server.kinesis, 60) as http:
+        assert kinesis(http, "CreateStream", {"StreamName": "shards", "ShardCount": 5000})[0] == 200
+        for target in itertools.cycle((10_000, 5000)):
+            status, answer = kinesis(http, "UpdateShardCount", {
+                "StreamName": "shards", "TargetShardCount": target, "ScalingType": "UNIFORM_SCALING"})
+            if status != 200:
+                break
+        assert answer == "LimitExceededException"
+        tags = {f"{i:03}" + "\u4e00" * 125: "\u4e00" * 256 for i in range(50)}
+        for i in range(5000):
+            assert kinesis(http, "CreateStream", {"StreamName": f"tags-{i}", "ShardCount": 1})[0] == 200
+            status, answer = kinesis(http, "AddTagsToStream", {"StreamName": f"tags-{i}", "Tags": tags})
+            if status != 200:
+                break
+        assert answer == "LimitExceededException"
+
+
+def make_consumers(server):
+    """20 of a stream of 1,000 shards."""
+    with Http(server.kinesis, 60) as http:
+        assert kinesis(http, "CreateStream", {"StreamName": "read", "ShardCount": 1000})[0] == 200
+        arn = kinesis(http, "DescribeStreamSummary", {"StreamName": "read"})[1]["StreamDescriptionSummary"]["StreamARN"]
+        return [kinesis(http, "RegisterStreamConsumer", {"StreamARN": arn, "ConsumerName": f"c-{i}"})[1]
+                ["Consumer"]["ConsumerARN"] for i in range(20)]
+
+
+def subscribe_all(server, consumers):
+    """A subscription for each of them to each of some 820 shards; the last ones are refused."""
+    held, taken = [], 0
+    wanted = itertools.islice(itertools.product(range(1000), consumers), SUBSCRIPTIONS + 100)
+    while some := list(itertools.islice(wanted, SUBSCRIPTIONS_OF_A_CONNECTION)):
+        http = Http2(server.kinesis, timeout_s=60)
+        http.send(frame(bad.WINDOW, 0, 0, struct.pack(">I", 1 << 30)))
+        for i, (shard, consumer) in enumerate(some):
+            http.ask(2 * i + 1, "SubscribeToShard", {
+                "ConsumerARN": consumer, "ShardId": f"shardId-{shard:012}", "StartingPosition": {"Type": "LATEST"}})
+        heads = {}
+        while len(heads) < len(some):
+            _, _, stream, payload = http.until(bad.HEADERS)
+            heads.setdefault(stream, payload[:1])
+        taken += sum(head == b"\x88" for head in heads.values())       # :status 200
+        held.append(http.socket)
+    assert taken == SUBSCRIPTIONS
+    return held
+
+
+def bombs(server, bomb, stop):
+    """A request after the other whose batch unpacks to 100 MiB and is packed anew."""
+    body = (struct.pack(">hhii", -1, 1, 60_000, 1) + wire.string("bombs") + struct.pack(">iii", 1, 0, len(bomb)) + bomb)
+    with wire.Raw(server.kafka, 120) as raw:
+        while not stop.is_set():
+            raw.send(wire.request(0, 3, body))
+            raw.receive()
+
+
+@contextlib.contextmanager
+def codecs_full(server):
+    """While what is inside runs, all codec threads have more than they may take at once."""
+    admin.create_topic(server, "bombs", **{"compression.type": "lz4"})
+    bomb, stop = batch(bytes(100 * MIB), codec="gzip"), threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS_WITH_BOMBS) as pool:
+        under_way = [pool.submit(bombs, server, bomb, stop) for _ in range(CLIENTS_WITH_BOMBS)]
+        try:
+            yield
+        finally:
+            stop.set()
+        for one in under_way:
+            one.result()
+
+
+@contextlib.contextmanager
+def most_memory(server):
+    """The most MiB that it holds while what is inside runs: yields a list that has it in the end."""
+    most, stop = [bad.rss_mib(server)], threading.Event()
+
+    def look():
+        while not stop.wait(0.05):
+            most[0] = max(most[0], bad.rss_mib(server))
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        yield most
+    finally:
+        stop.set()
+        looker.join()
+
+
 def fill_connections(server):
     """Half bodies, waiting fetches, answers that nobody takes, TLS and HTTP/2 sessions, subscriptions."""
-    for size in (90, *[2] * 30):                            # one may go beyond the budget
+    for size in (90, *[8] * 40):                            # one may go beyond the budget
         raw = wire.Raw(server.kafka)
         raw.socket.settimeout(2 if size > 2 else 0.05)
         with contextlib.suppress(OSError):
@@ -245,33 +348,41 @@ def fill_connections(server):
         yield socket.create_connection(server.kafka.rsplit(":", 1), 2)
 
 
-@pytest.mark.measures
-def test_all_holders_filled_at_once_stay_within_their_sum(start_server):
-    """Each is asked for more than it may hold; the rows of what is not filled here are not counted."""
+@pytest.fixture
+def many_sockets():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.measures
+def test_all_holders_filled_at_once_stay_within_their_sum(start_server, many_sockets):
+    """Each is asked for more than it may hold; the rows of what is not filled here are not counted."""
     with start_server(*ALL_SETTINGS) as server:
-        them, most = Bystanders(server), 0
-        for i in range(2):
-            admin.create_topic(server, f"all-{i}", MANY_PARTITIONS)
-        with pytest.raises(KafkaException, match="21000 partitions in all"):
-            admin.create_topic(server, "all-2", MANY_PARTITIONS)
-        before = bad.rss_mib(server)
-        fill_logs(server)
-        fill_tables(server)
-        held = []
-        for one in fill_connections(server):
-            held.append(one)
-            most = max(most, bad.rss_mib(server))
-        served_within(them, 3, 2)
-        most = max(most, bad.rss_mib(server)) - before
-        assert most < limit_mib(), f"{most:.0f} MiB"
-        assert bad.scrape(server)[bad.closed("kafka", "too_many")] > 0
+        them, before = Bystanders(server), bad.rss_mib(server)
+        with most_memory(server) as most:
+            for i in range(2):
+                admin.create_topic(server, f"all-{i}", MANY_PARTITIONS)
+            consumers = make_consumers(server)
+            fill_catalog(server)
+            with pytest.raises(KafkaException, match="42000 partitions in all"):
+                for i in range(2, 5):
+                    admin.create_topic(server, f"all-{i}", MANY_PARTITIONS)
+            with codecs_full(server):
+                fill_logs(server)
+                fill_tables(server)
+                held = subscribe_all(server, consumers)
+                held += fill_connections(server)
+                served_within(them, 3, 2)
+            series = bad.scrape(server)
+        print(f"{most[0] - before:.0f} MiB of {limit_mib()}")
+        assert most[0] - before < limit_mib(), f"{most[0]:.0f} MiB"
+        assert series[bad.closed("kafka", "too_many")] > 0
         for one in held:
             one.close()
         them.close()
         assert server.stop() == 0
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # ---- the browser next door
