@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "broker/answer_bytes.h"
 #include "broker/request.h"
 #include "protocol/kafka/api.h"
 #include "base/check.h"
@@ -23,11 +24,7 @@ static enum err (*const handlers[KAFKA_API_COUNT])(struct kafka_request *rq) = {
  * such come at once they begin one a turn: large ones, and what is not small beyond as much of them
  * in one turn. A Produce's bytes are its records. */
 enum { LONG_BODY_BYTES = 128 << 10, SMALL_BODY_BYTES = 512 };
-enum {
-    PRODUCE_KEY = 0, METADATA_KEY = 3, OFFSET_FETCH_KEY = 9, DESCRIBE_GROUPS_KEY = 15,
-    LIST_GROUPS_KEY = 16, DESCRIBE_CONFIGS_KEY = 32, DESCRIBE_LOG_DIRS_KEY = 35,
-    CONSUMER_GROUP_DESCRIBE_KEY = 69, DESCRIBE_TOPIC_PARTITIONS_KEY = 75
-};
+enum { PRODUCE_KEY = 0 };
 
 static struct metric *undecodable;
 
@@ -139,30 +136,10 @@ void broker_dispatch_frame(struct frame_request *frame)
     else begin(rq);
 }
 
-/* What lists all that there is, or much for each name that it is asked for. */
 size_t broker_dispatch_answer_bytes(const struct frame_door *door, struct bytes body)
 {
-    enum { TOPIC_BYTES = 64, PARTITION_BYTES = 48, CONFIGS_PER_BYTE = 256 };
-    if (body.len < 2) return 0;
-    const struct broker *b = ((const struct broker_door *)door->context)->broker;
-    struct catalog_totals totals;
-    store_totals(b->store, &totals);
-    size_t all = (size_t)totals.topics * TOPIC_BYTES + (size_t)totals.partitions * PARTITION_BYTES;
-    switch (load_be16(body.data)) {
-    case METADATA_KEY:
-    case DESCRIBE_LOG_DIRS_KEY:
-    case DESCRIBE_TOPIC_PARTITIONS_KEY:
-        return all;
-    case OFFSET_FETCH_KEY:
-    case DESCRIBE_GROUPS_KEY:
-    case LIST_GROUPS_KEY:
-    case CONSUMER_GROUP_DESCRIBE_KEY:
-        return all + 2 * ROOM_ANSWER_BYTES_MIN;
-    case DESCRIBE_CONFIGS_KEY:
-        return body.len * CONFIGS_PER_BYTE;
-    default:
-        return body.len;
-    }
+    const struct broker_door *d = door->context;
+    return broker_answer_bytes(d->broker->store, body);
 }
 
 /* Produce may follow Produce: the mailboxes keep their order, once the first one has come so far.

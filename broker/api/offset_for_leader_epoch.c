@@ -18,22 +18,29 @@ struct epoch_seek {
     struct offset_for_leader_epoch_response_partition *out;
 };
 
+static void encode(struct kafka_request *rq)
+{
+    const struct epochs *m = rq->context;
+    KAFKA_ENCODE(rq, offset_for_leader_epoch, &m->out);
+}
+
 static void finish(struct epochs *m)
 {
-    if (--m->pending > 0) return;
-    KAFKA_ENCODE(m->rq, offset_for_leader_epoch, &m->out);
-    kafka_reply(m->rq);
+    if (--m->pending == 0) kafka_reply_many(m->rq, kafka_is_long(m->rq), encode);
+}
+
+static void tell(int32_t epoch, const struct log_bounds *bounds,
+                 struct offset_for_leader_epoch_response_partition *out)
+{
+    out->leader_epoch = epoch;
+    out->end_offset = epoch < LEADER_EPOCH ? bounds->log_start : bounds->high_watermark;
 }
 
 static void done(struct log_seek *q)
 {
     struct epoch_seek *mine = CONTAINER_OF(q, struct epoch_seek, seek);
     mine->out->error_code = err_kafka(q->err);
-    if (q->err == ERR_OK) {
-        mine->out->leader_epoch = mine->epoch;
-        mine->out->end_offset = mine->epoch < LEADER_EPOCH ? q->bounds.log_start
-                                                           : q->bounds.high_watermark;
-    }
+    if (q->err == ERR_OK) tell(mine->epoch, &q->bounds, mine->out);
     topic_unref(q->topic);
     finish(mine->owner);
 }
@@ -48,6 +55,11 @@ static enum err ask(struct epochs *m, struct bytes name,
     enum { NO_EPOCH = -1 };
     if (in->leader_epoch > LEADER_EPOCH || in->leader_epoch == NO_EPOCH)
         return ERR_OK;      /* never was: epoch -1, offset -1 */
+    struct log_bounds bounds;
+    if (plog_bounds(t->partitions[in->partition].log, &bounds) == ERR_OK) {
+        tell(in->leader_epoch, &bounds, out);
+        return ERR_OK;
+    }
     struct epoch_seek *s = ARENA_NEW(m->rq->arena, struct epoch_seek);
     if (s == NULL) return ERR_UNKNOWN_SERVER_ERROR;
     *s = (struct epoch_seek){
@@ -91,6 +103,7 @@ enum err kafka_offset_for_leader_epoch(struct kafka_request *rq)
     struct epochs *m = ARENA_NEW(rq->arena, struct epochs);
     if (m == NULL) return ERR_TOO_LARGE;
     *m = (struct epochs){.rq = rq, .out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_INIT, .pending = 1};
+    rq->context = m;
     TRY(make_room(m, &in));
     for (int32_t i = 0; i < in.topics_count; i++) {
         const struct offset_for_leader_epoch_request_topic *topic = &in.topics[i];
