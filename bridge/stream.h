@@ -23,8 +23,8 @@ bool stream_is_deleting(struct bridge *b, struct bytes name);
 struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn);
 /* The same for records: a stream that is still CREATING does not exist for them. */
 struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name, struct bytes arn);
-/* A log of the stream failed with err: ends the request, with ResourceNotFoundException when that was
- * because the stream has been deleted since it was found. Takes the reference t. */
+/* A log of the stream failed with err: ends the request, with ResourceNotFoundException when that
+ * was because the stream has been deleted since it was found. Takes the reference t. */
 void stream_fail(struct kinesis_request *rq, struct topic *t, enum err err);
 /* StreamCreationTimestamp, which tells namesakes apart. False and answered
  * (ResourceNotFoundException): the stream was made at another second. */
