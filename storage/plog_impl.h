@@ -18,6 +18,7 @@
 #include "storage/producers.h"
 #include "storage/store.h"
 #include "storage/tail.h"
+#include "storage/waiting.h"
 #include "storage/watch.h"
 #include "storage/worker.h"
 
@@ -79,7 +80,8 @@ struct plog {
     struct append *waiting_first;   /* what waits at it (waiting.h) */
     struct append **waiting_last;
     uint32_t waiting_count;
-    struct plog *ring_next;         /* the ring of those whose appends go on */
+    enum waiting_ring ring;         /* of those whose appends go on */
+    struct plog *ring_next;
     struct plog *ring_prev;
     bool in_turn;
     struct plog *turn_next;

@@ -97,6 +97,8 @@ struct append {
     struct slab_view batch;             /* one validated v2 batch, mutable until done(); the log
                                            takes references of its own */
     bool sync;                          /* durable against power loss before done() */
+    bool behind;                        /* of a request that names very many logs: what names few
+                                           goes in front */
     struct loop *home;                  /* NULL: done() runs on the worker (tests) */
     void (*done)(struct append *a);
 

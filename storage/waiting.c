@@ -16,7 +16,8 @@ void waiting_add(struct plog *log, struct append *a)
 static void leave(struct waiting *w, struct plog *log)
 {
     if (log->ring_next == NULL) return;
-    if (w->turn == log) w->turn = log->ring_next == log ? NULL : log->ring_next;
+    struct plog **turn = &w->turn[log->ring];
+    if (*turn == log) *turn = log->ring_next == log ? NULL : log->ring_next;
     log->ring_prev->ring_next = log->ring_next;
     log->ring_next->ring_prev = log->ring_prev;
     log->ring_next = log->ring_prev = NULL;
@@ -35,17 +36,20 @@ struct append *waiting_take(struct waiting *w, struct plog *log)
     return a;
 }
 
-void waiting_join(struct waiting *w, struct plog *log)
+void waiting_join(struct waiting *w, struct plog *log, enum waiting_ring ring)
 {
-    if (log->ring_next != NULL) return;
-    if (w->turn == NULL) {
-        w->turn = log->ring_next = log->ring_prev = log;
+    if (waiting_joined(log) && log->ring <= ring) return;
+    leave(w, log);
+    log->ring = ring;
+    struct plog **turn = &w->turn[ring];
+    if (*turn == NULL) {
+        *turn = log->ring_next = log->ring_prev = log;
         return;
     }
-    log->ring_next = w->turn;
-    log->ring_prev = w->turn->ring_prev;
+    log->ring_next = *turn;
+    log->ring_prev = (*turn)->ring_prev;
     log->ring_prev->ring_next = log;
-    w->turn->ring_prev = log;
+    (*turn)->ring_prev = log;
 }
 
 bool waiting_joined(const struct plog *log)
@@ -53,9 +57,23 @@ bool waiting_joined(const struct plog *log)
     return log->ring_next != NULL;
 }
 
-struct plog *waiting_next(struct waiting *w)
+bool waiting_any(const struct waiting *w)
 {
-    struct plog *log = w->turn;
-    w->turn = log->ring_next;
+    return w->turn[WAITING_FRONT] != NULL || w->turn[WAITING_BEHIND] != NULL;
+}
+
+enum waiting_ring waiting_ring_next(struct waiting *w)
+{
+    if (w->turn[WAITING_FRONT] == NULL) return WAITING_BEHIND;
+    w->front_shares = w->turn[WAITING_BEHIND] != NULL ? w->front_shares + 1 : 0;
+    if (w->front_shares < FRONT_SHARES) return WAITING_FRONT;
+    w->front_shares = 0;
+    return WAITING_BEHIND;
+}
+
+struct plog *waiting_next(struct waiting *w, enum waiting_ring ring)
+{
+    struct plog *log = w->turn[ring];
+    w->turn[ring] = log->ring_next;
     return log;
 }

@@ -30,7 +30,8 @@
 #include "base/check.h"
 
 enum {
-    TURN_APPENDS_MAX = 4096,
+    TURN_APPENDS_MAX = 1024,       /* some 5 ms of work */
+    TURN_APPENDS_POWER_MAX = 4096,
     TURN_BYTES_MAX = 1 << 20,      /* so that what is staged stays in the cache and in one buffer */
     TURN_BYTES_POWER_MAX = 16 << 20,    /* when every turn waits for the disk */
     TURN_SHARES = 16,              /* so many logs find room in a turn, whatever waits at each */
@@ -67,6 +68,7 @@ struct worker {
     int append_count;
     size_t append_bytes;
     size_t turn_bytes_max;
+    int turn_appends_max;
     struct store_write *writes;
     struct store_write **writes_last;
     bool turn_sync;
@@ -351,7 +353,7 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
 
 static bool turn_is_full(const struct worker *w)
 {
-    return w->append_count >= TURN_APPENDS_MAX || w->append_bytes >= w->turn_bytes_max;
+    return w->append_count >= w->turn_appends_max || w->append_bytes >= w->turn_bytes_max;
 }
 
 /* Stages what waits at the log, all of it. */
@@ -363,20 +365,25 @@ static void stage_waiting(struct worker *w, struct plog *log)
     }
 }
 
-/* The next log's share of the turn. With its last append it may be gone: that held its topic. */
+/* The next log's share of the turn, or that of several which stand behind. With its last append a
+ * log may be gone: that held its topic. */
 static void stage_share(struct worker *w)
 {
-    struct plog *log = waiting_next(&w->waiting);
+    enum waiting_ring ring = waiting_ring_next(&w->waiting);
     size_t bytes = 0;
     int count = 0;
-    for (bool more = true; more && !turn_is_full(w); count++) {
-        if (bytes >= w->turn_bytes_max / TURN_SHARES || count == TURN_APPENDS_MAX / TURN_SHARES)
-            return;
-        struct append *a = waiting_take(&w->waiting, log);
-        more = log->waiting_first != NULL;
-        bytes += a->batch.bytes.len;
-        stage_append(w, log, a);
-    }
+    do {
+        struct plog *log = waiting_next(&w->waiting, ring);
+        for (bool more = true; more && !turn_is_full(w); count++) {
+            if (bytes >= w->turn_bytes_max / TURN_SHARES ||
+                count == w->turn_appends_max / TURN_SHARES)
+                return;
+            struct append *a = waiting_take(&w->waiting, log);
+            more = log->waiting_first != NULL;
+            bytes += a->batch.bytes.len;
+            stage_append(w, log, a);
+        }
+    } while (ring == WAITING_BEHIND && w->waiting.turn[ring] != NULL && !turn_is_full(w));
 }
 
 /* A log whose topic is in the table already but was not published here yet waits as a frozen one
@@ -389,7 +396,7 @@ static void line_up(struct worker *w, struct plog *log, struct append *a)
         return;
     }
     waiting_add(log, a);
-    if (!waits) waiting_join(&w->waiting, log);
+    if (!waits) waiting_join(&w->waiting, log, a->behind ? WAITING_BEHIND : WAITING_FRONT);
 }
 
 /* Where it goes first: with Kafka that is the partition addressed, retired or not. */
@@ -622,7 +629,7 @@ static void turn(struct worker *w, struct job *job)
         job->run(job);
         job = next;
     }
-    while (w->waiting.turn != NULL && !turn_is_full(w)) stage_share(w);
+    while (waiting_any(&w->waiting) && !turn_is_full(w)) stage_share(w);
     turn_commit(w);
 }
 
@@ -635,7 +642,7 @@ static void stop_run(struct job *job)
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    while (!w->stopping) turn(w, mailbox_wait(&w->inbox, w->waiting.turn != NULL ? 0 : -1));
+    while (!w->stopping) turn(w, mailbox_wait(&w->inbox, waiting_any(&w->waiting) ? 0 : -1));
     while (worker_turn(w)) {}
     return NULL;
 }
@@ -663,6 +670,7 @@ struct worker *worker_new(struct store *s, int index)
     w->index = index;
     w->power = o->durability_power;
     w->turn_bytes_max = w->power ? TURN_BYTES_POWER_MAX : TURN_BYTES_MAX;
+    w->turn_appends_max = w->power ? TURN_APPENDS_POWER_MAX : TURN_APPENDS_MAX;
     w->tail_bytes_max = o->tail_bytes_max / (size_t)o->worker_count;
     w->batch = kv_batch_new(w->kv);
     w->appends_last = &w->appends;
@@ -690,7 +698,7 @@ bool worker_has_thread(const struct worker *w)
 bool worker_turn(struct worker *w)
 {
     struct job *job = mailbox_take(&w->inbox);
-    if (job == NULL && w->waiting.turn == NULL) return false;
+    if (job == NULL && !waiting_any(&w->waiting)) return false;
     turn(w, job);
     return true;
 }
@@ -709,7 +717,7 @@ void worker_stop(struct worker *w)
 void worker_free(struct worker *w)
 {
     if (w == NULL) return;
-    assert(w->tail_hand == NULL && w->waiting.turn == NULL);
+    assert(w->tail_hand == NULL && !waiting_any(&w->waiting));
     kv_batch_free(w->batch);
     mailbox_done(&w->inbox);
     mem_free(w);

@@ -207,6 +207,7 @@ static void settle(struct produce_item *item)
         .partition_addressed = item->out->index,
         .shard = -1,
         .batch = {.slab = rq->frame->body, .bytes = c->records},
+        .behind = item->owner->is_long,
         .home = rq->frame->loop,
         .done = append_done,
     };

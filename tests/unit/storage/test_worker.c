@@ -303,6 +303,38 @@ TEST(hot_logs_share_the_turns_evenly)
     fx_done(&f);
 }
 
+/* A request that names 3,000 logs stands in front of nobody who names one, and is not forgotten
+ * while others flood theirs. */
+TEST(what_names_very_many_logs_goes_behind_and_goes_on)
+{
+    enum { WIDE = 3000 };
+    struct fx f;
+    fx_init(&f, WIDE + 2);
+    EXPECT_OK(fx_start(&f));
+    struct append *wide = NEW_ARRAY(struct append, WIDE), *list = NULL;
+    for (int i = WIDE - 1; i >= 0; i--) {
+        struct slab *slab = fx_slab(&(struct fx_batch){0});
+        wide[i] = (struct append){.topic = topic_ref(f.topic), .partition = i,
+                                  .partition_addressed = i, .shard = -1, .behind = true,
+                                  .done = fx_append_done, .err = ERR_COUNT, .next_in_turn = list,
+                                  .batch = {.slab = slab, .bytes = slab_bytes(slab)}};
+        list = &wide[i];
+    }
+    store_append_list(f.s, list);
+    struct append one, *flood = flood_begin(&f, WIDE);
+    fx_append_begin(&f, &one, WIDE + 1, &(struct fx_batch){0});
+    for (int turns = 0; one.err == ERR_COUNT; turns++) EXPECT(turns < 2 && store_turn(f.s));
+    EXPECT_ERR(wide[WIDE - 1].err, ERR_COUNT);
+    for (int turns = 0; wide[WIDE - 1].err == ERR_COUNT; turns++) EXPECT(store_turn(f.s));
+    EXPECT(flood_answered < FLOOD);
+    fx_turn(&f);
+    EXPECT_EQ(flood_answered, FLOOD);
+    for (int i = 0; i < WIDE; i++) EXPECT_OK(wide[i].err);
+    mem_free(wide);
+    mem_free(flood);
+    fx_done(&f);
+}
+
 /* What was posted before it is in front of a freeze, also where it still waits for its turn: a
  * reshard counts on it (handover.h). */
 TEST(a_freeze_takes_what_waits_with_it)
@@ -710,6 +742,7 @@ TEST(another_format_is_refused_with_words)
 }
 
 TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_turns_evenly),
+      RUN(what_names_very_many_logs_goes_behind_and_goes_on),
       RUN(a_freeze_takes_what_waits_with_it), RUN(a_log_that_closes_gives_back_what_waits),
       RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
       RUN(a_frozen_log_holds_only_so_many),
