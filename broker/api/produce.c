@@ -448,12 +448,13 @@ static void look_up(struct kafka_request *rq)
     }
     p->refused = check_transactional(in);
     p->out.responses = topics;
-    p->out.responses_count = in->topic_data_count;
     for (int32_t i = 0; i < in->topic_data_count; i++) {
-        topics[i] = PRODUCE_RESPONSE_TOPIC_INIT;
+        if (in->topic_data[i].partition_data_count <= 0) continue;  /* Kafka does not answer it */
+        struct produce_response_topic *out = &topics[p->out.responses_count++];
+        *out = PRODUCE_RESPONSE_TOPIC_INIT;
         /* Out of arena in the middle of it: what is there is handed over and comes back, then the
          * connection closes, for the answer cannot be made. */
-        if (take_topic(p, &in->topic_data[i], &topics[i]) != ERR_OK) {
+        if (take_topic(p, &in->topic_data[i], out) != ERR_OK) {
             p->acks = 0;
             p->failed = true;
             break;
