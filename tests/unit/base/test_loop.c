@@ -97,6 +97,50 @@ TEST(a_turn_runs_one_long_job)
     loop_free(loop);
 }
 
+static int flushed;
+
+static void on_flush(struct job *job)
+{
+    (void)job;
+    flushed++;
+}
+
+static void on_flush_again(struct job *job)
+{
+    flushed++;
+    loop_defer_flush(loop_current(), job);
+}
+
+static struct job many_flushes[600];
+
+static void on_flush_all(struct job *job)
+{
+    (void)job;
+    for (int i = 0; i < 600; i++) loop_defer_flush(loop_current(), &many_flushes[i]);
+}
+
+/* What comes meanwhile waits for 256 writes at most. One that hands itself in again has had its
+ * turn. */
+TEST(flushes_of_very_many_connections_take_turns)
+{
+    struct loop *loop = loop_new("one");
+    struct job all = {.run = on_flush_all};
+    for (int i = 0; i < 600; i++) many_flushes[i] = (struct job){.run = on_flush};
+    many_flushes[0].run = on_flush_again;
+    flushed = 0;
+    loop_post(loop, &all);
+    loop_turn(loop, 0);
+    EXPECT_EQ(flushed, 256);
+    loop_turn(loop, -1);            /* does not wait while there are some */
+    EXPECT_EQ(flushed, 512);
+    loop_turn(loop, 0);
+    EXPECT_EQ(flushed, 601);
+    loop_turn(loop, 0);
+    EXPECT_EQ(flushed, 602);
+    many_flushes[0].run = on_flush;
+    loop_free(loop);
+}
+
 struct timed {
     struct loop_timer timer;
     struct loop *loop;
@@ -193,5 +237,6 @@ TEST(a_thread_wakes_for_jobs_and_timers)
 }
 
 TESTS(RUN(a_turn_runs_posted_then_deferred_then_flushes), RUN(a_turn_runs_one_long_job),
+      RUN(flushes_of_very_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_thread_wakes_for_jobs_and_timers))
