@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "broker/answer_bytes.h"
 #include "broker/request.h"
+#include "broker/turn.h"
 #include "protocol/kafka/api.h"
 #include "base/check.h"
 
@@ -19,11 +20,6 @@ static enum err (*const handlers[KAFKA_API_COUNT])(struct kafka_request *rq) = {
 #include "protocol/schema/kafka_api.def"
 };
 #undef KAFKA
-/* A request of many things is read, and looked through once at least, by its loop: some 5 ms a MiB,
- * and ten times that where each thing is remembered, as what members of groups support. When many
- * such come at once they begin one a turn: large ones, and what is not small beyond as much of them
- * in one turn. A Produce's bytes are its records. */
-enum { LONG_BODY_BYTES = 128 << 10, SMALL_BODY_BYTES = 512 };
 enum { PRODUCE_KEY = 0 };
 
 static struct metric *undecodable;
@@ -83,23 +79,12 @@ static void begin_in_turn(struct job *job)
     else begin(rq);
 }
 
-static void on_turn_over(struct job *job)
-{
-    CONTAINER_OF(job, struct broker_loop, turn_over)->turn_bytes = 0;
-}
-
-/* Whether the request waits for a turn of its own. */
+/* Whether the request waits for a turn of its own. A Produce's bytes are its records. */
 static bool is_long(struct broker_loop *home, const struct kafka_api *api, size_t len)
 {
     if (api->key == PRODUCE_KEY) return false;
-    if (len > LONG_BODY_BYTES) return true;
-    if (api->plane == KAFKA_PLANE_DATA) return false;
-    if (home->turn_bytes == 0) {
-        home->turn_over.run = on_turn_over;
-        loop_defer_flush(home->loop, &home->turn_over);
-    }
-    home->turn_bytes += len;
-    return len > SMALL_BODY_BYTES && home->turn_bytes > LONG_BODY_BYTES;
+    if (api->plane == KAFKA_PLANE_DATA) return len > LONG_BODY_BYTES;
+    return turn_is_full(home, len);
 }
 
 void broker_dispatch_frame(struct frame_request *frame)

@@ -24,7 +24,7 @@ struct broker_loop {
     struct groups_loop *groups;          /* groups whose id falls to this loop */
     size_t turn_bytes;                   /* of requests about one thing or another that began in
                                             this turn; records and fetches apart */
-    struct job turn_over;                /* dispatch.c's, from the first of them on */
+    struct job turn_over;                /* turn.c's, from the first of them on */
 };
 
 struct broker {

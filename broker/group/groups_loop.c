@@ -11,6 +11,7 @@
 #include "broker/collect.h"
 #include "broker/group/commits.h"
 #include "broker/group/expiry.h"
+#include "broker/turn.h"
 #include "storage/offsets.h"
 #include "base/check.h"
 
@@ -130,6 +131,10 @@ static void abandon_arrive(struct job *job)
 {
     struct group_call *call = CONTAINER_OF(job, struct group_call, abandon);
     struct broker_loop *home = call->rq->home;
+    if (call->queued) {
+        call->gone = true;          /* what was asked is done, then it comes back here */
+        return;
+    }
     if (call->waits) {
         call->abandoned = groups_abandon(call->owner->groups, call);
         assert(call->abandoned);
@@ -156,14 +161,36 @@ static void on_closed(struct kafka_request *rq)
 
 /* ---- out to the owner */
 
-static void arrive(struct job *job)
+static void act_now(struct group_call *call)
 {
-    struct group_call *call = CONTAINER_OF(job, struct group_call, job);
     struct groups_loop *gl = call->owner;
     gl->acting = true;
     call->act(call);
     gl->acting = false;
     settle(gl);             /* the call may be gone after this */
+}
+
+static void act_in_turn(struct job *job)
+{
+    struct group_call *call = CONTAINER_OF(job, struct group_call, job);
+    bool gone = call->gone;         /* then home keeps it until the abandon is back */
+    call->queued = false;
+    act_now(call);
+    if (gone) abandon_arrive(&call->abandon);
+}
+
+/* Many that come together from other loops begin as they would have at home. */
+static void arrive(struct job *job)
+{
+    struct group_call *call = CONTAINER_OF(job, struct group_call, job);
+    struct broker_loop *here = call->owner->home;
+    if (call->rq->home != here && turn_is_full(here, call->rq->frame->body->len)) {
+        call->queued = true;
+        call->job.run = act_in_turn;
+        loop_defer_long(here->loop, &call->job);
+        return;
+    }
+    act_now(call);
 }
 
 void group_call_begin(struct group_call *call, struct kafka_request *rq, struct bytes group_id,

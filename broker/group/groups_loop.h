@@ -57,6 +57,8 @@ struct group_call {
     bool waits;                             /* the owner's: the coordinator has the call as a token;
                                                set by act() */
     struct bytes group_id;
+    bool queued;                            /* the owner's: act() has a turn of its own */
+    bool gone;                              /* the owner's: the abandon came before that turn */
     struct job abandon;                     /* goes to the owner and back when the client is gone */
     bool abandon_under_way;                 /* home's */
     bool abandoned;                         /* the owner's, read at home: no answer will come */
