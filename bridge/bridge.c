@@ -10,8 +10,8 @@
 #include "bridge/state.h"
 #include "bridge/subscriptions.h"
 #include "protocol/kinesis/codec.h"
-#include "storage/secret.h"
-#include "storage/topic.h"
+#include "storage/catalog/secret.h"
+#include "storage/topic/topic.h"
 #include "base/check.h"
 
 enum {

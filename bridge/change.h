@@ -3,7 +3,7 @@
 #define BRIDGE_CHANGE_H
 
 #include "bridge/request.h"
-#include "storage/control.h"
+#include "storage/control/control.h"
 
 /* Carries out what `change` says and calls done() on the request's loop, which answers. What the
  * change points to lives in the request's arena. Thread: the request's loop. */

@@ -3,7 +3,7 @@
 #define BRIDGE_CONSUMER_H
 
 #include "bridge/request.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 
 struct consumer_ref {
     struct topic *topic;                    /* reference */

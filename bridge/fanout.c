@@ -24,7 +24,7 @@
 #include "policy/limits.h"
 #include "protocol/kinesis/eventstream.h"
 #include "storage/store.h"
-#include "storage/watch.h"
+#include "storage/log/watch.h"
 #include "base/check.h"
 
 enum {

@@ -11,8 +11,8 @@
 #define BRIDGE_GET_H
 
 #include "bridge/request.h"
-#include "storage/plog.h"
-#include "storage/topic.h"
+#include "storage/log/plog.h"
+#include "storage/topic/topic.h"
 
 /* GET_BYTES_MAX: of a page, and of one record's Data and PartitionKey. */
 enum { GET_RECORDS_MAX = 10000, GET_BYTES_MAX = 10 << 20 };

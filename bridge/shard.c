@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "bridge/stream.h"
 #include "protocol/kinesis/arn.h"
-#include "storage/plog.h"
+#include "storage/log/plog.h"
 #include "base/check.h"
 
 static void fail_unknown(struct kinesis_request *rq, struct bytes stream, struct bytes id)

@@ -11,7 +11,7 @@
 
 #include "bridge/request.h"
 #include "protocol/kinesis/sequence.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 
 /* The index in a shard's name, looked at before the stream is. False: answered with
  * ResourceNotFoundException. */

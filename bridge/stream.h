@@ -3,8 +3,8 @@
 #define BRIDGE_STREAM_H
 
 #include "bridge/request.h"
-#include "storage/control.h"
-#include "storage/topic.h"
+#include "storage/control/control.h"
+#include "storage/topic/topic.h"
 
 /* True for stream_create_ms after that moment of the wall clock: what was made or changed then is
  * shown as under way. A moment ahead of now_ms was before the clock was set back: over. */

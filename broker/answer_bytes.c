@@ -5,8 +5,8 @@
 #include "protocol/kafka/header.h"
 #include "protocol/kafka/msg/metadata.h"
 #include "protocol/kafka/msg/offset_fetch.h"
-#include "storage/control.h"
-#include "storage/topic.h"
+#include "storage/control/control.h"
+#include "storage/topic/topic.h"
 #include "base/check.h"
 
 enum {

@@ -8,7 +8,7 @@
 #include "base/budget.h"
 #include "protocol/batch/deflate.h"
 #include "protocol/batch/validate.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 
 struct batch_check {
     const struct topic *topic;      /* the partition is one of its */

@@ -7,7 +7,7 @@
 #define BROKER_CHANGES_H
 
 #include "broker/request.h"
-#include "storage/control.h"
+#include "storage/control/control.h"
 
 /* Of changes_each(): asked and not answered yet; looked at in one turn. */
 enum { CHANGES_UNDER_WAY_MAX = 256, CHANGES_A_TURN = 1000 };

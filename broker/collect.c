@@ -7,7 +7,7 @@
 #include "broker/group/groups.h"
 #include "broker/msk.h"
 #include "broker/state.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 #include "base/check.h"
 
 /* ---- Writing */

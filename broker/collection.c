@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "broker/arrivals.h"
 #include "broker/state.h"
-#include "storage/offsets.h"
+#include "storage/state/offsets.h"
 #include "storage/store.h"
 #include "base/check.h"
 

@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include "base/arena.h"
 #include "base/bytes.h"
-#include "storage/plog.h"
+#include "storage/log/plog.h"
 
 enum {
     COLLECT_PARTITIONS_MAX = 8192,

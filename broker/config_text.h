@@ -3,8 +3,8 @@
 #define BROKER_CONFIG_TEXT_H
 
 #include "base/arena.h"
-#include "storage/control.h"
-#include "storage/topic.h"
+#include "storage/control/control.h"
+#include "storage/topic/topic.h"
 
 /* Where a value comes from: Kafka's ConfigSource codes. */
 enum config_source {

@@ -6,7 +6,7 @@
 #include "base/mailbox.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 #include "base/check.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "protocol/batch/validate.h"
 #include "protocol/kafka/msg/produce.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 
 /* Fills the record errors and the message of out, whose index is set, in words from the arena; when
  * that is full, or without faults, out stays as it is. now_ms: when t's bounds were looked at.

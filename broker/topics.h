@@ -3,7 +3,7 @@
 #define BROKER_TOPICS_H
 
 #include "broker/request.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 
 /* One broker leads every partition for ever, so its epoch never moves: a topic that is made anew
  * has another id. Checked against the epoch a client believes in (KIP-320). */

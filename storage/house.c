@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "storage/keys.h"
-#include "storage/plog_impl.h"
+#include "storage/engine/keys.h"
+#include "storage/log/plog_impl.h"
 #include "base/check.h"
 
 enum {

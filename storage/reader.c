@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/net/loop.h"
-#include "storage/plog_impl.h"
+#include "storage/log/plog_impl.h"
 #include "base/check.h"
 
 enum { READ_TRIES_MAX = 4, THREADS_NAMED = 100 };

@@ -8,9 +8,9 @@
 #include "base/metrics.h"
 #include "base/net/loop.h"
 #include "protocol/batch/deflate.h"
-#include "storage/keys.h"
+#include "storage/engine/keys.h"
 #include "storage/parts.h"
-#include "storage/producers.h"
+#include "storage/log/producers.h"
 #include "storage/threads.h"
 #include "base/check.h"
 

@@ -11,9 +11,9 @@
 #include "base/mailbox.h"
 #include "base/slab.h"
 #include "storage/codecs.h"
-#include "storage/kv.h"
-#include "storage/plog.h"
-#include "storage/topic.h"
+#include "storage/engine/kv.h"
+#include "storage/log/plog.h"
+#include "storage/topic/topic.h"
 
 struct store;
 struct loop;

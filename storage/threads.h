@@ -4,7 +4,7 @@
 
 #include "storage/parts.h"
 #include "storage/store.h"
-#include "storage/worker.h"
+#include "storage/log/worker.h"
 
 struct worker;
 struct readers;

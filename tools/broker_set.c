@@ -4,8 +4,8 @@
 #include "base/uuid.h"
 #include "broker/broker_config.h"
 #include "broker/kafka_config.h"
-#include "storage/config.h"
-#include "storage/draft.h"
+#include "storage/topic/config.h"
+#include "storage/topic/draft.h"
 #include "base/check.h"
 
 /* The topic config that it is the default of, where that does something here. */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include "base/bytes.h"
 #include "base/err.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 
 enum broker_set {
     BROKER_SET_UNKNOWN,             /* no broker of Apache Kafka has such a config */

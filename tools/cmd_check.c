@@ -1,10 +1,10 @@
 /* `diglot check`: proves the invariants of a data directory, and says what contradicts them. */
 #include <inttypes.h>
 #include <stdio.h>
-#include "storage/catalog.h"
-#include "storage/offsets_table.h"
-#include "storage/unreadable.h"
-#include "storage/walk.h"
+#include "storage/catalog/catalog.h"
+#include "storage/state/offsets_table.h"
+#include "storage/check/unreadable.h"
+#include "storage/check/walk.h"
 #include "tools/commands.h"
 #include "tools/directory.h"
 #include "base/check.h"

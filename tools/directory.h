@@ -4,7 +4,7 @@
 #define TOOLS_DIRECTORY_H
 
 #include "base/err.h"
-#include "storage/kv.h"
+#include "storage/engine/kv.h"
 
 /* The one argument `--data-dir D`; without it DIGLOT_DATA_DIR, then ./data. Prints why not on
  * stderr; a directory that holds nothing is not made. Returns NULL then, or after --help (whose

@@ -8,7 +8,7 @@
 #include "bridge/subscriptions.h"
 #include "policy/limits.h"
 #include "protocol/batch/inflate.h"
-#include "storage/catalog.h"
+#include "storage/catalog/catalog.h"
 #include "storage/codecs.h"
 #include "base/check.h"
 

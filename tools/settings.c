@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "base/net/address.h"
-#include "storage/config.h"
+#include "storage/topic/config.h"
 #include "tools/broker_set.h"
 #include "base/check.h"
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "base/err.h"
-#include "storage/topic.h"
+#include "storage/topic/topic.h"
 
 struct settings {
 #define KAFKA(name, ...)

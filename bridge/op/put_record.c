@@ -2,7 +2,7 @@
 #include "bridge/stream.h"
 #include "base/clock.h"
 #include "protocol/kinesis/sequence.h"
-#include "storage/plog.h"
+#include "storage/log/plog.h"
 #include "base/check.h"
 
 struct put_one {

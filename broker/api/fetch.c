@@ -25,7 +25,7 @@
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/fetch.h"
-#include "storage/watch.h"
+#include "storage/log/watch.h"
 #include "base/check.h"
 
 enum {

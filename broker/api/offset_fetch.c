@@ -8,7 +8,7 @@
 #include "broker/mentions.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/offset_fetch.h"
-#include "storage/offsets.h"
+#include "storage/state/offsets.h"
 
 #include <stdlib.h>
 #include "base/check.h"

@@ -5,7 +5,7 @@
 #define BROKER_GROUP_COMMITS_H
 
 #include "broker/group/groups_loop.h"
-#include "storage/offsets.h"
+#include "storage/state/offsets.h"
 
 struct group_commit {
     struct offsets_commit commit;       /* set before: group, entries, entry_count, delete_group */

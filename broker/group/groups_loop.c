@@ -12,7 +12,7 @@
 #include "broker/group/commits.h"
 #include "broker/group/expiry.h"
 #include "broker/turn.h"
-#include "storage/offsets.h"
+#include "storage/state/offsets.h"
 #include "base/check.h"
 
 enum { TICKS_A_TURN = 64, ANSWERS_A_TURN = 256 };

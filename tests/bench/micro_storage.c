@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/batch/build.h"
-#include "storage/control.h"
+#include "storage/control/control.h"
 #include "storage/store.h"
 
 static struct store *store;

@@ -1,7 +1,7 @@
 /* GetShardIterator and GetRecords: windows, children, starting points, what a reshard or retention
  * does to a reader. */
 #include "base/metrics.h"
-#include "storage/worker.h"
+#include "storage/log/worker.h"
 #include "unit/bridge/bridge_fixture.h"
 
 static struct bx f;

@@ -14,7 +14,7 @@
 #include "broker/state.h"
 #include "protocol/kafka/api.h"
 #include "protocol/kafka/msg/reverse.h"
-#include "storage/kv.h"
+#include "storage/engine/kv.h"
 #include "test.h"
 
 enum { DOOR_LOOPS = 3, CLIENT_WAIT_S = UNTIL_MS / 1000, CLIENT_BYTES = 16 << 20 };

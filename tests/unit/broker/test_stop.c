@@ -3,8 +3,8 @@
 #include <unistd.h>
 #include "broker/group/expiry.h"
 #include "broker/group/groups_loop.h"
-#include "storage/control.h"
-#include "storage/offsets.h"
+#include "storage/control/control.h"
+#include "storage/state/offsets.h"
 #include "tests/conn_pair.h"
 #include "unit/broker/broker_fixture.h"
 

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "protocol/batch/build.h"
-#include "storage/catalog.h"
-#include "storage/control.h"
-#include "storage/offsets.h"
+#include "storage/catalog/catalog.h"
+#include "storage/control/control.h"
+#include "storage/state/offsets.h"
 #include "storage/parts.h"
 #include "test.h"
 

@@ -9,10 +9,10 @@
 #include "base/net/loop.h"
 #include "protocol/batch/batch.h"
 #include "protocol/batch/build.h"
-#include "storage/draft.h"
+#include "storage/topic/draft.h"
 #include "storage/parts.h"
 #include "storage/threads.h"
-#include "storage/worker.h"
+#include "storage/log/worker.h"
 #include "test.h"
 
 /* ---- Stand-ins for the parts that are left out */

@@ -2,8 +2,8 @@
 #ifndef TESTS_UNIT_STORAGE_RANDOM_CHANGE_H
 #define TESTS_UNIT_STORAGE_RANDOM_CHANGE_H
 
-#include "storage/control.h"
-#include "storage/topic.h"
+#include "storage/control/control.h"
+#include "storage/topic/topic.h"
 
 static inline uint64_t next_random(uint64_t *state)
 {

@@ -1,4 +1,4 @@
-#include "storage/keys.h"
+#include "storage/engine/keys.h"
 #include "catalog_fixture.h"
 
 #define FULL U128_MAX

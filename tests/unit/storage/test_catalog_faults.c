@@ -2,7 +2,7 @@
  * the new one, never a mix, and whoever was told of success finds the new one after a restart. */
 #include "catalog_fixture.h"
 #include "base/writer.h"
-#include "storage/record.h"
+#include "storage/topic/record.h"
 
 /* Everything the catalog knows, as bytes. Versions are left out: a failed try uses one up. */
 static void dump(struct cx *f, struct writer *out)

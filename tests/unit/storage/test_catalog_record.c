@@ -3,10 +3,10 @@
  * version. */
 #include <stdio.h>
 #include <stdlib.h>
-#include "storage/draft.h"
-#include "storage/keys.h"
-#include "storage/record.h"
-#include "storage/reshard.h"
+#include "storage/topic/draft.h"
+#include "storage/engine/keys.h"
+#include "storage/topic/record.h"
+#include "storage/topic/reshard.h"
 #include "test.h"
 
 #define GOLDEN "tests/golden/storage/topic_v2.bin"

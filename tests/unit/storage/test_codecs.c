@@ -1,6 +1,6 @@
 /* The codec lanes, one step at a time: turns, order, longer lanes, work that nobody waits for. */
 #include "storage/codecs.h"
-#include "storage/kv.h"
+#include "storage/engine/kv.h"
 #include "storage/store.h"
 #include "test.h"
 

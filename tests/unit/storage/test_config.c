@@ -2,8 +2,8 @@
  * LogConfig). */
 #include "base/mem.h"
 #include "protocol/batch/recode.h"
-#include "storage/config.h"
-#include "storage/draft.h"
+#include "storage/topic/config.h"
+#include "storage/topic/draft.h"
 #include "test.h"
 
 static struct topic_config defaults;

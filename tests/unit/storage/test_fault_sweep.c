@@ -3,7 +3,7 @@
  * unaltered, with dense offsets, producers that agree with the records, and indexes that agree with
  * the batches. */
 #include "log_fixture.h"
-#include "storage/walk.h"
+#include "storage/check/walk.h"
 
 enum { PARTITIONS = 2, STEPS = 26, ACKED_MAX = 256, PRODUCER = 11 };
 

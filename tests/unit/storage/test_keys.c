@@ -1,5 +1,5 @@
 /* The stored bytes of logs: against golden files, in order, and every broken form refused. */
-#include "storage/keys.h"
+#include "storage/engine/keys.h"
 
 #include "golden.h"
 #include "test.h"

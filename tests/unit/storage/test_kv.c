@@ -1,5 +1,5 @@
 /* One contract, two engines: every test here runs on both. And what only one of them has. */
-#include "storage/kv.h"
+#include "storage/engine/kv.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "random.h"
-#include "storage/keys.h"
+#include "storage/engine/keys.h"
 #include "test.h"
 
 struct engine {

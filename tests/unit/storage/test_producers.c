@@ -1,6 +1,6 @@
 /* Producer state alone: its limit, its snapshot. The rules of sequences are tried in
  * test_plog.c. */
-#include "storage/producers.h"
+#include "storage/log/producers.h"
 
 #include "base/mem.h"
 #include "random.h"

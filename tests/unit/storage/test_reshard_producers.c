@@ -13,7 +13,7 @@
 #include "base/crc32c.h"
 #include "protocol/batch/batch.h"
 #include "random.h"
-#include "storage/walk.h"
+#include "storage/check/walk.h"
 #include "catalog_fixture.h"
 #include "random_change.h"
 #include "wait_control.h"

@@ -10,10 +10,10 @@
 #include "base/mem.h"
 #include "base/net/loop.h"
 #include "protocol/batch/build.h"
-#include "storage/control.h"
-#include "storage/walk.h"
-#include "storage/watch.h"
-#include "storage/worker.h"
+#include "storage/control/control.h"
+#include "storage/check/walk.h"
+#include "storage/log/watch.h"
+#include "storage/log/worker.h"
 #include "test.h"
 
 enum { PARTITIONS = 5, PRODUCERS = 3, BATCHES = 400, IN_FLIGHT = 16 };

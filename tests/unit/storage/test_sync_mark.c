@@ -1,10 +1,10 @@
-#include "storage/sync_mark.h"
+#include "storage/engine/sync_mark.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "base/mem.h"
-#include "storage/damage.h"
+#include "storage/engine/damage.h"
 #include "test.h"
 
 static char dir[64], mark_path[96], file_path[96];

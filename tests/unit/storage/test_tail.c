@@ -1,5 +1,5 @@
 /* The newest batches of a log in memory: a ring that is found in, charged for and given back. */
-#include "storage/tail.h"
+#include "storage/log/tail.h"
 
 #include "base/mem.h"
 #include "test.h"

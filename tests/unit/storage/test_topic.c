@@ -1,7 +1,7 @@
 /* Topic values, drafts and the arithmetic of shard windows, without a store. */
 #include <stdlib.h>
-#include "storage/draft.h"
-#include "storage/reshard.h"
+#include "storage/topic/draft.h"
+#include "storage/topic/reshard.h"
 #include "base/mem.h"
 #include "base/u128.h"
 #include "test.h"

@@ -1,4 +1,4 @@
-#include "storage/wal_sync.h"
+#include "storage/engine/wal_sync.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* The proof finds what is broken: each kind of damage is done to a sound log and must be named. */
-#include "storage/walk.h"
+#include "storage/check/walk.h"
 
 #include "log_fixture.h"
-#include "storage/keys.h"
+#include "storage/engine/keys.h"
 
 struct found {
     int count;

@@ -1,6 +1,6 @@
 /* Sleepers and the logs they watch: one wake-up each, whatever happens in between. */
 #include "log_fixture.h"
-#include "storage/watch.h"
+#include "storage/log/watch.h"
 
 enum { SEEN_MAX = 3 };
 

@@ -5,8 +5,8 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include "base/mem.h"
-#include "storage/control.h"
-#include "storage/topic.h"
+#include "storage/control/control.h"
+#include "storage/topic/topic.h"
 #include "test.h"
 
 struct waited {

@@ -1,0 +1,97 @@
+/* What the operations of the controller share: finding, freezing, writing.
+ *
+ * A failed write is settled at once where the disk lets us: the engine is asked to go on and the
+ * catalog's version is read back, so the value in memory is the one on disk, old or new. When even
+ * that fails the change is in doubt: its logs stay frozen, every operation is refused, and the
+ * question is asked again and again (controller.c). */
+#include "storage/control/control.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/control/controller.h"
+#include "storage/state/offsets_table.h"
+#include "storage/threads.h"
+#include "base/check.h"
+
+enum err control_fail(struct control *c, enum err err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->text, sizeof c->text, format, args);
+    va_end(args);
+    return err;
+}
+
+enum err control_topic(struct controller *k, const struct control *c, struct topic **ret)
+{
+    bool named = !bytes_is_null(c->name);
+    struct topic *t = named ? store_topic(k->store, c->name) : store_topic_by_id(k->store, &c->id);
+    if (t == NULL) return named ? ERR_UNKNOWN_TOPIC_OR_PARTITION : ERR_UNKNOWN_TOPIC_ID;
+    *ret = t;
+    return ERR_OK;
+}
+
+enum err control_freeze(struct controller *k, const struct topic *t, const int32_t *partitions,
+                        int32_t count, int64_t *ret_ends)
+{
+    CLEANUP(mem_freep) struct log_freeze *logs = NEW_ARRAY(struct log_freeze, (size_t)count);
+    for (int32_t i = 0; i < count; i++) logs[i].log = t->partitions[partitions[i]].log;
+    if (store_logs_freeze(k->store, logs, count) != ERR_OK) return ERR_KAFKA_STORAGE_ERROR;
+    for (int32_t i = 0; i < count; i++) ret_ends[i] = logs[i].end_offset;
+    return ERR_OK;
+}
+
+static void reclaim_range(void *house, uint64_t first, uint64_t next)
+{
+    house_reclaim(house, first, next);
+}
+
+/* The draft is in the catalog's table: now the logs learn of it. */
+static void spread(struct controller *k, struct topic *draft)
+{
+    if (!draft->deleted) {
+        store_logs_publish(k->store, draft);
+        return;
+    }
+    store_logs_close(k->store, draft);
+    topic_each_log_range(draft, store_house(k->store), reclaim_range);
+    offsets_forget_topic(store_offsets(k->store), &draft->id);
+}
+
+enum err control_commit(struct controller *k, struct topic *before, struct topic *draft,
+                        struct kv_batch *b)
+{
+    CLEANUP(kv_batch_freep) struct kv_batch *own = NULL;
+    if (b == NULL) b = own = kv_batch_new(store_kv(k->store));
+    catalog_attach_logs(k->catalog, draft);
+    enum err err = catalog_write(k->catalog, b, draft);
+    if (err == ERR_OK) {
+        spread(k, draft);
+        return ERR_OK;
+    }
+    log_error("a catalog change could not be written", {"topic", LOG_B(topic_name(draft))},
+              {"in_doubt", LOG_I(err == ERR_DISK)});
+    if (err == ERR_DISK) {
+        k->doubt = topic_ref(draft);
+        k->doubt_before = before ? topic_ref(before) : NULL;
+    } else if (before != NULL) {
+        store_logs_publish(k->store, before);
+    }
+    return ERR_KAFKA_STORAGE_ERROR;
+}
+
+bool control_settle(struct controller *k)
+{
+    if (k->doubt == NULL) return true;
+    enum err err = catalog_settle(k->catalog, k->doubt);
+    if (err == ERR_DISK) return false;
+    log_info("a catalog change in doubt is settled", {"topic", LOG_B(topic_name(k->doubt))},
+             {"took_place", LOG_I(err == ERR_OK)});
+    if (err == ERR_OK) spread(k, k->doubt);
+    else if (k->doubt_before != NULL) store_logs_publish(k->store, k->doubt_before);
+    topic_unrefp(&k->doubt);
+    topic_unrefp(&k->doubt_before);
+    return true;
+}

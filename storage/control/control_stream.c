@@ -1,0 +1,103 @@
+/* What a topic has as a stream: tags and registered consumers; and the start of a partition. */
+#include "base/clock.h"
+#include "storage/control/controller.h"
+#include "storage/threads.h"
+#include "base/check.h"
+
+static struct stream_consumer *find_consumer(const struct topic *t, struct bytes name)
+{
+    for (int32_t i = 0; i < t->consumer_count; i++)
+        if (bytes_equal_str(name, t->consumers[i].name)) return &t->consumers[i];
+    return NULL;
+}
+
+/* consumer NULL: the stream's own tags. */
+static enum err set_tags(struct control *c, struct topic *draft, struct stream_consumer *consumer)
+{
+    for (int32_t i = 0; i < c->tag_count; i++) {
+        struct bytes key = bytes_str(c->tags[i].key), value = bytes_str(c->tags[i].value);
+        if (consumer != NULL) draft_set_consumer_tag(consumer, key, value);
+        else draft_set_tag(draft, key, value);
+        if ((consumer != NULL ? consumer->tag_count : draft->tag_count) > TOPIC_TAGS_MAX)
+            return control_fail(c, ERR_INVALID_ARGUMENT, "A %s has at most %d tags.",
+                                consumer != NULL ? "consumer" : "stream", TOPIC_TAGS_MAX);
+    }
+    return ERR_OK;
+}
+
+enum err control_check_tags(struct controller *k, struct control *c, const struct topic *old,
+                            const struct topic *draft)
+{
+    struct catalog_totals have;
+    catalog_totals(k->catalog, &have);
+    int64_t more = topic_tag_bytes(draft) - (old != NULL ? topic_tag_bytes(old) : 0);
+    if (more <= 0 || have.tag_bytes + more <= CATALOG_TAG_BYTES_MAX) return ERR_OK;
+    return control_fail(c, ERR_LIMIT_EXCEEDED,
+                        "This server keeps at most %d MiB of tags and consumers in all.",
+                        CATALOG_TAG_BYTES_MAX >> 20);
+}
+
+enum err control_tags(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *old = NULL;
+    TRY(control_topic(k, c, &old));
+    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
+    bool of_consumer = !bytes_is_null(c->consumer);
+    struct stream_consumer *consumer = of_consumer ? find_consumer(draft, c->consumer) : NULL;
+    if (of_consumer && consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
+    TRY(set_tags(c, draft, consumer));
+    TRY(control_check_tags(k, c, old, draft));
+    draft_finish(draft);
+    TRY(control_commit(k, old, draft, NULL));
+    c->topic = TAKE(draft);
+    return ERR_OK;
+}
+
+enum err control_add_consumer(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *old = NULL;
+    TRY(control_topic(k, c, &old));
+    if (find_consumer(old, c->consumer) != NULL) return ERR_RESOURCE_IN_USE;
+    if (old->consumer_count >= TOPIC_CONSUMERS_MAX)
+        return control_fail(c, ERR_LIMIT_EXCEEDED, "A stream has at most %d consumers.",
+                            TOPIC_CONSUMERS_MAX);
+    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
+    int64_t created_ms = clock_wall_ms();
+    TRY(set_tags(c, draft, draft_add_consumer(draft, c->consumer, created_ms)));
+    TRY(control_check_tags(k, c, old, draft));
+    draft_finish(draft);
+    TRY(control_commit(k, old, draft, NULL));
+    c->result = created_ms;
+    c->topic = TAKE(draft);
+    return ERR_OK;
+}
+
+enum err control_remove_consumer(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *old = NULL;
+    TRY(control_topic(k, c, &old));
+    const struct stream_consumer *consumer = find_consumer(old, c->consumer);
+    if (consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
+    int64_t created_ms = consumer->created_ms;
+    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
+    draft_remove_consumer(draft, c->consumer);
+    draft_finish(draft);
+    TRY(control_commit(k, old, draft, NULL));
+    c->result = created_ms;
+    c->topic = TAKE(draft);
+    return ERR_OK;
+}
+
+enum err control_delete_records(struct controller *k, struct control *c)
+{
+    CLEANUP(topic_unrefp) struct topic *t = NULL;
+    TRY(control_topic(k, c, &t));
+    if (c->partitions < 0 || c->partitions >= t->partition_count)
+        return ERR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (c->offset < -1) return ERR_OFFSET_OUT_OF_RANGE;
+    struct plog *log = t->partitions[c->partitions].log;
+    TRY(store_log_raise_start(log, c->offset, &c->result));
+    house_reclaim(store_house(k->store), plog_id(log), plog_id(log) + 1);
+    c->topic = TAKE(t);
+    return ERR_OK;
+}

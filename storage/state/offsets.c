@@ -1,0 +1,727 @@
+/* Committed offsets in memory and on disk.
+ *
+ * A commit travels to the worker that its group's hash picks: there it is staged into the worker's
+ * turn together with appends, one write for all, and after the commit it enters the table. So the
+ * table never tells of what could still be lost, and commits of one group keep their order.
+ *
+ * The table: groups by hash of their id, in each group its entries sorted by topic and partition (a
+ * group has as many as it reads partitions). One lock, held for look-ups and for entering.
+ *
+ * Failure: a commit that cannot be written leaves the table as it was. A topic deleted while a
+ * commit of its offsets is under way may leave entries of an id that nobody asks for; they are
+ * dropped at the next start. */
+#include "storage/state/offsets.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include "base/arena.h"
+#include "base/escape.h"
+#include "base/heap.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/spare.h"
+#include "base/net/loop.h"
+#include "base/writer.h"
+#include "storage/engine/keys.h"
+#include "storage/state/offsets_table.h"
+#include "storage/log/worker.h"
+#include "base/check.h"
+
+enum {
+    METADATA_BYTES_MAX = 32767,
+    ALLOCATION_BYTES = 16, /* what an allocation costs beside what it holds */
+    ENTER_SINGLY_MAX = 8,  /* more entries of one commit are merged in */
+    SLICE_ENTRIES = 1000   /* of a group are copied, or groups seen, before others get the lock */
+};
+
+struct entry {
+    struct uuid topic_id;
+    int32_t partition;
+    int32_t leader_epoch;
+    int64_t offset;
+    int64_t commit_ms;
+    int64_t expire_ms;
+    uint32_t metadata_len;
+    char *metadata; /* NULL when empty */
+};
+
+struct group {
+    struct map_node by_id;
+    char *id;
+    size_t id_len;
+    struct entry *entries; /* sorted */
+    int32_t count;
+    int32_t cap;
+};
+
+struct offsets {
+    struct store *store;
+    pthread_mutex_t lock; /* leaf: guards what follows */
+    struct map groups;
+    int64_t count;    /* entries of all groups */
+    int64_t bytes;    /* of all groups */
+    int64_t reserved; /* bytes that commits under way will add */
+    int64_t limit;    /* of bytes */
+};
+
+/* Room in a group's array is made by half as much again. */
+enum { ENTRY_BYTES = sizeof(struct entry) * 3 / 2 };
+
+/* ---- The table; the lock is held */
+
+static int64_t group_bytes(struct bytes id)
+{
+    return (int64_t)(sizeof(struct group) + id.len + 3 * ALLOCATION_BYTES);
+}
+
+static int64_t entry_bytes(size_t metadata_len)
+{
+    return ENTRY_BYTES + (metadata_len > 0 ? (int64_t)metadata_len + ALLOCATION_BYTES : 0);
+}
+
+static struct bytes group_id(const struct group *g)
+{
+    return bytes_of(g->id, g->id_len);
+}
+
+static struct group *find_group(const struct offsets *o, struct bytes id)
+{
+    for (struct map_node *n = map_first(&o->groups, bytes_hash(id)); n != NULL; n = map_next(n)) {
+        struct group *g = CONTAINER_OF(n, struct group, by_id);
+        if (bytes_equal(group_id(g), id)) return g;
+    }
+    return NULL;
+}
+
+static struct group *make_group(struct offsets *o, struct bytes id)
+{
+    struct group *g = find_group(o, id);
+    if (g != NULL) return g;
+    g = NEW(struct group);
+    g->id = mem_string((const char *)id.data, id.len);
+    g->id_len = id.len;
+    map_put(&o->groups, &g->by_id, bytes_hash(id));
+    o->bytes += group_bytes(id);
+    return g;
+}
+
+static int compare(const struct entry *e, const struct uuid *topic_id, int32_t partition)
+{
+    int order = memcmp(&e->topic_id, topic_id, sizeof *topic_id);
+    if (order != 0) return order;
+    return e->partition < partition ? -1 : e->partition > partition;
+}
+
+/* The first entry not below; ret_found: it is the one. */
+static int32_t position(const struct group *g, const struct uuid *topic_id, int32_t partition,
+                        bool *ret_found)
+{
+    int32_t low = 0, high = g->count;
+    while (low < high) {
+        int32_t middle = low + (high - low) / 2;
+        if (compare(&g->entries[middle], topic_id, partition) < 0) low = middle + 1;
+        else high = middle;
+    }
+    *ret_found = low < g->count && compare(&g->entries[low], topic_id, partition) == 0;
+    return low;
+}
+
+static struct entry make_entry(struct offsets *o, const struct offset_entry *from)
+{
+    struct bytes m = from->metadata;
+    o->count++;
+    o->bytes += entry_bytes(m.len);
+    return (struct entry){
+        .topic_id = from->topic_id,
+        .partition = from->partition,
+        .leader_epoch = from->leader_epoch,
+        .offset = from->offset,
+        .commit_ms = from->commit_ms,
+        .expire_ms = from->expire_ms,
+        .metadata_len = (uint32_t)m.len,
+        .metadata = m.len > 0 ? mem_string((const char *)m.data, m.len) : NULL,
+    };
+}
+
+static void drop_entry(struct offsets *o, struct entry *e)
+{
+    o->count--;
+    o->bytes -= entry_bytes(e->metadata_len);
+    mem_free(e->metadata);
+}
+
+static void put_entry(struct offsets *o, struct group *g, const struct offset_entry *from)
+{
+    bool found;
+    int32_t at = position(g, &from->topic_id, from->partition, &found);
+    if (found) {
+        drop_entry(o, &g->entries[at]);
+    } else {
+        if (g->count == g->cap) {
+            g->cap += g->cap / 2 + 1;
+            g->entries = mem_grow(g->entries, (size_t)g->cap * sizeof *g->entries);
+        }
+        mem_move(g->entries + at + 1, g->entries + at,
+                 (size_t)(g->count - at) * sizeof *g->entries);
+        g->count++;
+    }
+    g->entries[at] = make_entry(o, from);
+}
+
+/* A group without entries is no longer known. */
+static void drop_if_empty(struct offsets *o, struct group *g)
+{
+    if (g->count > 0) return;
+    map_remove(&o->groups, &g->by_id);
+    o->bytes -= group_bytes(group_id(g));
+    mem_free(g->entries);
+    mem_free(g->id);
+    mem_free(g);
+}
+
+/* Takes [at, at + n) out. */
+static void remove_entries(struct offsets *o, struct group *g, int32_t at, int32_t n)
+{
+    for (int32_t i = at; i < at + n; i++) drop_entry(o, &g->entries[i]);
+    mem_move(g->entries + at, g->entries + at + n,
+             (size_t)(g->count - at - n) * sizeof *g->entries);
+    g->count -= n;
+    drop_if_empty(o, g);
+}
+
+static void enter(struct offsets *o, struct bytes group, const struct offset_entry *e)
+{
+    if (e->offset >= 0) {
+        put_entry(o, make_group(o, group), e);
+        return;
+    }
+    struct group *g = find_group(o, group);
+    bool found = false;
+    int32_t at = g ? position(g, &e->topic_id, e->partition, &found) : 0;
+    if (found) remove_entries(o, g, at, 1);
+}
+
+/* By place; of the same one the earlier in the commit first. */
+static int by_place(const void *a, const void *b)
+{
+    const struct offset_entry *const *x = a, *const *y = b;
+    int order = memcmp(&(*x)->topic_id, &(*y)->topic_id, sizeof(struct uuid));
+    if (order == 0)
+        order = ((*x)->partition > (*y)->partition) - ((*x)->partition < (*y)->partition);
+    return order != 0 ? order : (*x > *y) - (*x < *y);
+}
+
+static bool same_place(const struct offset_entry *a, const struct offset_entry *b)
+{
+    return uuid_equal(&a->topic_id, &b->topic_id) && a->partition == b->partition;
+}
+
+/* Many entries at once, sorted by_place(): one walk along the group's, for each of them put in
+ * alone would move all behind it. */
+static void merge(struct offsets *o, struct bytes group, const struct offset_entry *const *sorted,
+                  int32_t n)
+{
+    struct group *g = make_group(o, group);
+    int32_t cap = g->count + n, count = 0, old = 0;
+    struct entry *merged = NEW_ARRAY(struct entry, (size_t)cap);
+    for (int32_t i = 0; i < n; i++) {
+        const struct offset_entry *e = sorted[i];
+        if (i + 1 < n && same_place(e, sorted[i + 1])) continue;     /* the last one counts */
+        while (old < g->count && compare(&g->entries[old], &e->topic_id, e->partition) < 0)
+            merged[count++] = g->entries[old++];
+        if (old < g->count && compare(&g->entries[old], &e->topic_id, e->partition) == 0)
+            drop_entry(o, &g->entries[old++]);
+        if (e->offset >= 0) merged[count++] = make_entry(o, e);
+    }
+    while (old < g->count) merged[count++] = g->entries[old++];
+    mem_free(g->entries);
+    g->entries = mem_grow(merged, (size_t)(count > 0 ? count : 1) * sizeof *merged);
+    g->count = g->cap = count;
+    drop_if_empty(o, g);
+}
+
+/* ---- Commits */
+
+static void stage_entry(struct kv_batch *b, struct bytes group, const struct offset_entry *e)
+{
+    uint8_t key[OFFSET_KEY_BYTES_MAX], header[OFFSET_VALUE_HEADER_BYTES];
+    size_t len = offset_key_write(group, &e->topic_id, e->partition, key);
+    if (e->offset < 0) {
+        kv_batch_delete(b, KV_OFFSETS, bytes_of(key, len));
+        return;
+    }
+    struct offset_value v = {.offset = e->offset,
+                             .leader_epoch = e->leader_epoch,
+                             .commit_ms = e->commit_ms,
+                             .expire_ms = e->expire_ms};
+    offset_value_write(&v, header);
+    const struct bytes parts[] = {bytes_of(header, sizeof header), e->metadata};
+    kv_batch_put_parts(b, KV_OFFSETS, bytes_of(key, len), parts, 2);
+}
+
+/* No partition is -1, so the last key of the span is nobody's. */
+static void stage_delete_group(struct store *s, struct kv_batch *b, struct bytes group)
+{
+    uint8_t from[OFFSET_KEY_BYTES_MAX], to[OFFSET_KEY_BYTES_MAX];
+    struct uuid most;
+    memset(&most, 0xff, sizeof most);
+    struct bytes first = bytes_of(from, offset_group_key_write(group, from));
+    struct bytes end = bytes_of(to, offset_key_write(group, &most, -1, to));
+    kv_batch_delete_span(b, store_kv(s), KV_OFFSETS, first, end, first);
+}
+
+/* By how much the table grows at most. */
+static int64_t growth(struct offsets *o, const struct offsets_commit *c)
+{
+    const struct group *g = find_group(o, c->group);
+    int64_t bytes = 0;
+    bool any = false;
+    for (int32_t i = 0; i < c->entry_count; i++) {
+        const struct offset_entry *e = &c->entries[i];
+        if (e->offset < 0) continue;
+        bool found = false;
+        int32_t at = g ? position(g, &e->topic_id, e->partition, &found) : 0;
+        int64_t more = entry_bytes(e->metadata.len);
+        if (found) more -= entry_bytes(g->entries[at].metadata_len);
+        if (more > 0) bytes += more;
+        any = true;
+    }
+    return any && g == NULL ? bytes + group_bytes(c->group) : bytes;
+}
+
+/* What entering it takes: the group's entries once more (merge()), and their notes. */
+static size_t bytes_to_enter(const struct offsets *o, const struct offsets_commit *c)
+{
+    const struct group *g = find_group(o, c->group);
+    size_t entries = (size_t)c->entry_count + (g ? (size_t)g->count : 0);
+    size_t bytes = entries * (sizeof(struct entry) + sizeof(struct offset_entry *));
+    for (int32_t i = 0; i < c->entry_count; i++) bytes += c->entries[i].metadata.len;
+    return bytes;
+}
+
+static void commit_stage(struct store_write *w, struct kv_batch *b)
+{
+    struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
+    struct offsets *o = store_offsets(c->store);
+    c->reserved = 0;
+    if (c->delete_group) {
+        stage_delete_group(c->store, b, c->group);
+        return;
+    }
+    pthread_mutex_lock(&o->lock);
+    int64_t more = growth(o, c);
+    if (more > 0 && (o->bytes + o->reserved + more > o->limit || !spare_has(bytes_to_enter(o, c))))
+        c->err = ERR_TOO_LARGE;
+    else o->reserved += c->reserved = more;
+    pthread_mutex_unlock(&o->lock);
+    if (c->err != ERR_OK) return;
+    for (int32_t i = 0; i < c->entry_count; i++) stage_entry(b, c->group, &c->entries[i]);
+}
+
+static void commit_home(struct job *job)
+{
+    struct offsets_commit *c = CONTAINER_OF(job, struct offsets_commit, job);
+    c->done(c);
+}
+
+static void commit_answer(struct offsets_commit *c)
+{
+    c->job.run = commit_home;
+    if (c->home != NULL) loop_post(c->home, &c->job);
+    else c->done(c);
+}
+
+/* NULL: few, they are entered one by one. */
+static const struct offset_entry **sort_many(const struct offsets_commit *c)
+{
+    if (c->delete_group || c->entry_count <= ENTER_SINGLY_MAX) return NULL;
+    const struct offset_entry **sorted =
+        NEW_ARRAY(const struct offset_entry *, (size_t)c->entry_count);
+    for (int32_t i = 0; i < c->entry_count; i++) sorted[i] = &c->entries[i];
+    qsort(sorted, (size_t)c->entry_count, sizeof *sorted, by_place);
+    return sorted;
+}
+
+static void commit_done(struct store_write *w, enum err err)
+{
+    struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
+    struct offsets *o = store_offsets(c->store);
+    if (c->err == ERR_OK) c->err = err;
+    CLEANUP(mem_freep) const struct offset_entry **sorted = sort_many(c);
+    pthread_mutex_lock(&o->lock);
+    o->reserved -= c->reserved;
+    if (c->err == ERR_OK && c->delete_group) {
+        struct group *g = find_group(o, c->group);
+        if (g != NULL) remove_entries(o, g, 0, g->count);
+    } else if (c->err == ERR_OK && sorted != NULL) {
+        merge(o, c->group, sorted, c->entry_count);
+    } else if (c->err == ERR_OK) {
+        for (int32_t i = 0; i < c->entry_count; i++) enter(o, c->group, &c->entries[i]);
+    }
+    pthread_mutex_unlock(&o->lock);
+    commit_answer(c);
+}
+
+void store_offsets_commit(struct store *s, struct offsets_commit *c)
+{
+    c->store = s;
+    c->err = c->group.len > OFFSET_GROUP_BYTES_MAX ? ERR_TOO_LARGE : ERR_OK;
+    c->reserved = 0;
+    for (int32_t i = 0; i < c->entry_count; i++)
+        if (c->entries[i].metadata.len > METADATA_BYTES_MAX) c->err = ERR_TOO_LARGE;
+    if (c->err != ERR_OK) {
+        commit_answer(c);
+        return;
+    }
+    c->write.stage = commit_stage;
+    c->write.done = commit_done;
+    c->write.affinity = bytes_hash(c->group);
+    c->write.reads = c->delete_group;
+    store_write(s, &c->write);
+}
+
+/* ---- Look-ups */
+
+/* False when the arena is full. */
+static bool copy_entry(const struct entry *e, bool with_metadata, struct arena *arena,
+                       struct offset_entry *ret)
+{
+    struct bytes metadata = BYTES_LIT("");
+    if (with_metadata && e->metadata_len > 0)
+        metadata = arena_copy(arena, bytes_of(e->metadata, e->metadata_len));
+    if (bytes_is_null(metadata)) return false;
+    *ret = (struct offset_entry){
+        .topic_id = e->topic_id,
+        .partition = e->partition,
+        .offset = e->offset,
+        .leader_epoch = e->leader_epoch,
+        .metadata = metadata,
+        .commit_ms = e->commit_ms,
+        .expire_ms = e->expire_ms,
+    };
+    return true;
+}
+
+bool store_offset(struct store *s, struct bytes group, const struct uuid *topic_id,
+                  int32_t partition, struct arena *arena, struct offset_entry *ret)
+{
+    struct offsets *o = store_offsets(s);
+    bool found = false;
+    pthread_mutex_lock(&o->lock);
+    const struct group *g = find_group(o, group);
+    int32_t at = g ? position(g, topic_id, partition, &found) : 0;
+    if (found && !copy_entry(&g->entries[at], true, arena, ret))
+        *ret = (struct offset_entry){.metadata = BYTES_NULL};
+    pthread_mutex_unlock(&o->lock);
+    return found;
+}
+
+/* How many of the group's entries lie behind the last of all[0, n). */
+static int32_t entries_behind(const struct group *g, const struct offset_entry *all, int32_t n,
+                              int32_t *ret_at)
+{
+    bool found = false;
+    int32_t at = 0;
+    if (n > 0) at = position(g, &all[n - 1].topic_id, all[n - 1].partition, &found);
+    *ret_at = at + found;
+    return g->count - *ret_at;
+}
+
+int32_t store_offsets_of_group(struct store *s, struct bytes group, bool with_metadata,
+                               struct arena *arena, struct offset_entry **ret)
+{
+    struct offsets *o = store_offsets(s);
+    struct offset_entry *all = ARENA_NEW(arena, struct offset_entry);
+    int32_t n = 0, room = 1, left = all != NULL ? 0 : -1, at = 0;
+    do {
+        pthread_mutex_lock(&o->lock);
+        const struct group *g = find_group(o, group);
+        if (g != NULL && left >= 0) left = entries_behind(g, all, n, &at);
+        if (g == NULL) left = 0;
+        if (left > room - n) {
+            room = n + left;
+            struct offset_entry *more = ARENA_ARRAY(arena, struct offset_entry, (size_t)room);
+            if (more != NULL) mem_copy(more, all, (size_t)n * sizeof *more);
+            else left = -1;
+            all = more;
+        }
+        for (int32_t i = 0; i < SLICE_ENTRIES && left > 0; i++, n++, left--)
+            if (!copy_entry(&g->entries[at + i], with_metadata, arena, &all[n])) left = -1;
+        pthread_mutex_unlock(&o->lock);
+    } while (left > 0);
+    if (left < 0) return -1;
+    *ret = all;
+    return n;
+}
+
+int32_t store_group_offsets_count(struct store *s, struct bytes group)
+{
+    struct offsets *o = store_offsets(s);
+    pthread_mutex_lock(&o->lock);
+    const struct group *g = find_group(o, group);
+    int32_t count = g ? g->count : 0;
+    pthread_mutex_unlock(&o->lock);
+    return count;
+}
+
+bool store_has_offsets(struct store *s, struct bytes group)
+{
+    struct offsets *o = store_offsets(s);
+    pthread_mutex_lock(&o->lock);
+    bool has = find_group(o, group) != NULL;
+    pthread_mutex_unlock(&o->lock);
+    return has;
+}
+
+void store_offset_groups_each(struct store *s, void *context,
+                              void (*fn)(void *context, struct bytes group))
+{
+    struct offsets *o = store_offsets(s);
+    pthread_mutex_lock(&o->lock);
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next)
+            fn(context, group_id(CONTAINER_OF(node, struct group, by_id)));
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* A group's id, kept while a table that others change is looked through. */
+struct found {
+    struct heap_item last_first;
+    size_t len;
+    uint8_t id[];
+};
+
+static struct bytes found_id(const struct heap_item *item)
+{
+    struct found *f = CONTAINER_OF(item, struct found, last_first);
+    return bytes_of(f->id, f->len);
+}
+
+static int last_first(const struct heap_item *a, const struct heap_item *b)
+{
+    return bytes_compare(found_id(b), found_id(a));
+}
+
+/* The first ones so far, the last of them at hand. */
+struct first_groups {
+    struct heap heap;
+    uint32_t max;
+    size_t bytes, bytes_max;
+};
+
+static void drop_last(struct first_groups *first)
+{
+    struct heap_item *last = heap_first(&first->heap);
+    heap_remove(&first->heap, last);
+    first->bytes -= found_id(last).len;
+    mem_free(CONTAINER_OF(last, struct found, last_first));
+}
+
+static void offer(struct first_groups *first, struct bytes id)
+{
+    struct heap *h = &first->heap;
+    if (h->count == first->max && bytes_compare(id, found_id(heap_first(h))) >= 0) return;
+    struct found *f = mem_new(sizeof *f + id.len);
+    f->len = id.len;
+    mem_copy(f->id, id.data, id.len);
+    heap_add(h, &f->last_first);
+    first->bytes += id.len;
+    while (h->count > first->max || first->bytes > first->bytes_max) drop_last(first);
+}
+
+/* So many of the table's buckets at a time. When it grows meanwhile, what was looked at may come
+ * again, and nothing is left out. False: that was all. */
+static bool look_at_some(struct offsets *o, uint32_t *at, struct bytes after,
+                         struct first_groups *first)
+{
+    pthread_mutex_lock(&o->lock);
+    const struct map *m = &o->groups;
+    for (int left = SLICE_ENTRIES; left > 0 && *at < m->bucket_count; left--, ++*at)
+        for (struct map_node *n = m->buckets[*at]; n != NULL; n = n->next) {
+            struct bytes id = group_id(CONTAINER_OF(n, struct group, by_id));
+            if (bytes_is_null(after) || bytes_compare(id, after) > 0) offer(first, id);
+        }
+    bool more = *at < m->bucket_count;
+    pthread_mutex_unlock(&o->lock);
+    return more;
+}
+
+int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
+                            struct bytes *ret_groups)
+{
+    struct first_groups first = {.heap.compare = last_first, .max = (uint32_t)max,
+                                 .bytes_max = arena->cap - arena->used};
+    uint32_t at = 0;
+    while (look_at_some(store_offsets(s), &at, after, &first)) continue;
+    uint32_t count = first.heap.count;
+    CLEANUP(mem_freep) struct heap_item **sorted = NEW_ARRAY(struct heap_item *, count);
+    for (uint32_t i = count; i > 0; i--) {
+        sorted[i - 1] = heap_first(&first.heap);
+        heap_remove(&first.heap, sorted[i - 1]);
+    }
+    int32_t n = 0;
+    bool full = false;
+    for (uint32_t i = 0; i < count; i++) {
+        struct bytes id = found_id(sorted[i]);
+        if (full || (n > 0 && bytes_equal(ret_groups[n - 1], id))) continue;
+        ret_groups[n] = arena_copy(arena, id);
+        full = bytes_is_null(ret_groups[n]);
+        n += !full;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        mem_free(CONTAINER_OF(sorted[i], struct found, last_first));
+    heap_done(&first.heap);
+    return n;
+}
+
+int64_t store_offsets_count(struct store *s)
+{
+    struct offsets *o = store_offsets(s);
+    pthread_mutex_lock(&o->lock);
+    int64_t count = o->count;
+    pthread_mutex_unlock(&o->lock);
+    return count;
+}
+
+int64_t offsets_bytes(struct offsets *o)
+{
+    pthread_mutex_lock(&o->lock);
+    int64_t bytes = o->bytes;
+    pthread_mutex_unlock(&o->lock);
+    return bytes;
+}
+
+void offsets_set_limit(struct offsets *o, int64_t bytes_max)
+{
+    pthread_mutex_lock(&o->lock);
+    o->limit = bytes_max;
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- A topic goes */
+
+/* The entries of one topic in a group: [ret_at, ret_at + count). */
+static int32_t topic_range(const struct group *g, const struct uuid *topic_id, int32_t *ret_at)
+{
+    bool found;
+    int32_t at = position(g, topic_id, INT32_MIN, &found), end = at;
+    while (end < g->count && uuid_equal(&g->entries[end].topic_id, topic_id)) end++;
+    *ret_at = at;
+    return end - at;
+}
+
+void offsets_erase_topic(struct offsets *o, struct kv_batch *b, const struct uuid *topic_id)
+{
+    pthread_mutex_lock(&o->lock);
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next) {
+            const struct group *g = CONTAINER_OF(node, struct group, by_id);
+            int32_t at, count = topic_range(g, topic_id, &at);
+            for (int32_t e = at; e < at + count; e++) {
+                struct offset_entry gone = {
+                    .topic_id = *topic_id, .partition = g->entries[e].partition, .offset = -1};
+                stage_entry(b, group_id(g), &gone);
+            }
+        }
+    pthread_mutex_unlock(&o->lock);
+}
+
+void offsets_forget_topic(struct offsets *o, const struct uuid *topic_id)
+{
+    pthread_mutex_lock(&o->lock);
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        for (struct map_node *node = o->groups.buckets[i], *next; node != NULL; node = next) {
+            struct group *g = CONTAINER_OF(node, struct group, by_id);
+            int32_t at, count = topic_range(g, topic_id, &at);
+            next = node->next;
+            if (count > 0) remove_entries(o, g, at, count);
+        }
+    pthread_mutex_unlock(&o->lock);
+}
+
+/* ---- Start and end */
+
+/* Errors: ERR_FORMAT. Thread: main, at start. */
+static enum err read_entry(struct bytes key, struct bytes value, struct bytes *ret_group,
+                           struct offset_entry *ret)
+{
+    struct offset_entry e;
+    struct offset_value v;
+    TRY(offset_key_read(key, ret_group, &e.topic_id, &e.partition));
+    TRY(offset_value_read(value, &v, &e.metadata));
+    if (v.offset < 0 || e.metadata.len > METADATA_BYTES_MAX) return ERR_FORMAT;
+    e.offset = v.offset;
+    e.leader_epoch = v.leader_epoch;
+    e.commit_ms = v.commit_ms;
+    e.expire_ms = v.expire_ms;
+    *ret = e;
+    return ERR_OK;
+}
+
+/* Errors: ERR_DISK; ERR_FORMAT. Thread: main, at start; blocks. */
+static enum err load(struct offsets *o)
+{
+    struct kv *kv = store_kv(o->store);
+    CLEANUP(kv_batch_freep) struct kv_batch *orphans = kv_batch_new(kv);
+    size_t clean = kv_batch_bytes(orphans);
+    CLEANUP(kv_iter_freep)
+    struct kv_iter *it = kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
+    while (kv_iter_next(it)) {
+        struct bytes group = BYTES_NULL;
+        struct offset_entry e;
+        TRY(read_entry(kv_iter_key(it), kv_iter_value(it), &group, &e));
+        CLEANUP(topic_unrefp) struct topic *t = store_topic_by_id(o->store, &e.topic_id);
+        if (t != NULL) put_entry(o, make_group(o, group), &e);
+        else kv_batch_delete(orphans, KV_OFFSETS, kv_iter_key(it));
+    }
+    TRY(kv_iter_error(it));
+    return kv_batch_bytes(orphans) > clean ? kv_commit(kv, orphans, KV_NO_SYNC) : ERR_OK;
+}
+
+enum err offsets_open(struct store *s, struct offsets **ret)
+{
+    struct offsets *o = NEW(struct offsets);
+    o->store = s;
+    o->limit = store_options(s)->offsets_bytes_max;
+    pthread_mutex_init(&o->lock, NULL);
+    enum err err = load(o);
+    if (err != ERR_OK) {
+        offsets_close(o);
+        return err;
+    }
+    *ret = o;
+    return ERR_OK;
+}
+
+void offsets_close(struct offsets *o)
+{
+    if (o == NULL) return;
+    for (uint32_t i = 0; i < o->groups.bucket_count; i++)
+        while (o->groups.buckets[i] != NULL) {
+            struct group *g = CONTAINER_OF(o->groups.buckets[i], struct group, by_id);
+            remove_entries(o, g, 0, g->count);
+        }
+    map_done(&o->groups);
+    pthread_mutex_destroy(&o->lock);
+    mem_free(o);
+}
+
+enum err offsets_check(struct kv *kv, struct writer *out, int64_t *ret_wrong)
+{
+    int64_t wrong = 0;
+    CLEANUP(kv_iter_freep)
+    struct kv_iter *it = kv_iter_new(kv, KV_OFFSETS, BYTES_LIT(""), BYTES_NULL, false);
+    while (kv_iter_next(it)) {
+        struct bytes group = BYTES_NULL;
+        struct offset_entry e;
+        if (read_entry(kv_iter_key(it), kv_iter_value(it), &group, &e) == ERR_OK) continue;
+        writer_text(out, "offsets: an entry of group \"");
+        escape_write(out, group);
+        writer_text(out, "\" cannot be read\n");
+        wrong++;
+    }
+    TRY(kv_iter_error(it));
+    *ret_wrong = wrong;
+    return ERR_OK;
+}

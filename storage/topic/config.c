@@ -1,0 +1,564 @@
+/* One row a topic config: type, range, default, where its effect lies. Values are checked, brought
+ * into one form (blanks trimmed, "TRUE" to "true", lists without repeats) and kept as text.
+ * Names, types, ranges, defaults and the texts of refusals: Apache Kafka 4.4.0, LogConfig. */
+#include "storage/topic/config.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include "base/mem.h"
+#include "base/writer.h"
+#include "protocol/batch/deflate.h"
+#include "storage/topic/draft.h"
+#include "base/check.h"
+
+enum {
+    TYPE_BOOLEAN = 1,
+    TYPE_STRING = 2,
+    TYPE_INT = 3,
+    TYPE_LONG = 5,
+    TYPE_DOUBLE = 6,
+    TYPE_LIST = 7
+};
+
+/* Where a value goes in struct topic_config. */
+enum field {
+    FIELD_NONE,
+    FIELD_CLEANUP,
+    FIELD_COMPRESSION,
+    FIELD_GZIP_LEVEL,
+    FIELD_LZ4_LEVEL,
+    FIELD_ZSTD_LEVEL,
+    FIELD_FLUSH_MESSAGES,
+    FIELD_FLUSH_MS,
+    FIELD_MAX_MESSAGE_BYTES,
+    FIELD_MAX_RECORD_KIB,
+    FIELD_TIMESTAMP_AFTER,
+    FIELD_TIMESTAMP_BEFORE,
+    FIELD_TIMESTAMP_TYPE,
+    FIELD_MIN_INSYNC,
+    FIELD_RETENTION_BYTES,
+    FIELD_RETENTION_MS,
+    FIELD_RETIRED,
+};
+
+struct row {
+    struct config_spec spec;
+    enum field field;
+    int64_t min, max;   /* of INT and LONG */
+    const char *values; /* legal words of STRING and LIST, ", " between them */
+};
+
+/* clang-format off: one row a config */
+#define NO_EFFECT " Kept and shown; without effect here: "
+#define NUMBER(name, type, def, broker, low, high, field, doc)                                     \
+    {{name, TYPE_##type, def, broker, doc, false}, FIELD_##field, low, high, NULL}
+/* Its broker config is derived from another one (log.roll.ms from log.roll.hours). */
+#define DERIVED(name, def, broker, low, field, doc)                                                \
+    {{name, TYPE_LONG, def, broker, doc, true}, FIELD_##field, low, INT64_MAX, NULL}
+#define LONG(name, def, broker, low, field, doc)                                                   \
+    NUMBER(name, LONG, def, broker, low, INT64_MAX, field, doc)
+#define INT(name, def, broker, low, field, doc)                                                    \
+    NUMBER(name, INT, def, broker, low, INT32_MAX, field, doc)
+#define RATIO(name, def, broker, doc)            NUMBER(name, DOUBLE, def, broker, 0, 1, NONE, doc)
+#define BOOLEAN(name, def, broker, doc)          NUMBER(name, BOOLEAN, def, broker, 0, 0, NONE, doc)
+#define WORDS(name, type, def, broker, values, field, doc)                                         \
+    {{name, TYPE_##type, def, broker, doc, false}, FIELD_##field, 0, 0, values}
+
+static const struct row rows[] = {
+    WORDS("cleanup.policy", LIST, "delete", "log.cleanup.policy", "compact, delete", CLEANUP,
+          "What happens to old records: delete removes them by retention, an empty list keeps "
+          "them. compact is refused: there is no compaction."),
+    NUMBER("compression.gzip.level", INT, "-1", "compression.gzip.level", GZIP_LEVEL_MIN,
+           GZIP_LEVEL_MAX, GZIP_LEVEL,
+           "Level of gzip, where compression.type=gzip makes the server compress; -1: zlib's own "
+           "choice."),
+    NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", LZ4_LEVEL_MIN, LZ4_LEVEL_MAX,
+           LZ4_LEVEL,
+           "Level of lz4, where compression.type=lz4 makes the server compress; 9 is the fast "
+           "compressor, every other level the thorough one."),
+    WORDS("compression.type", STRING, "producer", "compression.type",
+          "uncompressed, zstd, lz4, snappy, gzip, producer", COMPRESSION,
+          "Codec of the topic's batches. One that comes with another codec is packed anew before "
+          "it is stored, which costs its connection's thread the codec's time; producer stores "
+          "every batch as it came, and those of the Kinesis door uncompressed."),
+    NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", ZSTD_LEVEL_MIN,
+           ZSTD_LEVEL_MAX, ZSTD_LEVEL,
+           "Level of zstd, where compression.type=zstd makes the server compress."),
+    LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0, NONE,
+         "How long tombstones stay in a compacted topic." NO_EFFECT "there is no compaction."),
+    NUMBER("diglot.max.record.kib", INT, "1024", NULL, 1024, 10240, MAX_RECORD_KIB,
+           "Largest record in KiB that the Kinesis door takes: MaxRecordSizeInKiB of the stream."),
+    WORDS("diglot.retired.partition", STRING, "forward", NULL, "forward, reject", RETIRED,
+          "What a produce to a partition gets whose shard was merged into another one: forward "
+          "appends to the log that took its range over, reject answers POLICY_VIOLATION."),
+    LONG("file.delete.delay.ms", "60000", "log.segment.delete.delay.ms", 0, NONE,
+         "Delay between removing and deleting a segment file." NO_EFFECT
+         "there are no segment files."),
+    LONG("flush.messages", "9223372036854775807", "log.flush.interval.messages", 1, FLUSH_MESSAGES,
+         "A power cut loses fewer acknowledged records than this; 1 syncs before each "
+         "acknowledgement."),
+    DERIVED("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0, FLUSH_MS,
+         "Longest time in ms that an acknowledged record waits for its sync to disk."),
+    WORDS("follower.replication.throttled.replicas", LIST, "", NULL, NULL, NONE,
+          "Replicas whose catching up is throttled." NO_EFFECT "there is one replica."),
+    INT("index.interval.bytes", "4096", "log.index.interval.bytes", 0, NONE,
+        "Distance of index entries." NO_EFFECT "the engine indexes the log."),
+    WORDS("leader.replication.throttled.replicas", LIST, "", NULL, NULL, NONE,
+          "Replicas whose reads from the leader are throttled." NO_EFFECT "there is one replica."),
+    LONG("local.retention.bytes", "-2", "log.local.retention.bytes", -2, NONE,
+         "Bytes kept locally with tiered storage." NO_EFFECT "there is no tiered storage."),
+    LONG("local.retention.ms", "-2", "log.local.retention.ms", -2, NONE,
+         "Time kept locally with tiered storage." NO_EFFECT "there is no tiered storage."),
+    LONG("max.compaction.lag.ms", "9223372036854775807", "log.cleaner.max.compaction.lag.ms", 1,
+         NONE, "Longest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
+    INT("max.message.bytes", "1048588", "message.max.bytes", 0, MAX_MESSAGE_BYTES,
+        "Largest record batch in bytes, after compression."),
+    LONG("message.timestamp.after.max.ms", "3600000", "log.message.timestamp.after.max.ms", 0,
+         TIMESTAMP_AFTER, "How far in ms a record's timestamp may lie after the broker's clock."),
+    LONG("message.timestamp.before.max.ms", "9223372036854775807",
+         "log.message.timestamp.before.max.ms", 0, TIMESTAMP_BEFORE,
+         "How far in ms a record's timestamp may lie before the broker's clock."),
+    WORDS("message.timestamp.type", STRING, "CreateTime", "log.message.timestamp.type",
+          "CreateTime, LogAppendTime", TIMESTAMP_TYPE,
+          "Whose timestamp a record carries: its producer's, or that of its append."),
+    RATIO("min.cleanable.dirty.ratio", "0.5", "log.cleaner.min.cleanable.ratio",
+          "Share of a log that is dirty before it is compacted." NO_EFFECT
+          "there is no compaction."),
+    LONG("min.compaction.lag.ms", "0", "log.cleaner.min.compaction.lag.ms", 0, NONE,
+         "Shortest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
+    INT("min.insync.replicas", "1", "min.insync.replicas", 1, MIN_INSYNC,
+        "In-sync replicas that a produce with acks=all needs, but never more than there are: one "
+        "here."),
+    BOOLEAN("preallocate", "false", "log.preallocate",
+            "Preallocate segment files." NO_EFFECT "there are no segment files."),
+    BOOLEAN("remote.log.copy.disable", "false", NULL,
+            "Stop copying to the remote tier." NO_EFFECT "there is no tiered storage."),
+    BOOLEAN("remote.log.delete.on.disable", "false", NULL,
+            "Delete remote data when tiering ends." NO_EFFECT "there is no tiered storage."),
+    BOOLEAN("remote.storage.enable", "false", NULL,
+            "Tiered storage; true is refused: there is none."),
+    LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN, RETENTION_BYTES,
+         "Bytes that a partition keeps; negative: no limit by size."),
+    DERIVED("retention.ms", "604800000", "log.retention.ms", -1, RETENTION_MS,
+         "How long records are kept, by their timestamps; -1: for ever."),
+    INT("segment.bytes", "1073741824", "log.segment.bytes", 1048576, NONE,
+        "Size of a segment file." NO_EFFECT "retention cuts the log in smaller pieces of its own."),
+    INT("segment.index.bytes", "10485760", "log.index.size.max.bytes", 4, NONE,
+        "Size of a segment's index." NO_EFFECT "there are no segments."),
+    DERIVED("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NONE,
+         "Random delay of a segment's end." NO_EFFECT "there are no segments."),
+    DERIVED("segment.ms", "604800000", "log.roll.ms", 1, NONE,
+         "Age at which a segment ends." NO_EFFECT
+         "retention cuts the log in smaller pieces of its own."),
+    BOOLEAN("unclean.leader.election.enable", "false", "unclean.leader.election.enable",
+            "Let a replica lead that is not in sync." NO_EFFECT "there is one replica."),
+};
+/* clang-format on */
+enum { ROW_COUNT = sizeof rows / sizeof rows[0], TEXT_CAP = 64 };
+
+int32_t topic_config_spec_count(void)
+{
+    return ROW_COUNT;
+}
+
+const struct config_spec *topic_config_spec(int32_t index)
+{
+    assert(index >= 0 && index < ROW_COUNT);
+    return &rows[index].spec;
+}
+
+static const struct row *row_of(struct bytes name)
+{
+    for (int i = 0; i < ROW_COUNT; i++)
+        if (bytes_equal_str(name, rows[i].spec.name)) return &rows[i];
+    return NULL;
+}
+
+/* ---- Values */
+
+/* The refusal being worded; every check returns false after saying why. */
+struct refusal {
+    char *text;
+    size_t cap;
+};
+
+static bool refuse(struct refusal *r, const struct row *row, struct bytes value, const char *why)
+{
+    snprintf(r->text, r->cap, "Invalid value %.*s for configuration %s: %s",
+             (int)(value.len < 200 ? value.len : 200), value.data ? (const char *)value.data : "",
+             row->spec.name, why);
+    return false;
+}
+
+static struct bytes trim(struct bytes b)
+{
+    while (b.len > 0 && b.data[0] <= ' ') b = bytes_slice(b, 1, b.len - 1);
+    while (b.len > 0 && b.data[b.len - 1] <= ' ') b.len--;
+    return b;
+}
+
+/* Takes the next element of a comma list, trimmed. False at its end; an empty list has none. */
+static bool next_word(struct bytes *rest, struct bytes *ret)
+{
+    if (bytes_is_null(*rest)) return false;
+    const uint8_t *comma = rest->len > 0 ? memchr(rest->data, ',', rest->len) : NULL;
+    size_t len = comma ? (size_t)(comma - rest->data) : rest->len;
+    *ret = trim(bytes_of(rest->data, len));
+    *rest = comma ? bytes_slice(*rest, len + 1, rest->len - len - 1) : BYTES_NULL;
+    return true;
+}
+
+static bool has_word(struct bytes list, struct bytes word)
+{
+    struct bytes at;
+    while (next_word(&list, &at))
+        if (bytes_equal(at, word)) return true;
+    return false;
+}
+
+static bool check_word(const struct row *row, struct bytes word, struct refusal *r)
+{
+    char why[160];
+    if (row->values == NULL || has_word(bytes_str(row->values), word)) return true;
+    snprintf(why, sizeof why, "String must be one of: %s", row->values);
+    return refuse(r, row, word, why);
+}
+
+static bool to_number(const struct row *row, struct bytes value, int64_t *ret)
+{
+    struct bytes digits = value;
+    if (digits.len > 1 && digits.data[0] == '+' && digits.data[1] != '-')
+        digits = bytes_slice(digits, 1, digits.len - 1);
+    if (!bytes_to_i64(digits, ret)) return false;
+    return row->spec.type == TYPE_LONG || (*ret >= INT32_MIN && *ret <= INT32_MAX);
+}
+
+static bool check_number(const struct row *row, struct bytes value, struct writer *to,
+                         struct refusal *r)
+{
+    char why[96];
+    int64_t n;
+    if (!to_number(row, trim(value), &n))
+        return refuse(r, row, value,
+                      row->spec.type == TYPE_INT ? "Not a number of type INT"
+                                                 : "Not a number of type LONG");
+    bool gzip = strcmp(row->spec.name, "compression.gzip.level") == 0;
+    if (n < row->min) snprintf(why, sizeof why, "Value must be at least %lld", (long long)row->min);
+    else snprintf(why, sizeof why, "Value must be no more than %lld", (long long)row->max);
+    if (gzip) snprintf(why, sizeof why, "Value must be between 1 and 9 or equal to -1");
+    if ((n < row->min || n > row->max) && !(gzip && n == -1))
+        return refuse(r, row, trim(value), why);
+    writer_printf(to, "%lld", (long long)n);
+    return true;
+}
+
+static bool check_ratio(const struct row *row, struct bytes value, struct writer *to,
+                        struct refusal *r)
+{
+    char digits[TEXT_CAP], *end;
+    struct bytes v = trim(value);
+    bool plain = v.len > 0 && v.len < sizeof digits;
+    for (size_t i = 0; plain && i < v.len; i++)
+        plain = strchr("0123456789.eE+-", v.data[i]) && v.data[i];
+    bytes_to_text(plain ? v : BYTES_LIT(""), digits, sizeof digits);
+    double n = strtod(digits, &end);
+    if (!plain || *end != '\0') return refuse(r, row, value, "Not a number of type DOUBLE");
+    if (!(n >= 0)) return refuse(r, row, v, "Value must be at least 0");
+    if (!(n <= 1)) return refuse(r, row, v, "Value must be no more than 1");
+    writer_bytes_raw(to, v);
+    return true;
+}
+
+static bool check_boolean(const struct row *row, struct bytes value, struct writer *to,
+                          struct refusal *r)
+{
+    struct bytes v = trim(value);
+    bool yes = v.len == 4 && strncasecmp((const char *)v.data, "true", 4) == 0;
+    if (!yes && !(v.len == 5 && strncasecmp((const char *)v.data, "false", 5) == 0))
+        return refuse(r, row, value, "Expected value to be either true or false");
+    if (yes && strcmp(row->spec.name, "remote.storage.enable") == 0) {
+        snprintf(r->text, r->cap,
+                 "Tiered Storage functionality is disabled in the broker. "
+                 "Topic cannot be configured with remote log storage.");
+        return false;
+    }
+    writer_text(to, yes ? "true" : "false");
+    return true;
+}
+
+/* "*", or pairs of partition and broker. */
+static bool is_throttle_list(struct bytes list)
+{
+    struct bytes word;
+    if (bytes_equal_str(trim(list), "*")) return true;
+    while (next_word(&list, &word)) {
+        uint64_t n;
+        const uint8_t *colon = word.len > 0 ? memchr(word.data, ':', word.len) : NULL;
+        if (colon == NULL) return false;
+        size_t at = (size_t)(colon - word.data);
+        if (!bytes_to_u64(bytes_slice(word, 0, at), &n)) return false;
+        if (!bytes_to_u64(bytes_slice(word, at + 1, word.len - at - 1), &n)) return false;
+    }
+    return true;
+}
+
+static bool check_list(const struct row *row, struct bytes value, struct writer *to,
+                       struct refusal *r)
+{
+    struct bytes rest = trim(value), word;
+    if (rest.len == 0) return true;
+    if (row->values == NULL && !is_throttle_list(rest)) {
+        char why[192];
+        snprintf(why, sizeof why,
+                 "%s must be the literal '*' or a list of replicas in the following format: "
+                 "[partitionId]:[brokerId],[partitionId]:[brokerId],...",
+                 row->spec.name);
+        return refuse(r, row, value, why);
+    }
+    while (next_word(&rest, &word)) {
+        if (!check_word(row, word, r)) return false;
+        if (row->field == FIELD_CLEANUP && bytes_equal_str(word, "compact"))
+            return refuse(r, row, word,
+                          "log compaction is not supported by this server; use delete");
+        if (to->len > 0 && has_word(bytes_of(to->data, to->len), word)) continue;
+        if (to->len > 0) writer_text(to, ",");
+        writer_bytes_raw(to, word);
+    }
+    return true;
+}
+
+/* Checks a value and appends its one form to `to`. */
+static bool check_value(const struct row *row, struct bytes value, struct writer *to,
+                        struct refusal *r)
+{
+    switch (row->spec.type) {
+    case TYPE_BOOLEAN: return check_boolean(row, value, to, r);
+    case TYPE_DOUBLE: return check_ratio(row, value, to, r);
+    case TYPE_LIST: return check_list(row, value, to, r);
+    case TYPE_STRING:
+        if (!check_word(row, trim(value), r)) return false;
+        writer_bytes_raw(to, trim(value));
+        return true;
+    default: return check_number(row, value, to, r);
+    }
+}
+
+/* ---- Changes */
+
+/* The old list with the new words added or taken away; both are what clients sent. */
+static void change_list(enum config_op op, struct bytes old, struct bytes words, struct writer *to)
+{
+    struct bytes rest = trim(old), word;
+    if (rest.len == 0) rest = BYTES_NULL;
+    while (next_word(&rest, &word)) {
+        if (op == CONFIG_SUBTRACT && has_word(words, word)) continue;
+        if (to->len > 0) writer_text(to, ",");
+        writer_bytes_raw(to, word);
+    }
+    if (op == CONFIG_SUBTRACT) return;
+    if (to->len > 0) writer_text(to, ",");
+    writer_bytes_raw(to, words); /* repeats go, and no word is refused, when the value is checked */
+}
+
+static const char *setting_of(const struct topic *t, const char *name)
+{
+    for (int32_t i = 0; i < t->setting_count; i++)
+        if (strcmp(t->settings[i].name, name) == 0) return t->settings[i].value;
+    return NULL;
+}
+
+static bool apply_one(struct topic *draft, const struct config_change *change, struct writer *list,
+                      struct writer *to, struct refusal *r)
+{
+    const struct row *row = row_of(change->name);
+    bool listed = change->op == CONFIG_APPEND || change->op == CONFIG_SUBTRACT;
+    if (listed && (row == NULL || row->spec.type != TYPE_LIST)) {
+        snprintf(r->text, r->cap, "Can't %s to key %.*s because its type is not LIST.",
+                 change->op == CONFIG_APPEND ? "APPEND" : "SUBTRACT", BYTES_ARGS(change->name));
+        return false;
+    }
+    if (row == NULL && change->op == CONFIG_DELETE) return true;    /* as unset as can be */
+    if (row == NULL) {
+        snprintf(r->text, r->cap, "Unknown topic config name: %.*s", BYTES_ARGS(change->name));
+        return false;
+    }
+    if (change->op == CONFIG_DELETE) {
+        draft_set_setting(draft, change->name, BYTES_NULL);
+        return true;
+    }
+    if (bytes_is_null(change->value)) {
+        snprintf(r->text, r->cap, "Null value not supported for topic configs: %s", row->spec.name);
+        return false;
+    }
+    struct bytes value = change->value;
+    if (listed) {
+        const char *old = setting_of(draft, row->spec.name);
+        change_list(change->op, bytes_str(old ? old : row->spec.default_value), value, list);
+        value = bytes_of(list->data ? list->data : (const uint8_t *)"", list->len);
+    }
+    if (value.len > CONFIG_VALUE_BYTES_MAX || list->err != ERR_OK) {
+        snprintf(r->text, r->cap,
+                 "The configuration value cannot be added because it exceeds the "
+                 "maximum value size of %d bytes.",
+                 CONFIG_VALUE_BYTES_MAX);
+        return false;
+    }
+    if (!check_value(row, value, to, r)) return false;
+    draft_set_setting(draft, change->name,
+                      bytes_of(to->data ? to->data : (const uint8_t *)"", to->len));
+    return true;
+}
+
+static bool check_together(const struct topic *draft, struct refusal *r)
+{
+    const char *least = setting_of(draft, "min.compaction.lag.ms");
+    const char *most = setting_of(draft, "max.compaction.lag.ms");
+    int64_t min = 0, max = INT64_MAX;
+    if (least != NULL && !bytes_to_i64(bytes_str(least), &min)) return true;
+    if (most != NULL && !bytes_to_i64(bytes_str(most), &max)) return true;
+    if (min <= max) return true;
+    snprintf(r->text, r->cap,
+             "conflict topic config setting min.compaction.lag.ms (%lld) > "
+             "max.compaction.lag.ms (%lld)",
+             (long long)min, (long long)max);
+    return false;
+}
+
+enum err config_apply(struct topic *draft, const struct config_change *changes, int32_t count,
+                      const struct topic_config *defaults, char *text, size_t cap)
+{
+    struct refusal r = {text, cap};
+    struct writer list, to;
+    writer_init(&list, 2 * CONFIG_VALUE_BYTES_MAX);
+    writer_init(&to, 2 * CONFIG_VALUE_BYTES_MAX);
+    bool legal = true;
+    for (int32_t i = 0; legal && i < count; i++) {
+        writer_reset(&list);
+        writer_reset(&to);
+        legal = apply_one(draft, &changes[i], &list, &to, &r);
+    }
+    writer_done(&list);
+    writer_done(&to);
+    if (!legal || !check_together(draft, &r)) return ERR_INVALID_CONFIG;
+    config_resolve(draft, defaults);
+    return ERR_OK;
+}
+
+/* ---- Effective values */
+
+/* Names of Apache Kafka's codec numbers 0 to 4; -1 is the producer's. */
+static const char *const codecs[] = {"uncompressed", "gzip", "snappy", "lz4", "zstd"};
+
+static int8_t codec_of(struct bytes word)
+{
+    for (int8_t i = 0; i < (int8_t)(sizeof codecs / sizeof codecs[0]); i++)
+        if (bytes_equal_str(word, codecs[i])) return i;
+    return -1;
+}
+
+/* NULL: the field is none of them. */
+static int32_t *level_field(struct topic_config *c, enum field field)
+{
+    switch (field) {
+    case FIELD_GZIP_LEVEL: return &c->compression_level[CODEC_GZIP];
+    case FIELD_LZ4_LEVEL: return &c->compression_level[CODEC_LZ4];
+    case FIELD_ZSTD_LEVEL: return &c->compression_level[CODEC_ZSTD];
+    default: return NULL;
+    }
+}
+
+static int64_t *long_field(struct topic_config *c, enum field field)
+{
+    switch (field) {
+    case FIELD_FLUSH_MESSAGES: return &c->flush_messages;
+    case FIELD_FLUSH_MS: return &c->flush_ms;
+    case FIELD_TIMESTAMP_AFTER: return &c->timestamp_after_max_ms;
+    case FIELD_TIMESTAMP_BEFORE: return &c->timestamp_before_max_ms;
+    case FIELD_RETENTION_BYTES: return &c->retention_bytes;
+    case FIELD_RETENTION_MS: return &c->retention_ms;
+    default: return NULL;
+    }
+}
+
+static void resolve_one(struct topic_config *c, const struct row *row, struct bytes value)
+{
+    int64_t n = 0, *number = long_field(c, row->field);
+    if (row->spec.type == TYPE_INT || row->spec.type == TYPE_LONG)
+        if (!to_number(row, value, &n)) return;
+    if (number != NULL) *number = n;
+    int32_t *level = level_field(c, row->field);
+    if (level != NULL) *level = (int32_t)n;
+    if (row->field == FIELD_RETENTION_BYTES && n < 0) c->retention_bytes = -1;
+    if (row->field == FIELD_MAX_MESSAGE_BYTES) c->max_message_bytes = (int32_t)n;
+    if (row->field == FIELD_MAX_RECORD_KIB) c->max_record_kib = (int32_t)n;
+    if (row->field == FIELD_MIN_INSYNC) c->min_insync_replicas = (int32_t)n;
+    if (row->field == FIELD_COMPRESSION) c->compression_type = codec_of(value);
+    if (row->field == FIELD_TIMESTAMP_TYPE)
+        c->log_append_time = bytes_equal_str(value, "LogAppendTime");
+    if (row->field == FIELD_RETIRED) c->retired_forward = bytes_equal_str(value, "forward");
+    if (row->field == FIELD_CLEANUP) {
+        c->cleanup_delete = has_word(value, BYTES_LIT("delete"));
+        c->cleanup_compact = has_word(value, BYTES_LIT("compact"));
+    }
+}
+
+bool topic_config_has_effect(int32_t index)
+{
+    return rows[index].field != FIELD_NONE;
+}
+
+void config_resolve(struct topic *draft, const struct topic_config *defaults)
+{
+    draft->config = *defaults;
+    for (int32_t i = 0; i < draft->setting_count; i++) {
+        const struct row *row = row_of(bytes_str(draft->settings[i].name));
+        if (row != NULL) resolve_one(&draft->config, row, bytes_str(draft->settings[i].value));
+    }
+}
+
+void config_defaults(struct topic_config *ret)
+{
+    for (int i = 0; i < ROW_COUNT; i++)
+        resolve_one(ret, &rows[i], bytes_str(rows[i].spec.default_value));
+}
+
+/* The text of a broker default, which only struct topic_config knows. */
+static void default_text(const struct topic_config *c, const struct row *row, char *to, size_t cap)
+{
+    const int64_t *number = long_field((struct topic_config *)c, row->field);
+    const char *word = row->spec.default_value;
+    if (number != NULL) {
+        snprintf(to, cap, "%lld", (long long)*number);
+        return;
+    }
+    switch (row->field) {
+    case FIELD_MAX_MESSAGE_BYTES: snprintf(to, cap, "%d", c->max_message_bytes); return;
+    case FIELD_MAX_RECORD_KIB: snprintf(to, cap, "%d", c->max_record_kib); return;
+    case FIELD_MIN_INSYNC: snprintf(to, cap, "%d", c->min_insync_replicas); return;
+    case FIELD_COMPRESSION:
+        word = c->compression_type < 0 ? "producer" : codecs[c->compression_type];
+        break;
+    case FIELD_TIMESTAMP_TYPE: word = c->log_append_time ? "LogAppendTime" : "CreateTime"; break;
+    case FIELD_RETIRED: word = c->retired_forward ? "forward" : "reject"; break;
+    case FIELD_CLEANUP:
+        word = c->cleanup_compact ? (c->cleanup_delete ? "compact,delete" : "compact")
+                                  : (c->cleanup_delete ? "delete" : "");
+        break;
+    default: break;
+    }
+    snprintf(to, cap, "%s", word);
+}
+
+void topic_config_text(const struct topic *t, const struct config_spec *spec, char *to, size_t cap,
+                       bool *ret_set)
+{
+    const char *set = setting_of(t, spec->name);
+    *ret_set = set != NULL;
+    if (set != NULL) {
+        snprintf(to, cap, "%s", set);
+        return;
+    }
+    default_text(&t->config, CONTAINER_OF(spec, struct row, spec), to, cap);
+}
