@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/mailbox.h"
 #include "storage/store.h"
+#include "storage/topic/config.h"
 #include "storage/topic/topic.h"
 
 enum control_kind {
@@ -25,13 +26,6 @@ enum control_kind {
     CONTROL_REMOVE_CONSUMER,
     CONTROL_DELETE_RECORDS,     /* raise a partition's log start */
     CONTROL_PRODUCER_ID         /* a new producer id, never given before */
-};
-
-enum config_op { CONFIG_SET, CONFIG_DELETE, CONFIG_APPEND, CONFIG_SUBTRACT };
-struct config_change {
-    enum config_op op;
-    struct bytes name;
-    struct bytes value;         /* null with CONFIG_DELETE */
 };
 
 struct control {
@@ -71,24 +65,5 @@ struct control {
  * ERR_OFFSET_OUT_OF_RANGE, ERR_KAFKA_STORAGE_ERROR. Nothing is changed on any of them.
  * Thread: any. */
 void store_control(struct store *s, struct control *c);
-
-/* ---- The table of topic configs: names, types, defaults, documentation (DescribeConfigs). */
-struct config_spec {
-    const char *name;           /* Kafka's: "retention.ms" */
-    int8_t type;                /* Kafka's ConfigType code (DescribeConfigs v3+): BOOLEAN 1, STRING
-                                   2, INT 3, LONG 5, LIST 7 */
-    const char *default_value;  /* Kafka's default, as text */
-    const char *broker_name;    /* the broker config that overrides the default
-                                   ("log.retention.ms") */
-    const char *documentation;
-    bool broker_unset;          /* it has no default of its own: Kafka derives it */
-};
-int32_t topic_config_spec_count(void);
-const struct config_spec *topic_config_spec(int32_t index);
-/* False: it is kept and shown, no more. */
-bool topic_config_has_effect(int32_t index);
-/* The effective value as text into to[cap]; ret_set: whether this topic has it set. */
-void topic_config_text(const struct topic *t, const struct config_spec *spec, char *to, size_t cap,
-                       bool *ret_set);
 
 #endif

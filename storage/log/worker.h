@@ -30,8 +30,6 @@ enum { WORKER_HELD_MAX = 65536 };
 
 /* A log of this id, closed; it opens at its first use. One reference. Thread: any. */
 struct plog *store_log_new(struct store *s, uint64_t log_id);
-struct plog *plog_ref(struct plog *log);
-void plog_unref(struct plog *log);      /* NULL is a no-op; the last one frees. Thread: any */
 uint64_t plog_id(const struct plog *log);
 
 struct log_freeze {

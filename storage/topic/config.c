@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include "base/mailbox.h"
 #include "base/mem.h"
 #include "base/writer.h"
 #include "protocol/batch/deflate.h"

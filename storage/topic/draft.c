@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include "base/mem.h"
-#include "storage/log/worker.h"
 #include "base/check.h"
 
 /* Arrays grow by one element at a time but in steps of a power of two, so that a topic of thousands

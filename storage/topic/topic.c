@@ -4,7 +4,6 @@
 #include <assert.h>
 #include "base/mem.h"
 #include "protocol/batch/recode.h"
-#include "storage/log/worker.h"
 #include "base/check.h"
 
 enum { ALLOCATION_BYTES = 16 };     /* what an allocation takes besides what was asked for */

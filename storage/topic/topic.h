@@ -143,6 +143,11 @@ static inline bool topic_repacks(const struct topic *t, enum batch_codec codec)
 struct batch_packing topic_packing(const struct topic *t);
 
 /* True when Kinesis may see it: not internal and at most STREAM_NAME_BYTES_MAX long. */
+/* References of a partition's log, which log/plog.c counts: a topic holds one of each of its logs.
+ * Thread: any. */
+struct plog *plog_ref(struct plog *log);
+void plog_unref(struct plog *log);      /* NULL is a no-op; the last one frees */
+
 /* "." and ".." illegal, 1..249 of [a-zA-Z0-9._-]. */
 bool topic_name_is_legal(struct bytes name);
 bool topic_is_stream(const struct topic *t);

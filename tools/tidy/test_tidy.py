@@ -63,6 +63,14 @@ class TidyTest(unittest.TestCase):
         self.expect({"bridge/b.c": '#include "broker/x.h"\n#include "base/check.h"\n'}, "bridge/b.c:1: bridge may not")
         self.expect({"broker/b.c": '#include "bridge/x.h"\n#include "base/check.h"\n'}, "broker/b.c:1: broker may not")
 
+    def test_an_include_of_a_room_above(self):
+        rooms = {"layers.txt": CLEAN["layers.txt"] + "base/ high low\n", "base/high/README.md": "x\n",
+                 "base/low/README.md": "x\n", "base/low/l.c": '#include "base/a.h"\n#include "base/check.h"\n',
+                 "base/high/h.h": '/* H. */\n#include "base/low/l.h"\n'}
+        self.expect(rooms)
+        self.expect({**rooms, "base/low/l.c": '#include "base/high/h.h"\n#include "base/check.h"\n'},
+                    "base/low/l.c:1: base/low may not include base/high/h.h")
+
     def test_no_layers_at_all(self):
         self.assertTrue(self.run_on({"layers.txt": ""})[0].startswith("layers.txt:1: no layers"))
 

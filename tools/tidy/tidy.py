@@ -34,7 +34,10 @@ class Tree:
 
         layers = self.files.get("layers.txt", "").splitlines()
         rows = [line.split() for line in layers if line.strip() and not line.startswith("#")]
+        rooms = [row for row in rows if row[0].endswith("/")]
+        rows = [row for row in rows if row not in rooms]
         self.rank = {name: -i for i, row in enumerate(rows) for name in row}
+        self.rooms = {folder + name: -i for folder, *names in rooms for i, name in enumerate(names)}
 
     def layer(self, path):
         top = path.split("/")[0]
@@ -74,6 +77,19 @@ def check_layers(tree):
             yield path, line_of(text, m.start()), (
                 f"{own} may not include {m.group(2)}: it stands above or beside; pass a value or a callback down, "
                 "or move what both need below")
+
+
+def check_rooms(tree):
+    for path, text in tree.sources():
+        own = os.path.dirname(path)
+        if own not in tree.rooms:
+            continue
+        for m in INCLUDE.finditer(text):
+            other = os.path.dirname(m.group(2))
+            if tree.layer(other) == tree.layer(own) and tree.rooms.get(other, -99) > tree.rooms[own]:
+                yield path, line_of(text, m.start()), (
+                    f"{own} may not include {m.group(2)}: its room stands above; pass a value or a callback down, "
+                    "or move what both need below")
 
 
 def check_include_order(tree):
@@ -285,7 +301,7 @@ def sizes(tree):
     return long
 
 
-CHECKS = [check_layers, check_include_order, check_banned, check_words, check_white_space, check_columns,
+CHECKS = [check_layers, check_rooms, check_include_order, check_banned, check_words, check_white_space, check_columns,
           check_contracts, check_readmes, check_fuzz, check_served]
 
 
