@@ -153,7 +153,7 @@ struct kinesis_child_shard *shard_children(struct arena *arena, const struct top
             (struct kinesis_hash_key_range){hash_key_text(arena, child->hash_first),
                                             hash_key_text(arena, child->hash_last)};
         out->parent_shards = ARENA_ARRAY(arena, struct bytes, 2);
-        if (out->parent_shards == NULL) continue;
+        if (out->parent_shards == NULL) return NULL;
         out->parent_shards[out->parent_shards_count++] = shard_id_text(arena, child->parent);
         if (child->adjacent_parent >= 0)
             out->parent_shards[out->parent_shards_count++] = shard_id_text(arena,

@@ -40,7 +40,7 @@ bool shard_ends_by(const struct shard *shard, int64_t offset);
 /* As AWS shows it; texts in the request's arena. */
 void shard_describe(struct arena *arena, const struct shard *shard, struct kinesis_shard *ret);
 /* The children of a closed shard, as the last answer of its readers names them; NULL and 0 while it
- * is open. Each names all its parents. */
+ * is open, and NULL without memory. Each names all its parents. */
 struct kinesis_child_shard *shard_children(struct arena *arena, const struct topic *t,
                                            const struct shard *shard, uint32_t *ret_count);
 

@@ -60,6 +60,7 @@ struct beside {
     struct kafka_request *rq;
     void (*work)(struct kafka_request *rq);
     void (*done)(struct kafka_request *rq);
+    size_t promised;                    /* of the loop's room for answers */
 };
 
 static enum codec_outcome beside_step(struct codec_work *w, struct codec_tools *tools)
@@ -73,6 +74,7 @@ static enum codec_outcome beside_step(struct codec_work *w, struct codec_tools *
 static void beside_done(struct codec_work *w)
 {
     struct beside *b = CONTAINER_OF(w, struct beside, codec);
+    room_release(loop_room(b->rq->frame->loop), b->promised);
     b->done(b->rq);
 }
 
@@ -86,10 +88,14 @@ void kafka_beside(struct kafka_request *rq, void (*work)(struct kafka_request *r
         done(rq);
         return;
     }
+    /* Else all that come before the first answer is queued would be let in. */
+    const struct frame_door *door = rq->frame->door;
+    size_t promised = door->answer_bytes(door, slab_bytes(rq->frame->body));
+    room_promise(loop_room(rq->frame->loop), promised);
     *b = (struct beside){
         .codec = {.client = kafka_client(rq), .lane = CODEC_QUICK, .step = beside_step,
                   .home = rq->frame->loop, .done = beside_done},
-        .rq = rq, .work = work, .done = done};
+        .rq = rq, .work = work, .done = done, .promised = promised};
     store_codec(rq_store(rq), &b->codec);
 }
 

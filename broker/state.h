@@ -23,8 +23,8 @@ struct broker_loop {
     struct fetch_sessions *sessions;
     struct groups_loop *groups;          /* groups whose id falls to this loop */
     size_t turn_bytes;                   /* of requests about one thing or another that began in
-                                            this turn; records and fetches apart */
-    struct job turn_over;                /* turn.c's, from the first of them on */
+                                            that turn; records and fetches apart */
+    uint64_t turn;                       /* loop_turns() */
 };
 
 struct broker {

@@ -34,6 +34,7 @@ void conn_open(struct conn_home *home, int fd, struct peer *peer)
     loop_assert(home->loop);
     struct conn *c = NEW_TRY(struct conn);
     if (c == NULL) {
+        metric_add(home->counters->opened, 1);
         metric_add(home->counters->closed[NET_CLOSE_MEMORY], 1);
         close(fd);
         if (peer != NULL) peers_remove(home->door->peers, peer);

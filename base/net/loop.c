@@ -31,6 +31,7 @@ struct loop {
     struct job_list flushes;
     struct job_list longs;
     int64_t now_ms;                  /* 0 = read the clock when asked */
+    uint64_t turns;
     uint32_t index;
     bool started;
     bool stop;                       /* the loop's thread alone */
@@ -199,6 +200,7 @@ void loop_turn(struct loop *loop, int wait_ms)
     if (has_deferred(loop)) wait_ms = 0;
     if (wait_ms != 0) wake_at(loop, wait_ms);
     loop->now_ms = 0;
+    loop->turns++;
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
     timers_fire(loop);
     for (int i = 0; i < DEFER_ROUNDS_MAX && loop->deferred.first != NULL; i++)
@@ -315,6 +317,11 @@ void loop_defer_long(struct loop *loop, struct job *job)
 {
     loop_assert(loop);
     list_add(&loop->longs, job);
+}
+
+uint64_t loop_turns(const struct loop *loop)
+{
+    return loop->turns;
 }
 
 int64_t loop_now_ms(struct loop *loop)

@@ -56,6 +56,8 @@ void loop_defer_flush(struct loop *loop, struct job *job);
  * again. Thread: the loop's. */
 void loop_defer_long(struct loop *loop, struct job *job);
 
+/* Counts the turns, for what holds within one. Thread: the loop's. */
+uint64_t loop_turns(const struct loop *loop);
 /* Monotonic ms, read once a turn. Thread: the loop's. */
 int64_t loop_now_ms(struct loop *loop);
 /* Arms, or moves, a timer: due at at_ms. timer->fire must be set. O(log timers). Thread: the

@@ -131,10 +131,15 @@ static void encode(struct get_work *w)
         .records_count = page->count,
         .millis_behind_latest = m->behind_ms,
     };
-    if (shard_ends_by(m->shard, page->offset_next))
+    bool ends = shard_ends_by(m->shard, page->offset_next);
+    if (ends)
         out.child_shards = shard_children(rq->arena, m->topic, m->shard, &out.child_shards_count);
     else
         out.next_shard_iterator = next_iterator(m, page->offset_next);
+    if (ends ? out.child_shards == NULL : bytes_is_null(out.next_shard_iterator)) {
+        w->err = ERR_TOO_LARGE;     /* no memory: without it the reader would think it is the end */
+        return;
+    }
     writer_reserve(&rq->http->reply,
                    base64_encoded(page->bytes) + page->count * ANSWER_RECORD_BYTES);
     kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);

@@ -199,6 +199,7 @@ static void settle(struct produce_item *item)
                 "The batches of the request unpack to more than a request may have");
         if (c->faults != NULL)
             produce_faults_tell(rq->arena, c->faults, c->now_ms, t, item->out);
+        slab_unrefp(&c->repacked);      /* its client left behind the lane */
         topic_unref(t);
         return;
     }

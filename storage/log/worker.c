@@ -365,25 +365,32 @@ static void stage_waiting(struct worker *w, struct plog *log)
     }
 }
 
+struct share {
+    size_t bytes;
+    int count;
+};
+
+static bool share_is_used(const struct worker *w, const struct share *s)
+{
+    return s->bytes >= w->turn_bytes_max / TURN_SHARES ||
+           s->count >= w->turn_appends_max / TURN_SHARES || turn_is_full(w);
+}
+
 /* The next log's share of the turn, or that of several which stand behind. With its last append a
  * log may be gone: that held its topic. */
 static void stage_share(struct worker *w)
 {
     enum waiting_ring ring = waiting_ring_next(&w->waiting);
-    size_t bytes = 0;
-    int count = 0;
+    struct share s = {0};
     do {
         struct plog *log = waiting_next(&w->waiting, ring);
-        for (bool more = true; more && !turn_is_full(w); count++) {
-            if (bytes >= w->turn_bytes_max / TURN_SHARES ||
-                count == w->turn_appends_max / TURN_SHARES)
-                return;
+        for (bool more = true; more && !share_is_used(w, &s); s.count++) {
             struct append *a = waiting_take(&w->waiting, log);
             more = log->waiting_first != NULL;
-            bytes += a->batch.bytes.len;
+            s.bytes += a->batch.bytes.len;
             stage_append(w, log, a);
         }
-    } while (ring == WAITING_BEHIND && w->waiting.turn[ring] != NULL && !turn_is_full(w));
+    } while (ring == WAITING_BEHIND && w->waiting.turn[ring] != NULL && !share_is_used(w, &s));
 }
 
 /* A log whose topic is in the table already but was not published here yet waits as a frozen one

@@ -187,19 +187,21 @@ TEST(so_they_do_when_one_is_packed_anew)
     pipelined("zstd", 3 << 20);
 }
 
-/* Whoever leaves while its batch is checked leaves nothing behind that keeps the server. */
-TEST(a_client_that_leaves_is_forgotten)
+/* Whoever leaves while its batches are checked, or packed anew, leaves nothing behind that keeps
+ * the server. */
+static void leave(const char *compression, size_t bytes, int32_t count)
 {
-    struct client *c = begin("producer");
-    struct slab *large = zeros(60 << 20, CODEC_GZIP);
-    const struct slab *one = large;
+    struct client *c = begin(compression);
+    struct slab *large = zeros(bytes, CODEC_GZIP);
+    const struct slab *all[PARTITIONS];
+    for (int32_t i = 0; i < count; i++) all[i] = large;
     for (int i = 0; i < 4; i++) {
         struct client *leaver = client_open(&door);
-        produce(leaver, &one, 1);
+        produce(leaver, all, count);
         client_close(leaver);
     }
     struct slab *small = zeros(10, CODEC_LZ4);
-    one = small;
+    const struct slab *one = small;
     produce(c, &one, 1);
     EXPECT_EQ(answer(c, c->correlation).responses[0].partition_responses[0].error_code, 0);
     slab_unref(large);
@@ -214,6 +216,16 @@ TEST(a_client_that_leaves_is_forgotten)
     listener_free(door.listener);
     EXPECT_EQ(atomic_load(&door.budget.used), 0);
     kv_close(door.kv);
+}
+
+TEST(a_client_that_leaves_is_forgotten)
+{
+    leave("producer", 60 << 20, 1);
+}
+
+TEST(so_is_what_was_packed_anew_for_one)
+{
+    leave("zstd", 20 << 20, PARTITIONS);
 }
 
 /* In a map of partitions the last one counts: the broken ones in front of it are not looked at. */
@@ -260,4 +272,5 @@ TESTS(RUN(what_is_wrong_with_records_is_told_from_a_codec_lane_too),
       RUN(one_batch_is_refused_beyond_what_any_may_unpack_to),
       RUN(requests_of_a_connection_keep_their_order_when_one_takes_longer),
       RUN(so_they_do_when_one_is_packed_anew), RUN(a_client_that_leaves_is_forgotten),
+      RUN(so_is_what_was_packed_anew_for_one),
       RUN(of_a_partition_that_is_named_twice_the_last_records_count))

@@ -298,7 +298,9 @@ TEST(metadata_of_all_there_is_is_made_beside_the_loop)
     TURNED_SEND(&door, c, METADATA, metadata, 1, &in);
     for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
     EXPECT(!turned_is_answered(c));
+    EXPECT(loop_room(door.loop)->promised > MANY);      /* others wait for room that it will take */
     turned_until_answered(&door, c);
+    EXPECT_EQ(loop_room(door.loop)->promised, 0);
     struct metadata_response out;
     RECEIVE(c, metadata, &out);
     EXPECT_EQ(out.brokers_count, 1);
@@ -309,6 +311,7 @@ TEST(metadata_of_all_there_is_is_made_beside_the_loop)
     TURNED_SEND(&door, c, METADATA, metadata, 1, &in);
     turned_client_gone(&door, c);           /* in the middle of it */
     turned_settle(&door);
+    EXPECT_EQ(loop_room(door.loop)->promised, 0);
     turned_end(&door);
 }
 
