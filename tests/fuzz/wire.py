@@ -329,7 +329,7 @@ def watch(server, pipes):
         if not server.running():
             wrong.append(f"the server ended with {server.process.returncode}")
             break
-        largest = max(largest, bad.rss_mib(server))
+        largest = max(largest, server.rss_bytes() / (1 << 20))
         try:
             bad.scrape(server)
         except OSError as found_wrong:

@@ -63,6 +63,7 @@ def test_a_rapid_reset(tough, bystanders, whole):
     assert bad.rss_mib(tough) - before < 16
 
 
+@pytest.mark.measures
 def test_endless_continuations(tough, bystanders):
     """CVE-2024-27316 and its kin: a head that never ends."""
     piece = frame(CONTINUATION, 0, 1, header_block(("x", "y" * 100)) * 100)

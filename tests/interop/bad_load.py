@@ -88,6 +88,7 @@ def fetch_request(max_bytes):
                         + struct.pack(">iiqi", 1, 0, 0, max_bytes))
 
 
+@pytest.mark.measures
 def test_slow_readers_of_fetch(full, bystanders):
     """Each asks 50 times for 30 MB. The bound: one answer of each connection at a time."""
     assert slow_readers(full, bystanders, "kafka", [fetch_request(50 << 20) * 50] * SLOW) < SLOW * 32
@@ -97,6 +98,7 @@ def iterator(server):
     return boto3.iterator(server, "full", "shardId-000000000000")
 
 
+@pytest.mark.measures
 def test_slow_readers_of_get_records(full, bystanders):
     """10 MB an answer, 14 MB in base64; one at a time of each connection."""
     ask = bad.kinesis_request("GetRecords", {"ShardIterator": iterator(full)}) * 20
@@ -124,6 +126,7 @@ def test_many_slow_readers_of_fetch(full, bystanders):
     assert slow_readers(full, bystanders, "kafka", [fetch_request(50 << 20) * 50] * 60) < 2 * ROOM_MIB
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("version", [1, 2])
 def test_slow_subscribers(full, bystanders, version):
     """What is pushed to a subscriber that takes nothing waits in the log, not in memory."""

@@ -9,7 +9,7 @@ import struct
 import time
 import urllib.request
 
-from . import wire
+from . import sanitizer, wire
 
 COUNTERS = ("diglot_net_connections_closed_total", "diglot_net_requests_refused_total", "diglot_net_h2_resets_total",
             "diglot_net_accept_failures_total", "diglot_kafka_undecodable_requests_total", "diglot_kafka_errors_total",
@@ -225,6 +225,8 @@ class Http2(Http):
 
 
 def rss_mib(server):
+    """For tests that are marked with `measures` alone: a sanitizer keeps what was freed for a while."""
+    assert not sanitizer.in_use(), "a test of memory is marked with `measures`"
     return server.rss_bytes() / (1 << 20)
 
 
