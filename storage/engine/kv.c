@@ -164,6 +164,11 @@ bool kv_writes_stopped(struct kv *kv)
     return kv->engine->writes_stopped(kv);
 }
 
+bool kv_behind(struct kv *kv)
+{
+    return kv->engine->behind(kv);
+}
+
 enum err kv_reclaim(struct kv *kv, struct bytes from, struct bytes to)
 {
     return kv->engine->reclaim(kv, from, to);

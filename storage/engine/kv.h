@@ -75,6 +75,7 @@ struct kv *kv_mem_new(void);
  * one. */
 struct kv *kv_mem_share(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
+void kv_mem_set_behind(struct kv *kv, bool behind);
 void kv_mem_set_full(struct kv *kv, bool full);  /* a full disk: commits fail, reads go on */
 bool kv_mem_faulted(const struct kv *kv);       /* a fault was hit since they were set */
 /* What commits deleted since this was asked last. */
@@ -140,6 +141,10 @@ enum err kv_sync_now(struct kv *kv);
 enum err kv_resume(struct kv *kv);
 /* The last write was refused by the disk, and none has succeeded since. Thread: any. */
 bool kv_writes_stopped(struct kv *kv);
+/* What was written to the families other than KV_LOG comes faster than it goes to disk: soon the
+ * engine would make every writer wait. What is large and can wait does so. Thread: any but a
+ * network loop; a short lock of the engine's. */
+bool kv_behind(struct kv *kv);
 /* Gives the space of what was deleted from KV_LOG in [from, to) back to the disk, in the background
  * if the engine can. Errors: ERR_DISK. Thread: housekeeping; blocks. */
 enum err kv_reclaim(struct kv *kv, struct bytes from, struct bytes to);

@@ -27,6 +27,7 @@ struct kv_engine {
     enum err (*sync_now)(struct kv *kv);
     enum err (*resume)(struct kv *kv);
     bool (*writes_stopped)(struct kv *kv);
+    bool (*behind)(struct kv *kv);
     enum err (*reclaim)(struct kv *kv, struct bytes from, struct bytes to);
     void (*stats)(struct kv *kv, struct kv_stats *ret);
 };

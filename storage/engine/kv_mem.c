@@ -54,6 +54,7 @@ struct mem_kv {
     bool crashed;
     bool full;                          /* writes fail, reads do not */
     bool stopped;                       /* the last write failed */
+    bool behind;
     struct kv_mem_deletes deletes;
 };
 
@@ -399,6 +400,12 @@ static bool mem_writes_stopped(struct kv *kv)
     return m->stopped;
 }
 
+static bool mem_behind(struct kv *kv)
+{
+    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
+    return m->behind;
+}
+
 static enum err mem_reclaim(struct kv *kv, struct bytes from, struct bytes to)
 {
     (void)from, (void)to;
@@ -447,6 +454,7 @@ static const struct kv_engine mem_engine = {
     .sync_now = mem_sync_now,
     .resume = mem_resume,
     .writes_stopped = mem_writes_stopped,
+    .behind = mem_behind,
     .reclaim = mem_reclaim,
     .stats = mem_stats,
 };
@@ -474,6 +482,11 @@ void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults)
     m->faults = *faults;
     m->calls = 0;
     m->faulted = false;
+}
+
+void kv_mem_set_behind(struct kv *kv, bool behind)
+{
+    mem_of(kv)->behind = behind;
 }
 
 void kv_mem_set_full(struct kv *kv, bool full)

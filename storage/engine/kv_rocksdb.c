@@ -475,6 +475,14 @@ static enum err rocks_reclaim(struct kv *kv, struct bytes from, struct bytes to)
     return rocks_writes_stopped(kv) ? ERR_DISK : ERR_OK;
 }
 
+/* WRITE_BUFFERS_MAX full ones stop all writes of all families until one is on disk. */
+static bool rocks_behind(struct kv *kv)
+{
+    const struct rocks *r = rocks_of(kv);
+    return property(r, COLUMN_SMALL, "rocksdb.num-immutable-mem-table") > 0 ||
+           property(r, COLUMN_SMALL, "rocksdb.actual-delayed-write-rate") > 0;
+}
+
 static void rocks_stats(struct kv *kv, struct kv_stats *ret)
 {
     struct rocks *r = rocks_of(kv);
@@ -544,6 +552,7 @@ static const struct kv_engine rocks_engine = {
     .sync_now = rocks_sync_now,
     .resume = rocks_resume,
     .writes_stopped = rocks_writes_stopped,
+    .behind = rocks_behind,
     .reclaim = rocks_reclaim,
     .stats = rocks_stats,
 };

@@ -39,6 +39,8 @@ enum {
     RESUME_INTERVAL_MS = 200,
     THREADS_NAMED = 100,
     RETAIN_SLICE = 16,             /* partitions looked at between two turns */
+    LARGE_WAIT_MS = 1000,
+    LARGE_RETRY_MS = 2,
     FLUSH_MS_EACH_TURN = 1000,     /* flush.ms below the house's sync interval: sync every turn */
 };
 
@@ -71,6 +73,9 @@ struct worker {
     int turn_appends_max;
     struct store_write *writes;
     struct store_write **writes_last;
+    struct store_write *large;          /* wait for the engine, the first one since then */
+    struct store_write **large_last;
+    int64_t large_since_ms;
     bool turn_sync;
 
     bool writes_stopped;
@@ -450,10 +455,8 @@ void store_append(struct store *s, struct append *a)
     store_append_list(s, a);
 }
 
-static void write_run(struct job *job)
+static void write_now(struct worker *w, struct store_write *write)
 {
-    struct store_write *write = CONTAINER_OF(job, struct store_write, job);
-    struct worker *w = write->worker;
     if (!writes_go(w)) {
         write->done(write, ERR_KAFKA_STORAGE_ERROR);
         return;
@@ -463,6 +466,39 @@ static void write_run(struct job *job)
     *w->writes_last = write;
     w->writes_last = &write->next;
     if (kv_batch_bytes(w->batch) >= w->turn_bytes_max) turn_commit(w);
+}
+
+static void write_run(struct job *job)
+{
+    struct store_write *write = CONTAINER_OF(job, struct store_write, job);
+    struct worker *w = write->worker;
+    if (!write->large) {
+        write_now(w, write);
+        return;
+    }
+    if (w->large == NULL) w->large_since_ms = clock_mono_ms();
+    write->next = NULL;
+    *w->large_last = write;
+    w->large_last = &write->next;
+}
+
+/* Large writes wait while they would make the engine stop everybody's: a second each at most, since
+ * an engine whose disk fails stays behind and says why only when written to. */
+static bool large_may_go(const struct worker *w)
+{
+    if (w->large == NULL) return false;
+    return w->stopping || clock_mono_ms() - w->large_since_ms >= LARGE_WAIT_MS ||
+           !kv_behind(w->kv);
+}
+
+/* The first one; the others have the next turns. */
+static void write_large(struct worker *w)
+{
+    struct store_write *write = w->large;
+    w->large = write->next;
+    if (w->large == NULL) w->large_last = &w->large;
+    w->large_since_ms = clock_mono_ms();
+    write_now(w, write);
 }
 
 void store_write(struct store *s, struct store_write *write)
@@ -637,7 +673,14 @@ static void turn(struct worker *w, struct job *job)
         job = next;
     }
     while (waiting_any(&w->waiting) && !turn_is_full(w)) stage_share(w);
+    if (large_may_go(w)) write_large(w);
     turn_commit(w);
+}
+
+static int idle_ms(const struct worker *w)
+{
+    if (waiting_any(&w->waiting)) return 0;
+    return w->large != NULL ? LARGE_RETRY_MS : -1;
 }
 
 static void stop_run(struct job *job)
@@ -649,7 +692,7 @@ static void stop_run(struct job *job)
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    while (!w->stopping) turn(w, mailbox_wait(&w->inbox, waiting_any(&w->waiting) ? 0 : -1));
+    while (!w->stopping) turn(w, mailbox_wait(&w->inbox, idle_ms(w)));
     while (worker_turn(w)) {}
     return NULL;
 }
@@ -682,6 +725,7 @@ struct worker *worker_new(struct store *s, int index)
     w->batch = kv_batch_new(w->kv);
     w->appends_last = &w->appends;
     w->writes_last = &w->writes;
+    w->large_last = &w->large;
     mailbox_init(&w->inbox);
     make_metrics(w);
     return w;
@@ -705,7 +749,7 @@ bool worker_has_thread(const struct worker *w)
 bool worker_turn(struct worker *w)
 {
     struct job *job = mailbox_take(&w->inbox);
-    if (job == NULL && !waiting_any(&w->waiting)) return false;
+    if (job == NULL && !waiting_any(&w->waiting) && !large_may_go(w)) return false;
     turn(w, job);
     return true;
 }
@@ -718,6 +762,7 @@ void worker_stop(struct worker *w)
         pthread_join(w->thread, NULL);
         w->started = false;
     }
+    w->stopping = true;
     while (worker_turn(w)) {}
 }
 

@@ -72,8 +72,10 @@ struct store_write {
     void (*stage)(struct store_write *w, struct kv_batch *b);   /* worker; must not block */
     /* The worker, after the commit: ERR_OK or ERR_KAFKA_STORAGE_ERROR; w is free again. */
     void (*done)(struct store_write *w, enum err err);
-    uint64_t affinity;                                          /* equal ones keep their order */
+    uint64_t affinity;             /* equal ones keep their order, but for large ones */
     bool reads;                     /* stage() reads what is stored, which it finds committed */
+    bool large;                     /* may wait while the engine is behind (kv_behind()): it is
+                                       then behind later ones that are not large */
     struct worker *worker;                                      /* worker.c's */
     struct store_write *next;                                   /* worker.c's */
 };

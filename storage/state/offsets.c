@@ -32,6 +32,7 @@ enum {
     METADATA_BYTES_MAX = 32767,
     ALLOCATION_BYTES = 16, /* what an allocation costs beside what it holds */
     ENTER_SINGLY_MAX = 8,  /* more entries of one commit are merged in */
+    LARGE_BYTES = 64 << 10,     /* a commit of so much may wait for the engine */
     SLICE_ENTRIES = 1000   /* of a group are copied, or groups seen, before others get the lock */
 };
 
@@ -368,8 +369,11 @@ void store_offsets_commit(struct store *s, struct offsets_commit *c)
     c->store = s;
     c->err = c->group.len > OFFSET_GROUP_BYTES_MAX ? ERR_TOO_LARGE : ERR_OK;
     c->reserved = 0;
-    for (int32_t i = 0; i < c->entry_count; i++)
+    size_t bytes = 0;
+    for (int32_t i = 0; i < c->entry_count; i++) {
+        bytes += c->group.len + c->entries[i].metadata.len;
         if (c->entries[i].metadata.len > METADATA_BYTES_MAX) c->err = ERR_TOO_LARGE;
+    }
     if (c->err != ERR_OK) {
         commit_answer(c);
         return;
@@ -378,6 +382,7 @@ void store_offsets_commit(struct store *s, struct offsets_commit *c)
     c->write.done = commit_done;
     c->write.affinity = bytes_hash(c->group);
     c->write.reads = c->delete_group;
+    c->write.large = bytes >= LARGE_BYTES;
     store_write(s, &c->write);
 }
 

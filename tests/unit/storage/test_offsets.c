@@ -48,6 +48,32 @@ static int64_t offset_of(struct cx *f, const char *group, const struct uuid *id,
     return e.offset;
 }
 
+/* Others would wait with it otherwise: the engine stops all writers together. */
+TEST(a_commit_of_much_waits_for_the_engine)
+{
+    static char much[30000];
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    struct offset_entry entries[3];
+    for (int32_t i = 0; i < 3; i++)
+        entries[i] = (struct offset_entry){.topic_id = id, .partition = i, .offset = 8,
+                                           .metadata = bytes_of(much, sizeof much),
+                                           .expire_ms = -1};
+    struct offsets_commit c = {.group = BYTES_LIT("large"), .entries = entries, .entry_count = 3,
+                               .done = cx_offsets_done};
+    kv_mem_set_behind(f.kv, true);
+    store_offsets_commit(f.s, &c);
+    EXPECT_OK(commit_one(&f, "small", &id, 0, 5));
+    EXPECT(c.home == NULL);
+    kv_mem_set_behind(f.kv, false);
+    cx_turn(&f);
+    EXPECT(c.home != NULL);
+    EXPECT_OK(c.err);
+    EXPECT_EQ(store_group_offsets_count(f.s, BYTES_LIT("large")), 3);
+    cx_done(&f);
+}
+
 TEST(a_commit_is_found_now_and_after_a_restart)
 {
     struct cx f;
@@ -411,4 +437,5 @@ TESTS(RUN(many_offsets_at_once_are_those_that_would_come_one_by_one),
       RUN(entries_and_groups_are_deleted),
       RUN(a_small_groups_offsets_are_deleted_one_by_one),
       RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
-      RUN(limits_are_reached), RUN(a_commit_that_finds_no_memory_is_refused))
+      RUN(limits_are_reached), RUN(a_commit_of_much_waits_for_the_engine),
+      RUN(a_commit_that_finds_no_memory_is_refused))

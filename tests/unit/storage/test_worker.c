@@ -711,6 +711,35 @@ TEST(a_write_shares_the_commit_and_its_fate)
     fx_done(&f);
 }
 
+TEST(a_large_write_waits_while_the_engine_is_behind_and_nobody_behind_it)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct test_write small = {.write = {.stage = on_stage, .done = on_written}, .err = ERR_COUNT};
+    struct test_write large[2] = {small, small};
+    for (int i = 0; i < 2; i++) large[i].write.large = true;
+    kv_mem_set_behind(f.kv, true);
+    for (int i = 0; i < 2; i++) store_write(f.s, &large[i].write);
+    store_write(f.s, &small.write);
+    fx_turn(&f);
+    EXPECT_OK(small.err);
+    for (int i = 0; i < 2; i++) EXPECT_ERR(large[i].err, ERR_COUNT);
+
+    kv_mem_set_behind(f.kv, false);
+    fx_turn(&f);
+    for (int i = 0; i < 2; i++) EXPECT_OK(large[i].err);
+
+    kv_mem_set_behind(f.kv, true);      /* and a stop waits for no engine */
+    large[0].err = ERR_COUNT;
+    store_write(f.s, &large[0].write);
+    fx_turn(&f);
+    EXPECT_ERR(large[0].err, ERR_COUNT);
+    fx_stop(&f);
+    EXPECT_OK(large[0].err);
+    fx_done(&f);
+}
+
 /* ---- The directory's format */
 
 static void expect_refused(uint32_t version, const char *words)
@@ -758,4 +787,5 @@ TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_t
       RUN(a_log_that_cannot_be_opened_fails_loudly_and_is_tried_again),
       RUN(a_hole_in_the_stored_log_is_found_at_opening), RUN(power_loss_costs_what_was_not_synced),
       RUN(flush_messages_syncs_by_count), RUN(a_write_shares_the_commit_and_its_fate),
+      RUN(a_large_write_waits_while_the_engine_is_behind_and_nobody_behind_it),
       RUN(another_format_is_refused_with_words))
