@@ -26,7 +26,6 @@ void fair_init(struct fair *f)
 void fair_done(struct fair *f)
 {
     assert(heap_first(&f->waiting) == NULL);
-    heap_done(&f->waiting);
     mem_free(f->queues);
     pthread_mutex_destroy(&f->lock);
     pthread_cond_destroy(&f->arrived);

@@ -1,16 +1,10 @@
+/* The tree is full but for its last row, which fills from the left. So the count alone says where
+ * the last item is: places are numbered row by row from 1 on, and below the leading one the bits of
+ * a number are the way there from the top, 1 to the right. */
 #include "base/heap.h"
 
 #include <assert.h>
-#include "base/mem.h"
 #include "base/check.h"
-
-enum { CAP_FIRST = 16 };
-
-void heap_done(struct heap *h)
-{
-    mem_free(h->items);
-    *h = (struct heap){.compare = h->compare};
-}
 
 static bool before(const struct heap *h, const struct heap_item *a, const struct heap_item *b)
 {
@@ -18,51 +12,81 @@ static bool before(const struct heap *h, const struct heap_item *a, const struct
     return order != 0 ? order < 0 : a->order < b->order;
 }
 
-static void place(struct heap *h, struct heap_item *item, uint32_t index)
+/* The pointer by which the place is known; ret_above: the item that it belongs to, NULL: the
+ * heap. */
+static struct heap_item **place_of(struct heap *h, uint32_t number, struct heap_item **ret_above)
 {
-    h->items[index] = item;
-    item->slot = index + 1;
+    struct heap_item **place = &h->first;
+    *ret_above = NULL;
+    for (int bit = 31 - __builtin_clz(number); bit > 0; bit--) {
+        *ret_above = *place;
+        place = number >> (bit - 1) & 1 ? &(*place)->right : &(*place)->left;
+    }
+    return place;
 }
 
-static void sift_up(struct heap *h, struct heap_item *item, uint32_t index)
+/* The same of an item that is in. */
+static struct heap_item **known_by(struct heap *h, const struct heap_item *item)
 {
-    for (uint32_t above; index > 0; index = above) {
-        above = (index - 1) / 2;
-        if (!before(h, item, h->items[above])) break;
-        place(h, h->items[above], index);
-    }
-    place(h, item, index);
+    if (item->above == NULL) return &h->first;
+    return item->above->left == item ? &item->above->left : &item->above->right;
 }
 
-static void sift_down(struct heap *h, struct heap_item *item, uint32_t index)
+/* Its neighbours point to it. */
+static void tie(struct heap_item *item, struct heap_item **place)
 {
-    for (uint32_t below; (below = index * 2 + 1) < h->count; index = below) {
-        if (below + 1 < h->count && before(h, h->items[below + 1], h->items[below])) below++;
-        if (!before(h, h->items[below], item)) break;
-        place(h, h->items[below], index);
+    *place = item;
+    if (item->left != NULL) item->left->above = item;
+    if (item->right != NULL) item->right->above = item;
+}
+
+/* item and the one above it change places. */
+static void rise(struct heap *h, struct heap_item *item)
+{
+    struct heap_item *down = item->above, old = *item;
+    struct heap_item **place = known_by(h, down);
+    bool is_left = down->left == item;
+    item->above = down->above;
+    item->left = is_left ? down : down->left;
+    item->right = is_left ? down->right : down;
+    down->left = old.left;
+    down->right = old.right;
+    tie(item, place);
+    tie(down, is_left ? &item->left : &item->right);
+}
+
+static void settle(struct heap *h, struct heap_item *item)
+{
+    while (item->above != NULL && before(h, item, item->above)) rise(h, item);
+    while (item->left != NULL) {
+        struct heap_item *below = item->left;
+        if (item->right != NULL && before(h, item->right, below)) below = item->right;
+        if (!before(h, below, item)) break;
+        rise(h, below);
     }
-    place(h, item, index);
 }
 
 void heap_add(struct heap *h, struct heap_item *item)
 {
     assert(!heap_holds(item));
-    if (h->count == h->cap) {
-        h->cap = h->cap ? h->cap * 2 : CAP_FIRST;
-        h->items = mem_grow(h->items, h->cap * sizeof *h->items);
-    }
-    item->order = h->order_next++;
-    sift_up(h, item, h->count++);
+    struct heap_item *above, **place = place_of(h, ++h->count, &above);
+    *item = (struct heap_item){.above = above, .order = ++h->order_last};
+    *place = item;
+    settle(h, item);
 }
 
 void heap_remove(struct heap *h, struct heap_item *item)
 {
     if (!heap_holds(item)) return;
-    uint32_t index = item->slot - 1;
-    assert(index < h->count && h->items[index] == item);
-    item->slot = 0;
-    struct heap_item *last = h->items[--h->count];
-    if (last == item) return;
-    if (index > 0 && before(h, last, h->items[(index - 1) / 2])) sift_up(h, last, index);
-    else sift_down(h, last, index);
+    struct heap_item *above, **place = place_of(h, h->count--, &above);
+    struct heap_item *last = *place;
+    *place = NULL;
+    if (last != item) {
+        last->above = item->above;
+        last->left = item->left;
+        last->right = item->right;
+        tie(last, known_by(h, item));
+        settle(h, last);
+    }
+    *item = (struct heap_item){0};
 }

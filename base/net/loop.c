@@ -235,6 +235,9 @@ struct loop *loop_new(const char *name)
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
     if (loop->base == NULL) abort();
+    /* From the start, so that no read lacks it; not zeroed and touched only as far as reads reach,
+     * so an idle loop does not pay for it. */
+    loop->scratch = mem_grow(NULL, LOOP_READ_BYTES);
     mailbox_init(&loop->inbox);
     loop->timers.compare = compare_timers;
     list_init(&loop->deferred);
@@ -291,7 +294,6 @@ void loop_free(struct loop *loop)
     event_free(loop->timer_event);
     event_base_free(loop->base);
     mailbox_done(&loop->inbox);
-    heap_done(&loop->timers);
     mem_free(loop->scratch);
     mem_free(loop);
 }
@@ -362,7 +364,5 @@ struct room *loop_room(struct loop *loop)
 
 uint8_t *loop_scratch(struct loop *loop)
 {
-    /* Not zeroed and touched only as far as reads reach, so an idle loop does not pay for it. */
-    if (loop->scratch == NULL) loop->scratch = mem_grow(NULL, LOOP_READ_BYTES);
     return loop->scratch;
 }

@@ -43,7 +43,6 @@ struct groups *groups_free(struct groups *gs)
     assert(gs->bytes_used == 0 && timers_first(&gs->timers) == NULL);
     map_done(&gs->by_id);
     map_done(&gs->waits);
-    timers_done(&gs->timers);
     return mem_free(gs);
 }
 

@@ -19,11 +19,6 @@ void timers_init(struct timers *ts)
     *ts = (struct timers){.heap.compare = compare};
 }
 
-void timers_done(struct timers *ts)
-{
-    heap_done(&ts->heap);
-}
-
 void timer_cancel(struct timers *ts, struct timer *t)
 {
     heap_remove(&ts->heap, &t->place);

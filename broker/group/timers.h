@@ -16,7 +16,6 @@ struct timers {
 };
 
 void timers_init(struct timers *ts);
-void timers_done(struct timers *ts);                /* timers that are set are forgotten */
 static inline bool timer_is_set(const struct timer *t)
 {
     return heap_holds(&t->place);

@@ -576,7 +576,6 @@ int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, st
     }
     for (uint32_t i = 0; i < count; i++)
         mem_free(CONTAINER_OF(sorted[i], struct found, last_first));
-    heap_done(&first.heap);
     return n;
 }
 

@@ -107,7 +107,7 @@ static void half_add(struct heap *heap, struct half *h, const struct topic *t, i
 void reshard_widest(struct reshard *r, int32_t splits)
 {
     struct topic *t = r->draft;
-    CLEANUP(heap_done) struct heap heap = {.compare = compare_widths};
+    struct heap heap = {.compare = compare_widths};
     CLEANUP(mem_freep) struct half *halves =
         NEW_ARRAY(struct half, (size_t)(t->partition_count + splits));
     struct half *free_half = halves;

@@ -1,5 +1,6 @@
 /* The first of many, against a list that is looked through. */
 #include "base/heap.h"
+#include <malloc.h>
 #include "base/mailbox.h"
 #include "random.h"
 #include "test.h"
@@ -32,7 +33,24 @@ TEST(of_equals_the_one_that_came_first_is_first)
     heap_remove(&h, &b.place);
     heap_add(&h, &b.place);                     /* anew: behind a now */
     EXPECT(heap_first(&h) == &a.place);
-    heap_done(&h);
+    heap_remove(&h, &b.place);
+    heap_remove(&h, &a.place);
+    EXPECT(heap_first(&h) == NULL);
+}
+
+/* A timer that has to be set is set. */
+TEST(without_memory_it_takes_in_what_comes)
+{
+    static struct thing things[THINGS];
+    struct heap h = {.compare = compare};
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < THINGS; i++) {
+        things[i].rank = i % RANKS;
+        heap_add(&h, &things[i].place);
+    }
+    size_t after = mallinfo2().uordblks;
+    for (int i = 0; i < THINGS; i++) heap_remove(&h, &things[i].place);
+    EXPECT_EQ(after, before);
     EXPECT(heap_first(&h) == NULL);
 }
 
@@ -66,8 +84,8 @@ TEST(whatever_comes_and_goes_the_first_is_at_hand)
         struct thing *first = first_of(things);
         EXPECT(heap_first(&h) == (first != NULL ? &first->place : NULL));
     }
-    heap_done(&h);
 }
 
-TESTS(RUN(of_equals_the_one_that_came_first_is_first),
+TESTS(RUN(without_memory_it_takes_in_what_comes),
+      RUN(of_equals_the_one_that_came_first_is_first),
       RUN(whatever_comes_and_goes_the_first_is_at_hand))

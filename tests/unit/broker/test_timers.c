@@ -19,7 +19,6 @@ TEST(equal_deadlines_come_in_the_order_of_setting)
     timer_cancel(&ts, &a);
     timer_cancel(&ts, &b);
     EXPECT(timers_first(&ts) == NULL);
-    timers_done(&ts);
 }
 
 TEST(random_timers_fire_in_order)
@@ -47,7 +46,6 @@ TEST(random_timers_fire_in_order)
         timer_cancel(&ts, t);
     }
     EXPECT_EQ(set, 0);
-    timers_done(&ts);
 }
 
 TESTS(RUN(equal_deadlines_come_in_the_order_of_setting), RUN(random_timers_fire_in_order))
