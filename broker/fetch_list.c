@@ -102,29 +102,39 @@ static int32_t item_find_place(const struct fetch_list *l, int32_t topic, int32_
     return l->item_slots.bits > 0 ? *item_slot(l, topic, partition) - 1 : NONE;
 }
 
-/* Room for count entries, at most two thirds full. True: the slots are new and empty. */
-static bool slots_fit(struct fetch_slots *s, int32_t count)
+static bool slots_have_room(const struct fetch_slots *s, int32_t count)
 {
-    if ((size_t)count * 3 <= slots_count(s) * 2) return false;
+    return (size_t)count * 3 <= slots_count(s) * 2;
+}
+
+/* New, empty slots for count entries, at most two thirds full. False: memory is out. */
+static bool slots_make(struct fetch_slots *s, int32_t count)
+{
     int32_t bits = SLOT_BITS_MIN;
     while ((size_t)count * 3 > ((size_t)1 << bits) * 2) bits++;
+    int32_t *at = mem_try_array((size_t)1 << bits, sizeof *at);
+    if (at == NULL) return false;
     mem_free(s->at);
-    *s = (struct fetch_slots){.at = NEW_ARRAY(int32_t, (size_t)1 << bits), .bits = bits};
+    *s = (struct fetch_slots){.at = at, .bits = bits};
     return true;
 }
 
-static void index_topics(struct fetch_list *l, int32_t count)
+static bool index_topics(struct fetch_list *l, int32_t count)
 {
-    if (!slots_fit(&l->topic_slots, count)) return;
+    if (slots_have_room(&l->topic_slots, count)) return true;
+    if (!slots_make(&l->topic_slots, count)) return false;
     for (int32_t i = 0; i < l->topic_count; i++)
         *topic_slot(l, l->topics[i].name, &l->topics[i].id) = i + 1;
+    return true;
 }
 
-static void index_items(struct fetch_list *l, int32_t count)
+static bool index_items(struct fetch_list *l, int32_t count)
 {
-    if (!slots_fit(&l->item_slots, count)) return;
+    if (slots_have_room(&l->item_slots, count)) return true;
+    if (!slots_make(&l->item_slots, count)) return false;
     for (int32_t i = 0; i < l->item_count; i++)
         *item_slot(l, l->items[i].topic, l->items[i].partition) = i + 1;
+    return true;
 }
 
 /* ---- The order */
@@ -162,44 +172,52 @@ static void count_name(struct fetch_list *l, struct bytes name)
     if (name.len > l->name_len_max) l->name_len_max = name.len;
 }
 
-static struct bytes keep_name(struct fetch_list *l, struct bytes name)
+bool fetch_list_name(struct fetch_list *l, int32_t topic, struct bytes name)
 {
+    char *copy = mem_try_string((const char *)name.data, name.len);
+    if (copy == NULL) return false;
+    l->topics[topic].name = bytes_of(copy, name.len);
     count_name(l, name);
-    return bytes_of(mem_string((const char *)name.data, name.len), name.len);
+    return true;
 }
 
-void fetch_list_name(struct fetch_list *l, int32_t topic, struct bytes name)
+/* An array with room for one more than count; NULL: memory is out, and all is as before. */
+static void *with_room(void *array, int32_t count, int32_t *cap, size_t element)
 {
-    l->topics[topic].name = keep_name(l, name);
+    if (count < *cap) return array;
+    int32_t more = *cap ? *cap * 2 : CAP_MIN;
+    void *larger = mem_try_grow(array, (size_t)more * element);
+    if (larger != NULL) *cap = more;
+    return larger;
 }
 
-/* The request's topic, added when it is new. */
+/* The request's topic, added when it is new; NONE: memory is out. */
 static int32_t want_topic(struct fetch_list *l, const struct fetch_request_topic *topic)
 {
-    index_topics(l, l->topic_count + 1);
+    if (!index_topics(l, l->topic_count + 1)) return NONE;
     int32_t *slot = topic_slot(l, topic->topic, &topic->topic_id);
     if (*slot != 0) return *slot - 1;
-    if (l->topic_count == l->topic_cap) {
-        l->topic_cap = l->topic_cap ? l->topic_cap * 2 : CAP_MIN;
-        l->topics = mem_grow(l->topics, (size_t)l->topic_cap * sizeof *l->topics);
-    }
-    struct fetch_topic *mine = &l->topics[l->topic_count++];
-    *mine = (struct fetch_topic){0};
-    if (l->by_id) mine->id = topic->topic_id;
-    else mine->name = keep_name(l, topic->topic);
+    struct fetch_topic *topics =
+        with_room(l->topics, l->topic_count, &l->topic_cap, sizeof *l->topics);
+    if (topics == NULL) return NONE;
+    l->topics = topics;
+    l->topics[l->topic_count] = (struct fetch_topic){0};
+    if (l->by_id) l->topics[l->topic_count].id = topic->topic_id;
+    else if (!fetch_list_name(l, l->topic_count, topic->topic)) return NONE;
+    l->topic_count++;
     *slot = l->topic_count;
     return l->topic_count - 1;
 }
 
+/* NULL: memory is out. */
 static struct fetch_item *want_item(struct fetch_list *l, int32_t topic, int32_t partition)
 {
-    index_items(l, l->item_count + 1);
+    if (!index_items(l, l->item_count + 1)) return NULL;
     int32_t *slot = item_slot(l, topic, partition);
     if (*slot != 0) return &l->items[*slot - 1];
-    if (l->item_count == l->item_cap) {
-        l->item_cap = l->item_cap ? l->item_cap * 2 : CAP_MIN;
-        l->items = mem_grow(l->items, (size_t)l->item_cap * sizeof *l->items);
-    }
+    struct fetch_item *items = with_room(l->items, l->item_count, &l->item_cap, sizeof *l->items);
+    if (items == NULL) return NULL;
+    l->items = items;
     struct fetch_item *mine = &l->items[l->item_count++];
     *mine = (struct fetch_item){.topic = topic, .partition = partition,
                                 .told_high_watermark = -1, .told_log_start = -1};
@@ -208,42 +226,49 @@ static struct fetch_item *want_item(struct fetch_list *l, int32_t topic, int32_t
     return mine;
 }
 
-/* Gives back what growing took too much. */
-static void fit(struct fetch_list *l)
+/* Gives back what growing took too much, where that needs no memory. */
+static void *fitted(void *array, int32_t count, int32_t *cap, size_t element)
 {
-    if (l->item_cap > CAP_MIN && l->item_cap / 2 > l->item_count) {
-        l->item_cap = l->item_count > CAP_MIN ? l->item_count : CAP_MIN;
-        l->items = mem_grow(l->items, (size_t)l->item_cap * sizeof *l->items);
-    }
-    if (l->topic_cap > CAP_MIN && l->topic_cap / 2 > l->topic_count) {
-        l->topic_cap = l->topic_count > CAP_MIN ? l->topic_count : CAP_MIN;
-        l->topics = mem_grow(l->topics, (size_t)l->topic_cap * sizeof *l->topics);
-    }
+    if (*cap <= CAP_MIN || *cap / 2 <= count) return array;
+    int32_t least = count > CAP_MIN ? count : CAP_MIN;
+    void *smaller = mem_try_grow(array, (size_t)least * element);
+    if (smaller == NULL) return array;
+    *cap = least;
+    return smaller;
 }
 
-/* A new list of a few partitions is made at its size, without growing. */
-static void make_few(struct fetch_list *l, const struct fetch_request *request)
+static void fit(struct fetch_list *l)
+{
+    l->items = fitted(l->items, l->item_count, &l->item_cap, sizeof *l->items);
+    l->topics = fitted(l->topics, l->topic_count, &l->topic_cap, sizeof *l->topics);
+}
+
+/* A new list of a few partitions is made at its size, without growing. False: memory is out. */
+static bool make_few(struct fetch_list *l, const struct fetch_request *request)
 {
     int32_t count = 0;
     for (int32_t t = 0; t < request->topics_count && count <= FEW; t++)
         count += request->topics[t].partitions_count > FEW ? FEW + 1
                                                            : request->topics[t].partitions_count;
-    if (l->items != NULL || count > FEW || count <= CAP_MIN) return;
+    if (l->items != NULL || count > FEW || count <= CAP_MIN) return true;
+    l->items = mem_try_array((size_t)count, sizeof *l->items);
+    if (l->items == NULL) return false;
     l->item_cap = count;
-    l->items = NEW_ARRAY(struct fetch_item, (size_t)count);
-    index_items(l, count);
+    return index_items(l, count);
 }
 
-void fetch_list_want(struct fetch_list *l, const struct fetch_request *request, int32_t item_max)
+bool fetch_list_want(struct fetch_list *l, const struct fetch_request *request, int32_t item_max)
 {
-    make_few(l, request);
+    if (!make_few(l, request)) return false;
     for (int32_t t = 0; t < request->topics_count; t++) {
         const struct fetch_request_topic *topic = &request->topics[t];
         if (topic->partitions_count <= 0 || l->item_count > item_max) continue;
         int32_t place = want_topic(l, topic);
+        if (place == NONE) return false;
         for (int32_t p = 0; p < topic->partitions_count && l->item_count <= item_max; p++) {
             const struct fetch_request_partition *want = &topic->partitions[p];
             struct fetch_item *item = want_item(l, place, want->partition);
+            if (item == NULL) return false;
             item->offset = want->fetch_offset;
             item->leader_epoch = want->current_leader_epoch;
             item->last_fetched_epoch = want->last_fetched_epoch;
@@ -251,16 +276,22 @@ void fetch_list_want(struct fetch_list *l, const struct fetch_request *request, 
         }
     }
     fit(l);
+    return true;
 }
 
-/* Only what is not forgotten, in its order, and the topics that it names. */
-static void pack(struct fetch_list *l)
+/* Only what is not forgotten, in its order, and the topics that it names. False: memory is out. */
+static bool pack(struct fetch_list *l)
 {
     struct fetch_list old = *l;
+    CLEANUP(mem_freep) int32_t *moved = mem_try_array((size_t)old.topic_count, sizeof *moved);
+    CLEANUP(mem_freep)
+    struct fetch_topic *topics = mem_try_array((size_t)old.topic_count, sizeof *topics);
+    CLEANUP(mem_freep)
+    struct fetch_item *items = mem_try_array((size_t)old.item_count, sizeof *items);
+    if (moved == NULL || topics == NULL || items == NULL) return false;
     fetch_list_init(l, old.seed, old.by_id);
-    CLEANUP(mem_freep) int32_t *moved = NEW_ARRAY(int32_t, (size_t)old.topic_count);
-    l->topics = NEW_ARRAY(struct fetch_topic, (size_t)old.topic_count);
-    l->items = NEW_ARRAY(struct fetch_item, (size_t)old.item_count);
+    l->topics = TAKE(topics);
+    l->items = TAKE(items);
     l->topic_cap = old.topic_count;
     l->item_cap = old.item_count;
     for (int32_t i = old.first; i != NONE; i = old.items[i].next) {
@@ -278,11 +309,10 @@ static void pack(struct fetch_list *l)
     }
     fetch_list_done(&old);
     fit(l);
-    index_topics(l, l->topic_count);
-    index_items(l, l->item_count);
+    return index_topics(l, l->topic_count) && index_items(l, l->item_count);
 }
 
-void fetch_list_forget(struct fetch_list *l, const struct fetch_request *request)
+bool fetch_list_forget(struct fetch_list *l, const struct fetch_request *request)
 {
     bool any = false;
     for (int32_t t = 0; t < request->forgotten_topics_data_count; t++) {
@@ -296,5 +326,5 @@ void fetch_list_forget(struct fetch_list *l, const struct fetch_request *request
             any = true;
         }
     }
-    if (any) pack(l);
+    return !any || pack(l);
 }

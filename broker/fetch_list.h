@@ -60,12 +60,13 @@ void fetch_list_done(struct fetch_list *l);
 /* Memory that it takes up. */
 size_t fetch_list_bytes(const struct fetch_list *l);
 
-/* Adds or changes what the request asks for, as far as the list has no more than item_max. */
-void fetch_list_want(struct fetch_list *l, const struct fetch_request *request, int32_t item_max);
-/* Removes what the request forgets; places of items and topics change. */
-void fetch_list_forget(struct fetch_list *l, const struct fetch_request *request);
-/* A topic that was asked by id has this name. */
-void fetch_list_name(struct fetch_list *l, int32_t topic, struct bytes name);
+/* Adds or changes what the request asks for, as far as the list has no more than item_max. False:
+ * memory is out, and the list is good for fetch_list_done() alone. */
+bool fetch_list_want(struct fetch_list *l, const struct fetch_request *request, int32_t item_max);
+/* Removes what the request forgets; places of items and topics change. False: as above. */
+bool fetch_list_forget(struct fetch_list *l, const struct fetch_request *request);
+/* A topic that was asked by id has this name. False: memory is out, and it has none as before. */
+bool fetch_list_name(struct fetch_list *l, int32_t topic, struct bytes name);
 /* Makes the item the last one in the order; its place in items stays. */
 void fetch_list_turn(struct fetch_list *l, int32_t item);
 

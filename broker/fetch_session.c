@@ -65,9 +65,11 @@ size_t fetch_sessions_bytes(const struct fetch_sessions *s)
 
 /* ---- One session */
 
+/* NULL: memory is out. */
 static struct fetch_session *session_new(const struct fetch_sessions *s, bool by_id)
 {
-    struct fetch_session *f = NEW(struct fetch_session);
+    struct fetch_session *f = NEW_TRY(struct fetch_session);
+    if (f == NULL) return NULL;
     f->refs = 1;
     fetch_list_init(&f->list, s->seed, by_id);
     return f;
@@ -196,14 +198,19 @@ static int32_t epoch_after(int32_t epoch)
     return epoch == INT32_MAX ? 1 : epoch + 1;
 }
 
-void fetch_plan_full(const struct fetch_sessions *s, int16_t version,
-                     const struct fetch_request *request, struct fetch_plan *ret)
+enum err fetch_plan_full(const struct fetch_sessions *s, int16_t version,
+                         const struct fetch_request *request, struct fetch_plan *ret)
 {
     struct fetch_session *f = session_new(s, version >= FETCH_BY_ID_SINCE);
-    fetch_list_want(&f->list, request, INT32_MAX);      /* to forget means nothing here */
+    if (f == NULL) return ERR_BUSY;
+    if (!fetch_list_want(&f->list, request, INT32_MAX)) {   /* to forget means nothing here */
+        session_unref(f);
+        return ERR_BUSY;
+    }
     *ret = (struct fetch_plan){
         .session = f, .list = &f->list,
         .begins = request->session_epoch == FETCH_EPOCH_INITIAL && version >= SESSIONS_SINCE};
+    return ERR_OK;
 }
 
 static enum err plan_incremental(struct fetch_sessions *s, int16_t version,
@@ -214,20 +221,19 @@ static enum err plan_incremental(struct fetch_sessions *s, int16_t version,
     if (f == NULL) return ERR_FETCH_SESSION_ID_NOT_FOUND;
     if (request->session_epoch != f->epoch) return ERR_INVALID_FETCH_SESSION_EPOCH;
     if (f->list.by_id != (version >= FETCH_BY_ID_SINCE)) return ERR_FETCH_SESSION_TOPIC_ID_ERROR;
-    fetch_list_want(&f->list, request, WANTED_MAX);
+    f->epoch = epoch_after(f->epoch);       /* whoever waits with the former list is told */
+    bool whole = fetch_list_want(&f->list, request, WANTED_MAX);
     bool is_cut = f->list.item_count > WANTED_MAX;
-    fetch_list_forget(&f->list, request);
+    whole = whole && fetch_list_forget(&f->list, request);
     count_bytes(f);
-    if (f->list.item_count == 0 && !is_cut) {
+    if (whole && f->list.item_count == 0 && !is_cut) {
         session_end(s, f);
-        fetch_plan_full(s, version, request, ret);
-        return ERR_OK;
+        return fetch_plan_full(s, version, request, ret);
     }
-    if (is_cut || !is_kept(f) || s->bytes > s->bytes_max) {
+    if (!whole || is_cut || !is_kept(f) || s->bytes > s->bytes_max) {
         session_end(s, f);
         return ERR_FETCH_SESSION_ID_NOT_FOUND;      /* outgrown: the client starts a full fetch */
     }
-    f->epoch = epoch_after(f->epoch);
     f->used_ms = now_ms;
     unlink_session(s, f);
     link_newest(s, f);
@@ -245,8 +251,7 @@ enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
     if (epoch != FETCH_EPOCH_INITIAL && epoch != FETCH_EPOCH_FINAL)
         return plan_incremental(s, version, request, now_ms, ret);
     fetch_sessions_end(s, request->session_id);
-    fetch_plan_full(s, version, request, ret);
-    return ERR_OK;
+    return fetch_plan_full(s, version, request, ret);
 }
 
 void fetch_sessions_end(struct fetch_sessions *s, int32_t id)

@@ -48,15 +48,17 @@ struct fetch_plan {
  * is left ends, and the request is answered without it.
  * Errors: ERR_FETCH_SESSION_ID_NOT_FOUND; ERR_INVALID_FETCH_SESSION_EPOCH;
  * ERR_FETCH_SESSION_TOPIC_ID_ERROR. The request is answered with that error and no partitions.
+ * ERR_BUSY - memory is out: answered without partitions, to be asked again. A session that finds no
+ * memory for what is added or forgotten ends: ERR_FETCH_SESSION_ID_NOT_FOUND.
  * Thread: the owning loop. */
 enum err fetch_sessions_plan(struct fetch_sessions *s, int16_t version,
                              const struct fetch_request *request, int64_t now_ms,
                              struct fetch_plan *ret);
 /* The same of a full fetch - session_epoch is FETCH_EPOCH_INITIAL or FETCH_EPOCH_FINAL - that names
  * very much: the session that it names ends on the owning loop, and its list is made on any thread;
- * s is read alone. */
+ * s is read alone. Errors: ERR_BUSY - memory is out. Thread: any, of fetch_plan_full(). */
 void fetch_sessions_end(struct fetch_sessions *s, int32_t id);
-void fetch_plan_full(const struct fetch_sessions *s, int16_t version,
+enum err fetch_plan_full(const struct fetch_sessions *s, int16_t version,
                      const struct fetch_request *request, struct fetch_plan *ret);
 /* No session has its list, and none begins with the answer. */
 bool fetch_plan_is_own(const struct fetch_plan *plan);

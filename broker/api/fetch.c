@@ -20,7 +20,6 @@
  * (KIP-219), and where there is no room for one more that waits, it is what there is, throttled. */
 #include "broker/fetch_session.h"
 #include "base/mem.h"
-#include "base/spare.h"
 #include "broker/msk.h"
 #include "broker/request.h"
 #include "broker/topics.h"
@@ -137,15 +136,6 @@ static size_t partitions_asked(const struct fetch_request *in)
     return count;
 }
 
-/* What a request for so many partitions takes, at most: its list, with the places by which they are
- * found, and what hold() makes. */
-static size_t bytes_asked(const struct fetch_request *in)
-{
-    enum { EACH = 2 * sizeof(struct fetch_item) + 4 * sizeof(int32_t) +
-                  sizeof(struct fetch_answer) + sizeof(struct watch) };
-    return partitions_asked(in) * EACH;
-}
-
 /* False: there is no memory for it now. */
 static bool hold(struct fetch *f)
 {
@@ -154,10 +144,12 @@ static bool hold(struct fetch *f)
     if (bytes > SMALL_BYTES && used > 0 && used + bytes > b->limit / 4 * 3) return false;
     if (!budget_take(b, bytes)) return false;
     f->taken = bytes;
-    f->topic_count = f->plan.list->topic_count;
-    f->count = f->plan.list->item_count;
-    f->topics = NEW_ARRAY(struct topic *, (size_t)f->topic_count);
-    f->answers = NEW_ARRAY(struct fetch_answer, (size_t)f->count);
+    const struct fetch_list *l = f->plan.list;
+    f->topics = mem_try_array((size_t)l->topic_count, sizeof(struct topic *));
+    f->answers = mem_try_array((size_t)l->item_count, sizeof *f->answers);
+    if (f->topics == NULL || f->answers == NULL) return false;
+    f->topic_count = l->topic_count;
+    f->count = l->item_count;
     return true;
 }
 
@@ -507,11 +499,17 @@ static int64_t on_grown(struct watch_set *sleep, int32_t at)
     return f->lies >= bytes_wanted(f) ? -1 : now.last_stable;
 }
 
+/* False: there is no memory to wait. */
+static bool may_park(struct fetch *f)
+{
+    f->watches = mem_try_array((size_t)f->readable, sizeof *f->watches);
+    return f->watches != NULL && frame_park(f->rq->frame);
+}
+
 /* A log that has no place for one more watch is not waited for: the deadline comes all the same. */
 static void park(struct fetch *f)
 {
     batches_drop(f);        /* waking means reading anew */
-    f->watches = NEW_ARRAY(struct watch, (size_t)f->readable);
     watch_set_init(&f->sleep, loop_of(f), f->watches, f->readable, on_wake);
     f->sleep.grown = on_grown;
     const struct fetch_list *l = f->plan.list;
@@ -543,7 +541,7 @@ static void walk(struct fetch *f)
     bool enough = f->any_error || f->ready || f->bytes >= wanted || f->lies >= wanted;
     if (enough || f->readable == 0 || loop_now_ms(loop_of(f)) >= f->deadline_ms)
         assemble(f, false);
-    else if (frame_park(f->rq->frame)) park(f);
+    else if (may_park(f)) park(f);
     else assemble(f, true);
 }
 
@@ -574,15 +572,16 @@ static void on_stop(struct kafka_request *rq)
 
 /* ---- The request */
 
-/* Names what is asked by id, and finds out which partitions there are. */
-static void resolve(struct fetch *f)
+/* Names what is asked by id, and finds out which partitions there are. False: memory is out. */
+static bool resolve(struct fetch *f)
 {
     struct fetch_list *l = f->plan.list;
     for (int32_t i = 0; l->by_id && i < l->topic_count; i++) {
         if (!bytes_is_null(l->topics[i].name)) continue;
         struct topic *topic = store_topic_by_id(rq_store(f->rq), &l->topics[i].id);
-        if (topic != NULL) fetch_list_name(l, i, topic_name(topic));
+        bool named = topic == NULL || fetch_list_name(l, i, topic_name(topic));
         topic_unref(topic);
+        if (!named) return false;
     }
     look_up_topics(f);
     int32_t last = l->last;
@@ -597,6 +596,7 @@ static void resolve(struct fetch *f)
         if (item->refused == ERR_OK) f->readable++;
         else if (!f->plan.incremental) fetch_list_turn(l, i);   /* as sessions begin */
     }
+    return true;
 }
 
 static void begin(struct fetch *f)
@@ -628,15 +628,14 @@ static void planned(struct fetch *f)
 
 static void hold_and_resolve(struct fetch *f)
 {
-    f->held = hold(f);
-    if (f->held) resolve(f);
+    f->held = hold(f) && resolve(f);
 }
 
 static void plan_beside(struct kafka_request *rq)
 {
     struct fetch *f = rq->context;
-    fetch_plan_full(rq->home->sessions, rq->version, &f->in, &f->plan);
-    hold_and_resolve(f);
+    enum err err = fetch_plan_full(rq->home->sessions, rq->version, &f->in, &f->plan);
+    if (err == ERR_OK) hold_and_resolve(f);
 }
 
 static void planned_beside(struct kafka_request *rq)
@@ -660,12 +659,12 @@ static void plan(struct fetch *f)
     }
     enum err err = fetch_sessions_plan(sessions, rq->version, &f->in, loop_now_ms(loop_of(f)),
                                        &f->plan);
-    if (err != ERR_OK) {
+    if (err != ERR_OK && err != ERR_BUSY) {
         arena_done(&f->decoded);
         reply_error(f, err, FETCH_SESSION_NONE);
         return;
     }
-    hold_and_resolve(f);
+    if (err == ERR_OK) hold_and_resolve(f);
     planned(f);
 }
 
@@ -686,11 +685,6 @@ enum err kafka_fetch(struct kafka_request *rq)
     f->deadline.fire = on_deadline;
     begin(f);
     rq->context = f;
-    if (spare_has(bytes_asked(&f->in))) {
-        plan(f);
-    } else {
-        arena_done(&f->decoded);
-        reply_throttled(f);
-    }
+    plan(f);
     return ERR_OK;
 }

@@ -496,8 +496,78 @@ TEST(names_and_ids_do_not_mix)
     EXPECT_OK(ask(id, 1, nothing, nothing));
 }
 
+/* Many partitions of some topics: asked for from the first one on, or forgotten up to it. */
+enum { WIDE_TOPICS = 3, WIDE_PARTITIONS = 40, WIDE_HALF = WIDE_PARTITIONS / 2 };
+
+static enum err ask_wide(int32_t id, int32_t epoch, int32_t from, int32_t forget_to)
+{
+    static const char *const names[WIDE_TOPICS] = {"wide-a", "wide-b", "wide-c"};
+    struct fetch_request_partition partitions[WIDE_PARTITIONS];
+    struct fetch_request_topic topics[WIDE_TOPICS];
+    struct fetch_request_forgotten_topic forgotten[WIDE_TOPICS];
+    int32_t gone[WIDE_PARTITIONS];
+    for (int32_t i = 0; i < WIDE_PARTITIONS; i++) {
+        partitions[i] = FETCH_REQUEST_PARTITION_INIT;
+        partitions[i].partition = gone[i] = i;
+    }
+    for (int t = 0; t < WIDE_TOPICS; t++) {
+        topics[t] = FETCH_REQUEST_TOPIC_INIT;
+        forgotten[t] = FETCH_REQUEST_FORGOTTEN_TOPIC_INIT;
+        topics[t].topic = forgotten[t].topic = bytes_str(names[t]);
+        topics[t].partitions = partitions + from;
+        topics[t].partitions_count = WIDE_PARTITIONS - from;
+        forgotten[t].partitions = gone;
+        forgotten[t].partitions_count = forget_to;
+    }
+    struct fetch_request request = FETCH_REQUEST_INIT;
+    request.session_id = id;
+    request.session_epoch = epoch;
+    request.topics = topics;
+    request.topics_count = WIDE_TOPICS;
+    request.forgotten_topics_data = forgotten;
+    request.forgotten_topics_data_count = WIDE_TOPICS;
+    return send(BY_NAME, &request);
+}
+
+/* Each allocation is tried to fail, with all behind it. What the session has been for so far, a
+ * request that waits, is told that its list is gone. */
+TEST(without_memory_a_fetch_is_asked_again_and_a_session_ends)
+{
+    int full = 0, added = 0;
+    for (enum err err = ERR_BUSY; err != ERR_OK; full++) {
+        mem_fail_after(full);
+        err = ask_wide(0, 0, 0, 0);
+        mem_fail_after(-1);
+        if (err != ERR_OK) EXPECT_ERR(err, ERR_BUSY);
+        EXPECT((plan.session == NULL) == (err != ERR_OK));
+    }
+    EXPECT(full > 10);
+    for (enum err err = ERR_BUSY; err != ERR_OK; added++) {
+        EXPECT_OK(ask_wide(0, 0, WIDE_HALF, 0));
+        int32_t id = fetch_sessions_answer(sessions, &plan, now_ms);
+        struct fetch_plan waits = plan;
+        waits.incremental = true;
+        waits.epoch = 1;
+        plan = (struct fetch_plan){0};
+        mem_fail_after(added);
+        err = ask_wide(id, 1, 0, WIDE_HALF / 2);
+        mem_fail_after(-1);
+        EXPECT(!fetch_plan_is_current(&waits));
+        fetch_plan_done(&waits);
+        EXPECT_EQ(fetch_sessions_count(sessions), err == ERR_OK);
+        if (err == ERR_OK) {
+            EXPECT_EQ(plan.list->item_count, WIDE_TOPICS * (WIDE_PARTITIONS - WIDE_HALF / 2));
+            break;
+        }
+        EXPECT_ERR(err, ERR_FETCH_SESSION_ID_NOT_FOUND);
+        EXPECT_EQ(fetch_sessions_bytes(sessions), 0);
+    }
+    EXPECT(added > 5);
+}
+
 #define SESSION_RUN(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-TESTS(SESSION_RUN(what_is_added_and_forgotten_at_once_is_gone),
+TESTS(SESSION_RUN(without_memory_a_fetch_is_asked_again_and_a_session_ends),
+      SESSION_RUN(what_is_added_and_forgotten_at_once_is_gone),
       SESSION_RUN(a_partition_that_cannot_be_is_followed_for_its_error),
       SESSION_RUN(of_a_partition_named_twice_the_last_one_counts),
       SESSION_RUN(a_session_may_begin_empty_and_ends_empty),
