@@ -25,11 +25,16 @@ static void push(struct map *m, struct map_node *n)
     *b = n;
 }
 
+/* Without memory for more buckets it stays as it is, and chains get longer until there is some. */
 static void grow(struct map *m)
 {
     struct map old = *m;
-    m->bucket_count = old.bucket_count ? old.bucket_count * 2 : BUCKETS_FIRST;
-    m->buckets = NEW_ARRAY(struct map_node *, m->bucket_count);
+    uint32_t count = old.bucket_count ? old.bucket_count * 2 : BUCKETS_FIRST;
+    struct map_node **buckets = old.bucket_count ? mem_try_array(count, sizeof(struct map_node *))
+                                                 : NEW_ARRAY(struct map_node *, count);
+    if (buckets == NULL) return;
+    m->bucket_count = count;
+    m->buckets = buckets;
     for (uint32_t i = 0; i < old.bucket_count; i++) {
         struct map_node *n = old.buckets[i];
         while (n != NULL) {
@@ -43,7 +48,7 @@ static void grow(struct map *m)
 
 void map_put(struct map *m, struct map_node *n, uint64_t hash)
 {
-    if (m->count == m->bucket_count) grow(m);
+    if (m->count >= m->bucket_count) grow(m);
     n->hash = hash;
     push(m, n);
     m->count++;
@@ -77,4 +82,27 @@ struct map_node *map_first(const struct map *m, uint64_t hash)
 struct map_node *map_next(const struct map_node *n)
 {
     return in_chain(n->next, n->hash);
+}
+
+static uint64_t mirrored(uint64_t bits)
+{
+    bits = __builtin_bswap64(bits);
+    bits = (bits >> 4 & 0x0f0f0f0f0f0f0f0f) | (bits & 0x0f0f0f0f0f0f0f0f) << 4;
+    bits = (bits >> 2 & 0x3333333333333333) | (bits & 0x3333333333333333) << 2;
+    return (bits >> 1 & 0x5555555555555555) | (bits & 0x5555555555555555) << 1;
+}
+
+/* Goes by mirrored hashes: a bucket holds a range of these, and halves of it when the buckets have
+ * doubled, while its number is the range's first bits mirrored. w->at: the first one of the next
+ * range. */
+struct map_node *map_step(const struct map *m, struct map_walk *w)
+{
+    if (w->is_over || m->bucket_count == 0) {
+        w->is_over = true;
+        return NULL;
+    }
+    struct map_node *first = *bucket(m, mirrored(w->at));
+    w->at += UINT64_MAX / m->bucket_count + 1;
+    w->is_over = w->at == 0;
+    return first;
 }

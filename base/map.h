@@ -4,10 +4,11 @@
  *   for (struct map_node *n = map_first(&m, hash); n != NULL; n = map_next(n))
  *       if (bytes_equal(CONTAINER_OF(n, struct group, by_id)->id, id)) ...
  *
- * Buckets double as nodes come and never shrink. Thread: one owner. */
+ * Buckets double as nodes come, if there is memory, and never shrink. Thread: one owner. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct map_node {
@@ -29,5 +30,14 @@ void map_remove(struct map *m, struct map_node *n);    /* n must be in m */
 /* All nodes of one hash, in no order; NULL at the end. */
 struct map_node *map_first(const struct map *m, uint64_t hash);
 struct map_node *map_next(const struct map_node *n);
+
+/* A walk through all nodes, to which others may come between two steps: those that are there all
+ * the time come once each, however often the buckets double. Zeroed: at its start. */
+struct map_walk {
+    uint64_t at;
+    bool is_over;
+};
+/* The next bucket's nodes, by ->next; NULL: it is empty, or the walk is over. */
+struct map_node *map_step(const struct map *m, struct map_walk *w);
 
 #endif

@@ -7,9 +7,10 @@
  * The table: groups by hash of their id, in each group its entries sorted by topic and partition (a
  * group has as many as it reads partitions). One lock, held for look-ups and for entering.
  *
- * Failure: a commit that cannot be written leaves the table as it was. A topic deleted while a
- * commit of its offsets is under way may leave entries of an id that nobody asks for; they are
- * dropped at the next start. */
+ * Failure: a commit that cannot be written leaves the table as it was. What entering takes is made
+ * before the write: without memory a commit is refused, and none is lost behind its write. A topic
+ * deleted while a commit of its offsets is under way may leave entries of an id that nobody asks
+ * for; they are dropped at the next start. */
 #include "storage/state/offsets.h"
 
 #include <assert.h>
@@ -20,7 +21,6 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "base/spare.h"
 #include "base/net/loop.h"
 #include "base/writer.h"
 #include "storage/engine/keys.h"
@@ -52,8 +52,17 @@ struct group {
     char *id;
     size_t id_len;
     struct entry *entries; /* sorted */
-    int32_t count;
+    int32_t count;          /* 0: nobody sees the group; it waits for what commits will enter */
+    int32_t promised;       /* more entries that commits under way may need, within cap */
     int32_t cap;
+};
+
+/* What a commit enters, made before it is written. */
+struct entering {
+    struct group *group;    /* has promised room for the puts; NULL: there are none */
+    int32_t puts;
+    int32_t count;
+    struct entry entries[]; /* by place, each once; offset -1: it goes */
 };
 
 struct offsets {
@@ -95,16 +104,56 @@ static struct group *find_group(const struct offsets *o, struct bytes id)
     return NULL;
 }
 
+/* A group that is there for whoever looks. */
+static struct group *known_group(const struct offsets *o, struct bytes id)
+{
+    struct group *g = find_group(o, id);
+    return g != NULL && g->count > 0 ? g : NULL;
+}
+
+/* NULL: memory is out. */
 static struct group *make_group(struct offsets *o, struct bytes id)
 {
     struct group *g = find_group(o, id);
     if (g != NULL) return g;
-    g = NEW(struct group);
-    g->id = mem_string((const char *)id.data, id.len);
+    g = NEW_TRY(struct group);
+    char *own = mem_try_string((const char *)id.data, id.len);
+    if (g == NULL || own == NULL) {
+        mem_free(g);
+        mem_free(own);
+        return NULL;
+    }
+    g->id = own;
     g->id_len = id.len;
     map_put(&o->groups, &g->by_id, bytes_hash(id));
     o->bytes += group_bytes(id);
     return g;
+}
+
+/* Promises room for so many more entries. False: memory is out. */
+static bool make_room(struct group *g, int32_t more)
+{
+    int32_t need = g->count + g->promised + more;
+    if (need > g->cap) {
+        int32_t cap = g->cap + g->cap / 2 + 1;
+        if (cap < need) cap = need;
+        struct entry *entries = mem_try_grow(g->entries, (size_t)cap * sizeof *entries);
+        if (entries == NULL) return false;
+        g->entries = entries;
+        g->cap = cap;
+    }
+    g->promised += more;
+    return true;
+}
+
+/* Gives back room that what was replaced did not need, where that takes no memory. */
+static void fit(struct group *g)
+{
+    if (g->promised > 0 || g->cap <= g->count + g->count / 2) return;
+    struct entry *entries = mem_try_grow(g->entries, (size_t)g->count * sizeof *entries);
+    if (entries == NULL) return;
+    g->entries = entries;
+    g->cap = g->count;
 }
 
 static int compare(const struct entry *e, const struct uuid *topic_id, int32_t partition)
@@ -128,12 +177,11 @@ static int32_t position(const struct group *g, const struct uuid *topic_id, int3
     return low;
 }
 
-static struct entry make_entry(struct offsets *o, const struct offset_entry *from)
+/* False: memory is out. */
+static bool make_entry(const struct offset_entry *from, struct entry *ret)
 {
-    struct bytes m = from->metadata;
-    o->count++;
-    o->bytes += entry_bytes(m.len);
-    return (struct entry){
+    struct bytes m = from->offset >= 0 ? from->metadata : BYTES_LIT("");
+    *ret = (struct entry){
         .topic_id = from->topic_id,
         .partition = from->partition,
         .leader_epoch = from->leader_epoch,
@@ -141,8 +189,19 @@ static struct entry make_entry(struct offsets *o, const struct offset_entry *fro
         .commit_ms = from->commit_ms,
         .expire_ms = from->expire_ms,
         .metadata_len = (uint32_t)m.len,
-        .metadata = m.len > 0 ? mem_string((const char *)m.data, m.len) : NULL,
+        .metadata = m.len > 0 ? mem_try_string((const char *)m.data, m.len) : NULL,
     };
+    return m.len == 0 || ret->metadata != NULL;
+}
+
+/* It is the table's from now on. */
+static struct entry take_entry(struct offsets *o, struct entry *made)
+{
+    struct entry e = *made;
+    made->metadata = NULL;
+    o->count++;
+    o->bytes += entry_bytes(e.metadata_len);
+    return e;
 }
 
 static void drop_entry(struct offsets *o, struct entry *e)
@@ -152,28 +211,26 @@ static void drop_entry(struct offsets *o, struct entry *e)
     mem_free(e->metadata);
 }
 
-static void put_entry(struct offsets *o, struct group *g, const struct offset_entry *from)
+/* There is room for it. */
+static void put_entry(struct offsets *o, struct group *g, struct entry *made)
 {
     bool found;
-    int32_t at = position(g, &from->topic_id, from->partition, &found);
+    int32_t at = position(g, &made->topic_id, made->partition, &found);
     if (found) {
         drop_entry(o, &g->entries[at]);
     } else {
-        if (g->count == g->cap) {
-            g->cap += g->cap / 2 + 1;
-            g->entries = mem_grow(g->entries, (size_t)g->cap * sizeof *g->entries);
-        }
+        assert(g->count < g->cap);
         mem_move(g->entries + at + 1, g->entries + at,
                  (size_t)(g->count - at) * sizeof *g->entries);
         g->count++;
     }
-    g->entries[at] = make_entry(o, from);
+    g->entries[at] = take_entry(o, made);
 }
 
-/* A group without entries is no longer known. */
+/* A group without entries is gone, unless some are to come. */
 static void drop_if_empty(struct offsets *o, struct group *g)
 {
-    if (g->count > 0) return;
+    if (g->count > 0 || g->promised > 0) return;
     map_remove(&o->groups, &g->by_id);
     o->bytes -= group_bytes(group_id(g));
     mem_free(g->entries);
@@ -182,25 +239,29 @@ static void drop_if_empty(struct offsets *o, struct group *g)
 }
 
 /* Takes [at, at + n) out. */
-static void remove_entries(struct offsets *o, struct group *g, int32_t at, int32_t n)
+static void take_out(struct offsets *o, struct group *g, int32_t at, int32_t n)
 {
     for (int32_t i = at; i < at + n; i++) drop_entry(o, &g->entries[i]);
     mem_move(g->entries + at, g->entries + at + n,
              (size_t)(g->count - at - n) * sizeof *g->entries);
     g->count -= n;
+}
+
+static void remove_entries(struct offsets *o, struct group *g, int32_t at, int32_t n)
+{
+    take_out(o, g, at, n);
     drop_if_empty(o, g);
 }
 
-static void enter(struct offsets *o, struct bytes group, const struct offset_entry *e)
+static void enter(struct offsets *o, struct group *g, struct entry *made)
 {
-    if (e->offset >= 0) {
-        put_entry(o, make_group(o, group), e);
+    if (made->offset >= 0) {
+        put_entry(o, g, made);
         return;
     }
-    struct group *g = find_group(o, group);
-    bool found = false;
-    int32_t at = g ? position(g, &e->topic_id, e->partition, &found) : 0;
-    if (found) remove_entries(o, g, at, 1);
+    bool found;
+    int32_t at = position(g, &made->topic_id, made->partition, &found);
+    if (found) take_out(o, g, at, 1);
 }
 
 /* By place; of the same one the earlier in the commit first. */
@@ -218,28 +279,23 @@ static bool same_place(const struct offset_entry *a, const struct offset_entry *
     return uuid_equal(&a->topic_id, &b->topic_id) && a->partition == b->partition;
 }
 
-/* Many entries at once, sorted by_place(): one walk along the group's, for each of them put in
- * alone would move all behind it. */
-static void merge(struct offsets *o, struct bytes group, const struct offset_entry *const *sorted,
-                  int32_t n)
+/* Many entries at once: one walk along the group's from the last one on, into the room behind them,
+ * for each of them put in alone would move all behind it. */
+static void merge(struct offsets *o, struct group *g, struct entering *in)
 {
-    struct group *g = make_group(o, group);
-    int32_t cap = g->count + n, count = 0, old = 0;
-    struct entry *merged = NEW_ARRAY(struct entry, (size_t)cap);
-    for (int32_t i = 0; i < n; i++) {
-        const struct offset_entry *e = sorted[i];
-        if (i + 1 < n && same_place(e, sorted[i + 1])) continue;     /* the last one counts */
-        while (old < g->count && compare(&g->entries[old], &e->topic_id, e->partition) < 0)
-            merged[count++] = g->entries[old++];
-        if (old < g->count && compare(&g->entries[old], &e->topic_id, e->partition) == 0)
-            drop_entry(o, &g->entries[old++]);
-        if (e->offset >= 0) merged[count++] = make_entry(o, e);
+    int32_t end = g->count + in->puts, to = end, old = g->count - 1;
+    assert(end <= g->cap);
+    for (int32_t i = in->count - 1; i >= 0; i--) {
+        struct entry *made = &in->entries[i];
+        while (old >= 0 && compare(&g->entries[old], &made->topic_id, made->partition) > 0)
+            g->entries[--to] = g->entries[old--];
+        if (old >= 0 && compare(&g->entries[old], &made->topic_id, made->partition) == 0)
+            drop_entry(o, &g->entries[old--]);
+        if (made->offset >= 0) g->entries[--to] = take_entry(o, made);
     }
-    while (old < g->count) merged[count++] = g->entries[old++];
-    mem_free(g->entries);
-    g->entries = mem_grow(merged, (size_t)(count > 0 ? count : 1) * sizeof *merged);
-    g->count = g->cap = count;
-    drop_if_empty(o, g);
+    g->count = old + 1 + end - to;
+    if (to < end)
+        mem_move(g->entries + old + 1, g->entries + to, (size_t)(end - to) * sizeof *g->entries);
 }
 
 /* ---- Commits */
@@ -272,49 +328,83 @@ static void stage_delete_group(struct store *s, struct kv_batch *b, struct bytes
     kv_batch_delete_span(b, store_kv(s), KV_OFFSETS, first, end, first);
 }
 
-/* By how much the table grows at most. */
-static int64_t growth(struct offsets *o, const struct offsets_commit *c)
+static void entering_free(struct entering *in)
 {
-    const struct group *g = find_group(o, c->group);
+    for (int32_t i = 0; in != NULL && i < in->count; i++) mem_free(in->entries[i].metadata);
+    mem_free(in);
+}
+
+/* NULL: memory is out. */
+static struct entering *entering_new(const struct offsets_commit *c)
+{
+    size_t count = (size_t)c->entry_count;
+    CLEANUP(mem_freep)
+    const struct offset_entry **sorted = mem_try_array(count, sizeof *sorted);
+    struct entering *in = mem_try_array(1, sizeof *in + count * sizeof *in->entries);
+    bool made = sorted != NULL && in != NULL;
+    for (size_t i = 0; made && i < count; i++) sorted[i] = &c->entries[i];
+    if (made) qsort(sorted, count, sizeof *sorted, by_place);
+    for (size_t i = 0; made && i < count; i++) {
+        if (i + 1 < count && same_place(sorted[i], sorted[i + 1])) continue;   /* the last counts */
+        made = make_entry(sorted[i], &in->entries[in->count++]);
+        in->puts += sorted[i]->offset >= 0;
+    }
+    if (made) return in;
+    entering_free(in);
+    return NULL;
+}
+
+/* By how much the entries of a group, NULL: a new one, grow at most. */
+static int64_t growth(const struct group *g, const struct entering *in)
+{
     int64_t bytes = 0;
-    bool any = false;
-    for (int32_t i = 0; i < c->entry_count; i++) {
-        const struct offset_entry *e = &c->entries[i];
+    for (int32_t i = 0; i < in->count; i++) {
+        const struct entry *e = &in->entries[i];
         if (e->offset < 0) continue;
         bool found = false;
         int32_t at = g ? position(g, &e->topic_id, e->partition, &found) : 0;
-        int64_t more = entry_bytes(e->metadata.len);
+        int64_t more = entry_bytes(e->metadata_len);
         if (found) more -= entry_bytes(g->entries[at].metadata_len);
         if (more > 0) bytes += more;
-        any = true;
     }
-    return any && g == NULL ? bytes + group_bytes(c->group) : bytes;
+    return bytes;
 }
 
-/* What entering it takes: the group's entries once more (merge()), and their notes. */
-static size_t bytes_to_enter(const struct offsets *o, const struct offsets_commit *c)
+/* Counts what the commit adds, and makes room for it.
+ * Errors: ERR_TOO_LARGE - the limit is reached or memory is out; all is as before. Thread: the
+ * group's worker, with the lock. */
+static enum err promise(struct offsets *o, struct offsets_commit *c)
 {
-    const struct group *g = find_group(o, c->group);
-    size_t entries = (size_t)c->entry_count + (g ? (size_t)g->count : 0);
-    size_t bytes = entries * (sizeof(struct entry) + sizeof(struct offset_entry *));
-    for (int32_t i = 0; i < c->entry_count; i++) bytes += c->entries[i].metadata.len;
-    return bytes;
+    if (c->in->puts == 0) return ERR_OK;
+    struct group *g = find_group(o, c->group);
+    int64_t more = growth(g, c->in), all = more + (g == NULL ? group_bytes(c->group) : 0);
+    if (all > 0 && o->bytes + o->reserved + all > o->limit) return ERR_TOO_LARGE;
+    g = make_group(o, c->group);
+    if (g == NULL) return ERR_TOO_LARGE;
+    if (!make_room(g, c->in->puts)) {
+        drop_if_empty(o, g);
+        return ERR_TOO_LARGE;
+    }
+    o->reserved += c->reserved = more;
+    c->in->group = g;
+    return ERR_OK;
 }
 
 static void commit_stage(struct store_write *w, struct kv_batch *b)
 {
     struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
     struct offsets *o = store_offsets(c->store);
-    c->reserved = 0;
     if (c->delete_group) {
         stage_delete_group(c->store, b, c->group);
         return;
     }
-    pthread_mutex_lock(&o->lock);
-    int64_t more = growth(o, c);
-    if (more > 0 && (o->bytes + o->reserved + more > o->limit || !spare_has(bytes_to_enter(o, c))))
+    c->in = entering_new(c);
+    if (c->in == NULL) {
         c->err = ERR_TOO_LARGE;
-    else o->reserved += c->reserved = more;
+        return;
+    }
+    pthread_mutex_lock(&o->lock);
+    c->err = promise(o, c);
     pthread_mutex_unlock(&o->lock);
     if (c->err != ERR_OK) return;
     for (int32_t i = 0; i < c->entry_count; i++) stage_entry(b, c->group, &c->entries[i]);
@@ -333,15 +423,19 @@ static void commit_answer(struct offsets_commit *c)
     else c->done(c);
 }
 
-/* NULL: few, they are entered one by one. */
-static const struct offset_entry **sort_many(const struct offsets_commit *c)
+/* Whether or not it was written, the room that was promised is for others again. */
+static void enter_all(struct offsets *o, struct offsets_commit *c)
 {
-    if (c->delete_group || c->entry_count <= ENTER_SINGLY_MAX) return NULL;
-    const struct offset_entry **sorted =
-        NEW_ARRAY(const struct offset_entry *, (size_t)c->entry_count);
-    for (int32_t i = 0; i < c->entry_count; i++) sorted[i] = &c->entries[i];
-    qsort(sorted, (size_t)c->entry_count, sizeof *sorted, by_place);
-    return sorted;
+    struct entering *in = c->in;
+    struct group *g = in->group != NULL ? in->group : find_group(o, c->group);
+    if (g == NULL) return;
+    bool many = in->count > ENTER_SINGLY_MAX;
+    if (c->err == ERR_OK && many) merge(o, g, in);
+    for (int32_t i = 0; c->err == ERR_OK && !many && i < in->count; i++)
+        enter(o, g, &in->entries[i]);
+    if (in->group != NULL) g->promised -= in->puts;
+    if (g->count > 0) fit(g);
+    drop_if_empty(o, g);
 }
 
 static void commit_done(struct store_write *w, enum err err)
@@ -349,18 +443,13 @@ static void commit_done(struct store_write *w, enum err err)
     struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
     struct offsets *o = store_offsets(c->store);
     if (c->err == ERR_OK) c->err = err;
-    CLEANUP(mem_freep) const struct offset_entry **sorted = sort_many(c);
     pthread_mutex_lock(&o->lock);
     o->reserved -= c->reserved;
-    if (c->err == ERR_OK && c->delete_group) {
-        struct group *g = find_group(o, c->group);
-        if (g != NULL) remove_entries(o, g, 0, g->count);
-    } else if (c->err == ERR_OK && sorted != NULL) {
-        merge(o, c->group, sorted, c->entry_count);
-    } else if (c->err == ERR_OK) {
-        for (int32_t i = 0; i < c->entry_count; i++) enter(o, c->group, &c->entries[i]);
-    }
+    if (c->in != NULL) enter_all(o, c);
+    struct group *gone = c->err == ERR_OK && c->delete_group ? find_group(o, c->group) : NULL;
+    if (gone != NULL) remove_entries(o, gone, 0, gone->count);
     pthread_mutex_unlock(&o->lock);
+    entering_free(TAKE(c->in));
     commit_answer(c);
 }
 
@@ -369,6 +458,7 @@ void store_offsets_commit(struct store *s, struct offsets_commit *c)
     c->store = s;
     c->err = c->group.len > OFFSET_GROUP_BYTES_MAX ? ERR_TOO_LARGE : ERR_OK;
     c->reserved = 0;
+    c->in = NULL;
     size_t bytes = 0;
     for (int32_t i = 0; i < c->entry_count; i++) {
         bytes += c->group.len + c->entries[i].metadata.len;
@@ -474,7 +564,7 @@ bool store_has_offsets(struct store *s, struct bytes group)
 {
     struct offsets *o = store_offsets(s);
     pthread_mutex_lock(&o->lock);
-    bool has = find_group(o, group) != NULL;
+    bool has = known_group(o, group) != NULL;
     pthread_mutex_unlock(&o->lock);
     return has;
 }
@@ -485,8 +575,10 @@ void store_offset_groups_each(struct store *s, void *context,
     struct offsets *o = store_offsets(s);
     pthread_mutex_lock(&o->lock);
     for (uint32_t i = 0; i < o->groups.bucket_count; i++)
-        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next)
-            fn(context, group_id(CONTAINER_OF(node, struct group, by_id)));
+        for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next) {
+            const struct group *g = CONTAINER_OF(node, struct group, by_id);
+            if (g->count > 0) fn(context, group_id(g));
+        }
     pthread_mutex_unlock(&o->lock);
 }
 
@@ -508,75 +600,83 @@ static int last_first(const struct heap_item *a, const struct heap_item *b)
     return bytes_compare(found_id(b), found_id(a));
 }
 
-/* The first ones so far, the last of them at hand. */
-struct first_groups {
-    struct heap heap;
+struct groups_page {
+    struct heap heap;               /* the first ones so far, the last of them at hand */
+    struct map_walk walk;
+    struct bytes after;
     uint32_t max;
     size_t bytes, bytes_max;
 };
 
-static void drop_last(struct first_groups *first)
+static void drop_last(struct groups_page *page)
 {
-    struct heap_item *last = heap_first(&first->heap);
-    heap_remove(&first->heap, last);
-    first->bytes -= found_id(last).len;
+    struct heap_item *last = heap_first(&page->heap);
+    heap_remove(&page->heap, last);
+    page->bytes -= found_id(last).len;
     mem_free(CONTAINER_OF(last, struct found, last_first));
 }
 
-static void offer(struct first_groups *first, struct bytes id)
+static void offer(struct groups_page *page, struct bytes id)
 {
-    struct heap *h = &first->heap;
-    if (h->count == first->max && bytes_compare(id, found_id(heap_first(h))) >= 0) return;
-    struct found *f = mem_new(sizeof *f + id.len);
+    struct heap *h = &page->heap;
+    if (h->count == page->max && bytes_compare(id, found_id(heap_first(h))) >= 0) return;
+    struct found *f = mem_new(sizeof *f + id.len);      /* max and bytes_max bound them */
     f->len = id.len;
     mem_copy(f->id, id.data, id.len);
     heap_add(h, &f->last_first);
-    first->bytes += id.len;
-    while (h->count > first->max || first->bytes > first->bytes_max) drop_last(first);
+    page->bytes += id.len;
+    while (h->count > page->max || page->bytes > page->bytes_max) drop_last(page);
 }
 
-/* So many of the table's buckets at a time. When it grows meanwhile, what was looked at may come
- * again, and nothing is left out. False: that was all. */
-static bool look_at_some(struct offsets *o, uint32_t *at, struct bytes after,
-                         struct first_groups *first)
+struct groups_page *groups_page_new(struct bytes after, int32_t max, size_t bytes_max)
+{
+    struct groups_page *page = NEW(struct groups_page);
+    *page = (struct groups_page){.heap.compare = last_first, .after = after, .max = (uint32_t)max,
+                                 .bytes_max = bytes_max};
+    return page;
+}
+
+bool groups_page_look(struct groups_page *page, struct offsets *o)
 {
     pthread_mutex_lock(&o->lock);
-    const struct map *m = &o->groups;
-    for (int left = SLICE_ENTRIES; left > 0 && *at < m->bucket_count; left--, ++*at)
-        for (struct map_node *n = m->buckets[*at]; n != NULL; n = n->next) {
-            struct bytes id = group_id(CONTAINER_OF(n, struct group, by_id));
-            if (bytes_is_null(after) || bytes_compare(id, after) > 0) offer(first, id);
+    for (int left = SLICE_ENTRIES; left > 0 && !page->walk.is_over; left--)
+        for (struct map_node *n = map_step(&o->groups, &page->walk); n != NULL; n = n->next) {
+            const struct group *g = CONTAINER_OF(n, struct group, by_id);
+            bool is_behind = bytes_is_null(page->after) ||
+                             bytes_compare(group_id(g), page->after) > 0;
+            if (g->count > 0 && is_behind) offer(page, group_id(g));
         }
-    bool more = *at < m->bucket_count;
     pthread_mutex_unlock(&o->lock);
-    return more;
+    return !page->walk.is_over;
+}
+
+int32_t groups_page_end(struct groups_page *page, struct arena *arena, struct bytes *ret_groups)
+{
+    CLEANUP(mem_freep) struct groups_page *own = page;
+    uint32_t count = page->heap.count;
+    CLEANUP(mem_freep) struct found **sorted = NEW_ARRAY(struct found *, count);
+    for (uint32_t i = count; i > 0; i--) {
+        struct heap_item *last = heap_first(&own->heap);
+        heap_remove(&own->heap, last);
+        sorted[i - 1] = CONTAINER_OF(last, struct found, last_first);
+    }
+    int32_t n = 0;
+    bool full = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!full) ret_groups[n] = arena_copy(arena, found_id(&sorted[i]->last_first));
+        full = full || bytes_is_null(ret_groups[n]);
+        n += !full;
+        mem_free(sorted[i]);
+    }
+    return n;
 }
 
 int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
                             struct bytes *ret_groups)
 {
-    struct first_groups first = {.heap.compare = last_first, .max = (uint32_t)max,
-                                 .bytes_max = arena->cap - arena->used};
-    uint32_t at = 0;
-    while (look_at_some(store_offsets(s), &at, after, &first)) continue;
-    uint32_t count = first.heap.count;
-    CLEANUP(mem_freep) struct heap_item **sorted = NEW_ARRAY(struct heap_item *, count);
-    for (uint32_t i = count; i > 0; i--) {
-        sorted[i - 1] = heap_first(&first.heap);
-        heap_remove(&first.heap, sorted[i - 1]);
-    }
-    int32_t n = 0;
-    bool full = false;
-    for (uint32_t i = 0; i < count; i++) {
-        struct bytes id = found_id(sorted[i]);
-        if (full || (n > 0 && bytes_equal(ret_groups[n - 1], id))) continue;
-        ret_groups[n] = arena_copy(arena, id);
-        full = bytes_is_null(ret_groups[n]);
-        n += !full;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        mem_free(CONTAINER_OF(sorted[i], struct found, last_first));
-    return n;
+    struct groups_page *page = groups_page_new(after, max, arena->cap - arena->used);
+    while (groups_page_look(page, store_offsets(s))) continue;
+    return groups_page_end(page, arena, ret_groups);
 }
 
 int64_t store_offsets_count(struct store *s)
@@ -663,7 +763,19 @@ static enum err read_entry(struct bytes key, struct bytes value, struct bytes *r
     return ERR_OK;
 }
 
-/* Errors: ERR_DISK; ERR_FORMAT. Thread: main, at start; blocks. */
+/* Errors: ERR_BUSY - memory is out. Thread: main, at start. */
+static enum err load_entry(struct offsets *o, struct bytes group, const struct offset_entry *from)
+{
+    struct entry made;
+    struct group *g = make_group(o, group);
+    if (g == NULL || !make_room(g, 1)) return ERR_BUSY;
+    g->promised--;
+    if (!make_entry(from, &made)) return ERR_BUSY;
+    put_entry(o, g, &made);
+    return ERR_OK;
+}
+
+/* Errors: ERR_DISK; ERR_FORMAT; ERR_BUSY. Thread: main, at start; blocks. */
 static enum err load(struct offsets *o)
 {
     struct kv *kv = store_kv(o->store);
@@ -676,7 +788,7 @@ static enum err load(struct offsets *o)
         struct offset_entry e;
         TRY(read_entry(kv_iter_key(it), kv_iter_value(it), &group, &e));
         CLEANUP(topic_unrefp) struct topic *t = store_topic_by_id(o->store, &e.topic_id);
-        if (t != NULL) put_entry(o, make_group(o, group), &e);
+        if (t != NULL) TRY(load_entry(o, group, &e));
         else kv_batch_delete(orphans, KV_OFFSETS, kv_iter_key(it));
     }
     TRY(kv_iter_error(it));

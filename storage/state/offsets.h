@@ -13,6 +13,8 @@
 #include "storage/store.h"
 #include "storage/log/worker.h"
 
+struct entering;
+
 struct offset_entry {
     struct uuid topic_id;
     int32_t partition;
@@ -35,6 +37,7 @@ struct offsets_commit {
 
     struct store *store;      /* offsets.c's, as the rest */
     struct store_write write;
+    struct entering *in;
     int64_t reserved;
 };
 void store_offsets_commit(struct store *s, struct offsets_commit *c);     /* Thread: any */
@@ -56,8 +59,9 @@ int64_t store_offsets_count(struct store *s);           /* of all groups. Thread
 void store_offset_groups_each(struct store *s, void *context,
                               void (*fn)(void *context, struct bytes group));
 /* Groups that have committed offsets, ordered, from the first one > after; copied into the arena.
- * Each call looks at all of them and sorts those that it returns; who comes or goes meanwhile may
- * be among them. Thread: any, and no loop's; a short lock, again and again. */
+ * Each call looks at all of them and sorts those that it returns; none is left out that is there
+ * all the time, who comes or goes meanwhile may be among them. Thread: any, and no loop's; a short
+ * lock, again and again. */
 int32_t store_offset_groups(struct store *s, struct bytes after, int32_t max, struct arena *arena,
                             struct bytes *ret_groups);
 

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include "base/bytes.h"
 #include "base/map.h"
+#include "base/mem.h"
 #include "test.h"
 
 struct item {
@@ -54,6 +55,41 @@ TEST(equal_hashes_live_side_by_side)
     map_done(&m);
 }
 
+/* Between any two steps others come, so that the buckets double again and again. */
+TEST(a_walk_meets_once_what_is_there_while_the_table_grows)
+{
+    enum { FIRST = 300, ALL = 5000 };
+    static struct map_node nodes[ALL];
+    static int met[ALL];
+    struct map m = {0};
+    struct map_walk w = {0};
+    int made = 0;
+    for (; made < FIRST; made++) map_put(&m, &nodes[made], bytes_hash(bytes_of(&made, 4)));
+    while (!w.is_over) {
+        for (struct map_node *n = map_step(&m, &w); n != NULL; n = n->next) met[n - nodes]++;
+        for (int i = 0; i < 7 && made < ALL; i++, made++)
+            map_put(&m, &nodes[made], bytes_hash(bytes_of(&made, 4)));
+    }
+    EXPECT(m.bucket_count > 1024);
+    for (int i = 0; i < FIRST; i++) EXPECT_EQ(met[i], 1);
+    for (int i = FIRST; i < ALL; i++) EXPECT(met[i] <= 1);
+    map_done(&m);
+}
+
+TEST(without_memory_for_more_buckets_nodes_are_taken_in_and_found)
+{
+    enum { ALL = 200 };
+    static struct map_node nodes[ALL];
+    struct map m = {0};
+    map_put(&m, &nodes[0], 0);
+    mem_fail_after(0);
+    for (uint64_t i = 1; i < ALL; i++) map_put(&m, &nodes[i], i);
+    mem_fail_after(-1);
+    EXPECT_EQ(m.bucket_count, 16);
+    for (uint64_t i = 0; i < ALL; i++) EXPECT(map_first(&m, i) == &nodes[i]);
+    map_done(&m);
+}
+
 /* SipHash-1-3 of 0, 1 ... under the key 0 .. 15, as other implementations have it. */
 TEST(the_hash_is_siphash)
 {
@@ -82,6 +118,8 @@ TEST(names_that_fall_together_under_one_key_do_not_under_another)
     EXPECT(together < NAMES / 20);
 }
 
-TESTS(RUN(the_hash_is_siphash), RUN(names_that_fall_together_under_one_key_do_not_under_another),
+TESTS(RUN(a_walk_meets_once_what_is_there_while_the_table_grows),
+      RUN(without_memory_for_more_buckets_nodes_are_taken_in_and_found), RUN(the_hash_is_siphash),
+      RUN(names_that_fall_together_under_one_key_do_not_under_another),
       RUN(an_empty_table_finds_nothing), RUN(nodes_are_found_across_growth_and_until_removed),
       RUN(equal_hashes_live_side_by_side))

@@ -216,6 +216,38 @@ TEST(many_groups_are_paged_through_in_order)
     cx_done(&f);
 }
 
+/* Between two looks at some of the table it grows, so that what was seen lies elsewhere. */
+TEST(no_group_of_a_page_is_left_out_when_the_table_grows_meanwhile)
+{
+    enum { FIRST = 1000, ALL = 4000, PAGE = ALL };
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    char name[16];
+    int made = 0;
+    for (; made < FIRST; made++) {
+        snprintf(name, sizeof name, "g%04d", made);
+        EXPECT_OK(commit_one(&f, name, &id, 0, made));
+    }
+    struct groups_page *page = groups_page_new(BYTES_NULL, FIRST, 1 << 20);
+    EXPECT(groups_page_look(page, store_offsets(f.s)));
+    for (; made < ALL; made++) {
+        snprintf(name, sizeof name, "h%04d", made);
+        EXPECT_OK(commit_one(&f, name, &id, 0, made));
+    }
+    while (groups_page_look(page, store_offsets(f.s))) continue;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    struct bytes groups[FIRST];
+    EXPECT_EQ(groups_page_end(page, &arena, groups), FIRST);
+    for (int i = 0; i < FIRST; i++) {
+        snprintf(name, sizeof name, "g%04d", i);
+        EXPECT_BYTES(groups[i], name);
+    }
+    arena_done(&arena);
+    cx_done(&f);
+}
+
 TEST(entries_and_groups_are_deleted)
 {
     struct cx f;
@@ -380,14 +412,51 @@ TEST(a_commit_that_finds_no_memory_is_refused)
     EXPECT_OK(commit_one(&f, "g", &id, 0, 4));
     mem_fail_after(0);
     enum err err = cx_commit(&f, "g", entries, MANY);
-    enum err small = cx_commit(&f, "g", entries, 1);
     mem_fail_after(-1);
     EXPECT_ERR(err, ERR_TOO_LARGE);
-    EXPECT_OK(small);
     EXPECT_EQ(offset_of(&f, "g", &id, MANY - 1), -1);
     EXPECT_OK(cx_commit(&f, "g", entries, MANY));
     EXPECT_EQ(offset_of(&f, "g", &id, MANY - 1), 5);
     mem_free(entries);
+    cx_done(&f);
+}
+
+/* Few and many, of a group that is there and of a new one: each allocation is tried to fail, with
+ * all behind it, and nothing is kept then, in memory or on disk. */
+TEST(a_commit_without_memory_for_any_of_its_parts_is_refused_whole)
+{
+    struct cx f;
+    start(&f);
+    struct uuid id = topic_id(&f, "t");
+    struct offsets *o = store_offsets(f.s);
+    struct offset_entry entries[12];
+    for (int i = 0; i < 12; i++)
+        entries[i] = (struct offset_entry){.topic_id = id, .partition = i, .offset = 5,
+                                           .leader_epoch = -1, .expire_ms = -1,
+                                           .metadata = BYTES_LIT("note")};
+    EXPECT_OK(commit_one(&f, "known", &id, 1, 4));
+    for (int round = 0; round < 4; round++) {
+        const char *group = round < 2 ? "known" : "new";
+        int32_t count = round % 2 == 0 ? 3 : 12;
+        int64_t bytes = offsets_bytes(o), had = store_offsets_count(f.s);
+        enum err err = ERR_BUSY;
+        for (int at = 0; err != ERR_OK; at++) {
+            EXPECT(at < 30);
+            mem_fail_after(at);
+            err = cx_commit(&f, group, entries, count);
+            mem_fail_after(-1);
+            if (err == ERR_OK) continue;
+            EXPECT_ERR(err, ERR_TOO_LARGE);
+            EXPECT_EQ(offsets_bytes(o), bytes);
+            EXPECT_EQ(store_offsets_count(f.s), had);
+            EXPECT_EQ(store_has_offsets(f.s, BYTES_LIT("new")), round == 3);
+        }
+        for (int32_t i = 0; i < count; i++) EXPECT_EQ(offset_of(&f, group, &id, i), 5);
+        cx_restart(&f);
+        o = store_offsets(f.s);
+        for (int32_t i = 0; i < 12; i++)
+            EXPECT_EQ(offset_of(&f, group, &id, i), i < count || round == 1 ? 5 : -1);
+    }
     cx_done(&f);
 }
 
@@ -438,4 +507,6 @@ TESTS(RUN(many_offsets_at_once_are_those_that_would_come_one_by_one),
       RUN(a_small_groups_offsets_are_deleted_one_by_one),
       RUN(a_topic_takes_its_offsets_along), RUN(a_failed_commit_changes_nothing),
       RUN(limits_are_reached), RUN(a_commit_of_much_waits_for_the_engine),
-      RUN(a_commit_that_finds_no_memory_is_refused))
+      RUN(a_commit_that_finds_no_memory_is_refused),
+      RUN(a_commit_without_memory_for_any_of_its_parts_is_refused_whole),
+      RUN(no_group_of_a_page_is_left_out_when_the_table_grows_meanwhile))
