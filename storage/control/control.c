@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/spare.h"
 #include "storage/control/controller.h"
 #include "storage/state/offsets_table.h"
 #include "storage/threads.h"
@@ -24,13 +25,31 @@ enum err control_fail(struct control *c, enum err err, const char *format, ...)
     return err;
 }
 
+enum err control_spare(const struct topic *old, int32_t partitions, int32_t shards)
+{
+    /* A change of shards is planned twice and takes lists of all partitions (control_shards.c). */
+    enum {
+        DRAFTS = 2,
+        OLD_BYTES = DRAFTS * sizeof(struct partition) + 64,
+        NEW_BYTES = DRAFTS * 2 * sizeof(struct partition) + 1024,       /* with its log */
+        SHARD_BYTES = DRAFTS * 2 * sizeof(struct shard),                /* arrays double */
+    };
+    size_t bytes = (size_t)partitions * NEW_BYTES + (size_t)shards * SHARD_BYTES;
+    if (old != NULL)
+        bytes += (size_t)old->partition_count * OLD_BYTES + (size_t)old->shard_count * SHARD_BYTES +
+                 DRAFTS * (size_t)topic_tag_bytes(old);
+    return spare_has(bytes) ? ERR_OK : ERR_BUSY;
+}
+
 enum err control_topic(struct controller *k, const struct control *c, struct topic **ret)
 {
     bool named = !bytes_is_null(c->name);
     struct topic *t = named ? store_topic(k->store, c->name) : store_topic_by_id(k->store, &c->id);
     if (t == NULL) return named ? ERR_UNKNOWN_TOPIC_OR_PARTITION : ERR_UNKNOWN_TOPIC_ID;
-    *ret = t;
-    return ERR_OK;
+    enum err err = control_spare(t, 0, 0);
+    if (err == ERR_OK) *ret = t;
+    else topic_unref(t);
+    return err;
 }
 
 enum err control_freeze(struct controller *k, const struct topic *t, const int32_t *partitions,

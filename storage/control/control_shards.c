@@ -112,6 +112,8 @@ static enum err change_shards(struct controller *k, struct control *c, plan_fn *
 {
     CLEANUP(topic_unrefp) struct topic *old = NULL;
     TRY(control_topic(k, c, &old));
+    int32_t more = c->partitions > 0 && c->partitions <= TOPIC_PARTITIONS_MAX ? c->partitions : 1;
+    TRY(control_spare(old, more, 2 * more + old->open_count));
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
     struct reshard r = {
         .draft = draft, .now_ms = clock_wall_ms(), .index_first = old->shard_index_next};
@@ -232,6 +234,7 @@ static enum err log_start_of(struct controller *k, const struct partition *p, in
 enum err control_expire_shards(struct controller *k, struct topic *topic, int64_t now_ms)
 {
     if (topic->shard_count == topic->open_count || topic->config.retention_ms < 0) return ERR_OK;
+    if (control_spare(topic, 0, 0) != ERR_OK) return ERR_OK;        /* when there is memory */
     int64_t closed_before_ms = now_ms - topic->config.retention_ms;
     CLEANUP(mem_freep) int64_t *starts = NEW_ARRAY(int64_t, (size_t)topic->partition_count);
     CLEANUP(mem_freep) bool *due = NEW_ARRAY(bool, (size_t)topic->partition_count);

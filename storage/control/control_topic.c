@@ -78,6 +78,7 @@ enum err control_create_topic(struct controller *k, struct control *c)
     int32_t count = c->partitions == -1 ? o->num_partitions : c->partitions;
     TRY(check_name(k, c));
     TRY(check_count(k, c, count));
+    TRY(control_spare(NULL, count, count));
     if (c->tag_count > TOPIC_TAGS_MAX) return ERR_INVALID_ARGUMENT;
     struct uuid id = uuid_random();
     CLEANUP(topic_unrefp) struct topic *draft = draft_new(&id, c->name);

@@ -65,8 +65,14 @@ enum err control_check_tags(struct controller *k, struct control *c, const struc
  * Errors: err. Thread: the controller. */
 enum err control_fail(struct control *c, enum err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* The topic that c names, a reference.
- * Errors: ERR_UNKNOWN_TOPIC_OR_PARTITION; ERR_UNKNOWN_TOPIC_ID. Thread: the controller. */
+/* Whether there is memory for a change of a topic, NULL: of none that is there, that brings so many
+ * more partitions and shards: a draft takes it in pieces, and its logs come behind what is written,
+ * so it is asked for before anything begins.
+ * Errors: ERR_BUSY. Thread: the controller. */
+enum err control_spare(const struct topic *old, int32_t partitions, int32_t shards);
+/* The topic that c names, a reference; there is memory to change it.
+ * Errors: ERR_UNKNOWN_TOPIC_OR_PARTITION; ERR_UNKNOWN_TOPIC_ID; ERR_BUSY. Thread: the
+ * controller. */
 enum err control_topic(struct controller *k, const struct control *c, struct topic **ret);
 /* Freezes the logs of these partitions. ret_ends[count]: their end offsets.
  * Errors: ERR_KAFKA_STORAGE_ERROR - none is frozen. Thread: the controller; blocks. */

@@ -118,5 +118,38 @@ TEST(no_more_shards_than_a_topic_lists)
     cx_done(&f);
 }
 
-TESTS(RUN(no_more_partitions_than_the_server_keeps), RUN(no_more_topics_than_the_server_keeps),
+/* What a change takes is asked for before anything begins: without it nothing is changed. */
+TEST(a_change_of_many_partitions_without_memory_is_refused_and_leaves_nothing)
+{
+    enum { MANY = 2000 };
+    struct cx f;
+    cx_init(&f);
+    EXPECT_OK(cx_start(&f));
+    mem_fail_after(0);
+    enum err made = cx_create(&f, "t", MANY);
+    mem_fail_after(-1);
+    EXPECT_ERR(made, ERR_BUSY);
+    EXPECT(store_topic(f.s, BYTES_LIT("t")) == NULL);
+    EXPECT_OK(cx_create(&f, "t", MANY));
+    mem_fail_after(0);
+    enum err grown = cx_partitions(&f, "t", 2 * MANY), even = cx_reshard(&f, "t", MANY / 2);
+    enum err split = cx_split(&f, "t", 0, 1000), gone = cx_delete(&f, "t");
+    enum err set = cx_config(&f, "t", CONFIG_SET, "retention.ms", "5");
+    mem_fail_after(-1);
+    EXPECT_ERR(grown, ERR_BUSY);
+    EXPECT_ERR(even, ERR_BUSY);
+    EXPECT_ERR(split, ERR_BUSY);
+    EXPECT_ERR(gone, ERR_BUSY);
+    EXPECT_ERR(set, ERR_BUSY);
+    CLEANUP(topic_unrefp) struct topic *t = store_topic(f.s, BYTES_LIT("t"));
+    EXPECT_EQ(t->open_count, MANY);
+    EXPECT(t->config.retention_ms != 5);
+    EXPECT_OK(cx_partitions(&f, "t", 2 * MANY));
+    EXPECT_OK(cx_delete(&f, "t"));
+    topic_unrefp(&t);
+    cx_done(&f);
+}
+
+TESTS(RUN(a_change_of_many_partitions_without_memory_is_refused_and_leaves_nothing),
+      RUN(no_more_partitions_than_the_server_keeps), RUN(no_more_topics_than_the_server_keeps),
       RUN(no_more_tags_than_the_server_keeps), RUN(no_more_shards_than_a_topic_lists))
