@@ -5,6 +5,11 @@
 #include "base/mailbox.h"
 #include "base/check.h"
 
+static size_t kept(struct bytes b)
+{
+    return b.data != NULL ? group_block(b.len + 1) : 0;
+}
+
 static size_t member_check(const struct group *g, const struct member *m)
 {
     assert(m->group == g && group_member(g, m->id) == m);
@@ -26,8 +31,8 @@ static size_t member_check(const struct group *g, const struct member *m)
         assert(member_protocol(m, g->protocol_name) != NULL);
     /* Nobody is forgotten: a session runs unless the member waits. */
     assert(timer_is_set(&m->session) || (!m->is_new && (m->joining || m->syncing)));
-    return sizeof *m + m->id.len + m->instance_id.len + m->client_id.len + m->client_host.len +
-           m->assignment.len + m->protocol_bytes;
+    return group_block(sizeof *m) + kept(m->id) + kept(m->instance_id) + kept(m->client_id) +
+           kept(m->client_host) + kept(m->assignment) + group_block(m->protocol_bytes);
 }
 
 static size_t members_check(const struct group *g)
@@ -44,7 +49,7 @@ static size_t members_check(const struct group *g)
     }
     for (const struct pending *p = g->first_pending; p != NULL; p = p->next) {
         assert(p->group == g && timer_is_set(&p->expiry) && group_pending(g, p->id) == p);
-        bytes += sizeof *p + p->id.len;
+        bytes += group_block(sizeof *p) + kept(p->id);
         pendings++;
     }
     assert(members == g->members.count && statics == g->instances.count);
@@ -65,7 +70,7 @@ static size_t protocols_check(const struct group *g)
             assert(s->members > 0 && s->members <= g->members.count);
             assert(group_supported(g, s->name) == s);
             counted += s->members;
-            bytes += sizeof *s + s->name.len;
+            bytes += group_block(sizeof *s) + kept(s->name);
         }
     }
     assert(known == counted);
@@ -92,7 +97,9 @@ static size_t group_check(const struct group *g)
     case GROUP_DEAD: assert(false); break;
     }
     assert(g->members.count == 0 || g->protocol_type.len > 0);
-    bytes += sizeof *g + g->id.len + g->protocol_type.len + g->protocol_name.len;
+    bytes += group_block(sizeof *g) + kept(g->id) + kept(g->protocol_type);
+    bytes += kept(g->protocol_name) + group_map_bytes(&g->members) + group_map_bytes(&g->instances);
+    bytes += group_map_bytes(&g->pendings) + group_map_bytes(&g->protocols);
     assert(bytes == g->bytes);
     return bytes;
 }
@@ -108,5 +115,6 @@ void groups_check(const struct groups *gs)
             bytes += group_check(g);
         }
     }
+    bytes += group_map_bytes(&gs->by_id) + group_map_bytes(&gs->waits);
     assert(count == gs->by_id.count && bytes == gs->bytes_used);
 }

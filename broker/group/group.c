@@ -86,10 +86,10 @@ struct member *group_add_member(struct group *g, struct bytes id, const struct j
     m->prev = g->last;
     *(g->last ? &g->last->next : &g->first) = m;
     g->last = m;
-    map_put(&g->members, &m->by_id, bytes_hash(m->id));
+    group_index(g, &g->members, &m->by_id, bytes_hash(m->id));
     if (!bytes_is_null(m->instance_id)) {
         assert(group_static_member(g, m->instance_id) == NULL);
-        map_put(&g->instances, &m->by_instance, bytes_hash(m->instance_id));
+        group_index(g, &g->instances, &m->by_instance, bytes_hash(m->instance_id));
     }
     if (g->leader == NULL) g->leader = m;
     g->restored = false;
@@ -116,7 +116,7 @@ void group_rename_member(struct member *m, struct bytes id)
 {
     map_remove(&m->group->members, &m->by_id);
     group_replace(m->group, &m->id, id);
-    map_put(&m->group->members, &m->by_id, bytes_hash(m->id));
+    group_index(m->group, &m->group->members, &m->by_id, bytes_hash(m->id));
 }
 
 /* ---- pending members */
@@ -142,7 +142,7 @@ struct pending *group_add_pending(struct group *g, struct bytes id, int64_t expi
     group_hold(g, sizeof *p);
     if (p->next != NULL) p->next->prev = p;
     g->first_pending = p;
-    map_put(&g->pendings, &p->by_id, bytes_hash(p->id));
+    group_index(g, &g->pendings, &p->by_id, bytes_hash(p->id));
     timer_set(&g->table->timers, &p->expiry, expiry_ms);
     return p;
 }

@@ -124,7 +124,7 @@ struct groups {
     struct map by_id;
     struct map waits;                   /* struct wait, of all members of all groups */
     struct timers timers;
-    size_t bytes_used;                  /* of all its groups */
+    size_t bytes_used;                  /* of all its groups and their maps */
 };
 
 /* ---- table (groups.c) */
@@ -137,8 +137,21 @@ void groups_remove(struct groups *gs, struct group *g);
 bool groups_have_room(const struct groups *gs, const struct group *g, size_t bytes);
 
 /* ---- held bytes (held.c): counted in the group, in the table and among those of all tables */
+/* What the allocator takes for so many bytes, its own share included; for a map's buckets, and what
+ * one more node adds to these. */
+size_t group_block(size_t bytes);
+size_t group_map_bytes(const struct map *m);
+size_t group_map_growth(const struct map *m);
+/* One allocation of so many bytes, counted so. */
 void group_hold(struct group *g, size_t bytes);
 void group_release(struct group *g, size_t bytes);
+/* map_put() into a map of the group or of the table; what its buckets grow by is held. */
+void group_index(struct group *g, struct map *m, struct map_node *n, uint64_t hash);
+void groups_index(struct groups *gs, struct map *m, struct map_node *n, uint64_t hash);
+void group_index_done(struct group *g, struct map *m);
+void groups_index_done(struct groups *gs, struct map *m);
+/* What one more member adds to maps, beside its protocols. */
+size_t group_index_growth(const struct group *g);
 struct bytes group_keep(struct group *g, struct bytes b);               /* null stays null */
 void group_drop(struct group *g, struct bytes *b);                      /* becomes null */
 void group_replace(struct group *g, struct bytes *b, struct bytes with);

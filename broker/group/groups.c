@@ -40,9 +40,9 @@ struct groups *groups_free(struct groups *gs)
         while (gs->by_id.buckets[i] != NULL)
             groups_remove(gs, CONTAINER_OF(gs->by_id.buckets[i], struct group, by_id));
     }
+    groups_index_done(gs, &gs->by_id);
+    groups_index_done(gs, &gs->waits);
     assert(gs->bytes_used == 0 && timers_first(&gs->timers) == NULL);
-    map_done(&gs->by_id);
-    map_done(&gs->waits);
     return mem_free(gs);
 }
 
@@ -103,14 +103,15 @@ static struct group *insert(struct groups *gs, int64_t now_ms, struct bytes id)
     };
     group_hold(g, sizeof *g);
     g->id = group_keep(g, id);
-    map_put(&gs->by_id, &g->by_id, bytes_hash(g->id));
+    groups_index(gs, &gs->by_id, &g->by_id, bytes_hash(g->id));
     return g;
 }
 
 struct group *groups_add(struct groups *gs, int64_t now_ms, struct bytes id)
 {
     if (gs->by_id.count >= gs->config.groups_max) return NULL;
-    if (!groups_have_room(gs, NULL, sizeof(struct group) + id.len)) return NULL;
+    size_t bytes = group_block(sizeof(struct group)) + group_block(id.len + 1);
+    if (!groups_have_room(gs, NULL, bytes + group_map_growth(&gs->by_id))) return NULL;
     return insert(gs, now_ms, id);
 }
 
@@ -128,10 +129,10 @@ void groups_remove(struct groups *gs, struct group *g)
     timer_cancel(&gs->timers, &g->join);
     timer_cancel(&gs->timers, &g->sync);
     map_remove(&gs->by_id, &g->by_id);
-    map_done(&g->members);
-    map_done(&g->instances);
-    map_done(&g->pendings);
-    map_done(&g->protocols);
+    group_index_done(g, &g->members);
+    group_index_done(g, &g->instances);
+    group_index_done(g, &g->pendings);
+    group_index_done(g, &g->protocols);
     group_drop(g, &g->id);
     group_drop(g, &g->protocol_type);
     group_drop(g, &g->protocol_name);

@@ -15,20 +15,26 @@ static size_t protocol_bytes(const struct join_in *in)
 /* Of names that nobody in the group knows yet. */
 static size_t name_bytes(const struct group *g, const struct join_in *in)
 {
+    /* The buckets of their map at most double, and have two for each name at most. */
+    enum { BUCKETS_FIRST = 160, BUCKETS_EACH = 2 * sizeof(struct map_node *) };
     size_t total = 0;
     for (uint32_t i = 0; i < in->protocol_count; i++)
         if (group_supported(g, in->protocols[i].name) == NULL)
-            total += sizeof(struct supported) + in->protocols[i].name.len;
-    return total;
+            total += group_block(sizeof(struct supported)) +
+                     group_block(in->protocols[i].name.len + 1) + BUCKETS_EACH;
+    return total > 0 ? total + BUCKETS_FIRST + group_map_bytes(&g->protocols) : 0;
 }
 
 size_t member_bytes(const struct group *g, const struct member *m, const struct join_in *in)
 {
-    size_t protocols = protocol_bytes(in), names = name_bytes(g, in);
-    if (m != NULL)
-        return names + (protocols > m->protocol_bytes ? protocols - m->protocol_bytes : 0);
-    return sizeof *m + protocols + names + in->client_id.len * 2 + in->client_host.len +
-           in->instance_id.len * 2 + in->member_id.len + MEMBER_ID_RANDOM_CHARS + 1;
+    size_t protocols = group_block(protocol_bytes(in)), names = name_bytes(g, in);
+    size_t had = m != NULL ? group_block(m->protocol_bytes) : 0;
+    if (m != NULL) return names + (protocols > had ? protocols - had : 0);
+    size_t prefix = in->client_id.len + in->instance_id.len + in->member_id.len;
+    return group_block(sizeof *m) + protocols + names + group_index_growth(g) +
+           group_block(prefix + MEMBER_ID_RANDOM_CHARS + 2) + group_block(in->client_id.len + 1) +
+           group_block(in->client_host.len + 1) + group_block(in->instance_id.len + 1) +
+           group_block(1);
 }
 
 static void protocols_drop(struct member *m)

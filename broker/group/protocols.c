@@ -22,7 +22,7 @@ struct supported *group_learn(struct group *g, struct bytes name)
         s = NEW(struct supported);
         s->name = group_keep(g, name);
         group_hold(g, sizeof *s);
-        map_put(&g->protocols, &s->by_name, bytes_hash(s->name));
+        group_index(g, &g->protocols, &s->by_name, bytes_hash(s->name));
     }
     s->members++;
     return s;

@@ -28,7 +28,8 @@ static enum err check(const struct group *g, const struct sync_in *in, struct me
 static enum err assign(struct group *g, const struct sync_in *in)
 {
     size_t total = 0;
-    for (uint32_t i = 0; i < in->assignment_count; i++) total += in->assignments[i].assignment.len;
+    for (uint32_t i = 0; i < in->assignment_count; i++)
+        total += group_block(in->assignments[i].assignment.len + 1);
     for (struct member *m = g->first; m != NULL; m = m->next)
         member_set_assignment(m, BYTES_LIT(""));
     if (!groups_have_room(g->table, g, total)) return ERR_UNKNOWN_SERVER_ERROR;

@@ -23,7 +23,7 @@ static void wait_begin(struct groups *gs, struct wait *w, void *token)
 {
     assert(w->token == NULL && token != NULL);
     w->token = token;
-    map_put(&gs->waits, &w->by_token, hash_of(token));
+    groups_index(gs, &gs->waits, &w->by_token, hash_of(token));
 }
 
 void *wait_forget(struct groups *gs, struct wait *w)

@@ -1,5 +1,6 @@
 /* Groups of many members with many protocols each: a rebalance costs what its members said, once.
  * Work that compares members with each other would take seven minutes here. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/mem.h"
@@ -140,6 +141,7 @@ TEST(the_tables_of_all_loops_share_one_bound)
     EXPECT(count > 10 && all <= config.bytes_max);
     EXPECT_ERR(commit_from_outside(other, count), ERR_COORDINATOR_NOT_AVAILABLE);
     EXPECT_OK(groups_delete(one, 0, BYTES_LIT("0")));
+    EXPECT_OK(groups_delete(one, 0, BYTES_LIT("1")));   /* the other table has buckets of its own */
     EXPECT_OK(commit_from_outside(other, 0));
     groups_check(one);
     groups_check(other);
@@ -163,6 +165,41 @@ TEST(one_group_has_a_bound_of_its_own)
     EXPECT_OK(commit_from_outside(l->groups, 7));       /* others go on */
     groups_check(l->groups);
     large_free(l);
+}
+
+static size_t allocated(void)
+{
+    struct mallinfo2 all = mallinfo2();
+    return all.uordblks + all.hblkhd;
+}
+
+/* Of many small groups, and of one with many members: what is counted is what is held. */
+TEST(what_groups_hold_is_counted_within_a_tenth)
+{
+    enum { GROUPS = 5000, JOINED = 500 };
+    struct groups_config config;
+    groups_config_default(&config);
+    atomic_size_t all = 0;
+    config.bytes_all = &all;
+    config.bytes_max = config.group_bytes_max = SIZE_MAX;
+    struct groups *small = groups_new(&config);
+    size_t before = allocated();
+    for (int i = 0; i < GROUPS; i++) EXPECT_OK(commit_from_outside(small, i));
+    size_t held = allocated() - before;
+    EXPECT(all >= held * 9 / 10 && all <= held * 11 / 10);
+    groups_check(small);
+    groups_free(small);
+    EXPECT_EQ(all, 0);
+    struct large *l = large_new();
+    groups_free(l->groups);
+    l->groups = groups_new(&config);
+    before = allocated();
+    for (int i = 0; i < JOINED; i++) join(l, i);
+    held = allocated() - before;
+    EXPECT(all >= held * 9 / 10 && all <= held * 11 / 10);
+    groups_check(l->groups);
+    large_free(l);
+    EXPECT_EQ(all, 0);
 }
 
 /* What is larger than the memory that can be had is refused, and nobody else notices. */
@@ -189,7 +226,8 @@ TEST(a_member_that_finds_no_memory_is_refused)
     large_free(l);
 }
 
-TESTS(RUN(a_member_that_finds_no_memory_is_refused),
+TESTS(RUN(what_groups_hold_is_counted_within_a_tenth),
+      RUN(a_member_that_finds_no_memory_is_refused),
       RUN(the_tables_of_all_loops_share_one_bound), RUN(one_group_has_a_bound_of_its_own),
       RUN(many_groups_are_listed_through_a_long_filter),
       RUN(the_protocol_of_many_members_is_chosen), RUN(many_clients_hang_up_while_they_wait))
