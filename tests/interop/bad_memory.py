@@ -163,7 +163,7 @@ ALL_SETTINGS = ["--loops", "2", "--limits", "off", "--request-memory-mib", "256"
                 "--tail-memory-mib", "8", "--offsets-memory-mib", "8", "--group-memory-mib", "8",
                 "--connection-memory-mib", "8", "--producer-memory-mib", "2", "--partitions-max", "42000",
                 "--connections-max", "3000", "--shard-limit", "1000000"]
-UNFILLED = re.compile("limits of shards|indexes of open files")
+UNFILLED = re.compile("limits of shards|indexes of open files")      # their unit tests fill them
 MANY_PARTITIONS = 10_000
 SUBSCRIPTIONS, SUBSCRIPTIONS_OF_A_CONNECTION = 16_384, 500
 CLIENTS_WITH_BOMBS = 6

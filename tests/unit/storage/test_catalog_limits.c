@@ -118,6 +118,31 @@ TEST(no_more_shards_than_a_topic_lists)
     cx_done(&f);
 }
 
+TEST(no_more_shards_than_the_server_keeps)
+{
+    LARGE;
+    enum { OPEN = 4000, TOPICS_MAX = 40 };
+    struct cx f;
+    char name[8];
+    cx_init(&f);
+    f.options.partitions_max = TOPICS_MAX * OPEN;
+    EXPECT_OK(cx_start(&f));
+    struct catalog_totals have = {0};
+    bool full = false;
+    for (int t = 0; !full && t < TOPICS_MAX; t++) {
+        snprintf(name, sizeof name, "t%d", t);
+        EXPECT_OK(cx_create(&f, name, OPEN));
+        for (int rounds = 0; cx_reshard(&f, name, rounds % 2 ? OPEN : 1) == ERR_OK; rounds++)
+            EXPECT(rounds < 100);
+        full = strstr(f.text, "1048576 shards in all") != NULL;
+        store_totals(f.s, &have);
+        EXPECT(have.shards <= CATALOG_SHARDS_MAX);
+    }
+    EXPECT(full);
+    EXPECT(have.shards > CATALOG_SHARDS_MAX - 2 * OPEN);
+    cx_done(&f);
+}
+
 /* What a change takes is asked for before anything begins: without it nothing is changed. */
 TEST(a_change_of_many_partitions_without_memory_is_refused_and_leaves_nothing)
 {
@@ -152,4 +177,5 @@ TEST(a_change_of_many_partitions_without_memory_is_refused_and_leaves_nothing)
 
 TESTS(RUN(a_change_of_many_partitions_without_memory_is_refused_and_leaves_nothing),
       RUN(no_more_partitions_than_the_server_keeps), RUN(no_more_topics_than_the_server_keeps),
-      RUN(no_more_tags_than_the_server_keeps), RUN(no_more_shards_than_a_topic_lists))
+      RUN(no_more_tags_than_the_server_keeps), RUN(no_more_shards_than_a_topic_lists),
+      RUN(no_more_shards_than_the_server_keeps))

@@ -1,6 +1,7 @@
 /* One contract, two engines: every test here runs on both. And what only one of them has. */
 #include "storage/engine/kv.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -340,6 +341,71 @@ TEST(a_memtable_with_many_deleted_ranges_is_written_out)
     engine_done(&e);
 }
 
+/* More is written, and read, than the engine may hold of it: docs/memory.md has these bounds. */
+TEST(buffers_and_cache_stay_within_their_bounds)
+{
+    enum { BUFFERS_BYTES = 3 * (48 + 4) << 20, CACHE_BYTES = 16 << 20, BATCHES = 300 };
+    struct engine e = engine_new(false);
+    uint8_t *value = mem_new(1 << 20);
+    uint64_t memtables_most = 0, cache_most = 0;
+    for (int64_t i = 1; i <= BATCHES; i++) {
+        struct kv_batch *b = kv_batch_new(e.kv);
+        for (int64_t n = 0; n < 1 << 20; n += 4096) {
+            struct log_key key = log_key(1, i << 20 | n);
+            value[n] = (uint8_t)i;
+            kv_batch_put(b, KV_LOG, KEY_BYTES(key), bytes_of(value + n, 4096));
+        }
+        EXPECT_OK(kv_commit(e.kv, b, KV_NO_SYNC));
+        kv_batch_free(b);
+        struct kv_stats stats = {0};
+        kv_stats(e.kv, &stats);
+        if (stats.memtable_bytes > memtables_most) memtables_most = stats.memtable_bytes;
+    }
+    EXPECT_EQ(keys_of(e.kv), BATCHES << 8);
+    struct kv_stats stats = {0};
+    kv_stats(e.kv, &stats);
+    cache_most = stats.cache_bytes;
+    EXPECT(memtables_most > 32 << 20 && memtables_most <= BUFFERS_BYTES);
+    EXPECT(cache_most > 0 && cache_most <= CACHE_BYTES);
+    mem_free(value);
+    engine_done(&e);
+}
+
+static int descriptors(void)
+{
+    int count = 0;
+    DIR *all = opendir("/proc/self/fd");
+    assert_non_null(all);
+    while (readdir(all) != NULL) count++;
+    closedir(all);
+    return count;
+}
+
+/* More files than are kept open, all of them read. */
+TEST(no_more_files_are_open_than_the_bound)
+{
+    enum { FILES_MAX = 512, WRITES = 700, BYTES = 96 << 10 };
+    struct engine e = {0};
+    snprintf(e.dir, sizeof e.dir, "/tmp/diglot-test-kv-XXXXXX");
+    assert_non_null(mkdtemp(e.dir));
+    const struct kv_options options = {.write_buffer_bytes = 64 << 10, .blob_bytes_min = 1024};
+    EXPECT_OK(kv_rocksdb_open(e.dir, &options, &e.kv, NULL));
+    int before = descriptors();
+    uint8_t *value = mem_new(BYTES);
+    for (int64_t i = 1; i <= WRITES; i++) {
+        struct kv_batch *b = kv_batch_new(e.kv);
+        struct log_key key = log_key(1, i);
+        kv_batch_put(b, KV_LOG, KEY_BYTES(key), bytes_of(value, BYTES));
+        EXPECT_OK(kv_commit(e.kv, b, KV_NO_SYNC));
+        kv_batch_free(b);
+    }
+    EXPECT_EQ(keys_of(e.kv), WRITES);
+    int more = descriptors() - before;
+    EXPECT(more > FILES_MAX / 2 && more <= FILES_MAX + 16);
+    mem_free(value);
+    engine_done(&e);
+}
+
 /* ---- In memory */
 
 TEST(the_chosen_call_fails_and_leaves_nothing_behind)
@@ -522,7 +588,9 @@ TEST(a_place_that_is_no_directory_is_refused_with_words)
     EXPECT_ERR(kv_rocksdb_make(""), ERR_DISK);
 }
 
-TESTS(RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
+TESTS(RUN(buffers_and_cache_stay_within_their_bounds),
+      RUN(no_more_files_are_open_than_the_bound),
+      RUN(what_was_put_is_read), RUN(ranges_are_read_in_both_directions),
       RUN(families_are_apart),
       RUN(an_iterator_sees_the_moment_it_was_made), RUN(a_batch_is_applied_in_order_and_as_a_whole),
       RUN(parts_are_gathered), RUN(removed_ranges_are_reclaimed),
