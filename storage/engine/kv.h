@@ -77,6 +77,8 @@ struct kv *kv_mem_share(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
 void kv_mem_set_behind(struct kv *kv, bool behind);
 void kv_mem_set_full(struct kv *kv, bool full);  /* a full disk: commits fail, reads go on */
+/* The next commit is told to have succeeded, and leaves nothing: for tests of tests. */
+void kv_mem_lose_next(struct kv *kv);
 bool kv_mem_faulted(const struct kv *kv);       /* a fault was hit since they were set */
 /* What commits deleted since this was asked last. */
 struct kv_mem_deletes {

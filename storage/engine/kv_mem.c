@@ -55,6 +55,7 @@ struct mem_kv {
     bool full;                          /* writes fail, reads do not */
     bool stopped;                       /* the last write failed */
     bool behind;
+    bool lose_next;
     struct kv_mem_deletes deletes;
 };
 
@@ -357,6 +358,10 @@ static enum err commit(struct mem_kv *m, const struct mem_batch *b, enum kv_sync
 {
     bool was_crashed = m->crashed;
     bool fails = fault_now(m);
+    if (m->lose_next) {
+        m->lose_next = false;
+        return ERR_OK;
+    }
     if (m->full) return ERR_DISK;
     if (fails && (was_crashed || !m->faults.applied)) return ERR_DISK;
     ops_apply(m->now, b);
@@ -492,6 +497,11 @@ void kv_mem_set_behind(struct kv *kv, bool behind)
 void kv_mem_set_full(struct kv *kv, bool full)
 {
     mem_of(kv)->full = full;
+}
+
+void kv_mem_lose_next(struct kv *kv)
+{
+    mem_of(kv)->lose_next = true;
 }
 
 bool kv_mem_faulted(const struct kv *kv)

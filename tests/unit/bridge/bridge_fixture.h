@@ -159,6 +159,7 @@ static inline void bx_send_raw(struct bx *f, struct bx_client *c, const char *he
     int head_len = snprintf(lines, sizeof lines, "%shost: here\r\ncontent-length: %zu\r\n\r\n",
                             head, body_len);
     c->len = 0;
+    c->bytes[0] = '\0';
     EXPECT_EQ(send(c->fd, lines, (size_t)head_len, MSG_NOSIGNAL), head_len);
     for (size_t sent = 0; sent < body_len;) {
         ssize_t n = send(c->fd, body + sent, body_len - sent, MSG_NOSIGNAL);
@@ -178,20 +179,27 @@ static inline void bx_send(struct bx *f, struct bx_client *c, const char *operat
     bx_send_raw(f, c, head, body);
 }
 
+/* The status of the answer, once all of it is there; 0 before. */
+static inline int bx_answered(struct bx_client *c)
+{
+    char *end = strstr(c->bytes, "\r\n\r\n");
+    const char *length = end ? strstr(c->bytes, "content-length: ") : NULL;
+    if (length == NULL || length > end) return 0;
+    c->body = end + 4;
+    if (strlen(c->body) < strtoul(length + 16, NULL, 10)) return 0;
+    return (int)strtol(c->bytes + 9, NULL, 10);
+}
+
 /* The status of the answer that is waited for; 0: the server closed the connection, or none
  * came. */
 static inline int bx_receive(struct bx *f, struct bx_client *c)
 {
-    for (int i = 0; i < 200; i++) {
+    int status = 0;
+    for (int i = 0; i < 200 && status == 0; i++) {
         bx_turn(f);
-        char *end = strstr(c->bytes, "\r\n\r\n");
-        const char *length = end ? strstr(c->bytes, "content-length: ") : NULL;
-        if (length == NULL || length > end) continue;
-        c->body = end + 4;
-        if (strlen(c->body) >= strtoul(length + 16, NULL, 10))
-            return (int)strtol(c->bytes + 9, NULL, 10);
+        status = bx_answered(c);
     }
-    return 0;
+    return status;
 }
 
 static inline int bx_call(struct bx *f, struct bx_client *c, const char *operation,
