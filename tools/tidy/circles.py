@@ -85,8 +85,10 @@ def judge(edges):
 def main(build, nm="nm"):
     layers = {name for line in (ROOT / "layers.txt").read_text().splitlines() if not line.startswith("#")
               for name in line.split()}
+    # A build folder keeps the objects of files that were moved or removed.
     objects = [p for p in pathlib.Path(build).glob("CMakeFiles/*.dir/**/*.c.o")
-               if re.search(r"\.dir/([^/]*)", str(p))[1] in layers]
+               if re.search(r"\.dir/([^/]*)", str(p))[1] in layers
+               and (ROOT / re.search(r"\.dir/(.*)\.o$", str(p))[1]).exists()]
     if not objects:
         sys.exit(f"no object files below {build}: build first")
     wrong = judge(edges_of(*read(objects, nm)))
