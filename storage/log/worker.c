@@ -30,8 +30,11 @@
 #include "base/check.h"
 
 enum {
-    TURN_APPENDS_MAX = 1024,       /* some 5 ms of work */
-    TURN_APPENDS_POWER_MAX = 4096,
+    TURN_WORK_MAX = 1024,          /* some 5 ms */
+    TURN_WORK_POWER_MAX = 4096,
+    APPEND_WORK = 1,               /* in the same unit: to stage one, */
+    LOG_WORK = 3,                  /* to commit and publish another log of the turn, */
+    OPEN_WORK = 20,                /* to read what is stored of one that was not open */
     TURN_BYTES_MAX = 1 << 20,      /* so that what is staged stays in the cache and in one buffer */
     TURN_BYTES_POWER_MAX = 16 << 20,    /* when every turn waits for the disk */
     TURN_SHARES = 16,              /* so many logs find room in a turn, whatever waits at each */
@@ -70,7 +73,8 @@ struct worker {
     int append_count;
     size_t append_bytes;
     size_t turn_bytes_max;
-    int turn_appends_max;
+    int turn_work;
+    int turn_work_max;
     struct store_write *writes;
     struct store_write **writes_last;
     struct store_write *large;          /* wait for the engine, the first one since then */
@@ -134,6 +138,7 @@ static void answer_appends(struct worker *w)
     w->appends_last = &w->appends;
     w->append_count = 0;
     w->append_bytes = 0;
+    w->turn_work = 0;
     while (a != NULL) {
         struct append *next = a->next_in_turn;
         if (a->home == NULL) a->done(a);
@@ -166,6 +171,7 @@ static void turn_add(struct worker *w, struct append *a, enum err err)
     *w->appends_last = a;
     w->appends_last = &a->next_in_turn;
     w->append_count++;
+    w->turn_work += APPEND_WORK;
 }
 
 /* ---- Tails: a share of the memory for this worker's logs */
@@ -215,6 +221,7 @@ static void turn_log(struct worker *w, struct plog *log)
     log->in_turn = true;
     log->turn_next = w->turn_logs;
     w->turn_logs = log;
+    w->turn_work += LOG_WORK;
 }
 
 static void publish(struct worker *w, struct plog *log)
@@ -229,6 +236,7 @@ static enum err ensure_open(struct worker *w, struct plog *log)
 {
     if (log->state == PLOG_CLOSED) return ERR_CLOSED;
     if (log->writer != NULL) return ERR_OK;
+    w->turn_work += OPEN_WORK;
     enum err err = plog_open(log, w->kv);
     if (err != ERR_OK) {
         if (log->state != PLOG_FAILED)
@@ -358,7 +366,7 @@ static void stage_append(struct worker *w, struct plog *log, struct append *a)
 
 static bool turn_is_full(const struct worker *w)
 {
-    return w->append_count >= w->turn_appends_max || w->append_bytes >= w->turn_bytes_max;
+    return w->turn_work >= w->turn_work_max || w->append_bytes >= w->turn_bytes_max;
 }
 
 /* Stages what waits at the log, all of it. */
@@ -372,13 +380,13 @@ static void stage_waiting(struct worker *w, struct plog *log)
 
 struct share {
     size_t bytes;
-    int count;
+    int work_end;
 };
 
 static bool share_is_used(const struct worker *w, const struct share *s)
 {
     return s->bytes >= w->turn_bytes_max / TURN_SHARES ||
-           s->count >= w->turn_appends_max / TURN_SHARES || turn_is_full(w);
+           w->turn_work >= s->work_end || turn_is_full(w);
 }
 
 /* The next log's share of the turn, or that of several which stand behind. With its last append a
@@ -386,10 +394,10 @@ static bool share_is_used(const struct worker *w, const struct share *s)
 static void stage_share(struct worker *w)
 {
     enum waiting_ring ring = waiting_ring_next(&w->waiting);
-    struct share s = {0};
+    struct share s = {.work_end = w->turn_work + w->turn_work_max / TURN_SHARES};
     do {
         struct plog *log = waiting_next(&w->waiting, ring);
-        for (bool more = true; more && !share_is_used(w, &s); s.count++) {
+        for (bool more = true; more && !share_is_used(w, &s);) {
             struct append *a = waiting_take(&w->waiting, log);
             more = log->waiting_first != NULL;
             s.bytes += a->batch.bytes.len;
@@ -720,7 +728,7 @@ struct worker *worker_new(struct store *s, int index)
     w->index = index;
     w->power = o->durability_power;
     w->turn_bytes_max = w->power ? TURN_BYTES_POWER_MAX : TURN_BYTES_MAX;
-    w->turn_appends_max = w->power ? TURN_APPENDS_POWER_MAX : TURN_APPENDS_MAX;
+    w->turn_work_max = w->power ? TURN_WORK_POWER_MAX : TURN_WORK_MAX;
     w->tail_bytes_max = o->tail_bytes_max / (size_t)o->worker_count;
     w->batch = kv_batch_new(w->kv);
     w->appends_last = &w->appends;

@@ -303,11 +303,11 @@ TEST(hot_logs_share_the_turns_evenly)
     fx_done(&f);
 }
 
-/* A request that names 3,000 logs stands in front of nobody who names one, and is not forgotten
+/* A request that names 600 logs stands in front of nobody who names one, and is not forgotten
  * while others flood theirs. */
 TEST(what_names_very_many_logs_goes_behind_and_goes_on)
 {
-    enum { WIDE = 3000 };
+    enum { WIDE = 600 };
     struct fx f;
     fx_init(&f, WIDE + 2);
     EXPECT_OK(fx_start(&f));
@@ -332,6 +332,30 @@ TEST(what_names_very_many_logs_goes_behind_and_goes_on)
     for (int i = 0; i < WIDE; i++) EXPECT_OK(wide[i].err);
     mem_free(wide);
     mem_free(flood);
+    fx_done(&f);
+}
+
+/* Opening one takes as long as dozens of appends: a turn that opens them takes fewer. */
+TEST(a_turn_opens_only_so_many_logs)
+{
+    enum { LOGS = 400, A_TURN_MAX = 100 };
+    struct fx f;
+    fx_init(&f, LOGS);
+    EXPECT_OK(fx_start(&f));
+    struct append *all = NEW_ARRAY(struct append, LOGS);
+    for (int again = 0; again < 2; again++) {
+        for (int i = 0; i < LOGS; i++) fx_append_begin(&f, &all[i], i, &(struct fx_batch){0});
+        int answered = 0, turns = 0;
+        for (; answered < LOGS; turns++) {
+            int before = answered;
+            EXPECT(store_turn(f.s));
+            answered = 0;
+            for (int i = 0; i < LOGS; i++) answered += all[i].err == ERR_OK;
+            EXPECT(answered > before && (again || answered - before <= A_TURN_MAX));
+        }
+        EXPECT(again ? turns <= 2 : turns >= LOGS / A_TURN_MAX);
+    }
+    mem_free(all);
     fx_done(&f);
 }
 
@@ -772,6 +796,7 @@ TEST(another_format_is_refused_with_words)
 
 TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_turns_evenly),
       RUN(what_names_very_many_logs_goes_behind_and_goes_on),
+      RUN(a_turn_opens_only_so_many_logs),
       RUN(a_freeze_takes_what_waits_with_it), RUN(a_log_that_closes_gives_back_what_waits),
       RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
       RUN(a_frozen_log_holds_only_so_many),
