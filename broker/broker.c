@@ -4,11 +4,11 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/meter.h"
-#include "broker/arrivals.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/group/groups_loop.h"
-#include "broker/msk.h"
+#include "broker/metrics/arrivals.h"
+#include "broker/metrics/msk.h"
 #include "broker/state.h"
 #include "protocol/batch/inflate.h"
 #include "base/check.h"

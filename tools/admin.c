@@ -5,7 +5,7 @@
 
 #include "base/mailbox.h"
 #include "base/metrics.h"
-#include "broker/look_up.h"
+#include "broker/metrics/look_up.h"
 #include "storage/codecs.h"
 #include "storage/store.h"
 #include "base/check.h"

@@ -24,7 +24,7 @@
 #include "bridge/bridge.h"
 #include "bridge/meter.h"
 #include "broker/broker.h"
-#include "broker/collect.h"
+#include "broker/metrics/collect.h"
 #include "policy/limits.h"
 #include "storage/store.h"
 #include "tools/admin.h"

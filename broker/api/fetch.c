@@ -20,7 +20,7 @@
  * (KIP-219), and where there is no room for one more that waits, it is what there is, throttled. */
 #include "broker/fetch_session.h"
 #include "base/mem.h"
-#include "broker/msk.h"
+#include "broker/metrics/msk.h"
 #include "broker/request.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/fetch.h"

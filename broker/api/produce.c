@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include "broker/batch_check.h"
 #include "broker/mentions.h"
-#include "broker/msk.h"
+#include "broker/metrics/msk.h"
 #include "broker/produce_faults.h"
 #include "broker/request.h"
 #include "broker/topics.h"

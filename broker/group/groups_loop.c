@@ -8,9 +8,9 @@
 #include <assert.h>
 #include "base/clock.h"
 #include "base/mem.h"
-#include "broker/collect.h"
 #include "broker/group/commits.h"
 #include "broker/group/expiry.h"
+#include "broker/metrics/collect.h"
 #include "broker/turn.h"
 #include "storage/state/offsets.h"
 #include "base/check.h"

@@ -4,10 +4,10 @@
 #define TESTS_COLLECT_FIXTURE_H
 
 #include "base/meter.h"
-#include "broker/arrivals.h"
-#include "broker/collect.h"
-#include "broker/collection.h"
-#include "broker/msk.h"
+#include "broker/metrics/arrivals.h"
+#include "broker/metrics/collect.h"
+#include "broker/metrics/collection.h"
+#include "broker/metrics/msk.h"
 #include "broker/state.h"
 #include "unit/storage/catalog_fixture.h"
 

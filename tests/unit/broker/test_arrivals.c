@@ -1,5 +1,5 @@
 /* Arrivals that were looked up: found again, forgotten when nobody asks, bounded. */
-#include "broker/arrivals.h"
+#include "broker/metrics/arrivals.h"
 #include "test.h"
 
 TEST(what_was_put_is_found_and_nothing_else)

@@ -1,6 +1,6 @@
 /* What a page of /metrics has read from disk before it is written: what it finds, that it asks
  * once, that a slow disk holds no page up. */
-#include "broker/look_up.h"
+#include "broker/metrics/look_up.h"
 #include "base/net/loop.h"
 #include "storage/threads.h"
 #include "unit/broker/collect_fixture.h"

@@ -1,5 +1,5 @@
 /* /metrics under the names of Amazon MSK: traffic as rates, lag of groups, topics that go. */
-#include "broker/msk.h"
+#include "broker/metrics/msk.h"
 #include "unit/broker/collect_fixture.h"
 
 #define BROKER "{cluster_name=\"diglot\",broker_id=\"7\"} "

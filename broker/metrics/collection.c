@@ -1,9 +1,9 @@
-#include "broker/collection.h"
+#include "broker/metrics/collection.h"
 
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/mem.h"
-#include "broker/arrivals.h"
+#include "broker/metrics/arrivals.h"
 #include "broker/state.h"
 #include "storage/state/offsets.h"
 #include "storage/store.h"

@@ -3,12 +3,12 @@
  *
  * At most ARRIVALS_MAX records; what nobody asked for between two turns is forgotten. Thread: any;
  * a short leaf lock. */
-#ifndef BROKER_ARRIVALS_H
-#define BROKER_ARRIVALS_H
+#ifndef BROKER_METRICS_ARRIVALS_H
+#define BROKER_METRICS_ARRIVALS_H
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "broker/collection.h"
+#include "broker/metrics/collection.h"
 
 enum { ARRIVALS_MAX = COLLECT_OFFSETS_MAX };
 

@@ -1,4 +1,4 @@
-#include "broker/msk.h"
+#include "broker/metrics/msk.h"
 
 #include <inttypes.h>
 #include "base/meter.h"

@@ -1,4 +1,4 @@
-#include "broker/arrivals.h"
+#include "broker/metrics/arrivals.h"
 
 #include <pthread.h>
 #include "base/mailbox.h"

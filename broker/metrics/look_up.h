@@ -5,8 +5,8 @@
  * At most LOOK_UPS_MAX reads are under way for a page. After LOOK_UP_WAIT_MS the page is written
  * with what is known by then, and no further read is begun: the next page goes on from there. So a
  * disk that hangs costs a page its newest numbers and never the page. */
-#ifndef BROKER_LOOK_UP_H
-#define BROKER_LOOK_UP_H
+#ifndef BROKER_METRICS_LOOK_UP_H
+#define BROKER_METRICS_LOOK_UP_H
 
 #include <stdbool.h>
 

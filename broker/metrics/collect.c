@@ -1,11 +1,11 @@
 /* The rows of a page (collection.h), written name by name. */
-#include "broker/collect.h"
+#include "broker/metrics/collect.h"
 
 #include <inttypes.h>
 #include "base/metrics.h"
-#include "broker/collection.h"
 #include "broker/group/groups.h"
-#include "broker/msk.h"
+#include "broker/metrics/collection.h"
+#include "broker/metrics/msk.h"
 #include "broker/state.h"
 #include "storage/topic/topic.h"
 #include "base/check.h"

@@ -1,9 +1,9 @@
-#include "broker/look_up.h"
+#include "broker/metrics/look_up.h"
 
 #include "base/mem.h"
 #include "base/net/loop.h"
-#include "broker/arrivals.h"
-#include "broker/collection.h"
+#include "broker/metrics/arrivals.h"
+#include "broker/metrics/collection.h"
 #include "broker/state.h"
 #include "storage/codecs.h"
 #include "storage/store.h"

@@ -3,8 +3,8 @@
  *
  * Everything comes from memory at the moment of asking; broker_look_up() (look_up.h) brings there
  * beforehand what only the disk knows. What stays unknown has no series. */
-#ifndef BROKER_COLLECT_H
-#define BROKER_COLLECT_H
+#ifndef BROKER_METRICS_COLLECT_H
+#define BROKER_METRICS_COLLECT_H
 
 #include "base/bytes.h"
 #include "base/writer.h"

@@ -5,11 +5,11 @@
  * Traffic is what clients of the Kafka door sent and got, record batches alone, as Kafka counts it.
  * At most MSK_TOPICS_MAX topics have series of their own; what others do is shown under topic="".
  * Source: Amazon MSK Developer Guide, "Amazon MSK metrics for monitoring Standard brokers". */
-#ifndef BROKER_MSK_H
-#define BROKER_MSK_H
+#ifndef BROKER_METRICS_MSK_H
+#define BROKER_METRICS_MSK_H
 
 #include "base/writer.h"
-#include "broker/collection.h"
+#include "broker/metrics/collection.h"
 
 enum { MSK_TOPICS_MAX = 2048 };
 

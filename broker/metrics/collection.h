@@ -6,8 +6,8 @@
  * apart, as a scrape's always are. Bounded: COLLECT_PARTITIONS_MAX partitions, and
  * COLLECT_OFFSETS_MAX committed offsets or COLLECT_NAMES_BYTES_MAX of their names; how many more
  * there are is counted. */
-#ifndef BROKER_COLLECTION_H
-#define BROKER_COLLECTION_H
+#ifndef BROKER_METRICS_COLLECTION_H
+#define BROKER_METRICS_COLLECTION_H
 
 #include <stdbool.h>
 #include <stdint.h>
