@@ -9,7 +9,7 @@
 #include "bridge/get.h"
 #include "bridge/state.h"
 #include "bridge/subscriptions.h"
-#include "protocol/kinesis/codec.h"
+#include "protocol/aws/codec.h"
 #include "storage/catalog/secret.h"
 #include "storage/topic/topic.h"
 #include "base/check.h"

@@ -22,7 +22,7 @@
 #include "bridge/stream.h"
 #include "bridge/subscriptions.h"
 #include "policy/limits.h"
-#include "protocol/kinesis/eventstream.h"
+#include "protocol/aws/eventstream.h"
 #include "storage/store.h"
 #include "storage/log/watch.h"
 #include "base/check.h"

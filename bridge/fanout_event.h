@@ -4,7 +4,7 @@
 
 #include "bridge/get.h"
 #include "bridge/shard.h"
-#include "protocol/kinesis/codec.h"
+#include "protocol/aws/codec.h"
 
 /* The event that carries page, which may be empty, to a consumer that has then had all of the shard
  * below page->offset_next: with where to continue, or the shard's children when that was its end.

@@ -7,9 +7,9 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "bridge/shard.h"
+#include "protocol/aws/base64.h"
 #include "protocol/batch/batch.h"
 #include "protocol/batch/record.h"
-#include "protocol/kinesis/base64.h"
 #include "protocol/kinesis/sequence.h"
 #include "base/check.h"
 

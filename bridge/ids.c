@@ -1,7 +1,7 @@
 /* The two ids that AWS puts into each answer. */
 #include "bridge/ids.h"
 
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 #include "base/check.h"
 
 enum { ID2_BYTES = 72 };

@@ -12,8 +12,8 @@
 #include "base/clock.h"
 #include "base/net/http.h"
 #include "bridge/state.h"
+#include "protocol/aws/codec.h"
 #include "protocol/kinesis/api.gen.h"
-#include "protocol/kinesis/codec.h"
 #include "storage/store.h"
 
 #define KINESIS_TYPE_JSON "application/x-amz-json-1.1"

@@ -13,7 +13,7 @@
 #include "bridge/shard.h"
 #include "bridge/stream.h"
 #include "policy/limits.h"
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 #include "protocol/kinesis/token.h"
 #include "storage/store.h"
 #include "base/check.h"

@@ -5,7 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include "base/mem.h"
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 #include "base/check.h"
 
 enum {

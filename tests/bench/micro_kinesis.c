@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include "protocol/aws/base64.h"
 #include "protocol/kinesis/api.gen.h"
-#include "protocol/kinesis/base64.h"
 #include "protocol/kinesis/hash_key.h"
 #include "protocol/kinesis/sequence.h"
 #include "protocol/kinesis/token.h"

@@ -2,7 +2,7 @@
 
 usage: kinesis.py SCHEMA_FOLDER API_DEF OUT_FOLDER
 
-Emits one C struct and one constant table a shape (protocol/kinesis/shape.h), the enum of served
+Emits one C struct and one constant table a shape (protocol/aws/shape.h), the enum of served
 operations, unions of their inputs and outputs, the row of each, and the look-up by X-Amz-Target.
 """
 
@@ -82,7 +82,7 @@ class Emitter:
     def header(self):
         out = ["/* Generated from protocol/schema/kinesis by tools/gen/kinesis.py. */",
                "#ifndef PROTOCOL_KINESIS_API_GEN_H", "#define PROTOCOL_KINESIS_API_GEN_H", "",
-               '#include "protocol/kinesis/codec.h"', '#include "protocol/kinesis/shape.h"', ""]
+               '#include "protocol/aws/codec.h"', '#include "protocol/aws/shape.h"', ""]
         for shape in self.model.shapes.values():
             if shape.kind == "enum":
                 out += self.enum(shape)

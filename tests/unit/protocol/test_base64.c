@@ -1,4 +1,4 @@
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-#include "protocol/kinesis/eventstream.h"
+#include "protocol/aws/eventstream.h"
 #include <zlib.h>
 #include "protocol/kinesis/api.gen.h"
 #include "test.h"

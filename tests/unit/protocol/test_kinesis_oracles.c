@@ -3,7 +3,7 @@
 #include "kinesis_random.h"
 #include <cbor.h>
 #include <jansson.h>
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 
 enum { ROUNDS = 60, MUTATIONS = 40000 };
 

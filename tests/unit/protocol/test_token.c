@@ -1,5 +1,5 @@
 #include "protocol/kinesis/token.h"
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 #include "test.h"
 
 static const struct token_key key = {{1, 2, 3, 4, 5}}, other_key = {{1, 2, 3, 4, 6}};

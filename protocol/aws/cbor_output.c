@@ -1,6 +1,6 @@
 /* CBOR output: definite lengths, blobs as byte strings, times as tag 1 with whole epoch
  * milliseconds, which is what AWS's SDKs expect against the letter of RFC 8949. */
-#include "protocol/kinesis/format.h"
+#include "protocol/aws/format.h"
 
 #include "base/mem.h"
 #include "base/check.h"

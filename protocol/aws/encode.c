@@ -1,7 +1,7 @@
 /* Writes a value by the table of its shape; what is particular to a format is in struct format. */
-#include "protocol/kinesis/codec.h"
+#include "protocol/aws/codec.h"
 
-#include "protocol/kinesis/format.h"
+#include "protocol/aws/format.h"
 #include "base/check.h"
 
 static void put_struct(const struct format *f, const struct kinesis_shape *shape,

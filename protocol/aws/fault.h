@@ -1,11 +1,11 @@
 /* The texts of a SerializationException: AWS's words, its Java class names and its spelling.
  * Private to this folder. Thread: one owner. */
-#ifndef PROTOCOL_KINESIS_FAULT_H
-#define PROTOCOL_KINESIS_FAULT_H
+#ifndef PROTOCOL_AWS_FAULT_H
+#define PROTOCOL_AWS_FAULT_H
 
-#include "protocol/kinesis/base64.h"
-#include "protocol/kinesis/codec.h"
-#include "protocol/kinesis/reader.h"
+#include "protocol/aws/base64.h"
+#include "protocol/aws/codec.h"
+#include "protocol/aws/reader.h"
 
 /* Both keep the first fault and leave a later one out. */
 

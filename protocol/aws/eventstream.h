@@ -8,8 +8,8 @@
  * events (an empty one at least every five seconds), at most one exception last. Payloads are JSON
  * in every client. Writes to a writer; its err tells whether it fitted. Thread: the writer's
  * owner. */
-#ifndef PROTOCOL_KINESIS_EVENTSTREAM_H
-#define PROTOCOL_KINESIS_EVENTSTREAM_H
+#ifndef PROTOCOL_AWS_EVENTSTREAM_H
+#define PROTOCOL_AWS_EVENTSTREAM_H
 
 #include "base/bytes.h"
 #include "base/writer.h"

@@ -2,7 +2,7 @@
  * itself send them. Tags are passed over: the one in use is 1 on timestamps, and AWS means
  * milliseconds by a whole number under it. A count is believed only if that many smallest elements
  * fit into the bytes left. */
-#include "protocol/kinesis/reader.h"
+#include "protocol/aws/reader.h"
 
 #include <math.h>
 #include "base/mem.h"

@@ -1,8 +1,8 @@
 /* The constraints of a request, after all of it was read. Private to this folder. */
-#ifndef PROTOCOL_KINESIS_VALIDATE_H
-#define PROTOCOL_KINESIS_VALIDATE_H
+#ifndef PROTOCOL_AWS_VALIDATE_H
+#define PROTOCOL_AWS_VALIDATE_H
 
-#include "protocol/kinesis/codec.h"
+#include "protocol/aws/codec.h"
 
 /* value: the struct of shape. ret_fault: filled on failure: all broken constraints, at most ten, in
  * AWS's order and words.

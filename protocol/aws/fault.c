@@ -1,4 +1,4 @@
-#include "protocol/kinesis/fault.h"
+#include "protocol/aws/fault.h"
 
 #include <stdarg.h>
 #include <stdio.h>

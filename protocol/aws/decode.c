@@ -5,13 +5,13 @@
  * Lists grow by doubling; elements far beyond the list's constraint are read, counted and dropped.
  * Blobs of JSON are decoded one behind another into one piece of the arena, as large as the rest of
  * the body can fill. */
-#include "protocol/kinesis/codec.h"
+#include "protocol/aws/codec.h"
 
 #include <assert.h>
 #include "base/mem.h"
-#include "protocol/kinesis/fault.h"
-#include "protocol/kinesis/reader.h"
-#include "protocol/kinesis/validate.h"
+#include "protocol/aws/fault.h"
+#include "protocol/aws/reader.h"
+#include "protocol/aws/validate.h"
 #include "base/check.h"
 
 enum { LIST_ROOM_FIRST = 8, ELEMENT_BYTES_MAX = 128 };

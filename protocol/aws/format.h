@@ -1,9 +1,9 @@
 /* What encode.c asks of an output format. Private to this folder. Thread: the writer's owner. */
-#ifndef PROTOCOL_KINESIS_FORMAT_H
-#define PROTOCOL_KINESIS_FORMAT_H
+#ifndef PROTOCOL_AWS_FORMAT_H
+#define PROTOCOL_AWS_FORMAT_H
 
 #include "base/writer.h"
-#include "protocol/kinesis/shape.h"
+#include "protocol/aws/shape.h"
 
 struct format {
     void (*map_begin)(struct writer *w, uint32_t count);

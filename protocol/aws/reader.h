@@ -4,8 +4,8 @@
  * arena sets broken, after which every value is null and every list and map ends. Private to this
  * folder.
  * Thread: one owner. */
-#ifndef PROTOCOL_KINESIS_READER_H
-#define PROTOCOL_KINESIS_READER_H
+#ifndef PROTOCOL_AWS_READER_H
+#define PROTOCOL_AWS_READER_H
 
 #include <stdbool.h>
 #include "base/arena.h"

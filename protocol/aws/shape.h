@@ -10,8 +10,8 @@
  *   struct        by value, or a pointer (NULL = absent) where it may be absent
  * A scalar that may be absent has a bool has_NAME beside it; a list or map that may be absent is so
  * when its pointer is NULL. Tables are constant: any thread. */
-#ifndef PROTOCOL_KINESIS_SHAPE_H
-#define PROTOCOL_KINESIS_SHAPE_H
+#ifndef PROTOCOL_AWS_SHAPE_H
+#define PROTOCOL_AWS_SHAPE_H
 
 #include <stdbool.h>
 #include <stdint.h>

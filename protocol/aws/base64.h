@@ -1,8 +1,8 @@
 /* Base64 (RFC 4648, with padding), strict and fast: blobs travel in it in every JSON body. Sixteen
  * characters at a time where the processor has SSSE3. Thread: any.
  * Fuzz: fuzz_kinesis_json */
-#ifndef PROTOCOL_KINESIS_BASE64_H
-#define PROTOCOL_KINESIS_BASE64_H
+#ifndef PROTOCOL_AWS_BASE64_H
+#define PROTOCOL_AWS_BASE64_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
  * since they are nearly all of a PutRecords body; strings without escapes are views into the body.
  * Strict: bad UTF-8, raw control characters, leading zeros and trailing commas are not JSON. Lone
  * surrogates become U+FFFD, as they have no UTF-8. */
-#include "protocol/kinesis/reader.h"
+#include "protocol/aws/reader.h"
 
 #include <stdlib.h>
 #ifdef __SSE2__

@@ -1,4 +1,4 @@
-#include "protocol/kinesis/shape.h"
+#include "protocol/aws/shape.h"
 
 #include "base/check.h"
 

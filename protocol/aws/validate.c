@@ -2,7 +2,7 @@
  * then pattern, value set, lower and upper bound, then its elements. The check itself builds no
  * text: only the first broken constraint makes it start over and write the message. Texts are
  * AWS's. */
-#include "protocol/kinesis/validate.h"
+#include "protocol/aws/validate.h"
 
 #include <assert.h>
 #include "base/check.h"

@@ -12,14 +12,14 @@
  * -> ValidationException, up to ten at once. kinesis_decode tells the three apart, so that a caller
  * can put its authentication between the first and the others.
  * Fuzz: fuzz_kinesis_json, Fuzz: fuzz_kinesis_cbor */
-#ifndef PROTOCOL_KINESIS_CODEC_H
-#define PROTOCOL_KINESIS_CODEC_H
+#ifndef PROTOCOL_AWS_CODEC_H
+#define PROTOCOL_AWS_CODEC_H
 
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/writer.h"
-#include "protocol/kinesis/shape.h"
+#include "protocol/aws/shape.h"
 
 enum kinesis_codec { KINESIS_JSON, KINESIS_CBOR };
 

@@ -1,4 +1,4 @@
-#include "protocol/kinesis/eventstream.h"
+#include "protocol/aws/eventstream.h"
 
 #include <assert.h>
 #include <zlib.h>

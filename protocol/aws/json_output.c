@@ -1,13 +1,13 @@
 /* JSON output: no white space, times as epoch seconds with as many decimals as they need, blobs as
  * base64. Text is expected to be UTF-8; bytes that are not go out as U+FFFD, since one bad record
  * must not make a whole answer unreadable. */
-#include "protocol/kinesis/format.h"
+#include "protocol/aws/format.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
 #include "base/mem.h"
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 #include "base/check.h"
 
 static void put_char(struct writer *w, char c)

@@ -1,4 +1,4 @@
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 
 #include <assert.h>
 #include <string.h>
