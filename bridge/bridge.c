@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include "base/mem.h"
-#include "bridge/dispatch.h"
 #include "bridge/fanout.h"
+#include "bridge/front/dispatch.h"
 #include "bridge/get.h"
 #include "bridge/state.h"
 #include "bridge/subscriptions.h"

@@ -2,7 +2,7 @@
 #ifndef BRIDGE_CHANGE_H
 #define BRIDGE_CHANGE_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "storage/control/control.h"
 
 /* Carries out what `change` says and calls done() on the request's loop, which answers. What the

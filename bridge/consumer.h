@@ -2,7 +2,7 @@
 #ifndef BRIDGE_CONSUMER_H
 #define BRIDGE_CONSUMER_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "storage/topic/topic.h"
 
 struct consumer_ref {

@@ -7,7 +7,7 @@
 #define BRIDGE_FANOUT_H
 
 #include "bridge/consumer.h"
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "bridge/shard.h"
 
 /* What the events that are being made on a loop, and what was read for them, take together: beyond

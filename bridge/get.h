@@ -10,7 +10,7 @@
 #ifndef BRIDGE_GET_H
 #define BRIDGE_GET_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "storage/log/plog.h"
 #include "storage/topic/topic.h"
 

@@ -3,7 +3,7 @@
 #ifndef BRIDGE_PAGE_H
 #define BRIDGE_PAGE_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "protocol/kinesis/token.h"
 
 /* False: answered (ExpiredNextTokenException, InvalidArgumentException). Texts in ret

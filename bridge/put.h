@@ -7,7 +7,7 @@
 #define BRIDGE_PUT_H
 
 #include "base/u128.h"
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 
 struct put_record {
     struct bytes partition_key;

@@ -2,7 +2,7 @@
 #ifndef BRIDGE_RETENTION_H
 #define BRIDGE_RETENTION_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 
 /* Answers the request. increase: the new period may not be shorter than the old one, else not
  * longer. */

@@ -9,7 +9,7 @@
 #ifndef BRIDGE_SHARD_H
 #define BRIDGE_SHARD_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "protocol/kinesis/sequence.h"
 #include "storage/topic/topic.h"
 

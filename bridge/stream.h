@@ -2,7 +2,7 @@
 #ifndef BRIDGE_STREAM_H
 #define BRIDGE_STREAM_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "storage/control/control.h"
 #include "storage/topic/topic.h"
 

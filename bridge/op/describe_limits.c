@@ -1,4 +1,4 @@
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 #include "storage/store.h"
 #include "base/check.h"
 

@@ -1,8 +1,8 @@
 /* Which web pages may read an answer: Fetch standard, CORS protocol, in AWS's own words. */
-#include "bridge/cors.h"
+#include "bridge/front/cors.h"
 
 #include <string.h>
-#include "bridge/ids.h"
+#include "bridge/front/ids.h"
 #include "base/check.h"
 
 /* Whether pages of this origin may read what they are answered. */

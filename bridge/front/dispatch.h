@@ -1,6 +1,6 @@
 /* Between the requests of base/net and the handlers. */
-#ifndef BRIDGE_DISPATCH_H
-#define BRIDGE_DISPATCH_H
+#ifndef BRIDGE_FRONT_DISPATCH_H
+#define BRIDGE_FRONT_DISPATCH_H
 
 #include "base/net/http.h"
 

@@ -3,12 +3,12 @@
  * What is wrong with a request is told in AWS's order: transport, body, target, signature, types,
  * constraints, and only then what the operation itself finds. The path is never looked at. Before
  * the operation is known, an answer may be XML; after that it has the request's own encoding. */
-#include "bridge/dispatch.h"
+#include "bridge/front/dispatch.h"
 
 #include <string.h>
 #include "base/clock.h"
-#include "bridge/cors.h"
-#include "bridge/request.h"
+#include "bridge/front/cors.h"
+#include "bridge/front/request.h"
 #include "protocol/aws/sigv4_shape.h"
 #include "base/check.h"
 

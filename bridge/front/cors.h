@@ -1,9 +1,9 @@
 /* Cross-origin requests: answers that a web page may read (https://fetch.spec.whatwg.org, CORS
  * protocol; Access-Control-Expose-Headers as AWS sends it). */
-#ifndef BRIDGE_CORS_H
-#define BRIDGE_CORS_H
+#ifndef BRIDGE_FRONT_CORS_H
+#define BRIDGE_FRONT_CORS_H
 
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 
 /* What an answer to a page says of who may read it: none without an Origin or for one that is not
  * allowed (http_access.origins). to: room for CORS_HEADERS_MAX. Returns how many. */

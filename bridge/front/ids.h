@@ -1,7 +1,7 @@
 /* The ids of an answer: x-amzn-RequestId, a UUID of version 4, and x-amz-id-2, 96 characters of
  * base64. They only have to differ. */
-#ifndef BRIDGE_IDS_H
-#define BRIDGE_IDS_H
+#ifndef BRIDGE_FRONT_IDS_H
+#define BRIDGE_FRONT_IDS_H
 
 #include "base/arena.h"
 #include "bridge/state.h"

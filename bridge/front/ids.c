@@ -1,5 +1,5 @@
 /* The two ids that AWS puts into each answer. */
-#include "bridge/ids.h"
+#include "bridge/front/ids.h"
 
 #include "protocol/aws/base64.h"
 #include "base/check.h"

@@ -1,14 +1,14 @@
 /* How a request ends: its answer with AWS's headers, in the request's own encoding, and what is
  * counted of it. */
-#include "bridge/request.h"
+#include "bridge/front/request.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include "base/log.h"
 #include "base/metrics.h"
-#include "bridge/cors.h"
-#include "bridge/ids.h"
+#include "bridge/front/cors.h"
+#include "bridge/front/ids.h"
 #include "base/check.h"
 
 enum { TEXT_BYTES_MAX = 4096 };

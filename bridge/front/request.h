@@ -6,8 +6,8 @@
  * back - has returned: what is answered between kinesis_hold() and kinesis_release() leaves at the
  * release. So nobody has to know whether a helper has answered before he touches what is the
  * request's. */
-#ifndef BRIDGE_REQUEST_H
-#define BRIDGE_REQUEST_H
+#ifndef BRIDGE_FRONT_REQUEST_H
+#define BRIDGE_FRONT_REQUEST_H
 
 #include "base/clock.h"
 #include "base/net/http.h"
