@@ -4,9 +4,9 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/meter.h"
+#include "broker/coordinator/coordinator.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
-#include "broker/group/groups_loop.h"
 #include "broker/metrics/arrivals.h"
 #include "broker/metrics/msk.h"
 #include "broker/state.h"

@@ -1,6 +1,6 @@
 /* DescribeGroups: asks every loop for the groups that fall to it, some a turn. A group that is
  * named again is described once, and answered as often as it is named. */
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 #include "broker/mentions.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/describe_groups.h"

@@ -1,5 +1,5 @@
 /* Heartbeat: a member says that it lives, and learns whether it has to join anew. */
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 #include "protocol/kafka/msg/heartbeat.h"
 #include "base/check.h"
 

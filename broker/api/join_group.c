@@ -1,7 +1,7 @@
 /* JoinGroup: handed to the group's owner, where it waits until the rebalance is through. Without
  * room for one more that waits the client is to look for the coordinator anew, and try again. */
 #include "base/uuid.h"
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 #include "protocol/kafka/msg/join_group.h"
 #include "base/check.h"
 

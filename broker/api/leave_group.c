@@ -1,5 +1,5 @@
 /* LeaveGroup: one member up to version 2, a list of them since. */
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 #include "protocol/kafka/msg/leave_group.h"
 #include "base/check.h"
 

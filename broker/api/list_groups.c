@@ -1,5 +1,5 @@
 /* ListGroups: what every loop has, filtered there. */
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 #include "protocol/kafka/msg/list_groups.h"
 #include "base/check.h"
 

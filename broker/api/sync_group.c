@@ -1,6 +1,6 @@
 /* SyncGroup: waits at the group's owner for the leader's assignment, if there is room for one more
  * that waits. */
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 #include "protocol/kafka/msg/sync_group.h"
 #include "base/check.h"
 

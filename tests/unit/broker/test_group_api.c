@@ -2,7 +2,7 @@
  * away while they wait, commits that are durable or refused, restarts, expiry. */
 #include "unit/broker/broker_fixture.h"
 #include "broker/group/expiry.h"
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 #include "broker/topics.h"
 
 static struct door_fixture door;

@@ -1,8 +1,8 @@
 /* The server stops while requests of clients that left are still on their way between loops and
  * storage. Everything is turned by hand: the loops and the store have no threads. */
 #include <unistd.h>
+#include "broker/coordinator/coordinator.h"
 #include "broker/group/expiry.h"
-#include "broker/group/groups_loop.h"
 #include "storage/control/control.h"
 #include "storage/state/offsets.h"
 #include "tests/conn_pair.h"

@@ -3,7 +3,7 @@
  *
  * A reply may start the next request of its connection at once, and that may enter the coordinator
  * again: so all replies of an event are encoded before the first one is sent. */
-#include "broker/group/groups_loop.h"
+#include "broker/coordinator/coordinator.h"
 
 #include <assert.h>
 #include "base/clock.h"

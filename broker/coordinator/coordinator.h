@@ -4,8 +4,8 @@
  * A request about one group is a call: act() runs on the owner's loop, and once the answer is
  * encoded the call goes home and replies. A request about many groups is a tour through all loops.
  * Either lies in the request's arena, touched by one thread at a time: the one that has the job. */
-#ifndef BROKER_GROUP_GROUPS_LOOP_H
-#define BROKER_GROUP_GROUPS_LOOP_H
+#ifndef BROKER_COORDINATOR_COORDINATOR_H
+#define BROKER_COORDINATOR_COORDINATOR_H
 
 #include "base/map.h"
 #include "base/net/loop.h"
