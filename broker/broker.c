@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/meter.h"
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/metrics/arrivals.h"
@@ -64,7 +64,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
         inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&l->deflater);
         l->sessions = sessions_new(options, i, loop_count);
-        l->groups = groups_loop_new(l);
+        groups_loop_new(l);
     }
     broker_dispatch_init();
     return b;
@@ -74,7 +74,7 @@ void broker_free(struct broker *b)
 {
     if (b == NULL) return;
     for (uint32_t i = 0; i < b->loop_count; i++) {
-        groups_loop_free(b->loops[i].groups);
+        groups_loop_free(groups_loop_at(&b->loops[i]));
         fetch_sessions_free(b->loops[i].sessions);
         inflater_done(&b->loops[i].inflater);
         deflater_done(&b->loops[i].deflater);

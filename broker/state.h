@@ -11,9 +11,12 @@
 #include "protocol/batch/inflate.h"
 
 struct arrivals;
-struct groups_loop;
+struct coordinator;
 struct meters;
 struct fetch_sessions;
+
+/* What a key names that falls to one loop (coordinator/). */
+enum coordinator_kind { COORDINATOR_GROUP, COORDINATOR_KINDS };
 
 struct broker_loop {
     struct loop *loop;
@@ -21,7 +24,7 @@ struct broker_loop {
     struct inflater inflater;            /* unpacks what producers compressed, to look at it */
     struct deflater deflater;            /* packs for topics whose compression.type names a codec */
     struct fetch_sessions *sessions;
-    struct groups_loop *groups;          /* groups whose id falls to this loop */
+    struct coordinator *coordinators[COORDINATOR_KINDS];    /* what falls to this loop */
     size_t turn_bytes;                   /* of requests about one thing or another that began in
                                             that turn; records and fetches apart */
     uint64_t turn;                       /* loop_turns() */

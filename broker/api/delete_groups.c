@@ -1,5 +1,6 @@
 /* DeleteGroups: an Empty group goes at once, so that nobody joins it any more; the answer waits
  * until its offsets are gone for good. */
+#include "broker/coordinator/tour.h"
 #include "broker/group/commits.h"
 #include "broker/mentions.h"
 #include "protocol/kafka/msg/delete_groups.h"
@@ -12,7 +13,7 @@ struct deletion {
 };
 
 struct delete_groups {
-    struct group_tour tour;
+    struct coordinator_tour tour;
     struct deletion *deletions;
     struct delete_groups_response_result *out;
     int32_t count;
@@ -25,27 +26,28 @@ static void done(struct group_commit *c, enum err err)
     /* The offsets are still there, so the group is. */
     if (err != ERR_OK)
         groups_restore(c->gl->groups, groups_loop_now_ms(c->gl), d->out->group_id);
-    group_tour_release(&d->owner->tour);
+    coordinator_tour_release(&d->owner->tour);
 }
 
-static void visit(struct group_tour *tour, struct groups_loop *gl)
+static void visit(struct coordinator_tour *tour, struct coordinator *c)
 {
     struct delete_groups *m = CONTAINER_OF(tour, struct delete_groups, tour);
+    struct groups_loop *gl = groups_loop_of(c);
     for (int32_t i = 0; i < m->count; i++) {
         struct deletion *d = &m->deletions[i];
-        if (groups_loop_of(tour->rq->broker, d->out->group_id) != gl) continue;
+        if (!coordinator_owns(c, d->out->group_id)) continue;
         enum err err = groups_delete(gl->groups, groups_loop_now_ms(gl), d->out->group_id);
         d->out->error_code = err_kafka(err);
         if (err != ERR_OK) continue;
         d->commit.commit.group = d->out->group_id;
         d->commit.commit.delete_group = true;
         d->commit.done = done;
-        group_tour_hold(tour);
+        coordinator_tour_hold(tour);
         group_commit_begin(gl, &d->commit);
     }
 }
 
-static void finish(struct group_tour *tour)
+static void finish(struct coordinator_tour *tour)
 {
     struct delete_groups *m = CONTAINER_OF(tour, struct delete_groups, tour);
     struct delete_groups_response out = DELETE_GROUPS_RESPONSE_INIT;
@@ -77,6 +79,6 @@ enum err kafka_delete_groups(struct kafka_request *rq)
         *d->out = DELETE_GROUPS_RESPONSE_RESULT_INIT;
         d->out->group_id = in.groups_names[i];
     }
-    group_tour_begin(&m->tour, rq, visit, finish);
+    coordinator_tour_begin(&m->tour, COORDINATOR_GROUP, rq, visit, finish);
     return ERR_OK;
 }

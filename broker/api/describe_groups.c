@@ -1,6 +1,7 @@
 /* DescribeGroups: asks every loop for the groups that fall to it, some a turn. A group that is
  * named again is described once, and answered as often as it is named. */
-#include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/tour.h"
+#include "broker/group/groups_loop.h"
 #include "broker/mentions.h"
 #include "broker/topics.h"
 #include "protocol/kafka/msg/describe_groups.h"
@@ -9,7 +10,7 @@
 enum { NAMES_A_TURN = 1000, BYTES_A_TURN = 256 << 10 };
 
 struct describe_groups {
-    struct group_tour tour;
+    struct coordinator_tour tour;
     struct mention *mentions;           /* one a name of the request */
     struct groups_loop *gl;             /* where the tour is */
     int32_t at;                         /* the next name to look at there */
@@ -76,17 +77,17 @@ static void look(struct job *job)
             return;
         }
         int32_t i = m->at++;
-        if (m->mentions[i].first == i && groups_loop_of(rq->broker, m->in.groups[i]) == m->gl)
+        if (m->mentions[i].first == i && coordinator_owns(&m->gl->coordinator, m->in.groups[i]))
             describe(m, m->gl, &m->out[i]);
     }
-    group_tour_release(&m->tour);
+    coordinator_tour_release(&m->tour);
 }
 
-static void visit(struct group_tour *tour, struct groups_loop *gl)
+static void visit(struct coordinator_tour *tour, struct coordinator *c)
 {
     struct describe_groups *m = CONTAINER_OF(tour, struct describe_groups, tour);
-    group_tour_hold(tour);
-    m->gl = gl;
+    coordinator_tour_hold(tour);
+    m->gl = groups_loop_of(c);
     m->at = 0;
     look(&m->turn);
 }
@@ -101,7 +102,7 @@ static void encode(struct kafka_request *rq)
     KAFKA_ENCODE(rq, describe_groups, &out);
 }
 
-static void finish(struct group_tour *tour)
+static void finish(struct coordinator_tour *tour)
 {
     struct describe_groups *m = CONTAINER_OF(tour, struct describe_groups, tour);
     tour->rq->context = m;
@@ -122,6 +123,6 @@ enum err kafka_describe_groups(struct kafka_request *rq)
     }
     TRY(mentions_find(rq->arena, m->in.groups, m->in.groups_count, &m->mentions));
     m->turn.run = look;
-    group_tour_begin(&m->tour, rq, visit, finish);
+    coordinator_tour_begin(&m->tour, COORDINATOR_GROUP, rq, visit, finish);
     return ERR_OK;
 }

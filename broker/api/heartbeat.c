@@ -1,10 +1,10 @@
 /* Heartbeat: a member says that it lives, and learns whether it has to join anew. */
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "protocol/kafka/msg/heartbeat.h"
 #include "base/check.h"
 
 struct heartbeat {
-    struct group_call call;
+    struct coordinator_call call;
     struct heartbeat_in in;
 };
 
@@ -15,12 +15,12 @@ static void encode(struct kafka_request *rq, enum err err)
     KAFKA_ENCODE(rq, heartbeat, &out);
 }
 
-static void act(struct group_call *call)
+static void act(struct coordinator_call *call)
 {
     struct heartbeat *m = CONTAINER_OF(call, struct heartbeat, call);
-    struct groups_loop *gl = call->owner;
+    struct groups_loop *gl = groups_loop_of(call->owner);
     encode(call->rq, groups_heartbeat(gl->groups, groups_loop_now_ms(gl), &m->in));
-    group_call_answer(call);
+    coordinator_call_answer(call);
 }
 
 enum err kafka_heartbeat(struct kafka_request *rq)
@@ -36,6 +36,6 @@ enum err kafka_heartbeat(struct kafka_request *rq)
     }
     m->in = (struct heartbeat_in){in.group_id, in.member_id, in.group_instance_id,
                                   in.generation_id};
-    group_call_begin(&m->call, rq, in.group_id, act);
+    coordinator_call_begin(&m->call, COORDINATOR_GROUP, rq, in.group_id, act);
     return ERR_OK;
 }

@@ -1,12 +1,12 @@
 /* JoinGroup: handed to the group's owner, where it waits until the rebalance is through. Without
  * room for one more that waits the client is to look for the coordinator anew, and try again. */
 #include "base/uuid.h"
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "protocol/kafka/msg/join_group.h"
 #include "base/check.h"
 
 struct join_group {
-    struct group_call call;
+    struct group_wait wait;
     struct join_in in;
 };
 
@@ -27,8 +27,9 @@ static void encode(struct kafka_request *rq, const struct join_reply *r,
     KAFKA_ENCODE(rq, join_group, &out);
 }
 
-static void on_reply(struct group_call *call, const struct group_reply *reply)
+static void on_reply(struct group_wait *wait, const struct group_reply *reply)
 {
+    struct coordinator_call *call = &wait->call;
     const struct join_reply *r = &reply->join;
     struct join_group_response_member *members =
         ARENA_ARRAY(call->rq->arena, struct join_group_response_member, r->member_count);
@@ -44,12 +45,12 @@ static void on_reply(struct group_call *call, const struct group_reply *reply)
     encode(call->rq, r, members);
 }
 
-static void act(struct group_call *call)
+static void act(struct coordinator_call *call)
 {
-    struct join_group *m = CONTAINER_OF(call, struct join_group, call);
-    struct groups_loop *gl = call->owner;
+    struct join_group *m = CONTAINER_OF(call, struct join_group, wait.call);
+    struct groups_loop *gl = groups_loop_of(call->owner);
     call->waits = true;
-    groups_join(gl->groups, groups_loop_now_ms(gl), &m->in, call, &gl->out);
+    groups_join(gl->groups, groups_loop_now_ms(gl), &m->in, &m->wait, &gl->out);
 }
 
 static struct bytes client_host(struct kafka_request *rq)
@@ -95,7 +96,7 @@ enum err kafka_join_group(struct kafka_request *rq)
     struct uuid random = uuid_random();
     m->in.random[0] = load_be64(random.bytes);
     m->in.random[1] = load_be64(random.bytes + 8);
-    m->call.on_reply = on_reply;
-    group_call_begin(&m->call, rq, in.group_id, act);
+    m->wait.on_reply = on_reply;
+    coordinator_call_begin(&m->wait.call, COORDINATOR_GROUP, rq, in.group_id, act);
     return ERR_OK;
 }

@@ -1,10 +1,10 @@
 /* LeaveGroup: one member up to version 2, a list of them since. */
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "protocol/kafka/msg/leave_group.h"
 #include "base/check.h"
 
 struct leave_group {
-    struct group_call call;
+    struct coordinator_call call;
     struct leave_member *members;
     uint32_t count;
     struct leave_group_response_member *answers;
@@ -20,11 +20,11 @@ static void encode(struct kafka_request *rq, enum err err,
     KAFKA_ENCODE(rq, leave_group, &out);
 }
 
-static void act(struct group_call *call)
+static void act(struct coordinator_call *call)
 {
     struct leave_group *m = CONTAINER_OF(call, struct leave_group, call);
-    struct groups_loop *gl = call->owner;
-    groups_leave(gl->groups, groups_loop_now_ms(gl), call->group_id, m->members, m->count,
+    struct groups_loop *gl = groups_loop_of(call->owner);
+    groups_leave(gl->groups, groups_loop_now_ms(gl), call->key, m->members, m->count,
                  &gl->out);
     for (uint32_t i = 0; i < m->count; i++) {
         m->answers[i].member_id = m->members[i].member_id;
@@ -35,7 +35,7 @@ static void act(struct group_call *call)
         encode(call->rq, m->members[0].err, NULL, 0);
     else
         encode(call->rq, ERR_OK, m->answers, m->count);
-    group_call_answer(call);
+    coordinator_call_answer(call);
 }
 
 enum err kafka_leave_group(struct kafka_request *rq)
@@ -61,6 +61,6 @@ enum err kafka_leave_group(struct kafka_request *rq)
     m->members = members;
     m->answers = answers;
     m->count = (uint32_t)count;
-    group_call_begin(&m->call, rq, in.group_id, act);
+    coordinator_call_begin(&m->call, COORDINATOR_GROUP, rq, in.group_id, act);
     return ERR_OK;
 }

@@ -1,5 +1,6 @@
 /* ListGroups: what every loop has, filtered there. */
-#include "broker/coordinator/coordinator.h"
+#include "broker/coordinator/tour.h"
+#include "broker/group/groups_loop.h"
 #include "protocol/kafka/msg/list_groups.h"
 #include "base/check.h"
 
@@ -11,21 +12,21 @@ struct page {
 };
 
 struct list_groups {
-    struct group_tour tour;
+    struct coordinator_tour tour;
     struct list_groups_request in;
     struct page *pages;
     uint32_t count;
     enum err err;
 };
 
-static void visit(struct group_tour *tour, struct groups_loop *gl)
+static void visit(struct coordinator_tour *tour, struct coordinator *c)
 {
     struct list_groups *m = CONTAINER_OF(tour, struct list_groups, tour);
     struct group_list_filter filter = {m->in.states_filter, (uint32_t)m->in.states_filter_count,
                                   m->in.types_filter, (uint32_t)m->in.types_filter_count};
+    const struct groups *groups = groups_loop_of(c)->groups;
     struct page *page = ARENA_NEW(tour->rq->arena, struct page);
-    enum err err = page ? groups_list(gl->groups, &filter, tour->rq->arena, &page->list,
-                                      &page->count)
+    enum err err = page ? groups_list(groups, &filter, tour->rq->arena, &page->list, &page->count)
                         : ERR_TOO_LARGE;
     if (err != ERR_OK) {
         m->err = err;
@@ -62,7 +63,7 @@ static void encoded(struct kafka_request *rq)
     else kafka_reply(rq);
 }
 
-static void finish(struct group_tour *tour)
+static void finish(struct coordinator_tour *tour)
 {
     struct kafka_request *rq = tour->rq;
     rq->context = CONTAINER_OF(tour, struct list_groups, tour);
@@ -79,6 +80,6 @@ enum err kafka_list_groups(struct kafka_request *rq)
     struct list_groups *m = ARENA_NEW(rq->arena, struct list_groups);
     if (m == NULL) return ERR_TOO_LARGE;
     TRY(list_groups_request_decode(&rq->body, rq->version, &m->in));
-    group_tour_begin(&m->tour, rq, visit, finish);
+    coordinator_tour_begin(&m->tour, COORDINATOR_GROUP, rq, visit, finish);
     return ERR_OK;
 }

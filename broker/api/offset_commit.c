@@ -7,7 +7,7 @@
 #include "base/check.h"
 
 struct offset_commit {
-    struct group_call call;
+    struct coordinator_call call;
     struct group_commit commit;
     struct offset_commit_request in;
     struct offset_commit_response out;
@@ -18,7 +18,7 @@ struct offset_commit {
 static void answer(struct offset_commit *m)
 {
     KAFKA_ENCODE(m->call.rq, offset_commit, &m->out);
-    group_call_answer(&m->call);
+    coordinator_call_answer(&m->call);
 }
 
 /* For what had no error of its own so far. */
@@ -37,7 +37,7 @@ static void stored(struct group_commit *c, enum err err)
     set_errors(m, err);
     /* Expiry or DeleteGroups may have taken the group out of the table meanwhile. */
     if (err == ERR_OK)
-        groups_restore(c->gl->groups, groups_loop_now_ms(c->gl), m->call.group_id);
+        groups_restore(c->gl->groups, groups_loop_now_ms(c->gl), m->call.key);
     answer(m);
 }
 
@@ -51,7 +51,7 @@ static int64_t expiry_ms(int64_t now_ms, int64_t retention_ms)
 static int32_t add_entries(struct offset_commit *m, int32_t topic, int64_t now_ms,
                            struct offset_entry *to)
 {
-    const struct groups_config *config = &m->call.owner->config;
+    const struct groups_config *config = &groups_loop_of(m->call.owner)->config;
     const struct offset_commit_request_topic *in = &m->in.topics[topic];
     int32_t count = 0;
     for (int32_t i = 0; i < in->partitions_count; i++) {
@@ -85,16 +85,16 @@ static bool is_too_large(const struct offset_commit *m, const struct offset_entr
         for (int32_t end = n + counts[i]; n < end; n++)
             bytes += groups_commit_record_bytes(m->in.group_id.len, m->name_lens[i],
                                                 entries[n].metadata.len, lasts, n);
-    return bytes > m->call.owner->config.commit_bytes_max;
+    return bytes > groups_loop_of(m->call.owner)->config.commit_bytes_max;
 }
 
-static void act(struct group_call *call)
+static void act(struct coordinator_call *call)
 {
     struct offset_commit *m = CONTAINER_OF(call, struct offset_commit, call);
-    struct groups_loop *gl = call->owner;
+    struct groups_loop *gl = groups_loop_of(call->owner);
     int64_t now_ms = groups_loop_now_ms(gl);
     struct commit_in who = {
-        .group_id = call->group_id,
+        .group_id = call->key,
         .member_id = m->in.member_id,
         .instance_id = m->in.group_instance_id,
         .generation = m->in.generation_id_or_member_epoch,
@@ -116,7 +116,7 @@ static void act(struct group_call *call)
         answer(m);
         return;
     }
-    m->commit.commit.group = call->group_id;
+    m->commit.commit.group = call->key;
     m->commit.commit.entries = entries;
     m->commit.commit.entry_count = entry_count;
     m->commit.done = stored;
@@ -177,6 +177,6 @@ enum err kafka_offset_commit(struct kafka_request *rq)
         kafka_reply(rq);
         return ERR_OK;
     }
-    group_call_begin(&m->call, rq, m->in.group_id, act);
+    coordinator_call_begin(&m->call, COORDINATOR_GROUP, rq, m->in.group_id, act);
     return ERR_OK;
 }

@@ -5,7 +5,7 @@
 #include "base/check.h"
 
 struct offset_delete {
-    struct group_call call;
+    struct coordinator_call call;
     struct group_commit commit;
     struct offset_delete_response out;
     struct uuid *ids;               /* by topic */
@@ -18,7 +18,7 @@ static void answer(struct offset_delete *m, enum err err)
     failed.error_code = err_kafka(err);
     struct kafka_request *rq = m->call.rq;
     KAFKA_ENCODE(rq, offset_delete, err == ERR_OK ? &m->out : &failed);
-    group_call_answer(&m->call);
+    coordinator_call_answer(&m->call);
 }
 
 static void stored(struct group_commit *c, enum err err)
@@ -58,14 +58,15 @@ static enum err find_subscribed(struct offset_delete *m, bool **ret)
     if (subscribed == NULL || names == NULL) return ERR_TOO_LARGE;
     for (int32_t i = 0; i < count; i++) names[i] = m->out.topics[i].name;
     *ret = subscribed;
-    return groups_subscribed(m->call.owner->groups, m->call.group_id, arena, names, count,
-                             subscribed);
+    const struct groups_loop *gl = groups_loop_of(m->call.owner);
+    return groups_subscribed(gl->groups, m->call.key, arena, names, count, subscribed);
 }
 
-static void act(struct group_call *call)
+static void act(struct coordinator_call *call)
 {
     struct offset_delete *m = CONTAINER_OF(call, struct offset_delete, call);
-    enum err err = groups_offset_delete(call->owner->groups, call->group_id);
+    struct groups_loop *gl = groups_loop_of(call->owner);
+    enum err err = groups_offset_delete(gl->groups, call->key);
     struct offset_entry *entries =
         ARENA_ARRAY(call->rq->arena, struct offset_entry, m->partition_count);
     bool *subscribed = NULL;
@@ -78,11 +79,11 @@ static void act(struct group_call *call)
         answer(m, err);
         return;
     }
-    m->commit.commit.group = call->group_id;
+    m->commit.commit.group = call->key;
     m->commit.commit.entries = entries;
     m->commit.commit.entry_count = count;
     m->commit.done = stored;
-    group_commit_begin(call->owner, &m->commit);
+    group_commit_begin(gl, &m->commit);
 }
 
 /* Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
@@ -129,6 +130,6 @@ enum err kafka_offset_delete(struct kafka_request *rq)
         kafka_reply(rq);
         return ERR_OK;
     }
-    group_call_begin(&m->call, rq, in.group_id, act);
+    coordinator_call_begin(&m->call, COORDINATOR_GROUP, rq, in.group_id, act);
     return ERR_OK;
 }

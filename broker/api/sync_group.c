@@ -1,11 +1,11 @@
 /* SyncGroup: waits at the group's owner for the leader's assignment, if there is room for one more
  * that waits. */
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "protocol/kafka/msg/sync_group.h"
 #include "base/check.h"
 
 struct sync_group {
-    struct group_call call;
+    struct group_wait wait;
     struct sync_in in;
 };
 
@@ -19,17 +19,17 @@ static void encode(struct kafka_request *rq, const struct sync_reply *r)
     KAFKA_ENCODE(rq, sync_group, &out);
 }
 
-static void on_reply(struct group_call *call, const struct group_reply *reply)
+static void on_reply(struct group_wait *wait, const struct group_reply *reply)
 {
-    encode(call->rq, &reply->sync);
+    encode(wait->call.rq, &reply->sync);
 }
 
-static void act(struct group_call *call)
+static void act(struct coordinator_call *call)
 {
-    struct sync_group *m = CONTAINER_OF(call, struct sync_group, call);
-    struct groups_loop *gl = call->owner;
+    struct sync_group *m = CONTAINER_OF(call, struct sync_group, wait.call);
+    struct groups_loop *gl = groups_loop_of(call->owner);
     call->waits = true;
-    groups_sync(gl->groups, groups_loop_now_ms(gl), &m->in, call, &gl->out);
+    groups_sync(gl->groups, groups_loop_now_ms(gl), &m->in, &m->wait, &gl->out);
 }
 
 /* Errors: ERR_INCONSISTENT_GROUP_PROTOCOL; ERR_INVALID_GROUP_ID. Thread: any. */
@@ -68,7 +68,7 @@ enum err kafka_sync_group(struct kafka_request *rq)
         .assignments = assignments,
         .assignment_count = (uint32_t)in.assignments_count,
     };
-    m->call.on_reply = on_reply;
-    group_call_begin(&m->call, rq, in.group_id, act);
+    m->wait.on_reply = on_reply;
+    coordinator_call_begin(&m->wait.call, COORDINATOR_GROUP, rq, in.group_id, act);
     return ERR_OK;
 }

@@ -1,62 +1,73 @@
-/* The groups that one loop owns: every group id falls to one loop by its hash, and requests that
- * arrive elsewhere are carried there and back.
+/* The journey of a request to the loop that owns what it is about, and home.
  *
- * A request about one group is a call: act() runs on the owner's loop, and once the answer is
- * encoded the call goes home and replies. A request about many groups is a tour through all loops.
- * Either lies in the request's arena, touched by one thread at a time: the one that has the job. */
+ * What is coordinated - consumer groups, transactions - lies under keys, and every key falls to one
+ * loop by its hash: all that the loop owns of one kind is a struct coordinator, which nobody else
+ * touches. What it decides is a pure state machine's business, reached through struct
+ * coordinator_ops.
+ *
+ * A request about one key is a call: act() runs on the owner's loop, and once the answer is encoded
+ * the call goes home and replies. A request about many keys is a tour (tour.h). A call lies in the
+ * request's arena, touched by one thread at a time: the one that has the job. */
 #ifndef BROKER_COORDINATOR_COORDINATOR_H
 #define BROKER_COORDINATOR_COORDINATOR_H
 
-#include "base/map.h"
 #include "base/net/loop.h"
-#include "broker/group/groups.h"
 #include "broker/request.h"
 
-struct group_expiry;
+struct coordinator_call;
 
-struct groups_loop {
+/* What a kind of coordinator does. Thread of all: the loop's. */
+struct coordinator_ops {
+    /* Answers (coordinator_call_answer) the calls of which the event before told the end. */
+    void (*answer)(struct coordinator *c);
+    /* Does a part of what is due. False: nothing was. */
+    bool (*tick)(struct coordinator *c, int64_t now_ms);
+    /* INT64_MAX: none. */
+    int64_t (*next_deadline_ms)(const struct coordinator *c);
+    /* A call that waits is answered no more. */
+    void (*abandon)(struct coordinator *c, struct coordinator_call *call);
+};
+
+/* Embedded in what has the state machine. */
+struct coordinator {
+    enum coordinator_kind kind;
+    const struct coordinator_ops *ops;
     struct broker_loop *home;
-    struct groups *groups;
-    struct groups_config config;
-    struct group_effects out;
-    struct loop_timer timer;                /* of the next deadline in groups */
-    struct group_expiry *expiry;
-    struct map commits;                     /* struct group_commit: what storage has not finished
-                                               yet */
-    struct group_call *answers, **answers_end;      /* encoded, to be sent */
+    struct loop_timer timer;                /* of the next deadline */
+    struct coordinator_call *answers, **answers_end;    /* encoded, to be sent */
     struct job sending;                     /* of what one turn did not send */
     bool sending_posted;
-    bool acting;                            /* replies in `out` are not encoded yet */
+    bool acting;                            /* answers are not sent yet */
     int64_t wall_ms;                        /* wall clock minus loop clock, fixed at start: setting
                                                the clock ends no session */
 };
 
-/* Knows the groups that storage holds offsets of. Never NULL.
- * Thread: main, before the loop runs; free after it was stopped. */
-struct groups_loop *groups_loop_new(struct broker_loop *home);
-void groups_loop_free(struct groups_loop *gl);      /* NULL is a no-op */
+/* Makes c the one of its kind on this loop.
+ * Thread: main, before the loop runs; done after it was stopped. */
+void coordinator_init(struct coordinator *c, enum coordinator_kind kind, struct broker_loop *home,
+                      const struct coordinator_ops *ops);
+void coordinator_done(struct coordinator *c);
 
-/* The coordinator's time. Thread: the loop's. */
-static inline int64_t groups_loop_now_ms(const struct groups_loop *gl)
+/* The coordinator's time. Thread: the loop's; before the loop runs coordinator_start_ms(). */
+static inline int64_t coordinator_now_ms(const struct coordinator *c)
 {
-    return loop_now_ms(gl->home->loop) + gl->wall_ms;
+    return loop_now_ms(c->home->loop) + c->wall_ms;
 }
+int64_t coordinator_start_ms(const struct coordinator *c);
 
-/* The one that owns the group. Thread: any. */
-struct groups_loop *groups_loop_of(const struct broker *b, struct bytes group_id);
+/* Whether the key falls to this loop: what was stored is restored by who owns it. Thread: any. */
+bool coordinator_owns(const struct coordinator *c, struct bytes key);
 
-struct group_call {
+struct coordinator_call {
     struct job job;
     struct kafka_request *rq;
-    struct groups_loop *owner;
-    void (*act)(struct group_call *call);
-    /* Of a call that is a token: encodes what the coordinator says. Views die with the return. */
-    void (*on_reply)(struct group_call *call, const struct group_reply *reply);
-    struct group_call *next;                /* in the owner's answers */
+    struct coordinator *owner;
+    struct bytes key;
+    void (*act)(struct coordinator_call *call);
+    struct coordinator_call *next;          /* in the owner's answers */
     bool aborts;                            /* the answer cannot be made: close the connection */
-    bool waits;                             /* the owner's: the coordinator has the call as a token;
-                                               set by act() */
-    struct bytes group_id;
+    bool waits;                             /* the owner's: it answers in a later event, unless
+                                               ops->abandon(); set by act() */
     bool queued;                            /* the owner's: act() has a turn of its own */
     bool gone;                              /* the owner's: the abandon came before that turn */
     struct job abandon;                     /* goes to the owner and back when the client is gone */
@@ -65,28 +76,11 @@ struct group_call {
     bool answered;                          /* home's: the answer is here, the abandon is not */
 };
 
-/* Carries the call to the group's owner. Thread: the request's loop, which gives it away. */
-void group_call_begin(struct group_call *call, struct kafka_request *rq, struct bytes group_id,
-                      void (*act)(struct group_call *call));
+/* Carries the call to the key's owner. Thread: the request's loop, which gives it away. */
+void coordinator_call_begin(struct coordinator_call *call, enum coordinator_kind kind,
+                            struct kafka_request *rq, struct bytes key,
+                            void (*act)(struct coordinator_call *call));
 /* The answer is in rq->reply: home with it. Thread: the owner's. */
-void group_call_answer(struct group_call *call);
-
-struct group_tour {
-    struct job job;
-    struct kafka_request *rq;
-    uint32_t at;
-    uint32_t pending;
-    void (*visit)(struct group_tour *tour, struct groups_loop *gl);
-    void (*finish)(struct group_tour *tour);
-};
-
-/* visit() on every loop, one after the other, then finish(), which replies, at home.
- * Thread: the request's loop, which gives it away. */
-void group_tour_begin(struct group_tour *tour, struct kafka_request *rq,
-                      void (*visit)(struct group_tour *tour, struct groups_loop *gl),
-                      void (*finish)(struct group_tour *tour));
-/* The tour stays on this loop until as many releases. Thread: the loop it is on. */
-void group_tour_hold(struct group_tour *tour);
-void group_tour_release(struct group_tour *tour);
+void coordinator_call_answer(struct coordinator_call *call);
 
 #endif

@@ -25,9 +25,9 @@ void group_commit_begin(struct groups_loop *gl, struct group_commit *c)
 {
     c->gl = gl;
     map_put(&gl->commits, &c->by_group, bytes_hash(c->commit.group));
-    c->commit.home = gl->home->loop;
+    c->commit.home = gl->coordinator.home->loop;
     c->commit.done = stored;
-    store_offsets_commit(gl->home->broker->store, &c->commit);
+    store_offsets_commit(groups_loop_store(gl), &c->commit);
 }
 
 static struct group_commit *of_node(struct map_node *n)

@@ -4,7 +4,7 @@
 #ifndef BROKER_GROUP_COMMITS_H
 #define BROKER_GROUP_COMMITS_H
 
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "storage/state/offsets.h"
 
 struct group_commit {

@@ -27,7 +27,7 @@ struct removal {
 
 static void forget_if_bare(struct groups_loop *gl, struct bytes group_id)
 {
-    if (store_has_offsets(gl->home->broker->store, group_id)) return;
+    if (store_has_offsets(groups_loop_store(gl), group_id)) return;
     if (group_commits_under_way(gl, group_id)) return;
     enum err err = groups_delete(gl->groups, groups_loop_now_ms(gl), group_id);
     (void)err;                      /* it has members: it stays */
@@ -73,7 +73,7 @@ static enum err find_topics(struct groups_loop *gl, struct bytes group_id, struc
     if (ret->all == NULL || ret->names == NULL || ret->subscribed == NULL) return ERR_TOO_LARGE;
     for (int32_t i = 0; i < count; i++) {
         if (i > 0 && uuid_equal(&entries[i].topic_id, &entries[i - 1].topic_id)) continue;
-        struct topic *t = store_topic_by_id(gl->home->broker->store, &entries[i].topic_id);
+        struct topic *t = store_topic_by_id(groups_loop_store(gl), &entries[i].topic_id);
         ret->names[ret->count] = t != NULL ? topic_name(t) : BYTES_NULL;
         ret->all[ret->count++] = t;
     }
@@ -136,10 +136,16 @@ static void visit(struct groups_loop *gl, struct bytes group_id)
     arena_init(&arena, OFFSETS_ARENA_BYTES);
     struct offset_entry *entries;
     int32_t count =
-        store_offsets_of_group(gl->home->broker->store, group_id, false, &arena, &entries);
+        store_offsets_of_group(groups_loop_store(gl), group_id, false, &arena, &entries);
     if (count > 0) expire(gl, group_id, &arena, entries, count);
     if (count == 0) forget_if_bare(gl, group_id);
     arena_done(&arena);
+}
+
+static void set_timer(struct group_expiry *e)
+{
+    struct loop *loop = e->gl->coordinator.home->loop;
+    loop_timer_set(loop, &e->timer, loop_now_ms(loop) + ROUND_PAUSE_MS);
 }
 
 static void turn(struct job *job)
@@ -157,11 +163,11 @@ static void turn(struct job *job)
     }
     arena_done(&arena);
     if (more) {
-        loop_post(gl->home->loop, &e->job);
+        loop_post(gl->coordinator.home->loop, &e->job);
         return;
     }
     e->running = false;
-    loop_timer_set(gl->home->loop, &e->timer, loop_now_ms(gl->home->loop) + ROUND_PAUSE_MS);
+    set_timer(e);
 }
 
 void group_expiry_run(struct group_expiry *e)
@@ -170,7 +176,7 @@ void group_expiry_run(struct group_expiry *e)
     e->running = true;
     e->cursor = 0;
     e->job.run = turn;
-    loop_timer_cancel(e->gl->home->loop, &e->timer);
+    loop_timer_cancel(e->gl->coordinator.home->loop, &e->timer);
     turn(&e->job);
 }
 
@@ -184,13 +190,13 @@ struct group_expiry *group_expiry_new(struct groups_loop *gl)
     struct group_expiry *e = NEW(struct group_expiry);
     e->gl = gl;
     e->timer.fire = on_timer;
-    loop_timer_set(gl->home->loop, &e->timer, loop_now_ms(gl->home->loop) + ROUND_PAUSE_MS);
+    set_timer(e);
     return e;
 }
 
 void group_expiry_free(struct group_expiry *e)
 {
     if (e == NULL) return;
-    loop_timer_cancel(e->gl->home->loop, &e->timer);
+    loop_timer_cancel(e->gl->coordinator.home->loop, &e->timer);
     mem_free(e);
 }

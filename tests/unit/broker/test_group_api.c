@@ -2,7 +2,7 @@
  * away while they wait, commits that are durable or refused, restarts, expiry. */
 #include "unit/broker/broker_fixture.h"
 #include "broker/group/expiry.h"
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "broker/topics.h"
 
 static struct door_fixture door;
@@ -608,8 +608,7 @@ TEST(a_full_disk_refuses_commits_and_deletions_and_loses_nothing)
 
 static void expire_round(void *loop)
 {
-    struct broker_loop *l = loop;
-    group_expiry_run(l->groups->expiry);
+    group_expiry_run(groups_loop_at(loop)->expiry);
 }
 
 TEST(expired_offsets_go_and_their_groups_with_them)

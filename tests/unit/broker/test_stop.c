@@ -1,7 +1,7 @@
 /* The server stops while requests of clients that left are still on their way between loops and
  * storage. Everything is turned by hand: the loops and the store have no threads. */
 #include <unistd.h>
-#include "broker/coordinator/coordinator.h"
+#include "broker/group/groups_loop.h"
 #include "broker/group/expiry.h"
 #include "storage/control/control.h"
 #include "storage/state/offsets.h"
@@ -135,7 +135,7 @@ TEST(a_tour_whose_client_left_comes_to_its_end)
 TEST(a_round_of_expiry_comes_to_its_end)
 {
     begin();
-    group_expiry_run(broker->loops[0].groups->expiry);
+    group_expiry_run(groups_loop_at(&broker->loops[0])->expiry);
     end();
     kv_close(kv);
 }

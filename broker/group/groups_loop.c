@@ -1,0 +1,95 @@
+#include "broker/group/groups_loop.h"
+
+#include <assert.h>
+#include "base/mem.h"
+#include "broker/group/commits.h"
+#include "broker/group/expiry.h"
+#include "broker/metrics/collect.h"
+#include "storage/state/offsets.h"
+#include "base/check.h"
+
+/* ---- what the journey asks for */
+
+static void answer(struct coordinator *c)
+{
+    struct groups_loop *gl = groups_loop_of(c);
+    for (uint32_t i = 0; i < gl->out.count; i++) {
+        struct group_wait *wait = gl->out.replies[i].token;
+        wait->on_reply(wait, &gl->out.replies[i]);
+        coordinator_call_answer(&wait->call);
+    }
+    gl->out.count = 0;
+}
+
+static bool tick(struct coordinator *c, int64_t now_ms)
+{
+    struct groups_loop *gl = groups_loop_of(c);
+    return groups_tick(gl->groups, now_ms, &gl->out);
+}
+
+static int64_t next_deadline_ms(const struct coordinator *c)
+{
+    return groups_next_deadline_ms(CONTAINER_OF(c, struct groups_loop, coordinator)->groups);
+}
+
+static void abandon(struct coordinator *c, struct coordinator_call *call)
+{
+    bool held = groups_abandon(groups_loop_of(c)->groups,
+                               CONTAINER_OF(call, struct group_wait, call));
+    assert(held);
+    (void)held;
+}
+
+static const struct coordinator_ops ops = {answer, tick, next_deadline_ms, abandon};
+
+/* ---- life */
+
+struct restoring {
+    struct groups_loop *gl;
+    int64_t now_ms;
+};
+
+static void restore_one(void *context, struct bytes group_id)
+{
+    struct restoring *r = context;
+    if (coordinator_owns(&r->gl->coordinator, group_id))
+        groups_restore(r->gl->groups, r->now_ms, group_id);
+}
+
+static void restore(struct groups_loop *gl)
+{
+    struct restoring r = {.gl = gl, .now_ms = coordinator_start_ms(&gl->coordinator)};
+    store_offset_groups_each(groups_loop_store(gl), &r, restore_one);
+}
+
+struct groups_loop *groups_loop_new(struct broker_loop *home)
+{
+    const struct broker_options *o = &home->broker->options;
+    struct groups_loop *gl = NEW(struct groups_loop);
+    coordinator_init(&gl->coordinator, COORDINATOR_GROUP, home, &ops);
+    groups_config_default(&gl->config);
+    gl->config.initial_delay_ms = (int32_t)o->group_initial_rebalance_delay_ms;
+    gl->config.session_ms_min = o->group_session_ms_min;
+    gl->config.session_ms_max = o->group_session_ms_max;
+    gl->config.offset_metadata_chars_max = o->offset_metadata_bytes_max;
+    gl->config.commit_bytes_max = o->commit_bytes_max;
+    gl->config.members_max = (uint32_t)o->group_max_size;
+    gl->config.bytes_max = o->group_bytes_max;
+    gl->config.bytes_all = &home->broker->group_bytes;
+    gl->config.offset_retention_ms = o->offsets_retention_ms;
+    gl->config.on_members = collect_members;
+    gl->groups = groups_new(&gl->config);
+    restore(gl);
+    gl->expiry = group_expiry_new(gl);
+    return gl;
+}
+
+void groups_loop_free(struct groups_loop *gl)
+{
+    coordinator_done(&gl->coordinator);
+    group_commits_forget(gl);
+    group_expiry_free(gl->expiry);
+    groups_free(gl->groups);
+    group_effects_done(&gl->out);
+    mem_free(gl);
+}
