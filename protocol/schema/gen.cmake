@@ -1,4 +1,4 @@
-# The codecs made from the schema files: Kafka here, Kinesis in gen_kinesis.cmake. What is made lies in
+# The codecs made from the schema files: Kafka here, Kinesis in gen_aws.cmake. What is made lies in
 # ${CMAKE_BINARY_DIR}/gen and is included like any other header ("protocol/kafka/msg/fetch.h").
 
 # -- Kafka --
@@ -28,4 +28,4 @@ target_link_libraries(diglot_kafka_reverse PUBLIC diglot_protocol)
 add_dependencies(diglot_kafka_reverse kafka_codec)
 
 # -- Kinesis --
-include(${CMAKE_CURRENT_LIST_DIR}/gen_kinesis.cmake OPTIONAL)
+include(${CMAKE_CURRENT_LIST_DIR}/gen_aws.cmake OPTIONAL)

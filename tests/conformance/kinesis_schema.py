@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools" / "gen"))
-import kinesis_model                                                     # noqa: E402
+import aws_model                                                     # noqa: E402
 
 KINDS = {"structure": "struct"}
 STREAMED = "SubscribeToShard"            # its output is an event stream, made by hand
@@ -130,7 +130,7 @@ def main(path):
     with opened as file:
         theirs = json.load(file)
     schema = ROOT / "protocol" / "schema"
-    ours = kinesis_model.read(schema / "kinesis", schema / "kinesis_api.def")
+    ours = aws_model.read(schema / "kinesis", schema / "kinesis_api.def")
     comparison = Comparison(ours, theirs)
     for op in ours.served:
         comparison.operation(op)

@@ -10,8 +10,8 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tools" / "gen"))
-import kinesis_model  # noqa: E402
-import kinesis_pattern  # noqa: E402
+import aws_model  # noqa: E402
+import aws_pattern  # noqa: E402
 
 SCHEMA = ROOT / "protocol" / "schema"
 PIECES = [b"arn:aws", b":kinesis:", b":123456789012:", b"stream/", b"x", b"/consumer/", b"9", b"0", b"1" * 38, b" ",
@@ -31,23 +31,23 @@ class Patterns(unittest.TestCase):
         seed = int(os.environ.get("DIGLOT_SEED", random.randrange(1 << 30)))
         print(f"DIGLOT_SEED={seed}")
         dice = random.Random(seed)
-        for shape in kinesis_model.read(SCHEMA / "kinesis", SCHEMA / "kinesis_api.def").shapes.values():
+        for shape in aws_model.read(SCHEMA / "kinesis", SCHEMA / "kinesis_api.def").shapes.values():
             if not shape.pattern:
                 continue
-            table, theirs = kinesis_pattern.compile_pattern(shape.pattern), re.compile(shape.pattern.encode())
+            table, theirs = aws_pattern.compile_pattern(shape.pattern), re.compile(shape.pattern.encode())
             for _ in range(3000):
                 text = b"".join(dice.choice(PIECES) for _ in range(dice.randint(0, 7)))
                 self.assertEqual(matches(table, text), bool(theirs.fullmatch(text)), (shape.name, text))
 
     def test_state_0_is_dead_and_equal_states_are_one(self):
-        classes, rows, accepts = kinesis_pattern.compile_pattern("a+|a+")
+        classes, rows, accepts = aws_pattern.compile_pattern("a+|a+")
         self.assertEqual(len(rows), 3)
         self.assertEqual(rows[0], [0] * len(rows[0]))
         self.assertEqual(accepts, [False, False, True])
 
     def test_what_the_tables_cannot_say_is_refused(self):
         with self.assertRaises(ValueError):
-            kinesis_pattern.compile_pattern(r"(a)\1")
+            aws_pattern.compile_pattern(r"(a)\1")
 
 
 class Language(unittest.TestCase):
@@ -56,7 +56,7 @@ class Language(unittest.TestCase):
             path = pathlib.Path(folder)
             (path / "sample.op").write_text(text)
             (path / "api.def").write_text(rows)
-            generate = [sys.executable, ROOT / "tools/gen/kinesis.py", folder, path / "api.def", path / "out"]
+            generate = [sys.executable, ROOT / "tools/gen/aws.py", folder, path / "api.def", path / "out"]
             done = subprocess.run(generate, capture_output=True, text=True)
             if done.returncode:
                 return None, done.stderr

@@ -1,6 +1,6 @@
 """Generates protocol/kinesis/api.gen.{h,c} from the Kinesis schema.
 
-usage: kinesis.py SCHEMA_FOLDER API_DEF OUT_FOLDER
+usage: aws.py SCHEMA_FOLDER API_DEF OUT_FOLDER
 
 Emits one C struct and one constant table a shape (protocol/aws/shape.h), the enum of served
 operations, unions of their inputs and outputs, the row of each, and the look-up by X-Amz-Target.
@@ -9,9 +9,9 @@ operations, unions of their inputs and outputs, the row of each, and the look-up
 import pathlib
 import sys
 
-import kinesis_model
-import kinesis_pattern
-from kinesis_model import lower_first, snake
+import aws_model
+import aws_pattern
+from aws_model import lower_first, snake
 
 C_TYPES = {"string": "struct bytes", "enum": "struct bytes", "blob": "struct bytes",
            "integer": "int32_t", "long": "int64_t", "boolean": "bool", "timestamp": "int64_t"}
@@ -80,7 +80,7 @@ class Emitter:
         return done
 
     def header(self):
-        out = ["/* Generated from protocol/schema/kinesis by tools/gen/kinesis.py. */",
+        out = ["/* Generated from protocol/schema/kinesis by tools/gen/aws.py. */",
                "#ifndef PROTOCOL_KINESIS_API_GEN_H", "#define PROTOCOL_KINESIS_API_GEN_H", "",
                '#include "protocol/aws/codec.h"', '#include "protocol/aws/shape.h"', ""]
         for shape in self.model.shapes.values():
@@ -128,7 +128,7 @@ class Emitter:
 
     # The tables.
     def source(self):
-        out = ["/* Generated from protocol/schema/kinesis by tools/gen/kinesis.py. */",
+        out = ["/* Generated from protocol/schema/kinesis by tools/gen/aws.py. */",
                '#include "protocol/kinesis/api.gen.h"', "", "#include <stddef.h>",
                '#include "base/check.h"', ""]
         for shape in self.model.shapes.values():
@@ -153,7 +153,7 @@ class Emitter:
         if shape.pattern in self.patterns:
             return []
         name = self.patterns[shape.pattern] = "pattern_" + snake(shape.name)
-        classes, rows, accepts = kinesis_pattern.compile_pattern(shape.pattern)
+        classes, rows, accepts = aws_pattern.compile_pattern(shape.pattern)
         width = len(rows[0])
         if len(rows) > 256:
             sys.exit(f"{shape.name}: its pattern needs {len(rows)} states, more than 256")
@@ -267,7 +267,7 @@ def c_string(text):
 
 
 def main(schema, api_def, out_folder):
-    emitter = Emitter(kinesis_model.read(schema, api_def))
+    emitter = Emitter(aws_model.read(schema, api_def))
     folder = pathlib.Path(out_folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "api.gen.h").write_text(emitter.header())
