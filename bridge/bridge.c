@@ -54,7 +54,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
     b->door = (struct http_door){
         .body_bytes_max = BODY_BYTES_MAX,
         .reply_bytes_max = REPLY_BYTES_MAX,
-        .arena_bytes_max = (uint32_t)kinesis_decode_arena(BODY_BYTES_MAX) + REPLY_BYTES_MAX,
+        .arena_bytes_max = (uint32_t)aws_decode_arena(BODY_BYTES_MAX) + REPLY_BYTES_MAX,
         .context = b,
         .answer_bytes = bridge_dispatch_answer_bytes,
         .on_request = bridge_dispatch_request,

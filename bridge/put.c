@@ -69,7 +69,7 @@ enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32
     return ERR_OK;
 }
 
-/* As kinesis_validate() words it, which knows no stream: up to FAULTS_MAX of them. */
+/* As aws_validate() words it, which knows no stream: up to FAULTS_MAX of them. */
 enum err put_check_sizes(struct kinesis_request *rq, const struct topic *t,
                          const struct put_record *records, uint32_t count)
 {

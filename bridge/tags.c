@@ -65,7 +65,7 @@ static int32_t tagged(const struct consumer_ref *of, const struct topic_tag **re
 }
 
 /* How many tags there would be. */
-static int32_t count_after(const struct consumer_ref *of, const struct kinesis_pair *tags,
+static int32_t count_after(const struct consumer_ref *of, const struct aws_pair *tags,
                            uint32_t count)
 {
     const struct topic_tag *now;
@@ -92,7 +92,7 @@ static bool check_count(struct kinesis_request *rq, struct bytes stream, int32_t
 
 /* The list for a change, its texts checked. NULL: answered. */
 static struct topic_tag *added(struct kinesis_request *rq, struct bytes stream,
-                               const struct kinesis_pair *tags, uint32_t count)
+                               const struct aws_pair *tags, uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
     struct bytes *texts = ARENA_ARRAY(rq->arena, struct bytes, 2 * (size_t)count);
@@ -110,7 +110,7 @@ static struct topic_tag *added(struct kinesis_request *rq, struct bytes stream,
 }
 
 struct topic_tag *tags_of_new(struct kinesis_request *rq, struct bytes stream,
-                              const struct kinesis_pair *tags, uint32_t count)
+                              const struct aws_pair *tags, uint32_t count)
 {
     struct topic_tag *list = added(rq, stream, tags, count);
     return list != NULL && check_count(rq, stream, (int32_t)count) ? list : NULL;
@@ -136,7 +136,7 @@ static void start(struct kinesis_request *rq, const struct consumer_ref *of,
 }
 
 void tags_add(struct kinesis_request *rq, const struct consumer_ref *of,
-              const struct kinesis_pair *tags, uint32_t count)
+              const struct aws_pair *tags, uint32_t count)
 {
     struct bytes stream = topic_name(of->topic);
     struct topic_tag *list = added(rq, stream, tags, count);

@@ -11,13 +11,13 @@ bool tags_find(struct kinesis_request *rq, struct bytes resource_arn, struct con
 
 /* Each answers the request. of: borrowed. */
 void tags_add(struct kinesis_request *rq, const struct consumer_ref *of,
-              const struct kinesis_pair *tags, uint32_t count);
+              const struct aws_pair *tags, uint32_t count);
 void tags_remove(struct kinesis_request *rq, const struct consumer_ref *of,
                  const struct bytes *keys, uint32_t count);
 /* Tags that a new stream, or a new consumer of this stream, comes with; a list for the change in
  * the arena. NULL: answered. */
 struct topic_tag *tags_of_new(struct kinesis_request *rq, struct bytes stream,
-                              const struct kinesis_pair *tags, uint32_t count);
+                              const struct aws_pair *tags, uint32_t count);
 
 /* Tags ordered by key, those after `after` (null: all), in the arena; NULL when it is full. */
 struct kinesis_tag *tags_list(struct arena *arena, const struct consumer_ref *of,

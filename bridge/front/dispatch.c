@@ -99,7 +99,7 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
     } else if (!bytes_equal_str(http->method, "POST")) {
         fail_unauthorised(rq);
     } else if (http_body(http).len == 0) {
-        rq->codec = json ? KINESIS_JSON : KINESIS_CBOR;
+        rq->codec = json ? AWS_JSON : AWS_CBOR;
         bool known = rq->op != KINESIS_OP_COUNT;
         kinesis_fail_text(rq, known ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
     } else if (!cbor && !json && !plain) {
@@ -109,9 +109,9 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         if (named) fail_xml(rq, 404, "<UnknownOperationException/>\n");
         else fail_unauthorised(rq);
     } else {
-        rq->codec = cbor ? KINESIS_CBOR : KINESIS_JSON;
+        rq->codec = cbor ? AWS_CBOR : AWS_JSON;
         if (!plain && rq->op != KINESIS_OP_COUNT) return false;
-        bool parses = kinesis_check(rq->codec, http_body(http), rq->arena) == ERR_OK;
+        bool parses = aws_check(rq->codec, http_body(http), rq->arena) == ERR_OK;
         if (plain)
             fail_coral(rq, parses ? 404 : 400,
                        parses ? "UnknownOperationException" : "SerializationException");
@@ -188,9 +188,9 @@ void bridge_dispatch_request(struct http_request *http)
         return;
     }
     kinesis_hold(rq);
-    struct kinesis_fault fault = {0};
-    enum err err = kinesis_decode(kinesis_operations[rq->op].input, rq->codec, http_body(http),
-                                  rq->arena, rq->input, &fault);
+    struct aws_fault fault = {0};
+    enum err err = aws_decode(kinesis_operations[rq->op].input, rq->codec, http_body(http),
+                              rq->arena, rq->input, &fault);
     struct bytes text = BYTES_NULL;
     enum err unsigned_err = fault.unparsable ? ERR_OK : check_signature(rq, &text);
     if (unsigned_err != ERR_OK) kinesis_fail_text(rq, unsigned_err, text, false);

@@ -43,9 +43,9 @@ uint32_t kinesis_headers(struct kinesis_request *rq, const char *content_type,
     return count + cors_headers(rq, to + count);
 }
 
-static const char *type_of(enum kinesis_codec codec)
+static const char *type_of(enum aws_codec codec)
 {
-    return codec == KINESIS_CBOR ? KINESIS_TYPE_CBOR : KINESIS_TYPE_JSON;
+    return codec == AWS_CBOR ? KINESIS_TYPE_CBOR : KINESIS_TYPE_JSON;
 }
 
 void kinesis_send(struct kinesis_request *rq, uint16_t status, const char *content_type)
@@ -79,7 +79,7 @@ void kinesis_release(struct kinesis_request *rq)
 
 void kinesis_reply(struct kinesis_request *rq, const void *output)
 {
-    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, output, &rq->http->reply);
+    aws_encode(kinesis_operations[rq->op].output, rq->codec, output, &rq->http->reply);
     kinesis_reply_encoded(rq);
 }
 
@@ -98,7 +98,7 @@ void kinesis_fail_text(struct kinesis_request *rq, enum err err, struct bytes te
     if (counts && rq->op != KINESIS_OP_COUNT)
         metric_observe_us(latency[rq->op], clock_mono_us() - rq->started_us);
     writer_reset(&rq->http->reply);
-    kinesis_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
+    aws_encode_error(rq->codec, err_kinesis(err), text, capital, &rq->http->reply);
     bool ours = err_class(err) == ERR_CLASS_FATAL ||
                 bytes_equal_str(bytes_str(err_kinesis(err)), "InternalFailure");
     send_when_released(rq, ours ? 500 : 400);

@@ -24,7 +24,7 @@ struct kinesis_request {
     struct bridge *bridge;
     struct bridge_loop *home;           /* of the connection */
     enum kinesis_op op;                 /* KINESIS_OP_COUNT until it is known */
-    enum kinesis_codec codec;           /* of the request, and so of the answer */
+    enum aws_codec codec;               /* of the request, and so of the answer */
     struct arena *arena;                /* freed with the request */
     union kinesis_input *input;         /* the operation's member is set */
     int64_t started_us;

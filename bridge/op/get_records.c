@@ -142,7 +142,7 @@ static void encode(struct get_work *w)
     }
     writer_reserve(&rq->http->reply,
                    base64_encoded(page->bytes) + page->count * ANSWER_RECORD_BYTES);
-    kinesis_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
+    aws_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
 }
 
 /* The page is made. */

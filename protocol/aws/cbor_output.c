@@ -39,7 +39,7 @@ static void nothing(struct writer *w)
     (void)w;
 }
 
-static void member_key(struct writer *w, const struct kinesis_member *m)
+static void member_key(struct writer *w, const struct aws_member *m)
 {
     writer_raw(w, m->cbor_key, m->cbor_key_len);
 }

@@ -18,14 +18,14 @@ enum { LIST_ROOM_FIRST = 8, ELEMENT_BYTES_MAX = 128 };
 
 struct decoder {
     struct reader reader;
-    struct kinesis_fault *fault;
+    struct aws_fault *fault;
     uint8_t *blobs;          /* room for what base64 still to come can become; NULL until needed */
     uint32_t depth;
 };
 
 /* A value that is being read into the struct or element that holds it. */
 struct slot {
-    const struct kinesis_shape *shape;
+    const struct aws_shape *shape;
     void *value;
     void *aux;               /* has_ flag or count; NULL when there is none */
     bool by_pointer;
@@ -42,7 +42,7 @@ static void *allocate(struct decoder *d, size_t bytes)
 
 static bool descend(struct decoder *d)
 {
-    if (++d->depth > KINESIS_DEPTH_MAX) reader_break(&d->reader);
+    if (++d->depth > AWS_DEPTH_MAX) reader_break(&d->reader);
     return !d->reader.broken;
 }
 
@@ -98,9 +98,9 @@ static void read_number(struct decoder *d, const struct value *v, const struct s
         mismatch(d, v, slot);
         return;
     }
-    if (slot->shape->kind == KINESIS_INTEGER)
+    if (slot->shape->kind == AWS_INTEGER)
         *(int32_t *)slot->value = (int32_t)whole(v, INT32_MIN, INT32_MAX);
-    else if (slot->shape->kind == KINESIS_LONG)
+    else if (slot->shape->kind == AWS_LONG)
         *(int64_t *)slot->value = whole(v, INT64_MIN, INT64_MAX);
     else
         *(int64_t *)slot->value = timestamp(&d->reader, v);
@@ -207,7 +207,7 @@ static void read_list(struct decoder *d, const struct value *v, const struct slo
     struct reader *r = &d->reader;
     struct nest nest = v->nest;
     struct array list = {.element_bytes = slot->shape->size,
-                         .kept_max = kinesis_kept_max(slot->shape)};
+                         .kept_max = aws_kept_max(slot->shape)};
     struct slot element = {.shape = slot->shape->element};
     _Alignas(16) uint8_t scratch[ELEMENT_BYTES_MAX];
     assert(list.element_bytes <= sizeof scratch);
@@ -223,10 +223,10 @@ static void read_list(struct decoder *d, const struct value *v, const struct slo
 
 /* Where the pair with this key belongs. Keys are searched for among the kept ones only, and only
  * kept_max times: a map that goes on repeating keys beyond that costs too much and is refused. */
-static struct kinesis_pair *pair_of(struct decoder *d, struct array *map, uint32_t seen,
-                                    struct bytes key, void *scratch)
+static struct aws_pair *pair_of(struct decoder *d, struct array *map, uint32_t seen,
+                                struct bytes key, void *scratch)
 {
-    struct kinesis_pair *pairs = (struct kinesis_pair *)(void *)map->data;
+    struct aws_pair *pairs = (struct aws_pair *)(void *)map->data;
     if (map->count < map->kept_max) {
         if (seen >= map->kept_max) {
             reader_break(&d->reader);
@@ -235,7 +235,7 @@ static struct kinesis_pair *pair_of(struct decoder *d, struct array *map, uint32
         for (uint32_t i = 0; i < map->count; i++)
             if (bytes_equal(pairs[i].key, key)) return &pairs[i];
     }
-    struct kinesis_pair *pair = array_add(d, map, scratch);
+    struct aws_pair *pair = array_add(d, map, scratch);
     if (pair) pair->key = key;
     return pair;
 }
@@ -249,15 +249,15 @@ static void read_map(struct decoder *d, const struct value *v, const struct slot
     if (!descend(d)) return;
     struct reader *r = &d->reader;
     struct nest nest = v->nest;
-    struct array map = {.element_bytes = sizeof(struct kinesis_pair),
-                        .kept_max = kinesis_kept_max(slot->shape)};
+    struct array map = {.element_bytes = sizeof(struct aws_pair),
+                        .kept_max = aws_kept_max(slot->shape)};
     struct slot element = {.shape = slot->shape->element};
-    struct kinesis_pair scratch;
+    struct aws_pair scratch;
     struct bytes key;
     for (uint32_t seen = 0; r->format->map_next(r, &nest, &key); seen++) {
         struct value inner;
         r->format->next(r, &inner);
-        struct kinesis_pair *pair = pair_of(d, &map, seen, key, &scratch);
+        struct aws_pair *pair = pair_of(d, &map, seen, key, &scratch);
         if (pair == NULL) continue;
         pair->value = BYTES_NULL;
         element.value = &pair->value;
@@ -267,16 +267,16 @@ static void read_map(struct decoder *d, const struct value *v, const struct slot
     d->depth--;
 }
 
-static const struct kinesis_member *find_member(const struct kinesis_shape *shape, struct bytes key)
+static const struct aws_member *find_member(const struct aws_shape *shape, struct bytes key)
 {
     for (uint32_t i = 0; i < shape->members_count; i++) {
-        const struct kinesis_member *m = &shape->members[i];
+        const struct aws_member *m = &shape->members[i];
         if (m->name_len == key.len && memcmp(m->name, key.data, key.len) == 0) return m;
     }
     return NULL;
 }
 
-static void read_members(struct decoder *d, struct nest nest, const struct kinesis_shape *shape,
+static void read_members(struct decoder *d, struct nest nest, const struct aws_shape *shape,
                          uint8_t *base)
 {
     struct reader *r = &d->reader;
@@ -284,7 +284,7 @@ static void read_members(struct decoder *d, struct nest nest, const struct kines
     while (r->format->map_next(r, &nest, &key)) {
         struct value v;
         r->format->next(r, &v);
-        const struct kinesis_member *m = find_member(shape, key);
+        const struct aws_member *m = find_member(shape, key);
         if (m == NULL) {
             skip(d, &v);
             continue;
@@ -292,7 +292,7 @@ static void read_members(struct decoder *d, struct nest nest, const struct kines
         struct slot slot = {
             .shape = m->shape,
             .value = base + m->offset,
-            .aux = m->aux_offset == KINESIS_NONE ? NULL : base + m->aux_offset,
+            .aux = m->aux_offset == AWS_NONE ? NULL : base + m->aux_offset,
             .by_pointer = m->by_pointer,
         };
         read_value(d, &v, &slot);
@@ -319,14 +319,14 @@ static void read_struct(struct decoder *d, const struct value *v, const struct s
 static void read_null(const struct slot *slot)
 {
     switch (slot->shape->kind) {
-    case KINESIS_STRING:
-    case KINESIS_BLOB: *(struct bytes *)slot->value = BYTES_NULL; return;
-    case KINESIS_LIST:
-    case KINESIS_MAP:
+    case AWS_STRING:
+    case AWS_BLOB: *(struct bytes *)slot->value = BYTES_NULL; return;
+    case AWS_LIST:
+    case AWS_MAP:
         *(void **)slot->value = NULL;
         *(uint32_t *)slot->aux = 0;
         return;
-    case KINESIS_STRUCT:
+    case AWS_STRUCT:
         if (slot->by_pointer) *(void **)slot->value = NULL;
         return;
     default:
@@ -341,21 +341,21 @@ static void read_value(struct decoder *d, const struct value *v, const struct sl
         return;
     }
     switch (slot->shape->kind) {
-    case KINESIS_STRING:
+    case AWS_STRING:
         if (v->kind == VALUE_TEXT) *(struct bytes *)slot->value = v->bytes;
         else mismatch(d, v, slot);
         return;
-    case KINESIS_BLOB: read_blob(d, v, slot); return;
-    case KINESIS_BOOLEAN: read_boolean(d, v, slot); return;
-    case KINESIS_LIST: read_list(d, v, slot); return;
-    case KINESIS_MAP: read_map(d, v, slot); return;
-    case KINESIS_STRUCT: read_struct(d, v, slot); return;
+    case AWS_BLOB: read_blob(d, v, slot); return;
+    case AWS_BOOLEAN: read_boolean(d, v, slot); return;
+    case AWS_LIST: read_list(d, v, slot); return;
+    case AWS_MAP: read_map(d, v, slot); return;
+    case AWS_STRUCT: read_struct(d, v, slot); return;
     default: read_number(d, v, slot);
     }
 }
 
 /* Reads the one value that a body is. */
-static void read_root(struct decoder *d, const struct kinesis_shape *shape, void *ret_value)
+static void read_root(struct decoder *d, const struct aws_shape *shape, void *ret_value)
 {
     struct reader *r = &d->reader;
     struct value root;
@@ -371,40 +371,40 @@ static void read_root(struct decoder *d, const struct kinesis_shape *shape, void
         reader_break(r);
 }
 
-static struct decoder decoder_of(enum kinesis_codec codec, struct bytes body, struct arena *arena,
-                                 struct kinesis_fault *fault)
+static struct decoder decoder_of(enum aws_codec codec, struct bytes body, struct arena *arena,
+                                 struct aws_fault *fault)
 {
     if (bytes_is_null(body)) body = BYTES_LIT("");
     return (struct decoder){
         .reader = {.at = body.data,
                    .end = body.data + body.len,
-                   .format = codec == KINESIS_JSON ? &json_format : &cbor_format,
+                   .format = codec == AWS_JSON ? &json_format : &cbor_format,
                    .arena = arena},
         .fault = fault,
     };
 }
 
-enum err kinesis_decode(const struct kinesis_shape *shape, enum kinesis_codec codec,
-                        struct bytes body, struct arena *arena, void *ret_value,
-                        struct kinesis_fault *ret_fault)
+enum err aws_decode(const struct aws_shape *shape, enum aws_codec codec,
+                    struct bytes body, struct arena *arena, void *ret_value,
+                    struct aws_fault *ret_fault)
 {
-    struct kinesis_fault fault = {.err = ERR_OK};
+    struct aws_fault fault = {.err = ERR_OK};
     struct decoder d = decoder_of(codec, body, arena, &fault);
     memset(ret_value, 0, shape->size);
     read_root(&d, shape, ret_value);
     if (d.reader.broken)
-        fault = (struct kinesis_fault){.err = ERR_SERIALIZATION, .unparsable = true,
-                                       .capital = true};
+        fault = (struct aws_fault){.err = ERR_SERIALIZATION, .unparsable = true,
+                                   .capital = true};
     if (fault.err != ERR_OK) {
         *ret_fault = fault;
         return fault.err;
     }
-    return kinesis_validate(shape, ret_value, arena, ret_fault);
+    return aws_validate(shape, ret_value, arena, ret_fault);
 }
 
-enum err kinesis_check(enum kinesis_codec codec, struct bytes body, struct arena *arena)
+enum err aws_check(enum aws_codec codec, struct bytes body, struct arena *arena)
 {
-    struct kinesis_fault fault = {.err = ERR_OK};
+    struct aws_fault fault = {.err = ERR_OK};
     struct decoder d = decoder_of(codec, body, arena, &fault);
     read_root(&d, NULL, NULL);
     return d.reader.broken ? ERR_SERIALIZATION : ERR_OK;

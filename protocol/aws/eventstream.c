@@ -68,7 +68,7 @@ void eventstream_event(struct writer *w, const struct kinesis_subscribe_to_shard
         {":message-type", "event"},
     };
     size_t at = message_begin(w, headers, 3);
-    kinesis_encode(&kinesis_subscribe_to_shard_event_shape, KINESIS_JSON, event, w);
+    aws_encode(&kinesis_subscribe_to_shard_event_shape, AWS_JSON, event, w);
     message_end(w, at);
 }
 
@@ -81,7 +81,7 @@ void eventstream_exception(struct writer *w, const char *type, struct bytes mess
     };
     size_t at = message_begin(w, headers, 3);
     /* A modelled exception has no other member than its message. */
-    struct kinesis_pair pair = {BYTES_LIT("message"), message};
-    kinesis_encode_pairs(KINESIS_JSON, &pair, bytes_is_null(message) ? 0 : 1, w);
+    struct aws_pair pair = {BYTES_LIT("message"), message};
+    aws_encode_pairs(AWS_JSON, &pair, bytes_is_null(message) ? 0 : 1, w);
     message_end(w, at);
 }

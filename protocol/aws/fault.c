@@ -7,24 +7,24 @@
 /* A client's value as it is quoted back to it. */
 static struct bytes quoted(struct bytes text)
 {
-    size_t len = text.len < KINESIS_FAULT_TEXT_MAX / 2 ? text.len : KINESIS_FAULT_TEXT_MAX / 2;
+    size_t len = text.len < AWS_FAULT_TEXT_MAX / 2 ? text.len : AWS_FAULT_TEXT_MAX / 2;
     while (len < text.len && len > 0 && (text.data[len] & 0xc0) == 0x80) len--;
     return bytes_of(text.data, len);
 }
 
 __attribute__((format(printf, 3, 4)))
-static void say(struct kinesis_fault *fault, struct arena *arena, const char *format, ...)
+static void say(struct aws_fault *fault, struct arena *arena, const char *format, ...)
 {
     if (fault->err != ERR_OK) return;
-    char *text = arena_alloc(arena, KINESIS_FAULT_TEXT_MAX);
+    char *text = arena_alloc(arena, AWS_FAULT_TEXT_MAX);
     int len = 0;
     if (text != NULL) {
         va_list args;
         va_start(args, format);
-        len = vsnprintf(text, KINESIS_FAULT_TEXT_MAX, format, args);
+        len = vsnprintf(text, AWS_FAULT_TEXT_MAX, format, args);
         va_end(args);
     }
-    *fault = (struct kinesis_fault){
+    *fault = (struct aws_fault){
         .err = ERR_SERIALIZATION,
         .capital = true,
         .message = text && len > 0 ? bytes_of(text, (size_t)len) : BYTES_NULL,
@@ -43,7 +43,7 @@ static const char *java_class(enum value_kind kind)
 }
 
 /* AWS prints the text in capitals when it is no Boolean. */
-static void say_not_boolean(struct kinesis_fault *fault, struct arena *arena, struct bytes text)
+static void say_not_boolean(struct aws_fault *fault, struct arena *arena, struct bytes text)
 {
     struct bytes copy = arena_copy(arena, quoted(text));
     uint8_t *upper = (uint8_t *)copy.data;
@@ -52,8 +52,8 @@ static void say_not_boolean(struct kinesis_fault *fault, struct arena *arena, st
     say(fault, arena, "'%.*s' can not be converted to an Boolean", BYTES_ARGS(copy));
 }
 
-void fault_of_type(struct kinesis_fault *fault, struct arena *arena,
-                   const struct kinesis_shape *wanted, const struct value *found)
+void fault_of_type(struct aws_fault *fault, struct arena *arena,
+                   const struct aws_shape *wanted, const struct value *found)
 {
     if (fault->err != ERR_OK) return;
     if (found->kind == VALUE_LIST) {
@@ -66,28 +66,28 @@ void fault_of_type(struct kinesis_fault *fault, struct arena *arena,
     }
     const char *class = java_class(found->kind);
     switch (wanted->kind) {
-    case KINESIS_LIST: say(fault, arena, "Expected list or null"); return;
-    case KINESIS_MAP: say(fault, arena, "Expected map or null"); return;
-    case KINESIS_STRUCT: say(fault, arena, "Expected null"); return;
-    case KINESIS_STRING:
+    case AWS_LIST: say(fault, arena, "Expected list or null"); return;
+    case AWS_MAP: say(fault, arena, "Expected map or null"); return;
+    case AWS_STRUCT: say(fault, arena, "Expected null"); return;
+    case AWS_STRING:
         say(fault, arena, "class %s can not be converted to an String", class);
         return;
-    case KINESIS_BLOB: say(fault, arena, "class %s can not be converted to a Blob", class); return;
-    case KINESIS_INTEGER:
+    case AWS_BLOB: say(fault, arena, "class %s can not be converted to a Blob", class); return;
+    case AWS_INTEGER:
         say(fault, arena, "class %s can not be converted to an Integer", class);
         return;
-    case KINESIS_LONG: say(fault, arena, "class %s can not be converted to an Long", class); return;
-    case KINESIS_TIMESTAMP:
+    case AWS_LONG: say(fault, arena, "class %s can not be converted to an Long", class); return;
+    case AWS_TIMESTAMP:
         say(fault, arena, "class %s can not be converted to milliseconds since epoch", class);
         return;
-    case KINESIS_BOOLEAN:
+    case AWS_BOOLEAN:
         if (found->kind == VALUE_TEXT) say_not_boolean(fault, arena, found->bytes);
         else say(fault, arena, "class %s can not be converted to an Boolean", class);
         return;
     }
 }
 
-void fault_of_base64(struct kinesis_fault *fault, struct arena *arena, struct bytes text,
+void fault_of_base64(struct aws_fault *fault, struct arena *arena, struct bytes text,
                      enum base64_fault why, size_t at)
 {
     if (fault->err != ERR_OK) return;

@@ -10,11 +10,11 @@
 /* Both keep the first fault and leave a later one out. */
 
 /* A value was found where the shape wants another kind. */
-void fault_of_type(struct kinesis_fault *fault, struct arena *arena,
-                   const struct kinesis_shape *wanted, const struct value *found);
+void fault_of_type(struct aws_fault *fault, struct arena *arena,
+                   const struct aws_shape *wanted, const struct value *found);
 
 /* Text that is not base64; at: where, for BASE64_CHARACTER. */
-void fault_of_base64(struct kinesis_fault *fault, struct arena *arena, struct bytes text,
+void fault_of_base64(struct aws_fault *fault, struct arena *arena, struct bytes text,
                      enum base64_fault why, size_t at);
 
 #endif

@@ -11,7 +11,7 @@ struct format {
     void (*list_begin)(struct writer *w, uint32_t count);
     void (*list_end)(struct writer *w);
     void (*separate)(struct writer *w);                  /* between two elements */
-    void (*member_key)(struct writer *w, const struct kinesis_member *m);
+    void (*member_key)(struct writer *w, const struct aws_member *m);
     void (*pair_key)(struct writer *w, struct bytes key);
     void (*text)(struct writer *w, struct bytes text);   /* UTF-8; null is written as empty */
     void (*blob)(struct writer *w, struct bytes data);

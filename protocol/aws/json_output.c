@@ -43,7 +43,7 @@ static void separate(struct writer *w)
     put_char(w, ',');
 }
 
-static void member_key(struct writer *w, const struct kinesis_member *m)
+static void member_key(struct writer *w, const struct aws_member *m)
 {
     writer_raw(w, m->json_key, m->json_key_len);
 }

@@ -21,10 +21,10 @@ struct report {
     uint32_t count;
 };
 
-static bool check_members(struct report *r, const struct kinesis_shape *shape, const uint8_t *base,
+static bool check_members(struct report *r, const struct aws_shape *shape, const uint8_t *base,
                           const struct place *up);
 
-uint32_t kinesis_kept_max(const struct kinesis_shape *shape)
+uint32_t aws_kept_max(const struct aws_shape *shape)
 {
     return shape->max == INT64_MAX ? UINT32_MAX : (uint32_t)shape->max * 2;
 }
@@ -47,19 +47,19 @@ static void put_text(struct writer *w, struct bytes text)
     if (len < text.len) writer_text(w, "...");
 }
 
-static uint32_t kept(const struct kinesis_shape *shape, uint32_t count)
+static uint32_t kept(const struct aws_shape *shape, uint32_t count)
 {
-    uint32_t max = kinesis_kept_max(shape);
+    uint32_t max = aws_kept_max(shape);
     return count < max ? count : max;
 }
 
-static void put_list(struct writer *w, const struct kinesis_shape *shape, const void *data,
+static void put_list(struct writer *w, const struct aws_shape *shape, const void *data,
                      uint32_t count)
 {
     writer_text(w, "[");
     for (uint32_t i = 0; i < kept(shape, count); i++) {
         if (i > 0) writer_text(w, ", ");
-        if (shape->element->kind == KINESIS_STRING) put_text(w, ((const struct bytes *)data)[i]);
+        if (shape->element->kind == AWS_STRING) put_text(w, ((const struct bytes *)data)[i]);
         else
             writer_text(w,
                         shape->element->shown_as ? shape->element->shown_as : shape->element->name);
@@ -67,10 +67,10 @@ static void put_list(struct writer *w, const struct kinesis_shape *shape, const 
     writer_text(w, "]");
 }
 
-static void put_map(struct writer *w, const struct kinesis_shape *shape, const void *data,
+static void put_map(struct writer *w, const struct aws_shape *shape, const void *data,
                     uint32_t count)
 {
-    const struct kinesis_pair *pairs = data;
+    const struct aws_pair *pairs = data;
     writer_text(w, "{");
     for (uint32_t i = 0; i < kept(shape, count); i++) {
         if (i > 0) writer_text(w, ", ");
@@ -83,7 +83,7 @@ static void put_map(struct writer *w, const struct kinesis_shape *shape, const v
 
 /* A value with what counts of it: length, number or count. */
 struct subject {
-    const struct kinesis_shape *shape;
+    const struct aws_shape *shape;
     const void *value;
     uint32_t count;          /* of a list or map */
 };
@@ -96,11 +96,11 @@ static struct bytes text_of(const struct subject *s)
 static void put_value(struct writer *w, const struct subject *s)
 {
     switch (s->shape->kind) {
-    case KINESIS_STRING: put_text(w, text_of(s)); return;
-    case KINESIS_INTEGER: writer_printf(w, "%d", *(const int32_t *)s->value); return;
-    case KINESIS_LONG: writer_printf(w, "%lld", (long long)*(const int64_t *)s->value); return;
-    case KINESIS_LIST: put_list(w, s->shape, *(void *const *)s->value, s->count); return;
-    case KINESIS_MAP: put_map(w, s->shape, *(void *const *)s->value, s->count); return;
+    case AWS_STRING: put_text(w, text_of(s)); return;
+    case AWS_INTEGER: writer_printf(w, "%d", *(const int32_t *)s->value); return;
+    case AWS_LONG: writer_printf(w, "%lld", (long long)*(const int64_t *)s->value); return;
+    case AWS_LIST: put_list(w, s->shape, *(void *const *)s->value, s->count); return;
+    case AWS_MAP: put_map(w, s->shape, *(void *const *)s->value, s->count); return;
     default: assert(!"no constraint on this kind");
     }
 }
@@ -113,7 +113,7 @@ static struct writer *begin(struct report *r, const struct subject *s, const str
     writer_text(r->text, "Value ");
     if (s == NULL) {
         writer_text(r->text, "null ");
-    } else if (s->shape->kind != KINESIS_BLOB) {       /* of a blob AWS shows nothing */
+    } else if (s->shape->kind != AWS_BLOB) {           /* of a blob AWS shows nothing */
         writer_text(r->text, "'");
         put_value(r->text, s);
         writer_text(r->text, "' ");
@@ -124,7 +124,7 @@ static struct writer *begin(struct report *r, const struct subject *s, const str
     return r->text;
 }
 
-static void put_values(struct writer *w, const struct kinesis_shape *shape)
+static void put_values(struct writer *w, const struct aws_shape *shape)
 {
     for (uint32_t i = 0; i < shape->values_count; i++)
         writer_printf(w, "%s%s", i > 0 ? ", " : "", shape->values[i]);
@@ -136,23 +136,23 @@ static int64_t extent(const struct subject *s)
 {
     size_t chars;
     switch (s->shape->kind) {
-    case KINESIS_STRING:
+    case AWS_STRING:
         if (text_of(s).len == 0 || (int64_t)text_of(s).len <= s->shape->max)
             return (int64_t)text_of(s).len;
         return bytes_is_utf8(text_of(s), &chars) ? (int64_t)chars : (int64_t)text_of(s).len;
-    case KINESIS_BLOB: return (int64_t)text_of(s).len;
-    case KINESIS_INTEGER: return *(const int32_t *)s->value;
-    case KINESIS_LONG: return *(const int64_t *)s->value;
-    case KINESIS_LIST:
-    case KINESIS_MAP: return s->count;
+    case AWS_BLOB: return (int64_t)text_of(s).len;
+    case AWS_INTEGER: return *(const int32_t *)s->value;
+    case AWS_LONG: return *(const int64_t *)s->value;
+    case AWS_LIST:
+    case AWS_MAP: return s->count;
     default: return 0;
     }
 }
 
 static void check_bounds(struct report *r, const struct subject *s, const struct place *place)
 {
-    const struct kinesis_shape *shape = s->shape;
-    const char *noun = shape->kind == KINESIS_INTEGER || shape->kind == KINESIS_LONG ? "value"
+    const struct aws_shape *shape = s->shape;
+    const char *noun = shape->kind == AWS_INTEGER || shape->kind == AWS_LONG ? "value"
                                                                                      : "length";
     int64_t size = extent(s);
     struct writer *w;
@@ -166,13 +166,13 @@ static void check_bounds(struct report *r, const struct subject *s, const struct
 
 static void check_own(struct report *r, const struct subject *s, const struct place *place)
 {
-    const struct kinesis_shape *shape = s->shape;
+    const struct aws_shape *shape = s->shape;
     struct writer *w;
-    if (shape->pattern && !kinesis_pattern_matches(shape->pattern, text_of(s)) &&
+    if (shape->pattern && !aws_pattern_matches(shape->pattern, text_of(s)) &&
         (w = begin(r, s, place)) != NULL)
         writer_printf(w, "Member must satisfy regular expression pattern: %s",
                       shape->pattern->text);
-    if (shape->values && kinesis_enum_index(shape, text_of(s)) < 0 &&
+    if (shape->values && aws_enum_index(shape, text_of(s)) < 0 &&
         (w = begin(r, s, place)) != NULL) {
         writer_text(w, "Member must satisfy enum value set: [");
         put_values(w, shape);
@@ -182,7 +182,7 @@ static void check_own(struct report *r, const struct subject *s, const struct pl
 }
 
 /* A string inside a list or map, by the bounds of its shape. */
-static bool fits(const struct kinesis_shape *shape, struct bytes text)
+static bool fits(const struct aws_shape *shape, struct bytes text)
 {
     if (bytes_is_null(text)) return false;
     int64_t size = extent(&(struct subject){.shape = shape, .value = &text});
@@ -190,7 +190,7 @@ static bool fits(const struct kinesis_shape *shape, struct bytes text)
 }
 
 /* AWS names the whole list or map when one of its strings is wrong, upper bound first. */
-static void put_inner(struct writer *w, const char *what, const struct kinesis_shape *shape)
+static void put_inner(struct writer *w, const char *what, const struct aws_shape *shape)
 {
     if (w == NULL) return;
     writer_printf(w,
@@ -201,11 +201,11 @@ static void put_inner(struct writer *w, const char *what, const struct kinesis_s
 
 static void check_strings(struct report *r, const struct subject *s, const struct place *place)
 {
-    const struct kinesis_shape *shape = s->shape;
+    const struct aws_shape *shape = s->shape;
     bool keys_fit = true, values_fit = true;
     for (uint32_t i = 0; i < kept(shape, s->count); i++) {
-        if (shape->kind == KINESIS_MAP) {
-            const struct kinesis_pair *pair = *(struct kinesis_pair *const *)s->value + i;
+        if (shape->kind == AWS_MAP) {
+            const struct aws_pair *pair = *(struct aws_pair *const *)s->value + i;
             keys_fit &= fits(shape->key, pair->key);
             values_fit &= fits(shape->element, pair->value);
         } else {
@@ -214,14 +214,14 @@ static void check_strings(struct report *r, const struct subject *s, const struc
     }
     if (!keys_fit) put_inner(begin(r, s, place), "Map keys", shape->key);
     if (!values_fit)
-        put_inner(begin(r, s, place), shape->kind == KINESIS_MAP ? "Map value" : "Member",
+        put_inner(begin(r, s, place), shape->kind == AWS_MAP ? "Map value" : "Member",
                   shape->element);
 }
 
 static void check_elements(struct report *r, const struct subject *s, const struct place *place)
 {
-    const struct kinesis_shape *shape = s->shape;
-    if (shape->element->kind != KINESIS_STRUCT) {
+    const struct aws_shape *shape = s->shape;
+    if (shape->element->kind != AWS_STRUCT) {
         check_strings(r, s, place);
         return;
     }
@@ -232,14 +232,14 @@ static void check_elements(struct report *r, const struct subject *s, const stru
     }
 }
 
-static void check_member(struct report *r, const struct kinesis_shape *owner,
-                         const struct kinesis_member *m, const uint8_t *base,
+static void check_member(struct report *r, const struct aws_shape *owner,
+                         const struct aws_member *m, const uint8_t *base,
                          const struct place *up)
 {
     struct place place = {.up = up, .name = m->path};
-    if (kinesis_member_absent(m, base)) {
-        bool excused = m->unless != KINESIS_NONE &&
-                       !kinesis_member_absent(&owner->members[m->unless], base);
+    if (aws_member_absent(m, base)) {
+        bool excused = m->unless != AWS_NONE &&
+                       !aws_member_absent(&owner->members[m->unless], base);
         struct writer *w;
         if (m->required && !excused && (w = begin(r, NULL, &place)) != NULL)
             writer_text(w, "Member must not be null");
@@ -247,14 +247,14 @@ static void check_member(struct report *r, const struct kinesis_shape *owner,
     }
     struct subject s = {.shape = m->shape, .value = base + m->offset};
     switch (m->shape->kind) {
-    case KINESIS_BOOLEAN:
-    case KINESIS_TIMESTAMP: return;
-    case KINESIS_STRUCT:
+    case AWS_BOOLEAN:
+    case AWS_TIMESTAMP: return;
+    case AWS_STRUCT:
         check_members(r, m->shape, m->by_pointer ? *(const uint8_t *const *)s.value : s.value,
                       &place);
         return;
-    case KINESIS_LIST:
-    case KINESIS_MAP:
+    case AWS_LIST:
+    case AWS_MAP:
         s.count = *(const uint32_t *)(const void *)(base + m->aux_offset);
         check_own(r, &s, &place);
         check_elements(r, &s, &place);
@@ -264,7 +264,7 @@ static void check_member(struct report *r, const struct kinesis_shape *owner,
 }
 
 /* False when there is something to report. */
-static bool check_members(struct report *r, const struct kinesis_shape *shape, const uint8_t *base,
+static bool check_members(struct report *r, const struct aws_shape *shape, const uint8_t *base,
                           const struct place *up)
 {
     for (uint32_t i = 0; i < shape->members_count && r->count < FAULTS_MAX; i++)
@@ -272,18 +272,18 @@ static bool check_members(struct report *r, const struct kinesis_shape *shape, c
     return r->count == 0;
 }
 
-enum err kinesis_validate(const struct kinesis_shape *shape, const void *value, struct arena *arena,
-                          struct kinesis_fault *ret_fault)
+enum err aws_validate(const struct aws_shape *shape, const void *value, struct arena *arena,
+                      struct aws_fault *ret_fault)
 {
     struct report r = {.text = NULL};
     if (check_members(&r, shape, value, NULL)) return ERR_OK;
     struct writer text;
-    writer_init(&text, KINESIS_FAULT_TEXT_MAX);
+    writer_init(&text, AWS_FAULT_TEXT_MAX);
     uint32_t count = r.count < FAULTS_MAX ? r.count : FAULTS_MAX;
     writer_printf(&text, "%u validation error%s detected: ", count, count > 1 ? "s" : "");
     r = (struct report){.text = &text};
     check_members(&r, shape, value, NULL);
-    *ret_fault = (struct kinesis_fault){
+    *ret_fault = (struct aws_fault){
         .err = ERR_VALIDATION,
         .message = arena_copy(arena, bytes_of(text.data, text.len)),
     };

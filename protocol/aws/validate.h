@@ -8,11 +8,11 @@
  * AWS's order and words.
  * Errors: ERR_VALIDATION.
  * Thread: any. */
-enum err kinesis_validate(const struct kinesis_shape *shape, const void *value, struct arena *arena,
-                          struct kinesis_fault *ret_fault);
+enum err aws_validate(const struct aws_shape *shape, const void *value, struct arena *arena,
+                      struct aws_fault *ret_fault);
 
 /* Elements of a list or map that are kept: those beyond its constraint only so that an error can
  * show them. */
-uint32_t kinesis_kept_max(const struct kinesis_shape *shape);
+uint32_t aws_kept_max(const struct aws_shape *shape);
 
 #endif

@@ -25,43 +25,43 @@ static double cpu_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-static void decode(enum kinesis_codec codec, struct writer *body)
+static void decode(enum aws_codec codec, struct writer *body)
 {
     static struct arena arena;
     struct put_records_input in;
-    struct kinesis_fault fault;
-    arena_init(&arena, kinesis_decode_arena(body->len));
-    enum err err = kinesis_decode(&put_records_input_shape, codec, bytes_of(body->data, body->len),
-                                  &arena, &in, &fault);
+    struct aws_fault fault;
+    arena_init(&arena, aws_decode_arena(body->len));
+    enum err err = aws_decode(&put_records_input_shape, codec, bytes_of(body->data, body->len),
+                              &arena, &in, &fault);
     if (err != ERR_OK || in.records_count != RECORDS) abort();
     sink += in.records[RECORDS - 1].data.len;
     arena_done(&arena);
 }
 
-static void json_decode(void) { decode(KINESIS_JSON, &json); }
-static void cbor_decode(void) { decode(KINESIS_CBOR, &cbor); }
+static void json_decode(void) { decode(AWS_JSON, &json); }
+static void cbor_decode(void) { decode(AWS_CBOR, &cbor); }
 
-static void encode_results(enum kinesis_codec codec)
+static void encode_results(enum aws_codec codec)
 {
     struct put_records_output o = {.records = results, .records_count = RECORDS};
     writer_reset(&out);
-    kinesis_encode(&put_records_output_shape, codec, &o, &out);
+    aws_encode(&put_records_output_shape, codec, &o, &out);
     sink += out.len;
 }
 
-static void json_results(void) { encode_results(KINESIS_JSON); }
-static void cbor_results(void) { encode_results(KINESIS_CBOR); }
+static void json_results(void) { encode_results(AWS_JSON); }
+static void cbor_results(void) { encode_results(AWS_CBOR); }
 
-static void encode_records(enum kinesis_codec codec)
+static void encode_records(enum aws_codec codec)
 {
     struct get_records_output o = {.records = records, .records_count = RECORDS};
     writer_reset(&out);
-    kinesis_encode(&get_records_output_shape, codec, &o, &out);
+    aws_encode(&get_records_output_shape, codec, &o, &out);
     sink += out.len;
 }
 
-static void json_records(void) { encode_records(KINESIS_JSON); }
-static void cbor_records(void) { encode_records(KINESIS_CBOR); }
+static void json_records(void) { encode_records(AWS_JSON); }
+static void cbor_records(void) { encode_records(AWS_CBOR); }
 
 static void sequence_text(void)
 {
@@ -135,8 +135,8 @@ int main(int argc, char **argv)
     writer_init(&json, 1 << 20);
     writer_init(&cbor, 1 << 20);
     writer_init(&out, 1 << 20);
-    kinesis_encode(&put_records_input_shape, KINESIS_JSON, &in, &json);
-    kinesis_encode(&put_records_input_shape, KINESIS_CBOR, &in, &cbor);
+    aws_encode(&put_records_input_shape, AWS_JSON, &in, &json);
+    aws_encode(&put_records_input_shape, AWS_CBOR, &in, &cbor);
     printf("%d records of %d bytes: JSON body %zu, CBOR body %zu bytes\n", RECORDS, DATA_BYTES,
            json.len, cbor.len);
     measure("PutRecords JSON decode, a record", json_decode, RECORDS);

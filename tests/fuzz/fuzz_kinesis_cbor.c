@@ -1,9 +1,9 @@
-/* Target: kinesis_decode and kinesis_encode, CBOR. */
+/* Target: aws_decode and aws_encode, CBOR. */
 #include "fuzz_kinesis.h"
 #include "base/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    return fuzz_kinesis(KINESIS_CBOR, data, size);
+    return fuzz_kinesis(AWS_CBOR, data, size);
 }

@@ -1,9 +1,9 @@
-/* Target: kinesis_decode and kinesis_encode, JSON. */
+/* Target: aws_decode and aws_encode, JSON. */
 #include "fuzz_kinesis.h"
 #include "base/check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    return fuzz_kinesis(KINESIS_JSON, data, size);
+    return fuzz_kinesis(AWS_JSON, data, size);
 }

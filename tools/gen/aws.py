@@ -55,7 +55,7 @@ class Emitter:
             element = self.c_element(self.model.shapes[shape.element])
             return [f"{element} *{name};", f"uint32_t {name}_count;"]
         if shape.kind == "map":
-            return [f"struct kinesis_pair *{name};", f"uint32_t {name}_count;"]
+            return [f"struct aws_pair *{name};", f"uint32_t {name}_count;"]
         if shape.kind == "struct":
             star = "*" if self.by_pointer(owner, member) else ""
             return [f"struct {self.c_name(shape)} {star}{name};"]
@@ -104,7 +104,7 @@ class Emitter:
         if not fields:
             fields = ["    char empty;"]
         return [f"struct {self.c_name(shape)} {{", *fields, "};",
-                f"extern const struct kinesis_shape {self.c_name(shape)}_shape;", ""]
+                f"extern const struct aws_shape {self.c_name(shape)}_shape;", ""]
 
     def operations(self):
         out = ["enum kinesis_op {"]
@@ -114,14 +114,14 @@ class Emitter:
         out += ["};", "", "union kinesis_output {"]
         out += [f"    struct {snake(op.output.name)} {snake(op.name)};"
                 for op in self.model.served if op.output]
-        out += ["};", "", "enum kinesis_plane { KINESIS_PLANE_CONTROL, KINESIS_PLANE_DATA };", "",
-                "struct kinesis_operation {",
+        out += ["};", "", "enum aws_plane { AWS_PLANE_CONTROL, AWS_PLANE_DATA };", "",
+                "struct aws_operation {",
                 '    const char *name;                      /* "PutRecords" */',
-                "    enum kinesis_plane plane;",
-                "    const struct kinesis_shape *input;",
-                "    const struct kinesis_shape *output;    /* NULL: the answer has no body */",
+                "    enum aws_plane plane;",
+                "    const struct aws_shape *input;",
+                "    const struct aws_shape *output;    /* NULL: the answer has no body */",
                 "    const char *const *errors;             /* exceptions it may answer, NULL-ended */",
-                "};", "extern const struct kinesis_operation kinesis_operations[KINESIS_OP_COUNT];", "",
+                "};", "extern const struct aws_operation kinesis_operations[KINESIS_OP_COUNT];", "",
                 "/* name: what follows the dot of X-Amz-Target. KINESIS_OP_COUNT when it is none. */",
                 "enum kinesis_op kinesis_op_find(struct bytes name);"]
         return out
@@ -136,7 +136,7 @@ class Emitter:
                 out += self.pattern(shape)
         for shape in self.model.shapes.values():
             if shape.kind != "struct":
-                out.append(f"static const struct kinesis_shape {self.table(shape)};")
+                out.append(f"static const struct aws_shape {self.table(shape)};")
         out.append("")
         for shape in self.model.shapes.values():
             out += self.shape_table(shape)
@@ -161,12 +161,12 @@ class Emitter:
         return [f"static const uint8_t {name}_classes[256] = {{{numbers(classes)}}};",
                 f"static const uint8_t {name}_next[] = {{{numbers(t for r in rows for t in r)}}};",
                 f"static const bool {name}_accepts[] = {{{numbers(int(a) for a in accepts)}}};",
-                f"static const struct kinesis_pattern {name} = {{{text}, {name}_classes, {name}_next, "
+                f"static const struct aws_pattern {name} = {{{text}, {name}_classes, {name}_next, "
                 f"{name}_accepts, {width}}};", ""]
 
     def shape_table(self, shape):
         out, fields = [], [f".name = \"{shape.name}\"",
-                           f".kind = KINESIS_{KINDS.get(shape.kind, shape.kind.upper())}",
+                           f".kind = AWS_{KINDS.get(shape.kind, shape.kind.upper())}",
                            f".size = sizeof({self.c_size(shape)})",
                            f".min = {'INT64_MIN' if shape.min is None else shape.min}",
                            f".max = {'INT64_MAX' if shape.max is None else shape.max}"]
@@ -184,17 +184,17 @@ class Emitter:
         if shape.key:
             fields.append(f".key = &{self.table(self.model.shapes[shape.key])}")
         if shape.members:
-            out.append(f"static const struct kinesis_member {table}_members[] = {{")
+            out.append(f"static const struct aws_member {table}_members[] = {{")
             out += [f"    {{{self.member(shape, m)}}}," for m in shape.members]
             out.append("};")
             fields += [f".members = {table}_members", f".members_count = {len(shape.members)}"]
         static = "" if shape.kind == "struct" else "static "
-        out.append(f"{static}const struct kinesis_shape {table} = {{{', '.join(fields)}}};")
+        out.append(f"{static}const struct aws_shape {table} = {{{', '.join(fields)}}};")
         return out
 
     def c_size(self, shape):
         if shape.kind == "map":
-            return "struct kinesis_pair"
+            return "struct aws_pair"
         if shape.kind == "list":
             return self.c_element(self.model.shapes[shape.element])
         return self.c_element(shape)
@@ -202,12 +202,12 @@ class Emitter:
     def member(self, owner, member):
         shape, name = self.shape(member), member.name
         struct, field = "struct " + self.c_name(owner), self.field(member)
-        aux = "KINESIS_NONE"
+        aux = "AWS_NONE"
         if shape.kind in ("list", "map"):
             aux = f"offsetof({struct}, {field}_count)"
         elif shape.kind in HAS_FLAG and self.may_be_absent(owner, member):
             aux = f"offsetof({struct}, has_{snake(name)})"
-        unless = "KINESIS_NONE"
+        unless = "AWS_NONE"
         if member.unless:
             unless = [m.name for m in owner.members].index(member.unless)
         size = len(name)
@@ -222,7 +222,7 @@ class Emitter:
     def enum_functions(self, shape):
         name, table = "kinesis_" + snake(shape.name), self.table(shape)
         return ["", f"int {name}_index(struct bytes text)", "{",
-                f"    return kinesis_enum_index(&{table}, text);", "}",
+                f"    return aws_enum_index(&{table}, text);", "}",
                 "", f"struct bytes {name}_text(enum {name} v)", "{",
                 f"    return bytes_str({table}_values[v]);", "}"]
 
@@ -232,12 +232,12 @@ class Emitter:
             errors = ", ".join(f'"{exception(e)}"' for e in op.errors)
             out.append(f"static const char *const errors_{snake(op.name)}[] = {{{errors}, NULL}};")
         out += ["", f"#define KINESIS(name, id, plane, handler) "
-                f"[KINESIS_OP_##id] = {{name, KINESIS_PLANE_##plane, SHAPES_##id}},"]
+                f"[KINESIS_OP_##id] = {{name, AWS_PLANE_##plane, SHAPES_##id}},"]
         for op in self.model.served:
             output = f"&{self.table(op.output)}" if op.output else "NULL"
             out.append(f"#define SHAPES_{snake(op.name).upper()} "
                        f"&{self.table(op.input)}, {output}, errors_{snake(op.name)}")
-        out += ["const struct kinesis_operation kinesis_operations[KINESIS_OP_COUNT] = {",
+        out += ["const struct aws_operation kinesis_operations[KINESIS_OP_COUNT] = {",
                 '#include "protocol/schema/kinesis_api.def"', "};", "",
                 "enum kinesis_op kinesis_op_find(struct bytes name)", "{", "    switch (name.len) {"]
         by_length = {}

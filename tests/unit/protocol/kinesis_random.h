@@ -73,7 +73,7 @@ static inline struct bytes random_text(struct dice *d, size_t chars_min, size_t 
 }
 
 /* Patterns that a blind walk would hardly meet have samples. */
-static inline struct bytes random_match(struct dice *d, const struct kinesis_shape *shape)
+static inline struct bytes random_match(struct dice *d, const struct aws_shape *shape)
 {
     static const struct { const char *shape, *text; } samples[] = {
         {"StreamARN", "arn:aws:kinesis:us-east-1:123456789012:stream/a.b-c_d"},
@@ -90,17 +90,17 @@ static inline struct bytes random_match(struct dice *d, const struct kinesis_sha
     return bytes_of(to, len);
 }
 
-static inline int64_t random_number(struct dice *d, const struct kinesis_shape *shape)
+static inline int64_t random_number(struct dice *d, const struct aws_shape *shape)
 {
     int64_t low = shape->min == INT64_MIN ? INT32_MIN : shape->min;
     int64_t high = shape->max == INT64_MAX
-                       ? (shape->kind == KINESIS_LONG ? INT64_MAX / 2 : INT32_MAX)
+                       ? (shape->kind == AWS_LONG ? INT64_MAX / 2 : INT32_MAX)
                        : shape->max;
     int64_t v = low + (int64_t)roll(d, (uint64_t)(high - low) + 1);
     return roll(d, 3) ? v : roll(d, 2) ? low : high;
 }
 
-static inline void random_value(struct dice *d, const struct kinesis_shape *shape, void *at,
+static inline void random_value(struct dice *d, const struct aws_shape *shape, void *at,
                                 void *aux);
 
 static inline struct bytes random_blob(struct dice *d)
@@ -111,12 +111,12 @@ static inline struct bytes random_blob(struct dice *d)
     return bytes_of(to, len);
 }
 
-static inline void random_struct(struct dice *d, const struct kinesis_shape *shape, uint8_t *base)
+static inline void random_struct(struct dice *d, const struct aws_shape *shape, uint8_t *base)
 {
     for (uint32_t i = 0; i < shape->members_count; i++) {
-        const struct kinesis_member *m = &shape->members[i];
-        bool has_flag = m->aux_offset != KINESIS_NONE && m->shape->kind != KINESIS_LIST &&
-                        m->shape->kind != KINESIS_MAP;
+        const struct aws_member *m = &shape->members[i];
+        bool has_flag = m->aux_offset != AWS_NONE && m->shape->kind != AWS_LIST &&
+                        m->shape->kind != AWS_MAP;
         if (!m->required && roll(d, 2)) continue;
         uint8_t *at = base + m->offset;
         if (m->by_pointer) {
@@ -125,11 +125,11 @@ static inline void random_struct(struct dice *d, const struct kinesis_shape *sha
             at = inner;
         }
         if (has_flag) *(bool *)(base + m->aux_offset) = true;
-        random_value(d, m->shape, at, m->aux_offset == KINESIS_NONE ? NULL : base + m->aux_offset);
+        random_value(d, m->shape, at, m->aux_offset == AWS_NONE ? NULL : base + m->aux_offset);
     }
 }
 
-static inline void random_list(struct dice *d, const struct kinesis_shape *shape, void *at,
+static inline void random_list(struct dice *d, const struct aws_shape *shape, void *at,
                                void *aux)
 {
     int64_t low = shape->min == INT64_MIN ? 0 : shape->min,
@@ -140,8 +140,8 @@ static inline void random_list(struct dice *d, const struct kinesis_shape *shape
     uint8_t *data = room(d, count * shape->size);
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *element = data + (size_t)i * shape->size;
-        if (shape->kind == KINESIS_MAP) {
-            struct kinesis_pair *pair = (void *)element;
+        if (shape->kind == AWS_MAP) {
+            struct aws_pair *pair = (void *)element;
             char *key = room(d, 12);
             snprintf(key, 12, "%u", i);                  /* no key twice */
             pair->key = bytes_str(key);
@@ -154,55 +154,55 @@ static inline void random_list(struct dice *d, const struct kinesis_shape *shape
     *(uint32_t *)aux = count;
 }
 
-static inline void random_value(struct dice *d, const struct kinesis_shape *shape, void *at,
+static inline void random_value(struct dice *d, const struct aws_shape *shape, void *at,
                                 void *aux)
 {
     switch (shape->kind) {
-    case KINESIS_STRING:
+    case AWS_STRING:
         *(struct bytes *)at = shape->values ? bytes_str(shape->values[roll(d, shape->values_count)])
                               : shape->pattern ? random_match(d, shape)
                                                : random_text(d, shape->min > 0 ? 1 : 0, 40);
         return;
-    case KINESIS_BLOB: *(struct bytes *)at = random_blob(d); return;
-    case KINESIS_INTEGER: *(int32_t *)at = (int32_t)random_number(d, shape); return;
-    case KINESIS_LONG: *(int64_t *)at = random_number(d, shape); return;
-    case KINESIS_BOOLEAN: *(bool *)at = roll(d, 2); return;
-    case KINESIS_TIMESTAMP:
+    case AWS_BLOB: *(struct bytes *)at = random_blob(d); return;
+    case AWS_INTEGER: *(int32_t *)at = (int32_t)random_number(d, shape); return;
+    case AWS_LONG: *(int64_t *)at = random_number(d, shape); return;
+    case AWS_BOOLEAN: *(bool *)at = roll(d, 2); return;
+    case AWS_TIMESTAMP:
         *(int64_t *)at = (int64_t)roll(d, 4000000000000) / (roll(d, 2) ? 1 : 1000) *
                          (roll(d, 2) ? 1 : 1000);
         if (*(int64_t *)at > 4000000000000) *(int64_t *)at = 4000000000000;
         return;
-    case KINESIS_LIST:
-    case KINESIS_MAP: random_list(d, shape, at, aux); return;
-    case KINESIS_STRUCT: random_struct(d, shape, at); return;
+    case AWS_LIST:
+    case AWS_MAP: random_list(d, shape, at, aux); return;
+    case AWS_STRUCT: random_struct(d, shape, at); return;
     }
 }
 
-static inline void expect_same(const struct kinesis_shape *shape, const uint8_t *a,
+static inline void expect_same(const struct aws_shape *shape, const uint8_t *a,
                                const uint8_t *b);
 
-static inline void expect_same_member(const struct kinesis_member *m, const uint8_t *a,
+static inline void expect_same_member(const struct aws_member *m, const uint8_t *a,
                                       const uint8_t *b)
 {
     const void *at_a = a + m->offset, *at_b = b + m->offset;
     switch (m->shape->kind) {
-    case KINESIS_STRING:
-    case KINESIS_BLOB:
+    case AWS_STRING:
+    case AWS_BLOB:
         EXPECT(bytes_equal(*(const struct bytes *)at_a, *(const struct bytes *)at_b));
         return;
-    case KINESIS_STRUCT:
+    case AWS_STRUCT:
         if (m->by_pointer)
             expect_same(m->shape, *(const uint8_t *const *)at_a, *(const uint8_t *const *)at_b);
         else expect_same(m->shape, at_a, at_b);
         return;
-    case KINESIS_LIST:
-    case KINESIS_MAP: {
+    case AWS_LIST:
+    case AWS_MAP: {
         uint32_t count = *(const uint32_t *)(const void *)(a + m->aux_offset);
         EXPECT_EQ(*(const uint32_t *)(const void *)(b + m->aux_offset), count);
         const uint8_t *list_a = *(const uint8_t *const *)at_a,
                       *list_b = *(const uint8_t *const *)at_b;
         for (uint32_t i = 0; i < count; i++, list_a += m->shape->size, list_b += m->shape->size) {
-            if (m->shape->element->kind == KINESIS_STRUCT) {
+            if (m->shape->element->kind == AWS_STRUCT) {
                 expect_same(m->shape->element, list_a, list_b);
             } else {
                 const struct bytes *text_a = (const void *)list_a, *text_b = (const void *)list_b;
@@ -216,13 +216,13 @@ static inline void expect_same_member(const struct kinesis_member *m, const uint
     }
 }
 
-static inline void expect_same(const struct kinesis_shape *shape, const uint8_t *a,
+static inline void expect_same(const struct aws_shape *shape, const uint8_t *a,
                                const uint8_t *b)
 {
     for (uint32_t i = 0; i < shape->members_count; i++) {
-        const struct kinesis_member *m = &shape->members[i];
-        EXPECT_EQ(kinesis_member_absent(m, a), kinesis_member_absent(m, b));
-        if (!kinesis_member_absent(m, a)) expect_same_member(m, a, b);
+        const struct aws_member *m = &shape->members[i];
+        EXPECT_EQ(aws_member_absent(m, a), aws_member_absent(m, b));
+        if (!aws_member_absent(m, a)) expect_same_member(m, a, b);
     }
 }
 

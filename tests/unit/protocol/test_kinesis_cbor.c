@@ -2,17 +2,17 @@
 #include "test.h"
 
 static struct arena arena;
-static struct kinesis_fault fault;
+static struct aws_fault fault;
 
-static enum err decode(const struct kinesis_shape *shape, struct bytes body, void *value)
+static enum err decode(const struct aws_shape *shape, struct bytes body, void *value)
 {
     arena_done(&arena);
-    arena_init(&arena, kinesis_decode_arena(body.len));
-    fault = (struct kinesis_fault){.err = ERR_OK};
-    return kinesis_decode(shape, KINESIS_CBOR, body, &arena, value, &fault);
+    arena_init(&arena, aws_decode_arena(body.len));
+    fault = (struct aws_fault){.err = ERR_OK};
+    return aws_decode(shape, AWS_CBOR, body, &arena, value, &fault);
 }
 
-static void expect_fault(const struct kinesis_shape *shape, struct bytes body, enum err err,
+static void expect_fault(const struct aws_shape *shape, struct bytes body, enum err err,
                          const char *message)
 {
     union kinesis_input in;
@@ -166,14 +166,14 @@ TEST(broken_cbor_is_unparsable)
 
 TEST(depth_is_limited)
 {
-    uint8_t body[2 * KINESIS_DEPTH_MAX + 8] = {0xa1, 0x61, 'a'};
+    uint8_t body[2 * AWS_DEPTH_MAX + 8] = {0xa1, 0x61, 'a'};
     struct list_streams_input in;
-    memset(body + 3, 0x81, KINESIS_DEPTH_MAX - 2);
-    body[1 + KINESIS_DEPTH_MAX] = 0x80;
-    EXPECT_OK(decode(&list_streams_input_shape, bytes_of(body, 2 + KINESIS_DEPTH_MAX), &in));
-    body[1 + KINESIS_DEPTH_MAX] = 0x81;
-    body[2 + KINESIS_DEPTH_MAX] = 0x80;
-    expect_unparsable(bytes_of(body, 3 + KINESIS_DEPTH_MAX));
+    memset(body + 3, 0x81, AWS_DEPTH_MAX - 2);
+    body[1 + AWS_DEPTH_MAX] = 0x80;
+    EXPECT_OK(decode(&list_streams_input_shape, bytes_of(body, 2 + AWS_DEPTH_MAX), &in));
+    body[1 + AWS_DEPTH_MAX] = 0x81;
+    body[2 + AWS_DEPTH_MAX] = 0x80;
+    expect_unparsable(bytes_of(body, 3 + AWS_DEPTH_MAX));
 }
 
 TEST(an_arena_that_is_too_small_is_a_clear_error)
@@ -183,8 +183,8 @@ TEST(an_arena_that_is_too_small_is_a_clear_error)
         struct put_records_input in;
         arena_done(&arena);
         arena_init(&arena, cap);
-        enum err err = kinesis_decode(&put_records_input_shape, KINESIS_CBOR, body, &arena, &in,
-                                      &fault);
+        enum err err = aws_decode(&put_records_input_shape, AWS_CBOR, body, &arena, &in,
+                                  &fault);
         EXPECT(err == ERR_SERIALIZATION || err == ERR_VALIDATION);
         EXPECT_EQ(fault.err, err);
     }
@@ -200,7 +200,7 @@ TEST(output_has_tagged_times_byte_strings_and_counts)
                                      .millis_behind_latest = 300};
     struct writer w;
     writer_init(&w, 4096);
-    kinesis_encode(&get_records_output_shape, KINESIS_CBOR, &out, &w);
+    aws_encode(&get_records_output_shape, AWS_CBOR, &out, &w);
     static const char want[] = "\xa2\x67Records\x81\xa4\x6eSequenceNumber\x61"
                                "1\x78\x1b"
                                "ApproximateArrivalTimestamp\xc1\x1b\x00\x00"
@@ -210,9 +210,9 @@ TEST(output_has_tagged_times_byte_strings_and_counts)
     EXPECT_EQ(w.len, sizeof want - 1);
     EXPECT(memcmp(w.data, want, w.len) == 0);
     writer_reset(&w);
-    kinesis_encode_error(KINESIS_CBOR, "X", RAW("m"), false, &w);
-    kinesis_encode_error(KINESIS_CBOR, "X", RAW("m"), true, &w);
-    kinesis_encode_error(KINESIS_CBOR, "X", BYTES_NULL, true, &w);
+    aws_encode_error(AWS_CBOR, "X", RAW("m"), false, &w);
+    aws_encode_error(AWS_CBOR, "X", RAW("m"), true, &w);
+    aws_encode_error(AWS_CBOR, "X", BYTES_NULL, true, &w);
     EXPECT_BYTES(bytes_of(w.data, w.len), "\xa2\x66__type\x61X\x67message\x61m\xa2\x66__"
                                           "type\x61X\x67Message\x61m\xa1\x66__type\x61X");
     writer_done(&w);

@@ -3,17 +3,17 @@
 #include "test.h"
 
 static struct arena arena;
-static struct kinesis_fault fault;
+static struct aws_fault fault;
 
-static enum err decode(const struct kinesis_shape *shape, const char *body, void *value)
+static enum err decode(const struct aws_shape *shape, const char *body, void *value)
 {
     arena_done(&arena);
-    arena_init(&arena, kinesis_decode_arena(strlen(body)));
-    fault = (struct kinesis_fault){.err = ERR_OK};
-    return kinesis_decode(shape, KINESIS_JSON, bytes_str(body), &arena, value, &fault);
+    arena_init(&arena, aws_decode_arena(strlen(body)));
+    fault = (struct aws_fault){.err = ERR_OK};
+    return aws_decode(shape, AWS_JSON, bytes_str(body), &arena, value, &fault);
 }
 
-static void expect_fault(const struct kinesis_shape *shape, const char *body, enum err err,
+static void expect_fault(const struct aws_shape *shape, const char *body, enum err err,
                          const char *message)
 {
     union kinesis_input in;
@@ -24,12 +24,12 @@ static void expect_fault(const struct kinesis_shape *shape, const char *body, en
     EXPECT_BYTES(fault.message, message);
 }
 
-static void expect_type(const struct kinesis_shape *shape, const char *body, const char *message)
+static void expect_type(const struct aws_shape *shape, const char *body, const char *message)
 {
     expect_fault(shape, body, ERR_SERIALIZATION, message);
 }
 
-static void expect_invalid(const struct kinesis_shape *shape, const char *body, const char *message)
+static void expect_invalid(const struct aws_shape *shape, const char *body, const char *message)
 {
     expect_fault(shape, body, ERR_VALIDATION, message);
 }
@@ -38,14 +38,14 @@ static void expect_unparsable(const char *body, size_t len)
 {
     union kinesis_input in;
     arena_done(&arena);
-    arena_init(&arena, kinesis_decode_arena(len));
-    fault = (struct kinesis_fault){.err = ERR_OK};
-    EXPECT_ERR(kinesis_decode(&put_records_input_shape, KINESIS_JSON, bytes_of(body, len), &arena,
-                              &in, &fault),
+    arena_init(&arena, aws_decode_arena(len));
+    fault = (struct aws_fault){.err = ERR_OK};
+    EXPECT_ERR(aws_decode(&put_records_input_shape, AWS_JSON, bytes_of(body, len), &arena,
+                          &in, &fault),
                ERR_SERIALIZATION);
     EXPECT(fault.unparsable);
     EXPECT(bytes_is_null(fault.message));
-    EXPECT_ERR(kinesis_check(KINESIS_JSON, bytes_of(body, len), &arena), ERR_SERIALIZATION);
+    EXPECT_ERR(aws_check(AWS_JSON, bytes_of(body, len), &arena), ERR_SERIALIZATION);
 }
 
 TEST(a_put_records_body_becomes_a_struct)
@@ -254,15 +254,15 @@ TEST(depth_is_limited)
 {
     char body[200] = "{\"a\":";
     size_t at = 5;
-    for (int depth = 1; depth < KINESIS_DEPTH_MAX; depth++) body[at++] = '[';
-    for (int depth = 1; depth < KINESIS_DEPTH_MAX; depth++) body[at++] = ']';
+    for (int depth = 1; depth < AWS_DEPTH_MAX; depth++) body[at++] = '[';
+    for (int depth = 1; depth < AWS_DEPTH_MAX; depth++) body[at++] = ']';
     body[at++] = '}';
     struct list_streams_input in;
     EXPECT_OK(decode(&list_streams_input_shape, body, &in));
-    memset(body + 5, '[', KINESIS_DEPTH_MAX);
-    memset(body + 5 + KINESIS_DEPTH_MAX, ']', KINESIS_DEPTH_MAX);
-    body[5 + 2 * KINESIS_DEPTH_MAX] = '}';
-    expect_unparsable(body, 6 + 2 * KINESIS_DEPTH_MAX);
+    memset(body + 5, '[', AWS_DEPTH_MAX);
+    memset(body + 5 + AWS_DEPTH_MAX, ']', AWS_DEPTH_MAX);
+    body[5 + 2 * AWS_DEPTH_MAX] = '}';
+    expect_unparsable(body, 6 + 2 * AWS_DEPTH_MAX);
 }
 
 TEST(constraints_are_told_in_the_words_and_order_of_aws)
@@ -344,12 +344,12 @@ TEST(ten_faults_are_told_at_most_and_lists_are_bounded)
     snprintf(at, 3, "]}");
     struct put_records_input in;
     EXPECT_ERR(decode(&put_records_input_shape, body, &in), ERR_VALIDATION);
-    EXPECT(fault.message.len < KINESIS_FAULT_TEXT_MAX);
+    EXPECT(fault.message.len < AWS_FAULT_TEXT_MAX);
     EXPECT(memcmp(fault.message.data,
                   "10 validation errors detected: Value '[com.amazonaws.kinesis.v20131202."
                   "PutRecordsRequestEntry@c965e310, ",
                   60) == 0);
-    static char text[KINESIS_FAULT_TEXT_MAX];
+    static char text[AWS_FAULT_TEXT_MAX];
     bytes_to_text(fault.message, text, sizeof text);
     EXPECT(strstr(text, "at 'records' failed to satisfy constraint: Member must have length less "
                         "than or equal to 500; Value null at 'records.1.member.partitionKey'") !=
@@ -395,7 +395,7 @@ TEST(output_leaves_out_what_is_absent)
                                      .records_count = 2};
     struct writer w;
     writer_init(&w, 4096);
-    kinesis_encode(&put_records_output_shape, KINESIS_JSON, &out, &w);
+    aws_encode(&put_records_output_shape, AWS_JSON, &out, &w);
     EXPECT_BYTES(bytes_of(w.data, w.len),
                  "{\"FailedRecordCount\":1,\"Records\":[{\"SequenceNumber\":\"49\",\"ShardId\":"
                  "\"shardId-000000000000\"},{\"ErrorCode\":\"InternalFailure\",\"ErrorMessage\":"
@@ -406,15 +406,15 @@ TEST(output_leaves_out_what_is_absent)
                                     .approximate_arrival_timestamp_ms = 1441215410050,
                                     .has_approximate_arrival_timestamp = true};
     struct get_records_output got = {.records = &record, .records_count = 1};
-    kinesis_encode(&get_records_output_shape, KINESIS_JSON, &got, &w);
+    aws_encode(&get_records_output_shape, AWS_JSON, &got, &w);
     EXPECT_BYTES(
         bytes_of(w.data, w.len),
         "{\"Records\":[{\"SequenceNumber\":\"1\",\"ApproximateArrivalTimestamp\":1441215410.05,"
         "\"Data\":"
         "\"aGVsbG8=\",\"PartitionKey\":\"\xc3\xa9\xef\xbf\xbd\"}],\"MillisBehindLatest\":0}");
     writer_reset(&w);
-    kinesis_encode_error(KINESIS_JSON, "ResourceNotFoundException", BYTES_LIT("gone"), false, &w);
-    kinesis_encode_error(KINESIS_JSON, "SerializationException", BYTES_NULL, true, &w);
+    aws_encode_error(AWS_JSON, "ResourceNotFoundException", BYTES_LIT("gone"), false, &w);
+    aws_encode_error(AWS_JSON, "SerializationException", BYTES_NULL, true, &w);
     EXPECT_BYTES(bytes_of(w.data, w.len),
                  "{\"__type\":\"ResourceNotFoundException\",\"message\":\"gone\"}"
                  "{\"__type\":\"SerializationException\"}");
@@ -428,7 +428,7 @@ TEST(operations_are_found_by_their_exact_name)
     EXPECT_EQ(kinesis_op_find(BYTES_LIT("putRecords")), KINESIS_OP_COUNT);
     EXPECT_EQ(kinesis_op_find(BYTES_LIT("")), KINESIS_OP_COUNT);
     EXPECT_EQ(kinesis_op_find(BYTES_NULL), KINESIS_OP_COUNT);
-    EXPECT_EQ(kinesis_operations[KINESIS_OP_PUT_RECORDS].plane, KINESIS_PLANE_DATA);
+    EXPECT_EQ(kinesis_operations[KINESIS_OP_PUT_RECORDS].plane, AWS_PLANE_DATA);
 }
 
 /* The smallest request of each operation; empty: one without members is legal too. */

@@ -7,23 +7,23 @@
 
 enum { ROUNDS = 60, MUTATIONS = 40000 };
 
-static json_t *json_of_struct(const struct kinesis_shape *shape, const uint8_t *base);
+static json_t *json_of_struct(const struct aws_shape *shape, const uint8_t *base);
 
 static json_t *json_of_text(struct bytes b)
 {
     return json_stringn((const char *)b.data, b.len);
 }
 
-static json_t *json_of_list(const struct kinesis_shape *shape, const uint8_t *data, uint32_t count)
+static json_t *json_of_list(const struct aws_shape *shape, const uint8_t *data, uint32_t count)
 {
-    json_t *list = shape->kind == KINESIS_MAP ? json_object() : json_array();
+    json_t *list = shape->kind == AWS_MAP ? json_object() : json_array();
     for (uint32_t i = 0; i < count; i++, data += shape->size) {
-        if (shape->kind == KINESIS_MAP) {
-            const struct kinesis_pair *pair = (const void *)data;
+        if (shape->kind == AWS_MAP) {
+            const struct aws_pair *pair = (const void *)data;
             char key[16];
             json_object_set_new(list, bytes_to_text(pair->key, key, sizeof key),
                                 json_of_text(pair->value));
-        } else if (shape->element->kind == KINESIS_STRUCT) {
+        } else if (shape->element->kind == AWS_STRUCT) {
             json_array_append_new(list, json_of_struct(shape->element, data));
         } else {
             json_array_append_new(list, json_of_text(*(const struct bytes *)(const void *)data));
@@ -32,45 +32,45 @@ static json_t *json_of_list(const struct kinesis_shape *shape, const uint8_t *da
     return list;
 }
 
-static json_t *json_of(const struct kinesis_member *m, const uint8_t *base)
+static json_t *json_of(const struct aws_member *m, const uint8_t *base)
 {
     const void *at = base + m->offset;
     switch (m->shape->kind) {
-    case KINESIS_STRING: return json_of_text(*(const struct bytes *)at);
-    case KINESIS_BLOB: {
+    case AWS_STRING: return json_of_text(*(const struct bytes *)at);
+    case AWS_BLOB: {
         struct bytes blob = *(const struct bytes *)at;
         uint8_t text[1024];
         base64_encode(blob, text);
         return json_of_text(bytes_of(text, base64_encoded(blob.len)));
     }
-    case KINESIS_INTEGER: return json_integer(*(const int32_t *)at);
-    case KINESIS_LONG: return json_integer(*(const int64_t *)at);
-    case KINESIS_BOOLEAN: return json_boolean(*(const bool *)at);
-    case KINESIS_TIMESTAMP: {
+    case AWS_INTEGER: return json_integer(*(const int32_t *)at);
+    case AWS_LONG: return json_integer(*(const int64_t *)at);
+    case AWS_BOOLEAN: return json_boolean(*(const bool *)at);
+    case AWS_TIMESTAMP: {
         int64_t ms = *(const int64_t *)at;
         return ms % 1000 ? json_real((double)ms / 1000) : json_integer(ms / 1000);
     }
-    case KINESIS_LIST:
-    case KINESIS_MAP:
+    case AWS_LIST:
+    case AWS_MAP:
         return json_of_list(m->shape, *(const uint8_t *const *)at,
                             *(const uint32_t *)(const void *)(base + m->aux_offset));
-    case KINESIS_STRUCT:
+    case AWS_STRUCT:
         return json_of_struct(m->shape, m->by_pointer ? *(const uint8_t *const *)at : at);
     }
     return NULL;
 }
 
-static json_t *json_of_struct(const struct kinesis_shape *shape, const uint8_t *base)
+static json_t *json_of_struct(const struct aws_shape *shape, const uint8_t *base)
 {
     json_t *object = json_object();
     for (uint32_t i = 0; i < shape->members_count; i++) {
-        const struct kinesis_member *m = &shape->members[i];
-        if (!kinesis_member_absent(m, base)) json_object_set_new(object, m->name, json_of(m, base));
+        const struct aws_member *m = &shape->members[i];
+        if (!aws_member_absent(m, base)) json_object_set_new(object, m->name, json_of(m, base));
     }
     return object;
 }
 
-static cbor_item_t *cbor_of_struct(struct dice *d, const struct kinesis_shape *shape,
+static cbor_item_t *cbor_of_struct(struct dice *d, const struct aws_shape *shape,
                                    const uint8_t *base);
 
 /* Sometimes in chunks, as AWS's own CBOR may be. Chunks end between characters. */
@@ -104,19 +104,19 @@ static void cbor_add(cbor_item_t *map, cbor_item_t *key, cbor_item_t *value)
     EXPECT(cbor_map_add(map, (struct cbor_pair){cbor_move(key), cbor_move(value)}));
 }
 
-static cbor_item_t *cbor_of_list(struct dice *d, const struct kinesis_shape *shape,
+static cbor_item_t *cbor_of_list(struct dice *d, const struct aws_shape *shape,
                                  const uint8_t *data, uint32_t count)
 {
     bool open_ended = roll(d, 2);
-    cbor_item_t *list = shape->kind == KINESIS_MAP ? (open_ended ? cbor_new_indefinite_map()
+    cbor_item_t *list = shape->kind == AWS_MAP ? (open_ended ? cbor_new_indefinite_map()
                                                                  : cbor_new_definite_map(count))
                         : open_ended               ? cbor_new_indefinite_array()
                                                    : cbor_new_definite_array(count);
     for (uint32_t i = 0; i < count; i++, data += shape->size) {
-        if (shape->kind == KINESIS_MAP) {
-            const struct kinesis_pair *pair = (const void *)data;
+        if (shape->kind == AWS_MAP) {
+            const struct aws_pair *pair = (const void *)data;
             cbor_add(list, cbor_of_text(d, pair->key, true), cbor_of_text(d, pair->value, true));
-        } else if (shape->element->kind == KINESIS_STRUCT) {
+        } else if (shape->element->kind == AWS_STRUCT) {
             EXPECT(cbor_array_push(list, cbor_move(cbor_of_struct(d, shape->element, data))));
         } else {
             struct bytes text = *(const struct bytes *)(const void *)data;
@@ -126,63 +126,63 @@ static cbor_item_t *cbor_of_list(struct dice *d, const struct kinesis_shape *sha
     return list;
 }
 
-static cbor_item_t *cbor_of(struct dice *d, const struct kinesis_member *m, const uint8_t *base)
+static cbor_item_t *cbor_of(struct dice *d, const struct aws_member *m, const uint8_t *base)
 {
     const void *at = base + m->offset;
     switch (m->shape->kind) {
-    case KINESIS_STRING: return cbor_of_text(d, *(const struct bytes *)at, true);
-    case KINESIS_BLOB: return cbor_of_text(d, *(const struct bytes *)at, false);
-    case KINESIS_INTEGER: return cbor_of_number(*(const int32_t *)at);
-    case KINESIS_LONG: return cbor_of_number(*(const int64_t *)at);
-    case KINESIS_BOOLEAN: return cbor_build_bool(*(const bool *)at);
-    case KINESIS_TIMESTAMP:
+    case AWS_STRING: return cbor_of_text(d, *(const struct bytes *)at, true);
+    case AWS_BLOB: return cbor_of_text(d, *(const struct bytes *)at, false);
+    case AWS_INTEGER: return cbor_of_number(*(const int32_t *)at);
+    case AWS_LONG: return cbor_of_number(*(const int64_t *)at);
+    case AWS_BOOLEAN: return cbor_build_bool(*(const bool *)at);
+    case AWS_TIMESTAMP:
         return cbor_build_tag(1, cbor_move(cbor_of_number(*(const int64_t *)at)));
-    case KINESIS_LIST:
-    case KINESIS_MAP:
+    case AWS_LIST:
+    case AWS_MAP:
         return cbor_of_list(d, m->shape, *(const uint8_t *const *)at,
                             *(const uint32_t *)(const void *)(base + m->aux_offset));
-    case KINESIS_STRUCT:
+    case AWS_STRUCT:
         return cbor_of_struct(d, m->shape, m->by_pointer ? *(const uint8_t *const *)at : at);
     }
     return NULL;
 }
 
-static cbor_item_t *cbor_of_struct(struct dice *d, const struct kinesis_shape *shape,
+static cbor_item_t *cbor_of_struct(struct dice *d, const struct aws_shape *shape,
                                    const uint8_t *base)
 {
     uint32_t count = 1;
     for (uint32_t i = 0; i < shape->members_count; i++)
-        count += !kinesis_member_absent(&shape->members[i], base);
+        count += !aws_member_absent(&shape->members[i], base);
     cbor_item_t *map = roll(d, 2) ? cbor_new_indefinite_map() : cbor_new_definite_map(count);
     cbor_add(map, cbor_build_string("Unknown"), cbor_build_float8(1.5));
     for (uint32_t i = 0; i < shape->members_count; i++) {
-        const struct kinesis_member *m = &shape->members[i];
-        if (!kinesis_member_absent(m, base))
+        const struct aws_member *m = &shape->members[i];
+        if (!aws_member_absent(m, base))
             cbor_add(map, cbor_build_string(m->name), cbor_of(d, m, base));
     }
     return map;
 }
 
-static void expect_read(const struct kinesis_shape *shape, enum kinesis_codec codec,
+static void expect_read(const struct aws_shape *shape, enum aws_codec codec,
                         struct bytes body, const void *want)
 {
     struct arena arena;
     union kinesis_input got;
-    struct kinesis_fault fault = {.message = BYTES_NULL};
-    arena_init(&arena, kinesis_decode_arena(body.len));
-    enum err err = kinesis_decode(shape, codec, body, &arena, &got, &fault);
+    struct aws_fault fault = {.message = BYTES_NULL};
+    arena_init(&arena, aws_decode_arena(body.len));
+    enum err err = aws_decode(shape, codec, body, &arena, &got, &fault);
     if (err != ERR_OK) print_error("%s: %.*s\n", shape->name, BYTES_ARGS(fault.message));
     EXPECT_OK(err);
     expect_same(shape, want, (const uint8_t *)&got);
     arena_done(&arena);
 }
 
-static void check_json(struct dice *d, const struct kinesis_shape *shape, const void *value,
+static void check_json(struct dice *d, const struct aws_shape *shape, const void *value,
                        bool is_input)
 {
     struct writer w;
     writer_init(&w, 16 << 20);
-    kinesis_encode(shape, KINESIS_JSON, value, &w);
+    aws_encode(shape, AWS_JSON, value, &w);
     EXPECT_OK(w.err);
     json_t *theirs = json_of_struct(shape, value);
     json_t *ours = json_loadb((const char *)w.data, w.len, JSON_ALLOW_NUL, NULL);
@@ -191,8 +191,8 @@ static void check_json(struct dice *d, const struct kinesis_shape *shape, const 
         static const size_t styles[] = {JSON_COMPACT, JSON_INDENT(3), JSON_ENSURE_ASCII,
                                         JSON_ESCAPE_SLASH};
         char *text = json_dumps(theirs, styles[roll(d, 4)]);
-        expect_read(shape, KINESIS_JSON, bytes_str(text), value);
-        expect_read(shape, KINESIS_JSON, bytes_of(w.data, w.len), value);
+        expect_read(shape, AWS_JSON, bytes_str(text), value);
+        expect_read(shape, AWS_JSON, bytes_of(w.data, w.len), value);
         free(text);
     }
     json_decref(ours);
@@ -200,12 +200,12 @@ static void check_json(struct dice *d, const struct kinesis_shape *shape, const 
     writer_done(&w);
 }
 
-static void check_cbor(struct dice *d, const struct kinesis_shape *shape, const void *value,
+static void check_cbor(struct dice *d, const struct aws_shape *shape, const void *value,
                        bool is_input)
 {
     struct writer w;
     writer_init(&w, 16 << 20);
-    kinesis_encode(shape, KINESIS_CBOR, value, &w);
+    aws_encode(shape, AWS_CBOR, value, &w);
     EXPECT_OK(w.err);
     struct cbor_load_result result;
     cbor_item_t *ours = cbor_load(w.data, w.len, &result);
@@ -216,15 +216,15 @@ static void check_cbor(struct dice *d, const struct kinesis_shape *shape, const 
         size_t room_bytes = 0;
         cbor_item_t *theirs = cbor_of_struct(d, shape, value);
         size_t len = cbor_serialize_alloc(theirs, &text, &room_bytes);
-        expect_read(shape, KINESIS_CBOR, bytes_of(text, len), value);
-        expect_read(shape, KINESIS_CBOR, bytes_of(w.data, w.len), value);
+        expect_read(shape, AWS_CBOR, bytes_of(text, len), value);
+        expect_read(shape, AWS_CBOR, bytes_of(w.data, w.len), value);
         free(text);
         cbor_decref(&theirs);
     }
     writer_done(&w);
 }
 
-static void check_shape(struct dice *d, const struct kinesis_shape *shape, bool is_input)
+static void check_shape(struct dice *d, const struct aws_shape *shape, bool is_input)
 {
     if (shape == NULL) return;
     for (int round = 0; round < ROUNDS; round++) {
@@ -270,11 +270,11 @@ static struct bytes mutate(struct dice *d, const char *text, size_t len, uint8_t
     return bytes_of(to, len);
 }
 
-static bool ours_takes(enum kinesis_codec codec, struct bytes body)
+static bool ours_takes(enum aws_codec codec, struct bytes body)
 {
     struct arena arena;
-    arena_init(&arena, kinesis_decode_arena(body.len));
-    bool taken = kinesis_check(codec, body, &arena) == ERR_OK;
+    arena_init(&arena, aws_decode_arena(body.len));
+    bool taken = aws_check(codec, body, &arena) == ERR_OK;
     arena_done(&arena);
     return taken;
 }
@@ -295,7 +295,7 @@ TEST(what_jansson_refuses_is_refused_and_nothing_else)
             json_decref(theirs);
             continue;
         }
-        bool ours = ours_takes(KINESIS_JSON, body);
+        bool ours = ours_takes(AWS_JSON, body);
         /* jansson has no place for numbers beyond its types, and none for lone surrogates. */
         bool excused = theirs == NULL &&
                        (json_error_code(&error) == json_error_numeric_overflow ||
@@ -327,7 +327,7 @@ TEST(what_libcbor_refuses_is_refused)
     for (int i = 0; i < MUTATIONS; i++) {
         uint8_t copy[sizeof text + 8];
         struct bytes body = mutate(&d, text, sizeof text - 1, copy);
-        if (!ours_takes(KINESIS_CBOR, body)) continue;
+        if (!ours_takes(AWS_CBOR, body)) continue;
         struct cbor_load_result result;
         cbor_item_t *theirs = cbor_load(body.data, body.len, &result);
         /* libcbor takes no tags that were unassigned once. */
