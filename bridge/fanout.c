@@ -267,7 +267,9 @@ static void send_event(struct subscription *sub, const struct shard *shard,
     struct writer *reply = &sub->rq->http->reply;
     struct kinesis_subscribe_to_shard_event event;
     bool made = fanout_event(sub->topic, shard, bounds, page, &sub->beat, &event);
-    if (made) eventstream_event(reply, &event);
+    if (made)
+        eventstream_event(reply, "SubscribeToShardEvent", &kinesis_subscribe_to_shard_event_shape,
+                          &event);
     arena_done(&sub->beat);
     if (!made || reply->err != ERR_OK) {
         writer_reset(reply);

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 #include <zlib.h>
-#include "protocol/kinesis/api.gen.h"
+#include "protocol/aws/codec.h"
 #include "base/check.h"
 
 enum { PRELUDE_BYTES = 12, TYPE_STRING = 7 };
@@ -60,15 +60,16 @@ void eventstream_initial_response(struct writer *w)
     eventstream_message(w, headers, 3, BYTES_LIT("{}"));
 }
 
-void eventstream_event(struct writer *w, const struct kinesis_subscribe_to_shard_event *event)
+void eventstream_event(struct writer *w, const char *type, const struct aws_shape *shape,
+                       const void *event)
 {
-    static const struct eventstream_header headers[] = {
-        {":event-type", "SubscribeToShardEvent"},
+    const struct eventstream_header headers[] = {
+        {":event-type", type},
         {":content-type", "application/x-amz-json-1.1"},
         {":message-type", "event"},
     };
     size_t at = message_begin(w, headers, 3);
-    aws_encode(&kinesis_subscribe_to_shard_event_shape, AWS_JSON, event, w);
+    aws_encode(shape, AWS_JSON, event, w);
     message_end(w, at);
 }
 

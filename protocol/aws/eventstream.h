@@ -1,4 +1,5 @@
-/* application/vnd.amazon.eventstream: the messages of a SubscribeToShard answer.
+/* application/vnd.amazon.eventstream: the messages of an answer that goes on, such as
+ * SubscribeToShard's.
  *
  *   0  4  total length           12  n  headers: name length u8, name, type u8 = 7,
  *   4  4  length of headers              value length u16, value
@@ -13,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/writer.h"
+#include "protocol/aws/shape.h"
 
 #define EVENTSTREAM_CONTENT_TYPE "application/vnd.amazon.eventstream"
 
@@ -21,14 +23,14 @@ struct eventstream_header {
     const char *value;       /* 0..65535 bytes */
 };
 
-struct kinesis_subscribe_to_shard_event;
-
 /* One message with any headers; payload borrowed. */
 void eventstream_message(struct writer *w, const struct eventstream_header *headers,
                          uint32_t header_count, struct bytes payload);
 
 void eventstream_initial_response(struct writer *w);
-void eventstream_event(struct writer *w, const struct kinesis_subscribe_to_shard_event *event);
+/* type: "SubscribeToShardEvent"; event: the C value of shape. */
+void eventstream_event(struct writer *w, const char *type, const struct aws_shape *shape,
+                       const void *event);
 /* type: "ResourceInUseException"; message: UTF-8, null = none. Ends the stream. */
 void eventstream_exception(struct writer *w, const char *type, struct bytes message);
 

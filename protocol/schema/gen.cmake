@@ -1,4 +1,4 @@
-# The codecs made from the schema files: Kafka here, Kinesis in gen_aws.cmake. What is made lies in
+# The codecs made from the schema files: Kafka here, AWS's services in gen_aws.cmake. What is made lies in
 # ${CMAKE_BINARY_DIR}/gen and is included like any other header ("protocol/kafka/msg/fetch.h").
 
 # -- Kafka --
@@ -27,5 +27,5 @@ add_library(diglot_kafka_reverse STATIC EXCLUDE_FROM_ALL ${kafka_reverse_sources
 target_link_libraries(diglot_kafka_reverse PUBLIC diglot_protocol)
 add_dependencies(diglot_kafka_reverse kafka_codec)
 
-# -- Kinesis --
+# -- AWS --
 include(${CMAKE_CURRENT_LIST_DIR}/gen_aws.cmake OPTIONAL)

@@ -130,7 +130,7 @@ def main(path):
     with opened as file:
         theirs = json.load(file)
     schema = ROOT / "protocol" / "schema"
-    ours = aws_model.read(schema / "kinesis", schema / "kinesis_api.def")
+    ours = aws_model.read("kinesis", schema / "kinesis", schema / "kinesis_api.def")
     comparison = Comparison(ours, theirs)
     for op in ours.served:
         comparison.operation(op)

@@ -15,7 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools" / "gen"))
 import aws_model  # noqa: E402
 
-MODEL = aws_model.read(ROOT / "protocol" / "schema" / "kinesis", ROOT / "protocol" / "schema" / "kinesis_api.def")
+SCHEMA = ROOT / "protocol" / "schema"
+MODEL = aws_model.read("kinesis", SCHEMA / "kinesis", SCHEMA / "kinesis_api.def")
 ACCOUNT = "arn:aws:kinesis:us-east-1:000000000000:stream/"
 HASHES = ("0", "1", str(2**127), str(2**128 - 1), str(2**128), "9" * 39)
 NUMBERS = {"integer": (0, 1, 2, 3, 5, 24, 100, 1024, 10_000, -1, 2**31 - 1, 2**31, -2**31, 2**63),

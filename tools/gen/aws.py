@@ -1,9 +1,10 @@
-"""Generates protocol/kinesis/api.gen.{h,c} from the Kinesis schema.
+"""Generates protocol/SERVICE/api.gen.{h,c} from the schema of one of AWS's services.
 
-usage: aws.py SCHEMA_FOLDER API_DEF OUT_FOLDER
+usage: aws.py SERVICE SCHEMA_FOLDER API_DEF OUT_FOLDER
 
 Emits one C struct and one constant table a shape (protocol/aws/shape.h), the enum of served
-operations, unions of their inputs and outputs, the row of each, and the look-up by X-Amz-Target.
+operations, unions of their inputs and outputs, the row of each (protocol/aws/operation.h), and the
+look-up by X-Amz-Target. What is shared among operations is called after the service: kinesis_shard.
 """
 
 import pathlib
@@ -20,8 +21,8 @@ KINDS = {"enum": "STRING"}
 
 
 class Emitter:
-    def __init__(self, model):
-        self.model = model
+    def __init__(self, service, model):
+        self.service, self.model = service, model
         self.inputs = {op.input.name for op in model.operations.values()}
         self.outputs = {op.output.name for op in model.operations.values() if op.output}
         self.patterns = {}
@@ -30,7 +31,7 @@ class Emitter:
     # "consumer" are nouns of every layer above.
     def c_name(self, shape):
         own = shape.name in self.inputs or shape.name in self.outputs
-        return snake(shape.name) if own else "kinesis_" + snake(shape.name)
+        return snake(shape.name) if own else f"{self.service}_{snake(shape.name)}"
 
     def c_element(self, shape):
         if shape.kind == "struct":
@@ -79,10 +80,13 @@ class Emitter:
             visit(shape)
         return done
 
+    def origin(self):
+        return f"/* Generated from protocol/schema/{self.service} by tools/gen/aws.py. */"
+
     def header(self):
-        out = ["/* Generated from protocol/schema/kinesis by tools/gen/aws.py. */",
-               "#ifndef PROTOCOL_KINESIS_API_GEN_H", "#define PROTOCOL_KINESIS_API_GEN_H", "",
-               '#include "protocol/aws/codec.h"', '#include "protocol/aws/shape.h"', ""]
+        guard = f"PROTOCOL_{self.service.upper()}_API_GEN_H"
+        out = [self.origin(), f"#ifndef {guard}", f"#define {guard}", "",
+               '#include "protocol/aws/codec.h"', '#include "protocol/aws/operation.h"', ""]
         for shape in self.model.shapes.values():
             if shape.kind == "enum":
                 out += self.enum(shape)
@@ -92,7 +96,7 @@ class Emitter:
         return "\n".join(out + ["", "#endif", ""])
 
     def enum(self, shape):
-        name = "kinesis_" + snake(shape.name)
+        name = f"{self.service}_{snake(shape.name)}"
         values = [f"    {name.upper()}_{snake(v).upper()}," for v in shape.values]
         return [f"enum {name} {{", *values, "};",
                 f"/* -1 when text is none of them. */",
@@ -107,29 +111,22 @@ class Emitter:
                 f"extern const struct aws_shape {self.c_name(shape)}_shape;", ""]
 
     def operations(self):
-        out = ["enum kinesis_op {"]
-        out += [f"    KINESIS_OP_{snake(op.name).upper()}," for op in self.model.served]
-        out += ["    KINESIS_OP_COUNT,", "};", "", "union kinesis_input {"]
+        service, count = self.service, f"{self.service.upper()}_OP_COUNT"
+        out = [f"enum {service}_op {{"]
+        out += [f"    {service.upper()}_OP_{snake(op.name).upper()}," for op in self.model.served]
+        out += [f"    {count},", "};", "", f"union {service}_input {{"]
         out += [f"    struct {snake(op.input.name)} {snake(op.name)};" for op in self.model.served]
-        out += ["};", "", "union kinesis_output {"]
+        out += ["};", "", f"union {service}_output {{"]
         out += [f"    struct {snake(op.output.name)} {snake(op.name)};"
                 for op in self.model.served if op.output]
-        out += ["};", "", "enum aws_plane { AWS_PLANE_CONTROL, AWS_PLANE_DATA };", "",
-                "struct aws_operation {",
-                '    const char *name;                      /* "PutRecords" */',
-                "    enum aws_plane plane;",
-                "    const struct aws_shape *input;",
-                "    const struct aws_shape *output;    /* NULL: the answer has no body */",
-                "    const char *const *errors;             /* exceptions it may answer, NULL-ended */",
-                "};", "extern const struct aws_operation kinesis_operations[KINESIS_OP_COUNT];", "",
-                "/* name: what follows the dot of X-Amz-Target. KINESIS_OP_COUNT when it is none. */",
-                "enum kinesis_op kinesis_op_find(struct bytes name);"]
+        out += ["};", "", f"extern const struct aws_operation {service}_operations[{count}];", "",
+                f"/* name: what follows the dot of X-Amz-Target. {count} when it is none. */",
+                f"enum {service}_op {service}_op_find(struct bytes name);"]
         return out
 
     # The tables.
     def source(self):
-        out = ["/* Generated from protocol/schema/kinesis by tools/gen/aws.py. */",
-               '#include "protocol/kinesis/api.gen.h"', "", "#include <stddef.h>",
+        out = [self.origin(), f'#include "protocol/{self.service}/api.gen.h"', "", "#include <stddef.h>",
                '#include "base/check.h"', ""]
         for shape in self.model.shapes.values():
             if shape.pattern:
@@ -220,7 +217,7 @@ class Emitter:
                 f"{yes(self.by_pointer(owner, member))}")
 
     def enum_functions(self, shape):
-        name, table = "kinesis_" + snake(shape.name), self.table(shape)
+        name, table = f"{self.service}_{snake(shape.name)}", self.table(shape)
         return ["", f"int {name}_index(struct bytes text)", "{",
                 f"    return aws_enum_index(&{table}, text);", "}",
                 "", f"struct bytes {name}_text(enum {name} v)", "{",
@@ -231,24 +228,25 @@ class Emitter:
         for op in self.model.served:
             errors = ", ".join(f'"{exception(e)}"' for e in op.errors)
             out.append(f"static const char *const errors_{snake(op.name)}[] = {{{errors}, NULL}};")
-        out += ["", f"#define KINESIS(name, id, plane, handler) "
-                f"[KINESIS_OP_##id] = {{name, AWS_PLANE_##plane, SHAPES_##id}},"]
+        service, count = self.service, f"{self.service.upper()}_OP_COUNT"
+        out += ["", f"#define {service.upper()}(name, id, plane, handler) "
+                f"[{service.upper()}_OP_##id] = {{name, AWS_PLANE_##plane, SHAPES_##id}},"]
         for op in self.model.served:
             output = f"&{self.table(op.output)}" if op.output else "NULL"
             out.append(f"#define SHAPES_{snake(op.name).upper()} "
                        f"&{self.table(op.input)}, {output}, errors_{snake(op.name)}")
-        out += ["const struct aws_operation kinesis_operations[KINESIS_OP_COUNT] = {",
-                '#include "protocol/schema/kinesis_api.def"', "};", "",
-                "enum kinesis_op kinesis_op_find(struct bytes name)", "{", "    switch (name.len) {"]
+        out += [f"const struct aws_operation {service}_operations[{count}] = {{",
+                f'#include "protocol/schema/{service}_api.def"', "};", "",
+                f"enum {service}_op {service}_op_find(struct bytes name)", "{", "    switch (name.len) {"]
         by_length = {}
         for op in self.model.served:
             by_length.setdefault(len(op.name), []).append(op.name)
         for length, names in sorted(by_length.items()):
             out.append(f"    case {length}:")
             out += [f"        if (memcmp(name.data, \"{n}\", {length}) == 0) "
-                    f"return KINESIS_OP_{snake(n).upper()};" for n in names]
+                    f"return {service.upper()}_OP_{snake(n).upper()};" for n in names]
             out.append("        break;")
-        return out + ["    }", "    return KINESIS_OP_COUNT;", "}"]
+        return out + ["    }", f"    return {count};", "}"]
 
 
 def exception(name):
@@ -266,8 +264,8 @@ def c_string(text):
     return f'"{out}"'
 
 
-def main(schema, api_def, out_folder):
-    emitter = Emitter(aws_model.read(schema, api_def))
+def main(service, schema, api_def, out_folder):
+    emitter = Emitter(service, aws_model.read(service, schema, api_def))
     folder = pathlib.Path(out_folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "api.gen.h").write_text(emitter.header())

@@ -1,4 +1,4 @@
-"""Reads the Kinesis schema: protocol/schema/kinesis/*.op and kinesis_api.def.
+"""Reads the schema of one of AWS's services: protocol/schema/SERVICE/*.op and SERVICE_api.def.
 
 The language is described at the head of shapes.op. Every mistake in a file ends the run with its
 file and line, so that a wrong schema never becomes a wrong codec.
@@ -123,7 +123,7 @@ class Parser:
         self.shape.members.append(Member(words[0], words[1].rstrip("?"), optional, unless, differs))
 
 
-def read(folder, api_def):
+def read(service, folder, api_def):
     model = Model()
     for path in sorted(pathlib.Path(folder).glob("*.op")):
         Parser(model, path).run()
@@ -135,7 +135,8 @@ def read(folder, api_def):
         for member in shape.members:
             if member.unless and member.unless not in [m.name for m in shape.members]:
                 sys.exit(f"{shape.name}.{member.name}: no member {member.unless}")
-    for row in re.findall(r'^KINESIS\("(\w+)",\s*(\w+),', pathlib.Path(api_def).read_text(), re.M):
+    rows = rf'^{service.upper()}\("(\w+)",\s*(\w+),'
+    for row in re.findall(rows, pathlib.Path(api_def).read_text(), re.M):
         if row[0] not in model.operations or snake(row[0]).upper() != row[1]:
             sys.exit(f"{api_def}: {row[0]} has no schema, or {row[1]} is not its id")
         model.served.append(model.operations[row[0]])

@@ -1,4 +1,4 @@
-"""A regular expression of the Kinesis schema as a table: one step a byte, whatever the input.
+"""A regular expression of a service's schema as a table: one step a byte, whatever the input.
 
 Why not a matcher at run time: AWS's patterns hold several `.*`, on which a backtracking matcher
 takes cubic time, and the text is the client's. Construction: syntax tree (Python's own parser) ->

@@ -34,7 +34,8 @@ TEST(an_empty_event_is_as_long_as_that_of_aws)
         .continuation_sequence_number = BYTES_LIT(
             "49680443751690070915816637912640379836780444015761817714"),
     };
-    eventstream_event(&w, &event);
+    eventstream_event(&w, "SubscribeToShardEvent", &kinesis_subscribe_to_shard_event_shape,
+                      &event);
     EXPECT_EQ(w.len, 242);
     EXPECT_BYTES(payload(bytes_of(w.data, w.len)),
                  "{\"ContinuationSequenceNumber\":"

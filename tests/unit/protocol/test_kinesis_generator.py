@@ -31,7 +31,7 @@ class Patterns(unittest.TestCase):
         seed = int(os.environ.get("DIGLOT_SEED", random.randrange(1 << 30)))
         print(f"DIGLOT_SEED={seed}")
         dice = random.Random(seed)
-        for shape in aws_model.read(SCHEMA / "kinesis", SCHEMA / "kinesis_api.def").shapes.values():
+        for shape in aws_model.read("kinesis", SCHEMA / "kinesis", SCHEMA / "kinesis_api.def").shapes.values():
             if not shape.pattern:
                 continue
             table, theirs = aws_pattern.compile_pattern(shape.pattern), re.compile(shape.pattern.encode())
@@ -51,12 +51,12 @@ class Patterns(unittest.TestCase):
 
 
 class Language(unittest.TestCase):
-    def generate(self, text, rows='KINESIS("Sample", SAMPLE, DATA, kinesis_sample)\n'):
+    def generate(self, text, rows='KINESIS("Sample", SAMPLE, DATA, kinesis_sample)\n', service="kinesis"):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder)
             (path / "sample.op").write_text(text)
             (path / "api.def").write_text(rows)
-            generate = [sys.executable, ROOT / "tools/gen/aws.py", folder, path / "api.def", path / "out"]
+            generate = [sys.executable, ROOT / "tools/gen/aws.py", service, folder, path / "api.def", path / "out"]
             done = subprocess.run(generate, capture_output=True, text=True)
             if done.returncode:
                 return None, done.stderr
@@ -76,6 +76,14 @@ class Language(unittest.TestCase):
                      "uint32_t names_count;", "int64_t time_ms;", "bool has_time;"):
             self.assertIn(line, header)
         self.assertEqual(header.count("bool has_count;"), 1)
+
+    def test_each_service_has_names_of_its_own(self):
+        text = "string Name\nstruct Place\n  Name Name\nop Sample\nin\n  Place Place\nerrors Validation\n"
+        header, said = self.generate(text, 'OTHER("Sample", SAMPLE, DATA, other_sample)\n', "other")
+        self.assertIsNotNone(header, said)
+        for line in ("struct other_place {", "union other_input {", "enum other_op other_op_find(struct bytes name);"):
+            self.assertIn(line, header)
+        self.assertNotIn("kinesis", header.lower())
 
     def test_what_cannot_be_meant_is_refused_with_its_place(self):
         op = "op Sample\nin\nerrors Validation\n"

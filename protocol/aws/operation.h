@@ -1,0 +1,18 @@
+/* An operation as its service's schema describes it: a row of the generated table (api.gen.h), by
+ * which a request is read and its answer written. Tables are constant: any thread. */
+#ifndef PROTOCOL_AWS_OPERATION_H
+#define PROTOCOL_AWS_OPERATION_H
+
+#include "protocol/aws/shape.h"
+
+enum aws_plane { AWS_PLANE_CONTROL, AWS_PLANE_DATA };
+
+struct aws_operation {
+    const char *name;                   /* "PutRecords" */
+    enum aws_plane plane;
+    const struct aws_shape *input;
+    const struct aws_shape *output;     /* NULL: the answer has no body */
+    const char *const *errors;          /* exceptions it may answer, NULL-ended */
+};
+
+#endif
