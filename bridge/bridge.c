@@ -5,11 +5,11 @@
 #include <sys/random.h>
 #include "base/mem.h"
 #include "bridge/fanout.h"
-#include "bridge/front/dispatch.h"
+#include "bridge/front/front.h"
 #include "bridge/get.h"
+#include "bridge/service.h"
 #include "bridge/state.h"
 #include "bridge/subscriptions.h"
-#include "protocol/aws/codec.h"
 #include "storage/catalog/secret.h"
 #include "storage/topic/topic.h"
 #include "base/check.h"
@@ -48,18 +48,11 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
         budget_init(&b->loops[i].line.memory, FANOUT_LOOP_BYTES);
         inflater_init(&b->loops[i].inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&b->loops[i].deflater);
-        fill_random(b->loops[i].random, sizeof b->loops[i].random);
-        b->loops[i].random[0] |= 1;         /* the generator must not stand at zero */
     }
-    b->door = (struct http_door){
-        .body_bytes_max = BODY_BYTES_MAX,
-        .reply_bytes_max = REPLY_BYTES_MAX,
-        .arena_bytes_max = (uint32_t)aws_decode_arena(BODY_BYTES_MAX) + REPLY_BYTES_MAX,
-        .context = b,
-        .answer_bytes = bridge_dispatch_answer_bytes,
-        .on_request = bridge_dispatch_request,
-    };
-    bridge_dispatch_init();
+    struct front_options front = {options->access, BODY_BYTES_MAX, REPLY_BYTES_MAX};
+    b->front = front_new(&front, loop_count);
+    bridge_service_init(&b->kinesis, b);
+    front_add(b->front, &b->kinesis);
     get_init();
     return b;
 }
@@ -75,11 +68,12 @@ void bridge_free(struct bridge *b)
     pthread_mutex_destroy(&b->deleting.lock);
     subscriptions_free(b->subscriptions);
     bridge_meters_done(&b->meters);
+    front_free(b->front);
     mem_free(b->loops);
     mem_free(b);
 }
 
 const struct http_door *bridge_door(struct bridge *b)
 {
-    return &b->door;
+    return &b->front->door;
 }

@@ -4,22 +4,22 @@
 
 struct change {
     struct control control;
-    struct kinesis_request *rq;
-    void (*done)(struct kinesis_request *rq, struct control *c);
+    struct front_request *rq;
+    void (*done)(struct front_request *rq, struct control *c);
 };
 
 static void on_done(struct control *c)
 {
     struct change *mine = CONTAINER_OF(c, struct change, control);
-    struct kinesis_request *rq = mine->rq;
-    kinesis_hold(rq);
+    struct front_request *rq = mine->rq;
+    front_hold(rq);
     mine->done(rq, c);
     topic_unref(c->topic);
-    kinesis_release(rq);
+    front_release(rq);
 }
 
-void change_start(struct kinesis_request *rq, const struct control *change,
-                  void (*done)(struct kinesis_request *rq, struct control *c))
+void change_start(struct front_request *rq, const struct control *change,
+                  void (*done)(struct front_request *rq, struct control *c))
 {
     struct change *mine = ARENA_NEW(rq->arena, struct change);
     if (mine == NULL) {         /* done() is what gives back what the caller took */
@@ -34,13 +34,13 @@ void change_start(struct kinesis_request *rq, const struct control *change,
     store_control(rq_store(rq), &mine->control);
 }
 
-void change_fail(struct kinesis_request *rq, const struct control *c)
+void change_fail(struct front_request *rq, const struct control *c)
 {
-    kinesis_fail(rq, c->err, "%s", c->text[0] ? c->text : err_text(c->err));
+    front_fail(rq, c->err, "%s", c->text[0] ? c->text : err_text(c->err));
 }
 
-void change_reply_empty(struct kinesis_request *rq, struct control *c)
+void change_reply_empty(struct front_request *rq, struct control *c)
 {
-    if (c->err == ERR_OK) kinesis_reply(rq, NULL);
+    if (c->err == ERR_OK) front_reply(rq, NULL);
     else change_fail(rq, c);
 }

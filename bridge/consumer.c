@@ -13,13 +13,13 @@ const struct stream_consumer *consumer_named(const struct topic *t, struct bytes
     return NULL;
 }
 
-struct bytes consumer_arn(struct kinesis_request *rq, const struct topic *t,
+struct bytes consumer_arn(struct front_request *rq, const struct topic *t,
                           const struct stream_consumer *c)
 {
     return arn_consumer(rq->arena, stream_arn(rq, t), bytes_str(c->name), c->created_ms / 1000);
 }
 
-struct kinesis_consumer consumer_show(struct kinesis_request *rq, const struct topic *t,
+struct kinesis_consumer consumer_show(struct front_request *rq, const struct topic *t,
                                       const struct stream_consumer *c,
                                       enum kinesis_consumer_status status)
 {
@@ -38,38 +38,38 @@ enum kinesis_consumer_status consumer_status(const struct bridge *b,
                                                                : KINESIS_CONSUMER_STATUS_ACTIVE;
 }
 
-bool consumer_is_active(struct kinesis_request *rq, const struct consumer_ref *consumer)
+bool consumer_is_active(struct front_request *rq, const struct consumer_ref *consumer)
 {
-    if (consumer_status(rq->bridge, consumer->consumer) == KINESIS_CONSUMER_STATUS_ACTIVE)
+    if (consumer_status(rq_bridge(rq), consumer->consumer) == KINESIS_CONSUMER_STATUS_ACTIVE)
         return true;
-    kinesis_fail(rq, ERR_RESOURCE_IN_USE,
-                 "Consumer %s with creation timestamp %" PRId64 " under stream: %s , account %.*s "
-                 "is not in ACTIVE status.",
-                 consumer->consumer->name, consumer->consumer->created_ms / 1000,
-                 consumer->topic->name, BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_RESOURCE_IN_USE,
+               "Consumer %s with creation timestamp %" PRId64 " under stream: %s , account %.*s "
+               "is not in ACTIVE status.",
+               consumer->consumer->name, consumer->consumer->created_ms / 1000,
+               consumer->topic->name, BYTES_ARGS(rq_bridge(rq)->account));
     return false;
 }
 
-static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct bytes stream)
+static void fail_not_found(struct front_request *rq, struct bytes name, struct bytes stream)
 {
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
-                 "Consumer %.*s under stream %.*s under account %.*s not found.", BYTES_ARGS(name),
-                 BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_RESOURCE_NOT_FOUND,
+               "Consumer %.*s under stream %.*s under account %.*s not found.", BYTES_ARGS(name),
+               BYTES_ARGS(stream), BYTES_ARGS(rq_bridge(rq)->account));
 }
 
-bool consumer_find(struct kinesis_request *rq, struct bytes stream_arn, struct bytes name,
+bool consumer_find(struct front_request *rq, struct bytes stream_arn, struct bytes name,
                    struct bytes consumer_arn, struct consumer_ref *ret)
 {
     struct arn arn = {0};
     bool by_arn = !bytes_is_null(consumer_arn);
     if (by_arn && (arn_parse(consumer_arn, &arn) != ERR_OK || bytes_is_null(arn.consumer))) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ConsumerARN: %.*s",
-                     BYTES_ARGS(consumer_arn));
+        front_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ConsumerARN: %.*s",
+                   BYTES_ARGS(consumer_arn));
         return false;
     }
     if (!by_arn && (bytes_is_null(stream_arn) || bytes_is_null(name))) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Either ConsumerARN, or StreamARN and ConsumerName, must be provided.");
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "Either ConsumerARN, or StreamARN and ConsumerName, must be provided.");
         return false;
     }
     /* The stream's part of the ARN is looked up as one: it names an account and a region too. */
@@ -79,9 +79,9 @@ bool consumer_find(struct kinesis_request *rq, struct bytes stream_arn, struct b
     bool agree = (bytes_is_null(stream_arn) || bytes_equal(stream_arn, of_consumer)) &&
                  (bytes_is_null(name) || bytes_equal(name, wanted));
     if (!agree) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "ConsumerARN %.*s is not that of the given StreamARN and ConsumerName.",
-                     BYTES_ARGS(consumer_arn));
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "ConsumerARN %.*s is not that of the given StreamARN and ConsumerName.",
+                   BYTES_ARGS(consumer_arn));
         return false;
     }
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, of_consumer);

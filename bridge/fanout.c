@@ -41,7 +41,7 @@ enum {
 };
 
 struct subscription {
-    struct kinesis_request *rq;
+    struct front_request *rq;
     struct topic *topic;            /* reference to the newest value seen */
     int32_t partition;              /* of the shard, for good */
     struct loop *loop;
@@ -103,7 +103,7 @@ static struct subscription *queue_take(struct push_queue *q)
 /* False: it waits behind the others of its loop. */
 static bool take_memory(struct subscription *sub)
 {
-    struct push_line *line = &sub->rq->home->line;
+    struct push_line *line = &rq_home(sub->rq)->line;
     sub->retrying = false;
     if (sub->taken > 0) return true;
     if (line->starved.first != NULL || !budget_take(&line->memory, EVENT_BYTES_MAX)) {
@@ -119,7 +119,7 @@ static bool take_more(struct subscription *sub, size_t bytes)
 {
     if (bytes > FANOUT_LOOP_BYTES) bytes = FANOUT_LOOP_BYTES;
     if (bytes <= sub->taken) return true;
-    if (!budget_charge(&sub->rq->home->line.memory, bytes - sub->taken)) return false;
+    if (!budget_charge(&rq_home(sub->rq)->line.memory, bytes - sub->taken)) return false;
     sub->taken = bytes;
     return true;
 }
@@ -127,7 +127,7 @@ static bool take_more(struct subscription *sub, size_t bytes)
 /* And to those who wait, who go on when their turn in the line comes. */
 static void give_memory(struct subscription *sub)
 {
-    struct push_line *line = &sub->rq->home->line;
+    struct push_line *line = &rq_home(sub->rq)->line;
     arena_done(&sub->scratch);
     if (sub->taken == 0) return;
     budget_give(&line->memory, sub->taken);
@@ -182,7 +182,7 @@ static void end(struct subscription *sub, enum err err, const char *text)
         sub->ended = true;
         loop_timer_cancel(sub->loop, &sub->heartbeat);
         loop_timer_cancel(sub->loop, &sub->life);
-        sub->place_lost = !subscriptions_leave(sub->rq->bridge->subscriptions, &sub->place);
+        sub->place_lost = !subscriptions_leave(rq_bridge(sub->rq)->subscriptions, &sub->place);
         watch_set_end(&sub->sleep);
         if (sub->rendering) atomic_store(&sub->page.work.abandoned, true);
         if (err != ERR_OK) {
@@ -199,7 +199,7 @@ static const char *taken_text(struct subscription *sub)
     struct arena *arena = sub->rq->arena;
     return arena_printf(arena,
                         "Another active subscription exists for this consumer: %.*s:%s:%.*s:%.*s",
-                        BYTES_ARGS(sub->rq->bridge->account), sub->topic->name,
+                        BYTES_ARGS(rq_bridge(sub->rq)->account), sub->topic->name,
                         BYTES_ARGS(shard_id_text(arena, sub->place.shard)),
                         BYTES_ARGS(sub->place.consumer));
 }
@@ -212,13 +212,13 @@ static void on_lost(struct subscription_place *place, bool taken_over)
     else end(sub, ERR_RESOURCE_NOT_FOUND, "The consumer was deregistered.");
 }
 
-static void on_closed(struct kinesis_request *rq)
+static void on_closed(struct front_request *rq)
 {
     end(rq->context, ERR_OK, NULL);
 }
 
 /* The server stops: the stream ends as after five minutes, and the consumer subscribes anew. */
-static void on_stop(struct kinesis_request *rq)
+static void on_stop(struct front_request *rq)
 {
     struct subscription *sub = rq->context;
     sub->stopped = true;
@@ -234,7 +234,7 @@ static void on_life(struct loop_timer *timer)
 
 static void count(struct subscription *sub, const struct meter_delta *of_consumer)
 {
-    meter_consumer(&sub->rq->bridge->meters, sub->topic, sub->place.consumer,
+    meter_consumer(&rq_bridge(sub->rq)->meters, sub->topic, sub->place.consumer,
                    sub->consumer_created_ms, of_consumer);
 }
 
@@ -248,7 +248,7 @@ static void count_event(struct subscription *sub, const struct get_page *page, i
     count(sub, &of_consumer);
     of_shard.by[METER_SHARD_OUTGOING_BYTES] = (int64_t)page->bytes;
     of_shard.by[METER_SHARD_OUTGOING_RECORDS] = page->count;
-    meter_shard(&sub->rq->bridge->meters, sub->topic, sub->place.shard, &of_shard);
+    meter_shard(&rq_bridge(sub->rq)->meters, sub->topic, sub->place.shard, &of_shard);
 }
 
 static struct limits_key pipe_of(const struct subscription *sub)
@@ -279,8 +279,8 @@ static void send_event(struct subscription *sub, const struct shard *shard,
     http_stream_write(sub->rq->http, reply);
     if (reply->cap > WRITER_FREE_BYTES) writer_done(reply);     /* who sleeps now keeps little */
     struct limits_key pipe = pipe_of(sub);
-    limits_charge_push(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer), page->bytes,
-                       clock_mono_ms());
+    limits_charge_push(rq_bridge(sub->rq)->limits, &pipe, bytes_hash(sub->place.consumer),
+                       page->bytes, clock_mono_ms());
     count_event(sub, page, event.millis_behind_latest);
     sub->sent_ms = loop_now_ms(sub->loop);
     beat_at(sub, sub->sent_ms + HEARTBEAT_MS);
@@ -330,7 +330,7 @@ static void read_cold(struct subscription *sub, const struct shard *shard)
     sub->cold = (struct log_read){
         .topic = sub->topic, .partition = shard->partition, .offset = sub->offset,
         .bytes_max = sub->promised,
-        .min_one = true, .client = kinesis_client(sub->rq), .home = sub->loop, .done = cold_done};
+        .min_one = true, .client = front_client(sub->rq), .home = sub->loop, .done = cold_done};
     topic_ref(sub->topic);
     read_result_init(&sub->cold.result);
     store_read(rq_store(sub->rq), &sub->cold);
@@ -356,7 +356,7 @@ static bool deliver_page(struct subscription *sub, const struct shard *shard)
     }
     bool moved = page->offset_next > sub->offset;
     sub->offset = page->offset_next;
-    sub->rq->home->line.bytes += page->bytes + EVENT_COST;
+    rq_home(sub->rq)->line.bytes += page->bytes + EVENT_COST;
     if (page->count > 0 || shard_ends_by(shard, sub->offset))
         send_event(sub, shard, &sub->read.bounds, page);
     return moved && !sub->ended;
@@ -442,7 +442,7 @@ static bool step(struct subscription *sub)
     if (sub->arrived) return deliver_cold(sub);
     if (http_stream_queued(sub->rq->http) > room_of(sub, QUEUE_BYTES_MAX)) return false;
     struct limits_key pipe = pipe_of(sub);
-    if (limits_push_room(sub->rq->bridge->limits, &pipe, bytes_hash(sub->place.consumer),
+    if (limits_push_room(rq_bridge(sub->rq)->limits, &pipe, bytes_hash(sub->place.consumer),
                          clock_mono_ms()) == 0) {
         beat_at(sub, loop_now_ms(sub->loop) + RETRY_MS);
         return false;
@@ -494,7 +494,7 @@ static void wait_for_next_turn(struct subscription *sub, struct push_line *line)
 /* Goes on when the loop has seen to its other events. */
 static void stand_in_line(struct subscription *sub)
 {
-    struct push_line *line = &sub->rq->home->line;
+    struct push_line *line = &rq_home(sub->rq)->line;
     queue_add(&line->queue, sub);
     wait_for_next_turn(sub, line);
 }
@@ -504,7 +504,7 @@ static void pump(struct subscription *sub)
     if (sub->in_line) return;
     hold(sub);
     bool more = true;
-    while (more && sub->rq->home->line.bytes < TURN_BYTES_MAX) more = push(sub);
+    while (more && rq_home(sub->rq)->line.bytes < TURN_BYTES_MAX) more = push(sub);
     if (more && !sub->ended) stand_in_line(sub);
     release(sub);
 }
@@ -547,7 +547,7 @@ static void on_heartbeat(struct loop_timer *timer)
 
 static void on_writable(struct http_request *http)
 {
-    struct kinesis_request *rq = http->context;
+    struct front_request *rq = http->context;
     pump(rq->context);
 }
 
@@ -555,8 +555,8 @@ static void on_writable(struct http_request *http)
 
 static void begin_stream(struct subscription *sub)
 {
-    struct kinesis_request *rq = sub->rq;
-    enum err err = subscriptions_take(rq->bridge->subscriptions, &sub->place);
+    struct front_request *rq = sub->rq;
+    enum err err = subscriptions_take(rq_bridge(rq)->subscriptions, &sub->place);
     struct meter_delta d = {0};
     d.by[err == ERR_OK ? METER_SUBSCRIBE_SUCCESS : METER_SUBSCRIBE_RATE_EXCEEDED] = 1;
     count(sub, &d);
@@ -565,11 +565,11 @@ static void begin_stream(struct subscription *sub)
                                                       : "Rate exceeded: too many subscriptions.";
         rq->on_closed = NULL;
         topic_unref(sub->topic);
-        kinesis_fail(rq, err, "%s", text);
+        front_fail(rq, err, "%s", text);
         return;
     }
-    struct http_header headers[KINESIS_HEADERS_MAX];
-    uint32_t count = kinesis_headers(rq, EVENTSTREAM_CONTENT_TYPE, headers);
+    struct http_header headers[FRONT_HEADERS_MAX];
+    uint32_t count = front_headers(rq, EVENTSTREAM_CONTENT_TYPE, headers);
     http_stream_start(rq->http, 200, headers, count);
     rq->http->on_writable = on_writable;
     eventstream_initial_response(&rq->http->reply);
@@ -584,7 +584,7 @@ static void begin_stream(struct subscription *sub)
 static void sought(struct log_seek *q)
 {
     struct subscription *sub = CONTAINER_OF(q, struct subscription, seek);
-    struct kinesis_request *rq = sub->rq;
+    struct front_request *rq = sub->rq;
     const struct shard *shard = topic_shard(sub->topic, sub->place.shard);
     sub->reading = false;
     bool failed = q->err != ERR_OK && q->err != ERR_NOT_FOUND;
@@ -604,13 +604,13 @@ static void sought(struct log_seek *q)
     begin_stream(sub);
 }
 
-void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consumer,
+void fanout_start(struct front_request *rq, const struct consumer_ref *consumer,
                   const struct shard *shard, const struct shard_position *from)
 {
     struct subscription *sub = ARENA_NEW(rq->arena, struct subscription);
     if (sub == NULL) {
         topic_unref(consumer->topic);
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     *sub = (struct subscription){
@@ -633,7 +633,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
     };
     watch_set_init(&sub->sleep, sub->loop, &sub->watch, 1, on_wake);
     arena_init(&sub->scratch, EVENT_ARENA_MAX);
-    sub->scratch.budget = &rq->home->line.memory;
+    sub->scratch.budget = &rq_home(rq)->line.memory;
     arena_init(&sub->beat, BEAT_ARENA_MAX);
     read_result_init(&sub->cold.result);
     read_result_init(&sub->read);
@@ -642,7 +642,7 @@ void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consume
     /* Finds a time, and opens a log that was not used since the start. */
     sub->reading = true;
     sub->seek = (struct log_seek){
-        .work.client = kinesis_client(rq),
+        .work.client = front_client(rq),
         .topic = sub->topic, .partition = shard->partition,
         .kind = from->kind == SHARD_AT_ARRIVAL ? LOG_SEEK_ARRIVAL : LOG_SEEK_BOUNDS,
         .time_ms = from->value, .home = sub->loop, .done = sought};

@@ -7,7 +7,7 @@
 #define BRIDGE_FANOUT_H
 
 #include "bridge/consumer.h"
-#include "bridge/front/request.h"
+#include "bridge/request.h"
 #include "bridge/shard.h"
 
 /* What the events that are being made on a loop, and what was read for them, take together: beyond
@@ -16,7 +16,7 @@ enum { FANOUT_LOOP_BYTES = 16 << 20 };
 
 /* Starts the stream of rq, or answers why not. Takes over consumer->topic. Thread: the request's
  * loop. */
-void fanout_start(struct kinesis_request *rq, const struct consumer_ref *consumer,
+void fanout_start(struct front_request *rq, const struct consumer_ref *consumer,
                   const struct shard *shard, const struct shard_position *from);
 
 #endif

@@ -302,9 +302,9 @@ static void rendered(struct codec_work *work)
     w->done(w);
 }
 
-bool get_start(struct get_work *w, struct kinesis_request *rq)
+bool get_start(struct get_work *w, struct front_request *rq)
 {
-    struct inflater *inflater = &rq->home->inflater;
+    struct inflater *inflater = &rq_home(rq)->inflater;
     inflater->bytes_max = HERE_BYTES_MAX;
     w->err = ERR_COLD;
     if (w->wanted.read->bytes <= HERE_READ_BYTES_MAX && count(&w->wanted) <= HERE_RECORDS_MAX &&
@@ -317,7 +317,7 @@ bool get_start(struct get_work *w, struct kinesis_request *rq)
     w->page = (struct get_page){.offset_next = w->wanted.offset};
     w->err = ERR_CLOSED;                        /* until a step says otherwise */
     topic_ref(w->topic);
-    w->work = (struct codec_work){.client = kinesis_client(rq), .lane = CODEC_QUICK,
+    w->work = (struct codec_work){.client = front_client(rq), .lane = CODEC_QUICK,
                                   .step = render_step, .home = rq->http->loop, .done = rendered};
     store_codec(rq_store(rq), &w->work);
     return false;

@@ -10,7 +10,7 @@
 #ifndef BRIDGE_GET_H
 #define BRIDGE_GET_H
 
-#include "bridge/front/request.h"
+#include "bridge/request.h"
 #include "storage/log/plog.h"
 #include "storage/topic/topic.h"
 
@@ -68,7 +68,7 @@ struct get_work {
 };
 /* False: done() comes on the request's loop. True: the page is made already, or failed; it does not
  * come. All but work is set. Thread: rq's loop. */
-bool get_start(struct get_work *w, struct kinesis_request *rq);
+bool get_start(struct get_work *w, struct front_request *rq);
 
 /* MillisBehindLatest of a reader that stands at `offset`, with the log's bounds at hand. */
 int64_t get_millis_behind(const struct shard *shard, const struct log_bounds *bounds,

@@ -42,17 +42,17 @@ struct put_pack {
     struct put_pack *next;
 };
 
-static enum err explicit_hash(struct kinesis_request *rq, struct put_record *r)
+static enum err explicit_hash(struct front_request *rq, struct put_record *r)
 {
     if (hash_key_parse(r->explicit_hash_key, &r->hash)) return ERR_OK;
-    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. "
-                 "Specified value was %.*s",
-                 BYTES_ARGS(r->explicit_hash_key));
+    front_fail(rq, ERR_INVALID_ARGUMENT,
+               "Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. "
+               "Specified value was %.*s",
+               BYTES_ARGS(r->explicit_hash_key));
     return ERR_INVALID_ARGUMENT;
 }
 
-enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32_t count)
+enum err put_hash(struct front_request *rq, struct put_record *records, uint32_t count)
 {
     struct bytes keys[HASH_STEP];
     u128 hashes[HASH_STEP];
@@ -70,7 +70,7 @@ enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32
 }
 
 /* As aws_validate() words it, which knows no stream: up to FAULTS_MAX of them. */
-enum err put_check_sizes(struct kinesis_request *rq, const struct topic *t,
+enum err put_check_sizes(struct front_request *rq, const struct topic *t,
                          const struct put_record *records, uint32_t count)
 {
     enum { FAULTS_MAX = 10 };
@@ -89,8 +89,8 @@ enum err put_check_sizes(struct kinesis_request *rq, const struct topic *t,
                                 faults++ > 0 ? "; " : "", place, bytes_max);
     }
     if (faults == 0) return ERR_OK;
-    kinesis_fail(rq, ERR_VALIDATION, "%d validation error%s detected: %s", faults,
-                 faults > 1 ? "s" : "", text);
+    front_fail(rq, ERR_VALIDATION, "%d validation error%s detected: %s", faults,
+               faults > 1 ? "s" : "", text);
     return ERR_VALIDATION;
 }
 
@@ -118,13 +118,13 @@ static void count_throttled(const struct put *p)
         const struct put_record *r = &p->records[i];
         if (r->err != ERR_PROVISIONED_THROUGHPUT_EXCEEDED) continue;
         if (r->shard != shard && *throttled > 0) {
-            meter_shard(&p->rq->bridge->meters, p->topic, shard, &d);
+            meter_shard(&rq_bridge(p->rq)->meters, p->topic, shard, &d);
             *throttled = 0;
         }
         shard = r->shard;
         ++*throttled;
     }
-    if (*throttled > 0) meter_shard(&p->rq->bridge->meters, p->topic, shard, &d);
+    if (*throttled > 0) meter_shard(&rq_bridge(p->rq)->meters, p->topic, shard, &d);
 }
 
 static void count(const struct put *p)
@@ -143,7 +143,7 @@ static void count(const struct put *p)
     d.by[METER_INCOMING_RECORDS] = stored;
     d.by[METER_WRITE_EXCEEDED] = throttled;
     d.by[one ? METER_PUT_RECORD_BYTES : METER_PUT_RECORDS_BYTES] = bytes;
-    d.by[one ? METER_PUT_RECORD_LATENCY_MS : METER_PUT_RECORDS_LATENCY_MS] = kinesis_latency_ms(
+    d.by[one ? METER_PUT_RECORD_LATENCY_MS : METER_PUT_RECORDS_LATENCY_MS] = front_latency_ms(
         p->rq);
     d.by[one ? METER_PUT_RECORD_SUCCESS : METER_PUT_RECORDS_SUCCESS] = stored > 0;
     d.by[one ? METER_PUT_RECORD_CALLS : METER_PUT_RECORDS_CALLS] = 1;
@@ -153,7 +153,7 @@ static void count(const struct put *p)
         d.by[METER_PUT_RECORDS_THROTTLED] = throttled;
         d.by[METER_PUT_RECORDS_FAILED] = p->count - stored - throttled;
     }
-    meter_stream(&p->rq->bridge->meters, p->topic, &d);
+    meter_stream(&rq_bridge(p->rq)->meters, p->topic, &d);
     if (throttled > 0) count_throttled(p);
 }
 
@@ -177,7 +177,7 @@ static bool admit(struct put *p, struct put_record *r, int32_t shard, int64_t no
 {
     struct limits_key key = {.topic_id = p->topic->id, .shard = shard};
     uint32_t bytes = (uint32_t)(r->data.len + r->partition_key.len);
-    if (limits_take_write(p->rq->bridge->limits, &key, bytes, now_ms)) return true;
+    if (limits_take_write(rq_bridge(p->rq)->limits, &key, bytes, now_ms)) return true;
     fail_record(r, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, shard_rate_text(p->rq, p->topic, shard));
     r->shard = shard;
     return false;
@@ -301,18 +301,18 @@ static void packed(struct codec_work *w)
 {
     struct put_pack *k = CONTAINER_OF(w, struct put_pack, work);
     struct put *p = k->owner;
-    struct kinesis_request *rq = p->rq;
-    kinesis_hold(rq);
+    struct front_request *rq = p->rq;
+    front_hold(rq);
     for (struct put_batch *b = k->first; atomic_load(&w->abandoned) && b != NULL; b = b->next)
         slab_unrefp(&b->slab);
     append_batches(p, k->topic, k->first);
     topic_unref(k->topic);
     finish(p);
-    kinesis_release(rq);
+    front_release(rq);
 }
 
 /* Nobody waits for it any more: what is not packed yet is not written. */
-static void on_closed(struct kinesis_request *rq)
+static void on_closed(struct front_request *rq)
 {
     struct put *p = rq->context;
     for (struct put_pack *k = p->packs; k != NULL; k = k->next)
@@ -329,7 +329,7 @@ static void pack_elsewhere(struct put *p, struct put_batch *batches,
         return;
     }
     *k = (struct put_pack){
-        .work = {.client = kinesis_client(p->rq),
+        .work = {.client = front_client(p->rq),
                  .lane = codec_lane_for_cost(pack_us(batches, packing)), .step = pack_step,
                  .home = p->rq->http->loop, .done = packed},
         .owner = p, .topic = topic_ref(p->topic), .packing = *packing, .first = batches,
@@ -365,7 +365,7 @@ static void send_batches(struct put *p, struct put_batch *batches, int32_t tries
         return;
     }
     for (struct put_batch *b = turned; packs && b != NULL; b = b->next)
-        pack(b, &packing, &p->rq->home->deflater);
+        pack(b, &packing, &rq_home(p->rq)->deflater);
     append_batches(p, p->topic, turned);
 }
 
@@ -408,15 +408,15 @@ static void settle(const struct put_batch *b)
         d.by[METER_SHARD_INCOMING_BYTES] += (int64_t)(r->data.len + r->partition_key.len);
     }
     d.by[METER_SHARD_INCOMING_RECORDS] = offset - a->base_offset;
-    meter_shard(&p->rq->bridge->meters, a->topic, b->shard, &d);
+    meter_shard(&rq_bridge(p->rq)->meters, a->topic, b->shard, &d);
 }
 
 static void append_done(struct append *a)
 {
     struct put_batch *b = CONTAINER_OF(a, struct put_batch, append);
     struct put *p = b->owner;
-    struct kinesis_request *rq = p->rq;
-    kinesis_hold(rq);
+    struct front_request *rq = p->rq;
+    front_hold(rq);
     slab_unref(a->batch.slab);
     if (a->err == ERR_OK) {
         settle(b);
@@ -427,7 +427,7 @@ static void append_done(struct append *a)
     }
     topic_unref(a->topic);
     finish(p);
-    kinesis_release(rq);
+    front_release(rq);
 }
 
 void put_start(struct put *p)

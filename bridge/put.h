@@ -7,7 +7,7 @@
 #define BRIDGE_PUT_H
 
 #include "base/u128.h"
-#include "bridge/front/request.h"
+#include "bridge/request.h"
 
 struct put_record {
     struct bytes partition_key;
@@ -25,7 +25,7 @@ struct put_record {
 };
 
 struct put {
-    struct kinesis_request *rq;
+    struct front_request *rq;
     struct topic *topic;                /* reference, dropped when done */
     struct put_record *records;
     uint32_t count;
@@ -39,10 +39,10 @@ struct put {
 
 /* Fills in the hash of each record. Errors: ERR_INVALID_ARGUMENT, answered already - an
  * ExplicitHashKey is out of range. Thread: the request's loop. */
-enum err put_hash(struct kinesis_request *rq, struct put_record *records, uint32_t count);
+enum err put_hash(struct front_request *rq, struct put_record *records, uint32_t count);
 /* Their data and partition keys against the stream's MaxRecordSizeInKiB. Errors: ERR_VALIDATION,
  * answered already in the form of a broken constraint. Thread: the request's loop. */
-enum err put_check_sizes(struct kinesis_request *rq, const struct topic *t,
+enum err put_check_sizes(struct front_request *rq, const struct topic *t,
                          const struct put_record *records, uint32_t count);
 
 /* Starts; p->done() comes later, or inside when no record passed. Takes over p->topic. */

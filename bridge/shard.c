@@ -7,14 +7,14 @@
 #include "storage/log/plog.h"
 #include "base/check.h"
 
-static void fail_unknown(struct kinesis_request *rq, struct bytes stream, struct bytes id)
+static void fail_unknown(struct front_request *rq, struct bytes stream, struct bytes id)
 {
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
-                 "Could not find shard %.*s in stream %.*s under account %.*s.", BYTES_ARGS(id),
-                 BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_RESOURCE_NOT_FOUND,
+               "Could not find shard %.*s in stream %.*s under account %.*s.", BYTES_ARGS(id),
+               BYTES_ARGS(stream), BYTES_ARGS(rq_bridge(rq)->account));
 }
 
-bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn,
+bool shard_name(struct front_request *rq, struct bytes stream_name, struct bytes stream_arn,
                 struct bytes id, int32_t *ret_index)
 {
     uint32_t index;
@@ -29,7 +29,7 @@ bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct byt
     return false;
 }
 
-const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t,
+const struct shard *shard_to_change(struct front_request *rq, const struct topic *t,
                                     int32_t index)
 {
     const struct shard *shard = topic_shard(t, index);
@@ -37,33 +37,33 @@ const struct shard *shard_to_change(struct kinesis_request *rq, const struct top
     return shard;
 }
 
-const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, int32_t index)
+const struct shard *shard_to_read(struct front_request *rq, const struct topic *t, int32_t index)
 {
     const struct shard *shard = topic_shard(t, index);
     if (shard == NULL)
-        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
-                     "Shard %.*s in stream %s under account %.*s does not exist",
-                     BYTES_ARGS(shard_id_text(rq->arena, index)), t->name,
-                     BYTES_ARGS(rq->bridge->account));
+        front_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                   "Shard %.*s in stream %s under account %.*s does not exist",
+                   BYTES_ARGS(shard_id_text(rq->arena, index)), t->name,
+                   BYTES_ARGS(rq_bridge(rq)->account));
     return shard;
 }
 
-bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const struct shard *shard)
+bool shard_is_open(struct front_request *rq, const struct topic *t, const struct shard *shard)
 {
     if (shard->end_offset < 0) return true;
-    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "Shard %.*s in stream %s under account %.*s has already been merged or split, and "
-                 "thus is not eligible for merging or splitting.",
-                 BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
-                 BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_INVALID_ARGUMENT,
+               "Shard %.*s in stream %s under account %.*s has already been merged or split, and "
+               "thus is not eligible for merging or splitting.",
+               BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
+               BYTES_ARGS(rq_bridge(rq)->account));
     return false;
 }
 
-void shard_fail_limit(struct kinesis_request *rq, int32_t more)
+void shard_fail_limit(struct front_request *rq, int32_t more)
 {
     struct catalog_totals totals;
     store_totals(rq_store(rq), &totals);
-    kinesis_fail(
+    front_fail(
         rq, ERR_LIMIT_EXCEEDED,
         "This request would exceed the shard limit for the account %.*s in %.*s. Current shard "
         "count for the account: %" PRId64 ". Limit: %" PRId32
@@ -71,16 +71,16 @@ void shard_fail_limit(struct kinesis_request *rq, int32_t more)
         ". Refer to the AWS Service Limits page "
         "(http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) for current limits "
         "and how to request higher limits.",
-        BYTES_ARGS(rq->bridge->account), BYTES_ARGS(rq->bridge->region), totals.open_shards,
-        rq->bridge->options.shard_limit, more);
+        BYTES_ARGS(rq_bridge(rq)->account), BYTES_ARGS(rq_bridge(rq)->region), totals.open_shards,
+        rq_bridge(rq)->options.shard_limit, more);
 }
 
-const char *shard_rate_text(struct kinesis_request *rq, const struct topic *t, int32_t index)
+const char *shard_rate_text(struct front_request *rq, const struct topic *t, int32_t index)
 {
     const char *text = arena_printf(rq->arena,
                                     "Rate exceeded for shard %.*s in stream %s under account %.*s.",
                                     BYTES_ARGS(shard_id_text(rq->arena, index)), t->name,
-                                    BYTES_ARGS(rq->bridge->account));
+                                    BYTES_ARGS(rq_bridge(rq)->account));
     return text ? text : err_text(ERR_PROVISIONED_THROUGHPUT_EXCEEDED);
 }
 
@@ -223,10 +223,10 @@ static bool is_listed(const struct topic *t, const struct shard *shard,
     }
 }
 
-void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_page *page)
+void shard_list(struct front_request *rq, const struct topic *t, struct shard_page *page)
 {
     struct arena *arena = rq->arena;
-    page->bridge = rq->bridge;
+    page->bridge = rq_bridge(rq);
     page->now_ms = clock_wall_ms();
     bool at = page->filter == KINESIS_SHARD_FILTER_TYPE_AT_TIMESTAMP,
          from = page->filter == KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP;
@@ -249,7 +249,7 @@ void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_
     }
 }
 
-bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct bytes id,
+bool shard_page_after(struct front_request *rq, const struct topic *t, struct bytes id,
                       struct shard_page *page)
 {
     int32_t index;
@@ -260,34 +260,34 @@ bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct 
 
 /* ---- Starting points */
 
-static enum err position_of_sequence(struct kinesis_request *rq, const struct topic *t,
+static enum err position_of_sequence(struct front_request *rq, const struct topic *t,
                                      const struct shard *shard, bool after, struct bytes text,
                                      struct shard_position *ret)
 {
     struct sequence s;
     struct bytes id = shard_id_text(rq->arena, shard->index);
-    struct bytes account = rq->bridge->account;
+    struct bytes account = rq_bridge(rq)->account;
     enum err parsed = sequence_parse(text, &s);
     const char *why = NULL;
     if (parsed != ERR_OK) why = "is invalid.";
     else if (s.shard_index != shard->index) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Invalid StartingSequenceNumber. It encodes %.*s, while it was used in a call "
-                     "to a shard with %.*s",
-                     BYTES_ARGS(shard_id_text(rq->arena, s.shard_index)), BYTES_ARGS(id));
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "Invalid StartingSequenceNumber. It encodes %.*s, while it was used in a call "
+                   "to a shard with %.*s",
+                   BYTES_ARGS(shard_id_text(rq->arena, s.shard_index)), BYTES_ARGS(id));
         return ERR_INVALID_ARGUMENT;
     } else if (s.kind == SEQUENCE_OLD && s.version == 0) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);      /* as AWS does for "0" */
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);        /* as AWS does for "0" */
         return ERR_UNKNOWN_SERVER_ERROR;
     } else if (s.kind == SEQUENCE_OLD ||
                s.shard_created_s != sequence_created_s(shard->created_ms))
         why = "is invalid because it did not come from this stream.";
     if (why != NULL) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "StartingSequenceNumber %.*s used in %s on shard %.*s in stream %s under "
-                     "account %.*s %s",
-                     BYTES_ARGS(text), kinesis_operations[rq->op].name, BYTES_ARGS(id), t->name,
-                     BYTES_ARGS(account), why);
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "StartingSequenceNumber %.*s used in %s on shard %.*s in stream %s under "
+                   "account %.*s %s",
+                   BYTES_ARGS(text), front_operation(rq)->name, BYTES_ARGS(id), t->name,
+                   BYTES_ARGS(account), why);
         return ERR_INVALID_ARGUMENT;
     }
     ret->kind = SHARD_AT_OFFSET;
@@ -312,29 +312,29 @@ static enum err position_latest(const struct topic *t, const struct shard *shard
     return ERR_OK;
 }
 
-static enum err position_of_time(struct kinesis_request *rq, bool has_timestamp,
+static enum err position_of_time(struct front_request *rq, bool has_timestamp,
                                  int64_t timestamp_ms, struct shard_position *ret)
 {
     int64_t now = clock_wall_ms();
     if (!has_timestamp) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. "
-                     "Current request has no timestamp parameter.");
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. "
+                   "Current request has no timestamp parameter.");
         return ERR_INVALID_ARGUMENT;
     }
     if (timestamp_ms > now) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "The timestampInMillis parameter cannot be greater than the "
-                     "currentTimestampInMillis. timestampInMillis: %" PRId64
-                     ", currentTimestampInMillis: %" PRId64,
-                     timestamp_ms, now);
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "The timestampInMillis parameter cannot be greater than the "
+                   "currentTimestampInMillis. timestampInMillis: %" PRId64
+                   ", currentTimestampInMillis: %" PRId64,
+                   timestamp_ms, now);
         return ERR_INVALID_ARGUMENT;
     }
     *ret = (struct shard_position){SHARD_AT_ARRIVAL, timestamp_ms};
     return ERR_OK;
 }
 
-enum err shard_position(struct kinesis_request *rq, const struct topic *t,
+enum err shard_position(struct front_request *rq, const struct topic *t,
                         const struct shard *shard, struct bytes type, struct bytes sequence,
                         bool has_timestamp, int64_t timestamp_ms, struct shard_position *ret)
 {
@@ -343,12 +343,12 @@ enum err shard_position(struct kinesis_request *rq, const struct topic *t,
     bool after = kind == KINESIS_SHARD_ITERATOR_TYPE_AFTER_SEQUENCE_NUMBER;
     bool timed = kind == KINESIS_SHARD_ITERATOR_TYPE_AT_TIMESTAMP;
     if (!timed && (at || after) == bytes_is_null(sequence)) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and "
-                     "StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no "
-                     "StartingSequenceNumber. Request specified %.*s and %s",
-                     BYTES_ARGS(type),
-                     bytes_is_null(sequence) ? "no StartingSequenceNumber."
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "Must either specify (1) AT_SEQUENCE_NUMBER or AFTER_SEQUENCE_NUMBER and "
+                   "StartingSequenceNumber or (2) TRIM_HORIZON or LATEST and no "
+                   "StartingSequenceNumber. Request specified %.*s and %s",
+                   BYTES_ARGS(type),
+                   bytes_is_null(sequence) ? "no StartingSequenceNumber."
                                              : "also a StartingSequenceNumber.");
         return ERR_INVALID_ARGUMENT;
     }

@@ -9,26 +9,26 @@
 #ifndef BRIDGE_SHARD_H
 #define BRIDGE_SHARD_H
 
-#include "bridge/front/request.h"
+#include "bridge/request.h"
 #include "protocol/kinesis/sequence.h"
 #include "storage/topic/topic.h"
 
 /* The index in a shard's name, looked at before the stream is. False: answered with
  * ResourceNotFoundException. */
-bool shard_name(struct kinesis_request *rq, struct bytes stream_name, struct bytes stream_arn,
+bool shard_name(struct front_request *rq, struct bytes stream_name, struct bytes stream_arn,
                 struct bytes id, int32_t *ret_index);
 /* The shard of that index for a change. NULL: answered with ResourceNotFoundException. */
-const struct shard *shard_to_change(struct kinesis_request *rq, const struct topic *t,
+const struct shard *shard_to_change(struct front_request *rq, const struct topic *t,
                                     int32_t index);
 /* The same for a reader; the words differ. */
-const struct shard *shard_to_read(struct kinesis_request *rq, const struct topic *t, int32_t index);
+const struct shard *shard_to_read(struct front_request *rq, const struct topic *t, int32_t index);
 /* False and answered (InvalidArgumentException) when it was split or merged already. */
-bool shard_is_open(struct kinesis_request *rq, const struct topic *t, const struct shard *shard);
+bool shard_is_open(struct front_request *rq, const struct topic *t, const struct shard *shard);
 /* Answers LimitExceededException: more shards were asked than the account may have. */
-void shard_fail_limit(struct kinesis_request *rq, int32_t more);
+void shard_fail_limit(struct front_request *rq, int32_t more);
 
 /* AWS's text for a shard whose limit is used up; in the arena, never NULL. */
-const char *shard_rate_text(struct kinesis_request *rq, const struct topic *t, int32_t index);
+const char *shard_rate_text(struct front_request *rq, const struct topic *t, int32_t index);
 
 /* First offset that can still be read: TRIM_HORIZON. */
 int64_t shard_horizon(const struct shard *shard, int64_t log_start);
@@ -57,9 +57,9 @@ struct shard_page {
     int32_t last;                    /* index of the last one listed */
     bool more;
 };
-void shard_list(struct kinesis_request *rq, const struct topic *t, struct shard_page *page);
+void shard_list(struct front_request *rq, const struct topic *t, struct shard_page *page);
 /* ExclusiveStartShardId into page->after. False: answered (it names no shard). */
-bool shard_page_after(struct kinesis_request *rq, const struct topic *t, struct bytes id,
+bool shard_page_after(struct front_request *rq, const struct topic *t, struct bytes id,
                       struct shard_page *page);
 
 /* Where reading begins. */
@@ -70,7 +70,7 @@ struct shard_position {
 /* The starting point of GetShardIterator and SubscribeToShard: type and what goes with it.
  * Errors: ERR_INVALID_ARGUMENT, ERR_UNKNOWN_SERVER_ERROR - answered already; ERR_COLD - LATEST of a
  * log that is not open yet: open it and ask again. Thread: the request's loop. */
-enum err shard_position(struct kinesis_request *rq, const struct topic *t,
+enum err shard_position(struct front_request *rq, const struct topic *t,
                         const struct shard *shard, struct bytes type, struct bytes sequence,
                         bool has_timestamp, int64_t timestamp_ms, struct shard_position *ret);
 

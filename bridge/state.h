@@ -8,11 +8,13 @@
 #include "base/bytes.h"
 #include "base/mailbox.h"
 #include "bridge/bridge.h"
+#include "bridge/front/service.h"
 #include "bridge/meter.h"
 #include "protocol/batch/deflate.h"
 #include "protocol/batch/inflate.h"
 #include "protocol/kinesis/token.h"
 
+struct front;
 struct subscription;
 struct subscriptions;
 struct topic;
@@ -50,7 +52,6 @@ struct bridge_loop {
     struct push_line line;
     struct inflater inflater;           /* unpacks what is stored compressed */
     struct deflater deflater;           /* packs for topics whose compression.type names a codec */
-    uint64_t random[2];                 /* state of the request ids' generator; not for secrets */
 };
 
 struct bridge {
@@ -65,7 +66,8 @@ struct bridge {
     struct bridge_meters meters;        /* for /metrics */
     uint32_t loop_count;
     struct bridge_loop *loops;          /* by loop_index() */
-    struct http_door door;
+    struct front_service kinesis;
+    struct front *front;
 };
 
 #endif

@@ -63,97 +63,97 @@ enum kinesis_stream_status stream_status(struct bridge *b, const struct topic *t
     return KINESIS_STREAM_STATUS_ACTIVE;
 }
 
-static void fail_not_found(struct kinesis_request *rq, struct bytes name, struct bytes account)
+static void fail_not_found(struct front_request *rq, struct bytes name, struct bytes account)
 {
     if (rq->op == KINESIS_OP_GET_SHARD_ITERATOR) {      /* speaks of the shard alone */
         int64_t index = 0;
         uint32_t parsed;
-        if (shard_id_parse(rq->input->get_shard_iterator.shard_id, &parsed) == ERR_OK)
+        if (shard_id_parse(rq_input(rq)->get_shard_iterator.shard_id, &parsed) == ERR_OK)
             index = parsed;
-        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
-                     "Shard %.*s in stream %.*s under account %.*s does not exist",
-                     BYTES_ARGS(shard_id_text(rq->arena, (int32_t)index)), BYTES_ARGS(name),
-                     BYTES_ARGS(account));
+        front_fail(rq, ERR_RESOURCE_NOT_FOUND,
+                   "Shard %.*s in stream %.*s under account %.*s does not exist",
+                   BYTES_ARGS(shard_id_text(rq->arena, (int32_t)index)), BYTES_ARGS(name),
+                   BYTES_ARGS(account));
         return;
     }
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.",
-                 BYTES_ARGS(name), BYTES_ARGS(account));
+    front_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.",
+               BYTES_ARGS(name), BYTES_ARGS(account));
 }
 
-void stream_fail(struct kinesis_request *rq, struct topic *t, enum err err)
+void stream_fail(struct front_request *rq, struct topic *t, enum err err)
 {
     CLEANUP(topic_unrefp) struct topic *now = store_topic_by_id(rq_store(rq), &t->id);
-    if (err == ERR_CLOSED && now == NULL) fail_not_found(rq, topic_name(t), rq->bridge->account);
-    else kinesis_fail_plain(rq, err);
+    if (err == ERR_CLOSED && now == NULL) fail_not_found(rq, topic_name(t), rq_bridge(rq)->account);
+    else front_fail_plain(rq, err);
     topic_unref(t);
 }
 
-struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn)
+struct topic *stream_find(struct front_request *rq, struct bytes name, struct bytes arn)
 {
-    const struct bridge *b = rq->bridge;
+    const struct bridge *b = rq_bridge(rq);
     struct arn parsed = {.region = b->region, .account = b->account, .stream = name};
     if (bytes_is_null(name) && bytes_is_null(arn)) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Either StreamName or StreamARN must be provided.");
+        front_fail(rq, ERR_INVALID_ARGUMENT, "Either StreamName or StreamARN must be provided.");
         return NULL;
     }
     bool legal = bytes_is_null(arn) ||
                  (arn_parse(arn, &parsed) == ERR_OK && bytes_is_null(parsed.consumer));
     if (!legal) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ARN: %.*s", BYTES_ARGS(arn));
+        front_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ARN: %.*s", BYTES_ARGS(arn));
         return NULL;
     }
     if (!bytes_is_null(name) && !bytes_equal(name, parsed.stream)) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "StreamName %.*s and StreamARN %.*s do not name the same stream.",
-                     BYTES_ARGS(name), BYTES_ARGS(arn));
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "StreamName %.*s and StreamARN %.*s do not name the same stream.",
+                   BYTES_ARGS(name), BYTES_ARGS(arn));
         return NULL;
     }
     bool ours = bytes_equal(parsed.account, b->account) && bytes_equal(parsed.region, b->region);
     bool describes = rq->op == KINESIS_OP_DESCRIBE_STREAM ||
                      rq->op == KINESIS_OP_DESCRIBE_STREAM_SUMMARY;
     struct topic *t = ours ? store_topic(b->store, parsed.stream) : NULL;
-    if (t == NULL && ours && describes) t = find_deleting(rq->bridge, parsed.stream, NULL);
+    if (t == NULL && ours && describes) t = find_deleting(rq_bridge(rq), parsed.stream, NULL);
     if (t != NULL && topic_is_stream(t)) return t;
     topic_unref(t);
     fail_not_found(rq, parsed.stream, parsed.account);
     return NULL;
 }
 
-struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name, struct bytes arn)
+struct topic *stream_find_readable(struct front_request *rq, struct bytes name, struct bytes arn)
 {
     struct topic *t = stream_find(rq, name, arn);
-    if (t == NULL || stream_status(rq->bridge, t) != KINESIS_STREAM_STATUS_CREATING) return t;
-    fail_not_found(rq, topic_name(t), rq->bridge->account);
+    if (t == NULL || stream_status(rq_bridge(rq), t) != KINESIS_STREAM_STATUS_CREATING) return t;
+    fail_not_found(rq, topic_name(t), rq_bridge(rq)->account);
     topic_unref(t);
     return NULL;
 }
 
-bool stream_is_of(struct kinesis_request *rq, const struct topic *t, bool has_created_ms,
+bool stream_is_of(struct front_request *rq, const struct topic *t, bool has_created_ms,
                   int64_t created_ms)
 {
     if (!has_created_ms || created_ms / 1000 == t->created_ms / 1000) return true;
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
-                 "Stream %s under account %.*s with creation timestamp %" PRId64 " not found.",
-                 t->name, BYTES_ARGS(rq->bridge->account), created_ms / 1000);
+    front_fail(rq, ERR_RESOURCE_NOT_FOUND,
+               "Stream %s under account %.*s with creation timestamp %" PRId64 " not found.",
+               t->name, BYTES_ARGS(rq_bridge(rq)->account), created_ms / 1000);
     return false;
 }
 
-bool stream_is_active(struct kinesis_request *rq, const struct topic *t)
+bool stream_is_active(struct front_request *rq, const struct topic *t)
 {
-    enum kinesis_stream_status status = stream_status(rq->bridge, t);
+    enum kinesis_stream_status status = stream_status(rq_bridge(rq), t);
     if (status == KINESIS_STREAM_STATUS_ACTIVE) return true;
-    kinesis_fail(rq, ERR_RESOURCE_IN_USE,
-                 "Stream %s under account %.*s not ACTIVE, instead in state %.*s", t->name,
-                 BYTES_ARGS(rq->bridge->account), BYTES_ARGS(kinesis_stream_status_text(status)));
+    front_fail(rq, ERR_RESOURCE_IN_USE,
+               "Stream %s under account %.*s not ACTIVE, instead in state %.*s", t->name,
+               BYTES_ARGS(rq_bridge(rq)->account), BYTES_ARGS(kinesis_stream_status_text(status)));
     return false;
 }
 
-bool stream_is_provisioned(struct kinesis_request *rq, const struct topic *t)
+bool stream_is_provisioned(struct front_request *rq, const struct topic *t)
 {
     if (t->on_demand)
-        kinesis_fail(rq, ERR_VALIDATION,
-                     "Request is invalid. Stream %s under AccountId %.*s is in On-Demand mode.",
-                     t->name, BYTES_ARGS(rq->bridge->account));
+        front_fail(rq, ERR_VALIDATION,
+                   "Request is invalid. Stream %s under AccountId %.*s is in On-Demand mode.",
+                   t->name, BYTES_ARGS(rq_bridge(rq)->account));
     return !t->on_demand;
 }
 
@@ -173,15 +173,15 @@ int32_t stream_retention_hours(const struct topic *t)
     return (int32_t)((ms + HOUR_MS - 1) / HOUR_MS);
 }
 
-struct config_change stream_max_record(struct kinesis_request *rq, int32_t kib)
+struct config_change stream_max_record(struct front_request *rq, int32_t kib)
 {
     char *value = arena_printf(rq->arena, "%" PRId32, kib);
     return (struct config_change){CONFIG_SET, BYTES_LIT("diglot.max.record.kib"), bytes_str(value)};
 }
 
-struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t)
+struct bytes stream_arn(struct front_request *rq, const struct topic *t)
 {
-    return arn_stream(rq->arena, rq->bridge->region, rq->bridge->account, topic_name(t));
+    return arn_stream(rq->arena, rq_bridge(rq)->region, rq_bridge(rq)->account, topic_name(t));
 }
 
 struct bytes shard_id_text(struct arena *arena, int32_t index)

@@ -2,7 +2,7 @@
 #ifndef BRIDGE_STREAM_H
 #define BRIDGE_STREAM_H
 
-#include "bridge/front/request.h"
+#include "bridge/request.h"
 #include "storage/control/control.h"
 #include "storage/topic/topic.h"
 
@@ -20,22 +20,22 @@ bool stream_is_deleting(struct bridge *b, struct bytes name);
 
 /* The stream that a request names, by name or by ARN, as a reference. NULL: the request was
  * answered (ResourceNotFoundException; InvalidArgumentException when it names none). */
-struct topic *stream_find(struct kinesis_request *rq, struct bytes name, struct bytes arn);
+struct topic *stream_find(struct front_request *rq, struct bytes name, struct bytes arn);
 /* The same for records: a stream that is still CREATING does not exist for them. */
-struct topic *stream_find_readable(struct kinesis_request *rq, struct bytes name, struct bytes arn);
+struct topic *stream_find_readable(struct front_request *rq, struct bytes name, struct bytes arn);
 /* A log of the stream failed with err: ends the request, with ResourceNotFoundException when that
  * was because the stream has been deleted since it was found. Takes the reference t. */
-void stream_fail(struct kinesis_request *rq, struct topic *t, enum err err);
+void stream_fail(struct front_request *rq, struct topic *t, enum err err);
 /* StreamCreationTimestamp, which tells namesakes apart. False and answered
  * (ResourceNotFoundException): the stream was made at another second. */
-bool stream_is_of(struct kinesis_request *rq, const struct topic *t, bool has_created_ms,
+bool stream_is_of(struct front_request *rq, const struct topic *t, bool has_created_ms,
                   int64_t created_ms);
 /* The same for changes: false and answered (ResourceInUseException) unless the stream is ACTIVE. */
-bool stream_is_active(struct kinesis_request *rq, const struct topic *t);
+bool stream_is_active(struct front_request *rq, const struct topic *t);
 
 /* Who has the say over its shards? False and answered (ValidationException): AWS, for a stream in
  * mode ON_DEMAND. */
-bool stream_is_provisioned(struct kinesis_request *rq, const struct topic *t);
+bool stream_is_provisioned(struct front_request *rq, const struct topic *t);
 
 /* PROVISIONED or ON_DEMAND, in *to; returns to. */
 struct kinesis_stream_mode_details *stream_mode(const struct topic *t,
@@ -51,17 +51,17 @@ struct stream_parts {
 };
 #define STREAM_DESCRIPTION(rq, t, parts)                                                           \
     .stream_name = topic_name(t), .stream_arn = stream_arn((rq), (t)),                             \
-    .stream_status = kinesis_stream_status_text(stream_status((rq)->bridge, (t))),                 \
+    .stream_status = kinesis_stream_status_text(stream_status(rq_bridge(rq), (t))),                \
     .stream_mode_details = stream_mode((t), &(parts)->mode),                                       \
     .retention_period_hours = stream_retention_hours(t),                                           \
     .stream_creation_timestamp_ms = (t)->created_ms, .enhanced_monitoring = &(parts)->metrics,     \
     .enhanced_monitoring_count = 1, .encryption_type = BYTES_LIT("NONE")
 
 /* The topic config that keeps MaxRecordSizeInKiB. */
-struct config_change stream_max_record(struct kinesis_request *rq, int32_t kib);
+struct config_change stream_max_record(struct front_request *rq, int32_t kib);
 
 /* Texts in the request's arena. */
-struct bytes stream_arn(struct kinesis_request *rq, const struct topic *t);
+struct bytes stream_arn(struct front_request *rq, const struct topic *t);
 struct bytes shard_id_text(struct arena *arena, int32_t index);
 struct bytes hash_key_text(struct arena *arena, u128 hash);
 

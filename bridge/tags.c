@@ -36,7 +36,7 @@ static bool has_percent(struct bytes text)
 /* AWS looks twice: for characters that no tag may have, and then for '%', which it has just
  * allowed.
  * False: answered. verb: "add tags to" or "remove tags from". */
-static bool check_texts(struct kinesis_request *rq, struct bytes stream,
+static bool check_texts(struct front_request *rq, struct bytes stream,
                         const struct bytes *texts, uint32_t count, const char *verb)
 {
     bool legal = true, percent = false;
@@ -45,15 +45,15 @@ static bool check_texts(struct kinesis_request *rq, struct bytes stream,
         percent = percent || has_percent(texts[i]);
     }
     if (!legal)
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Some tags contain invalid characters. Valid characters: Unicode letters, "
-                     "digits, white space, _ . / = + - %% @.");
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "Some tags contain invalid characters. Valid characters: Unicode letters, "
+                   "digits, white space, _ . / = + - %% @.");
     else if (percent)
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "Failed to %s stream %.*s under account %.*s because some tags contained "
-                     "illegal characters. The allowed characters are Unicode letters, "
-                     "white-spaces, '_',',','/','=','+','-','@'.",
-                     verb, BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "Failed to %s stream %.*s under account %.*s because some tags contained "
+                   "illegal characters. The allowed characters are Unicode letters, "
+                   "white-spaces, '_',',','/','=','+','-','@'.",
+                   verb, BYTES_ARGS(stream), BYTES_ARGS(rq_bridge(rq)->account));
     return legal && !percent;
 }
 
@@ -79,25 +79,25 @@ static int32_t count_after(const struct consumer_ref *of, const struct aws_pair 
     return total;
 }
 
-static bool check_count(struct kinesis_request *rq, struct bytes stream, int32_t count)
+static bool check_count(struct front_request *rq, struct bytes stream, int32_t count)
 {
     if (count <= TOPIC_TAGS_MAX) return true;
     /* The limit is 50; AWS's text says 10. */
-    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "Failed to add tags to stream %.*s under account %.*s because a given stream "
-                 "cannot have more than 10 tags associated with it.",
-                 BYTES_ARGS(stream), BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_INVALID_ARGUMENT,
+               "Failed to add tags to stream %.*s under account %.*s because a given stream "
+               "cannot have more than 10 tags associated with it.",
+               BYTES_ARGS(stream), BYTES_ARGS(rq_bridge(rq)->account));
     return false;
 }
 
 /* The list for a change, its texts checked. NULL: answered. */
-static struct topic_tag *added(struct kinesis_request *rq, struct bytes stream,
+static struct topic_tag *added(struct front_request *rq, struct bytes stream,
                                const struct aws_pair *tags, uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
     struct bytes *texts = ARENA_ARRAY(rq->arena, struct bytes, 2 * (size_t)count);
     if (list == NULL || texts == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return NULL;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -109,14 +109,14 @@ static struct topic_tag *added(struct kinesis_request *rq, struct bytes stream,
     return check_texts(rq, stream, texts, 2 * count, "add tags to") ? list : NULL;
 }
 
-struct topic_tag *tags_of_new(struct kinesis_request *rq, struct bytes stream,
+struct topic_tag *tags_of_new(struct front_request *rq, struct bytes stream,
                               const struct aws_pair *tags, uint32_t count)
 {
     struct topic_tag *list = added(rq, stream, tags, count);
     return list != NULL && check_count(rq, stream, (int32_t)count) ? list : NULL;
 }
 
-bool tags_find(struct kinesis_request *rq, struct bytes resource_arn, struct consumer_ref *ret)
+bool tags_find(struct front_request *rq, struct bytes resource_arn, struct consumer_ref *ret)
 {
     struct arn arn;
     if (arn_parse(resource_arn, &arn) == ERR_OK && !bytes_is_null(arn.consumer))
@@ -125,7 +125,7 @@ bool tags_find(struct kinesis_request *rq, struct bytes resource_arn, struct con
     return ret->topic != NULL;
 }
 
-static void start(struct kinesis_request *rq, const struct consumer_ref *of,
+static void start(struct front_request *rq, const struct consumer_ref *of,
                   const struct topic_tag *list, uint32_t count)
 {
     struct control change = {.kind = CONTROL_TAGS, .id = of->topic->id, .tags = list,
@@ -135,7 +135,7 @@ static void start(struct kinesis_request *rq, const struct consumer_ref *of,
     change_start(rq, &change, change_reply_empty);
 }
 
-void tags_add(struct kinesis_request *rq, const struct consumer_ref *of,
+void tags_add(struct front_request *rq, const struct consumer_ref *of,
               const struct aws_pair *tags, uint32_t count)
 {
     struct bytes stream = topic_name(of->topic);
@@ -144,12 +144,12 @@ void tags_add(struct kinesis_request *rq, const struct consumer_ref *of,
         start(rq, of, list, count);
 }
 
-void tags_remove(struct kinesis_request *rq, const struct consumer_ref *of,
+void tags_remove(struct front_request *rq, const struct consumer_ref *of,
                  const struct bytes *keys, uint32_t count)
 {
     struct topic_tag *list = ARENA_ARRAY(rq->arena, struct topic_tag, count);
     if (list == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     if (!check_texts(rq, topic_name(of->topic), keys, count, "remove tags from")) return;

@@ -6,16 +6,16 @@
 #include "base/check.h"
 
 /* Whether pages of this origin may read what they are answered. */
-static bool allows(const struct bridge *b, struct bytes origin)
+static bool allows(const struct front *f, struct bytes origin)
 {
-    return b->options.access == NULL || http_origin_is_allowed(b->options.access, origin);
+    return f->options.access == NULL || http_origin_is_allowed(f->options.access, origin);
 }
 
 /* Who may read the answer: a page that was named, or, where all are allowed, any: AWS's own words.
  * Returns how many headers it added, at most two. */
-static uint32_t allow_origin(const struct kinesis_request *rq, struct http_header *to)
+static uint32_t allow_origin(const struct front_request *rq, struct http_header *to)
 {
-    const struct http_access *access = rq->bridge->options.access;
+    const struct http_access *access = rq->front->options.access;
     if (access == NULL || strcmp(access->origins, "*") == 0) {
         to[0] = (struct http_header){BYTES_LIT("access-control-allow-origin"), BYTES_LIT("*")};
         return 1;
@@ -26,10 +26,10 @@ static uint32_t allow_origin(const struct kinesis_request *rq, struct http_heade
     return 2;
 }
 
-uint32_t cors_headers(struct kinesis_request *rq, struct http_header *to)
+uint32_t cors_headers(struct front_request *rq, struct http_header *to)
 {
     struct bytes origin = http_header(rq->http, "origin");
-    if (origin.len == 0 || !allows(rq->bridge, origin)) return 0;
+    if (origin.len == 0 || !allows(rq->front, origin)) return 0;
     uint32_t count = allow_origin(rq, to);
     to[count++] = (struct http_header){
         BYTES_LIT("access-control-expose-headers"),
@@ -38,14 +38,14 @@ uint32_t cors_headers(struct kinesis_request *rq, struct http_header *to)
     return count;
 }
 
-void cors_preflight(struct kinesis_request *rq)
+void cors_preflight(struct front_request *rq)
 {
     struct http_header headers[7];
     uint32_t count = 0;
     struct bytes asked = http_header(rq->http, "access-control-request-headers");
     struct bytes method = http_header(rq->http, "access-control-request-method");
     headers[count++] = (struct http_header){BYTES_LIT("x-amzn-requestid"),
-                                            ids_request(rq->home, rq->arena)};
+                                            ids_request(front_ids(rq), rq->arena)};
     count += allow_origin(rq, headers + count);
     if (asked.len > 0)
         headers[count++] = (struct http_header){BYTES_LIT("access-control-allow-headers"), asked};

@@ -1,4 +1,4 @@
-/* From an HTTP request to its handler.
+/* From an HTTP request to its service, operation and handler.
  *
  * What is wrong with a request is told in AWS's order: transport, body, target, signature, types,
  * constraints, and only then what the operation itself finds. The path is never looked at. Before
@@ -14,62 +14,61 @@
 
 #define TYPE_PLAIN_JSON "application/json"
 
-#define KINESIS(target, id, plane, handler) [KINESIS_OP_##id] = handler,
-static void (*const handlers[KINESIS_OP_COUNT])(struct kinesis_request *rq) = {
-#include "protocol/schema/kinesis_api.def"
+/* What X-Amz-Target names. */
+struct target {
+    struct front_service *service;
+    struct bytes name;                  /* what follows the prefix; null: it names none */
+    uint32_t op;                        /* operation_count: none of the service's */
 };
-#undef KINESIS
 
-void bridge_dispatch_init(void)
+static struct target target_of(const struct front *f, const struct http_request *http)
 {
-    kinesis_request_init();
+    struct bytes target = http_header(http, "x-amz-target");
+    for (uint32_t i = 0; i < f->service_count; i++) {
+        struct front_service *s = f->services[i];
+        size_t len = s->target_prefix.len;
+        if (target.len < len || !bytes_equal(bytes_slice(target, 0, len), s->target_prefix))
+            continue;
+        struct bytes name = bytes_slice(target, len, target.len - len);
+        return (struct target){s, name, s->find(name)};
+    }
+    return (struct target){f->services[0], BYTES_NULL, f->services[0]->operation_count};
 }
 
-static void fail_xml(struct kinesis_request *rq, uint16_t status, const char *body)
+static void fail_xml(struct front_request *rq, uint16_t status, const char *body)
 {
     writer_text(&rq->http->reply, body);
-    kinesis_send(rq, status, NULL);
+    front_send(rq, status, NULL);
 }
 
-static void fail_denied(struct kinesis_request *rq, const char *message)
+static void fail_denied(struct front_request *rq, const char *message)
 {
     writer_printf(&rq->http->reply,
                   "<AccessDeniedException>\n  <Message>%s</Message>\n</AccessDeniedException>\n",
                   message);
-    kinesis_send(rq, 403, NULL);
+    front_send(rq, 403, NULL);
 }
 
-static void fail_unauthorised(struct kinesis_request *rq)
+static void fail_unauthorised(struct front_request *rq)
 {
     fail_denied(rq, "Unable to determine service/operation name to be authorized");
 }
 
 /* application/json is recognised, but no operation speaks it. */
-static void fail_coral(struct kinesis_request *rq, uint16_t status, const char *type)
+static void fail_coral(struct front_request *rq, uint16_t status, const char *type)
 {
     writer_printf(&rq->http->reply,
                   "{\"Output\":{\"__type\":\"com.amazon.coral.service#%s\"},\"Version\":\"1.0\"}",
                   type);
-    kinesis_send(rq, status, TYPE_PLAIN_JSON);
-}
-
-/* KINESIS_OP_COUNT for what names no operation of ours. */
-static enum kinesis_op op_of(struct bytes target)
-{
-    static const struct bytes prefix = BYTES_LIT("Kinesis_20131202.");
-    if (target.len < prefix.len || !bytes_equal(bytes_slice(target, 0, prefix.len), prefix))
-        return KINESIS_OP_COUNT;
-    return kinesis_op_find(bytes_slice(target, prefix.len, target.len - prefix.len));
+    front_send(rq, status, TYPE_PLAIN_JSON);
 }
 
 /* What a request of an operation that is not ours is told: as at AWS nothing, unless AWS has it. */
-static struct bytes unserved_text(struct arena *arena, struct bytes target)
+static struct bytes unserved_text(struct arena *arena, const struct target *to)
 {
-#define KINESIS_UNSERVED(name)                                                                     \
-    if (bytes_equal_str(target, "Kinesis_20131202." name))                                         \
-        return bytes_str(arena_printf(arena, "%s is not served here.", name));
-#include "protocol/schema/kinesis_unserved.def"
-#undef KINESIS_UNSERVED
+    for (const char *const *name = to->service->unserved; *name != NULL; name++)
+        if (bytes_equal_str(to->name, *name))
+            return bytes_str(arena_printf(arena, "%s is not served here.", *name));
     return BYTES_NULL;
 }
 
@@ -83,15 +82,16 @@ static struct bytes content_type_of(const struct http_request *http)
 }
 
 /* True when the request was answered: its transport or its body names no operation of ours. */
-static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct bytes target)
+static bool refuse_early(struct front_request *rq, struct bytes type,
+                         const struct target *to)
 {
     struct http_request *http = rq->http;
-    bool cbor = bytes_equal_str(type, KINESIS_TYPE_CBOR);
-    bool json = bytes_equal_str(type, KINESIS_TYPE_JSON);
+    bool cbor = bytes_equal_str(type, FRONT_TYPE_CBOR);
+    bool json = bytes_equal_str(type, FRONT_TYPE_JSON);
     bool plain = bytes_equal_str(type, TYPE_PLAIN_JSON);
-    const char *stranger = http_access_refuses(rq->bridge->options.access, http);
+    const char *stranger = http_access_refuses(rq->front->options.access, http);
     if (http->refused != 0) {
-        kinesis_send(rq, http->refused, NULL);
+        front_send(rq, http->refused, NULL);
     } else if (stranger != NULL) {
         fail_denied(rq, stranger);
     } else if (bytes_equal_str(http->method, "OPTIONS") && http_header(http, "origin").len > 0) {
@@ -100,9 +100,10 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         fail_unauthorised(rq);
     } else if (http_body(http).len == 0) {
         rq->codec = json ? AWS_JSON : AWS_CBOR;
-        bool known = rq->op != KINESIS_OP_COUNT;
-        kinesis_fail_text(rq, known ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
+        bool known = front_operation_is_known(rq);
+        front_fail_text(rq, known ? ERR_SERIALIZATION : ERR_UNKNOWN_OPERATION, BYTES_NULL, false);
     } else if (!cbor && !json && !plain) {
+        struct bytes target = http_header(http, "x-amz-target");
         const uint8_t *dot = memchr(target.data ? target.data : (const uint8_t *)"", '.',
                                     target.len);
         bool named = dot != NULL && dot > target.data && dot + 1 < target.data + target.len;
@@ -110,19 +111,19 @@ static bool refuse_early(struct kinesis_request *rq, struct bytes type, struct b
         else fail_unauthorised(rq);
     } else {
         rq->codec = cbor ? AWS_CBOR : AWS_JSON;
-        if (!plain && rq->op != KINESIS_OP_COUNT) return false;
+        if (!plain && front_operation_is_known(rq)) return false;
         bool parses = aws_check(rq->codec, http_body(http), rq->arena) == ERR_OK;
         if (plain)
             fail_coral(rq, parses ? 404 : 400,
                        parses ? "UnknownOperationException" : "SerializationException");
         else if (parses)
-            kinesis_fail_text(rq, ERR_UNKNOWN_OPERATION, unserved_text(rq->arena, target), false);
-        else kinesis_fail_text(rq, ERR_SERIALIZATION, BYTES_NULL, false);
+            front_fail_text(rq, ERR_UNKNOWN_OPERATION, unserved_text(rq->arena, to), false);
+        else front_fail_text(rq, ERR_SERIALIZATION, BYTES_NULL, false);
     }
     return true;
 }
 
-static enum err check_signature(struct kinesis_request *rq, struct bytes *ret_text)
+static enum err check_signature(struct front_request *rq, struct bytes *ret_text)
 {
     struct bytes date = http_header(rq->http, "x-amz-date");
     struct sigv4_request signature = {
@@ -136,65 +137,56 @@ static enum err check_signature(struct kinesis_request *rq, struct bytes *ret_te
 
 static void on_closed(struct http_request *http)
 {
-    struct kinesis_request *rq = http->context;
+    struct front_request *rq = http->context;
     if (rq != NULL && rq->on_closed != NULL) rq->on_closed(rq);
 }
 
 static void on_stop(struct http_request *http)
 {
-    struct kinesis_request *rq = http->context;
+    struct front_request *rq = http->context;
     if (rq->on_stop != NULL) rq->on_stop(rq);
 }
 
-/* Lists of what there is; the other answers are small, or keep to the room themselves. */
-size_t bridge_dispatch_answer_bytes(const struct http_request *http)
+size_t front_dispatch_answer_bytes(const struct http_request *http)
 {
-    enum { LIST_BYTES = 1 << 20 };
-    switch (op_of(http_header(http, "x-amz-target"))) {
-    case KINESIS_OP_DESCRIBE_STREAM:
-    case KINESIS_OP_LIST_SHARDS:
-    case KINESIS_OP_LIST_STREAMS:
-    case KINESIS_OP_LIST_STREAM_CONSUMERS:
-        return LIST_BYTES;
-    default:
-        return 0;
-    }
+    struct target to = target_of(http->door->context, http);
+    return to.op < to.service->operation_count ? to.service->answer_bytes(to.op) : 0;
 }
 
-void bridge_dispatch_request(struct http_request *http)
+void front_dispatch(struct http_request *http)
 {
-    struct bridge *b = http->door->context;
-    struct kinesis_request *rq = ARENA_NEW(&http->arena, struct kinesis_request);
+    struct front *f = http->door->context;
+    struct front_request *rq = ARENA_NEW(&http->arena, struct front_request);
     if (rq == NULL) {
         http_abort(http);
         return;
     }
-    struct bytes target = http_header(http, "x-amz-target");
-    *rq = (struct kinesis_request){
+    struct target to = target_of(f, http);
+    *rq = (struct front_request){
         .http = http,
-        .bridge = b,
-        .home = &b->loops[loop_index(http->loop)],
-        .op = op_of(target),
+        .front = f,
+        .service = to.service,
+        .op = to.op,
         .arena = &http->arena,
         .started_us = clock_mono_us(),
     };
     http->context = rq;
     http->on_closed = on_closed;
     http->on_stop = on_stop;
-    if (refuse_early(rq, content_type_of(http), target)) return;
-    rq->input = ARENA_NEW(rq->arena, union kinesis_input);
+    if (refuse_early(rq, content_type_of(http), &to)) return;
+    rq->input = arena_alloc(rq->arena, to.service->input_bytes);
     if (rq->input == NULL) {
         http_abort(http);
         return;
     }
-    kinesis_hold(rq);
+    front_hold(rq);
     struct aws_fault fault = {0};
-    enum err err = aws_decode(kinesis_operations[rq->op].input, rq->codec, http_body(http),
+    enum err err = aws_decode(front_operation(rq)->input, rq->codec, http_body(http),
                               rq->arena, rq->input, &fault);
     struct bytes text = BYTES_NULL;
     enum err unsigned_err = fault.unparsable ? ERR_OK : check_signature(rq, &text);
-    if (unsigned_err != ERR_OK) kinesis_fail_text(rq, unsigned_err, text, false);
-    else if (err != ERR_OK) kinesis_fail_text(rq, err, fault.message, fault.capital);
-    else handlers[rq->op](rq);
-    kinesis_release(rq);
+    if (unsigned_err != ERR_OK) front_fail_text(rq, unsigned_err, text, false);
+    else if (err != ERR_OK) front_fail_text(rq, err, fault.message, fault.capital);
+    else rq->service->handlers[rq->op](rq);
+    front_release(rq);
 }

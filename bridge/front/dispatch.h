@@ -4,11 +4,8 @@
 
 #include "base/net/http.h"
 
-/* Makes the metrics of every operation. Thread: main, once. */
-void bridge_dispatch_init(void);
-/* struct http_door's on_request. */
-void bridge_dispatch_request(struct http_request *http);
-/* Its answer_bytes. */
-size_t bridge_dispatch_answer_bytes(const struct http_request *http);
+/* struct http_door's on_request and answer_bytes; its context is a struct front. */
+void front_dispatch(struct http_request *http);
+size_t front_dispatch_answer_bytes(const struct http_request *http);
 
 #endif

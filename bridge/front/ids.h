@@ -4,10 +4,15 @@
 #define BRIDGE_FRONT_IDS_H
 
 #include "base/arena.h"
-#include "bridge/state.h"
 
-/* Texts live in the arena; BYTES_NULL when it has no room. Thread: l's loop. */
-struct bytes ids_request(struct bridge_loop *l, struct arena *arena);
-struct bytes ids_second(struct bridge_loop *l, struct arena *arena);
+/* A loop's generator; not for secrets. */
+struct ids {
+    uint64_t random[2];
+};
+void ids_init(struct ids *ids);
+
+/* Texts live in the arena; BYTES_NULL when it has no room. Thread: the loop of ids. */
+struct bytes ids_request(struct ids *ids, struct arena *arena);
+struct bytes ids_second(struct ids *ids, struct arena *arena);
 
 #endif

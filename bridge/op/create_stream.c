@@ -7,16 +7,17 @@
 
 enum { ON_DEMAND_SHARDS = 4 };
 
-static void fail_exists(struct kinesis_request *rq)
+static void fail_exists(struct front_request *rq)
 {
-    kinesis_fail(rq, ERR_RESOURCE_IN_USE, "Stream %.*s under account %.*s already exists.",
-                 BYTES_ARGS(rq->input->create_stream.stream_name), BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_RESOURCE_IN_USE, "Stream %.*s under account %.*s already exists.",
+               BYTES_ARGS(rq_input(rq)->create_stream.stream_name),
+               BYTES_ARGS(rq_bridge(rq)->account));
 }
 
-static void done(struct kinesis_request *rq, struct control *c)
+static void done(struct front_request *rq, struct control *c)
 {
     if (c->err == ERR_OK)
-        kinesis_reply(rq, NULL);
+        front_reply(rq, NULL);
     else if (c->err == ERR_TOPIC_ALREADY_EXISTS)
         fail_exists(rq);
     else if (c->err == ERR_LIMIT_EXCEEDED && c->text[0] == '\0')
@@ -49,10 +50,10 @@ static const char *what_is_wrong(const struct create_stream_input *in, bool on_d
 }
 
 /* What a new stream has and a new topic has not. False: the arena is full. */
-static bool set_configs(struct kinesis_request *rq, struct control *change)
+static bool set_configs(struct front_request *rq, struct control *change)
 {
     enum { CONFIGS_MAX = 2 };
-    const struct create_stream_input *in = &rq->input->create_stream;
+    const struct create_stream_input *in = &rq_input(rq)->create_stream;
     struct config_change *to = ARENA_ARRAY(rq->arena, struct config_change, CONFIGS_MAX);
     if (to == NULL) return false;
     to[change->config_count++] = (struct config_change){CONFIG_SET, BYTES_LIT("retention.ms"),
@@ -63,19 +64,19 @@ static bool set_configs(struct kinesis_request *rq, struct control *change)
     return true;
 }
 
-void kinesis_create_stream(struct kinesis_request *rq)
+void kinesis_create_stream(struct front_request *rq)
 {
-    const struct create_stream_input *in = &rq->input->create_stream;
+    const struct create_stream_input *in = &rq_input(rq)->create_stream;
     struct bytes mode = in->stream_mode_details ? in->stream_mode_details->stream_mode : BYTES_NULL;
     bool on_demand = bytes_equal_str(mode, "ON_DEMAND") ||
                      (bytes_is_null(mode) && !in->has_shard_count);
     enum err err;
     const char *wrong = what_is_wrong(in, on_demand, &err);
     if (wrong != NULL) {
-        kinesis_fail(rq, err, "%s", wrong);
+        front_fail(rq, err, "%s", wrong);
         return;
     }
-    if (stream_is_deleting(rq->bridge, in->stream_name)) {
+    if (stream_is_deleting(rq_bridge(rq), in->stream_name)) {
         fail_exists(rq);
         return;
     }
@@ -91,5 +92,5 @@ void kinesis_create_stream(struct kinesis_request *rq)
         .tag_count = (int32_t)in->tags_count,
     };
     if (set_configs(rq, &change)) change_start(rq, &change, done);
-    else kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+    else front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
 }

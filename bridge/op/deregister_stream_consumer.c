@@ -3,15 +3,15 @@
 #include "bridge/subscriptions.h"
 #include "base/check.h"
 
-static void done(struct kinesis_request *rq, struct control *c)
+static void done(struct front_request *rq, struct control *c)
 {
-    if (c->err == ERR_OK) subscriptions_drop(rq->bridge->subscriptions, &c->id, c->consumer);
+    if (c->err == ERR_OK) subscriptions_drop(rq_bridge(rq)->subscriptions, &c->id, c->consumer);
     change_reply_empty(rq, c);
 }
 
-void kinesis_deregister_stream_consumer(struct kinesis_request *rq)
+void kinesis_deregister_stream_consumer(struct front_request *rq)
 {
-    const struct deregister_stream_consumer_input *in = &rq->input->deregister_stream_consumer;
+    const struct deregister_stream_consumer_input *in = &rq_input(rq)->deregister_stream_consumer;
     struct consumer_ref found;
     if (!consumer_find(rq, in->stream_arn, in->consumer_name, in->consumer_arn, &found)) return;
     struct control change = {.kind = CONTROL_REMOVE_CONSUMER, .id = found.topic->id,

@@ -4,9 +4,9 @@
 
 enum { SHARDS_MAX = 100 };      /* AWS's default and cap of a page */
 
-void kinesis_describe_stream(struct kinesis_request *rq)
+void kinesis_describe_stream(struct front_request *rq)
 {
-    const struct describe_stream_input *in = &rq->input->describe_stream;
+    const struct describe_stream_input *in = &rq_input(rq)->describe_stream;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
     struct stream_parts parts = {0};
@@ -19,9 +19,9 @@ void kinesis_describe_stream(struct kinesis_request *rq)
     if (!bytes_is_null(in->exclusive_start_shard_id) &&
         !shard_page_after(rq, t, in->exclusive_start_shard_id, &page))
         return;
-    if (stream_status(rq->bridge, t) != KINESIS_STREAM_STATUS_CREATING) shard_list(rq, t, &page);
+    if (stream_status(rq_bridge(rq), t) != KINESIS_STREAM_STATUS_CREATING) shard_list(rq, t, &page);
     out.stream_description.shards = page.shards;
     out.stream_description.shards_count = page.count;
     out.stream_description.has_more_shards = page.more;
-    kinesis_reply(rq, &out);
+    front_reply(rq, &out);
 }

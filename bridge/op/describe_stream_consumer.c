@@ -2,13 +2,13 @@
 #include "bridge/stream.h"
 #include "base/check.h"
 
-void kinesis_describe_stream_consumer(struct kinesis_request *rq)
+void kinesis_describe_stream_consumer(struct front_request *rq)
 {
-    const struct describe_stream_consumer_input *in = &rq->input->describe_stream_consumer;
+    const struct describe_stream_consumer_input *in = &rq_input(rq)->describe_stream_consumer;
     struct consumer_ref found;
     if (!consumer_find(rq, in->stream_arn, in->consumer_name, in->consumer_arn, &found)) return;
     struct kinesis_consumer shown = consumer_show(rq, found.topic, found.consumer,
-                                                  consumer_status(rq->bridge, found.consumer));
+                                                  consumer_status(rq_bridge(rq), found.consumer));
     struct describe_stream_consumer_output out = {
         .consumer_description = {.consumer_name = shown.consumer_name,
                                  .consumer_arn = shown.consumer_arn,
@@ -17,5 +17,5 @@ void kinesis_describe_stream_consumer(struct kinesis_request *rq)
                                      shown.consumer_creation_timestamp_ms,
                                  .stream_arn = stream_arn(rq, found.topic)}};
     topic_unref(found.topic);
-    kinesis_reply(rq, &out);
+    front_reply(rq, &out);
 }

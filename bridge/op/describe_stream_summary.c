@@ -1,9 +1,9 @@
 #include "bridge/stream.h"
 #include "base/check.h"
 
-void kinesis_describe_stream_summary(struct kinesis_request *rq)
+void kinesis_describe_stream_summary(struct front_request *rq)
 {
-    const struct describe_stream_summary_input *in = &rq->input->describe_stream_summary;
+    const struct describe_stream_summary_input *in = &rq_input(rq)->describe_stream_summary;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
     struct stream_parts parts = {0};
@@ -18,5 +18,5 @@ void kinesis_describe_stream_summary(struct kinesis_request *rq)
             .record_distribution_strategy = t->on_demand ? BYTES_LIT("USER_PARTITION_KEY")
                                                          : BYTES_NULL,
         }};
-    kinesis_reply(rq, &out);
+    front_reply(rq, &out);
 }

@@ -24,7 +24,7 @@ enum {
 };
 
 struct get_records {
-    struct kinesis_request *rq;
+    struct front_request *rq;
     struct topic *topic;                /* reference */
     const struct shard *shard;
     struct iterator_token token;
@@ -43,13 +43,13 @@ static void finish(struct get_records *m)
     topic_unref(m->topic);
 }
 
-static void count_call(struct kinesis_request *rq, const struct topic *t, bool success,
+static void count_call(struct front_request *rq, const struct topic *t, bool success,
                        struct meter_delta *d)
 {
     d->by[METER_GET_RECORDS_CALLS] = 1;
     d->by[METER_GET_RECORDS_SUCCESS] = success;
-    d->by[METER_GET_RECORDS_LATENCY_MS] = kinesis_latency_ms(rq);
-    meter_stream(&rq->bridge->meters, t, d);
+    d->by[METER_GET_RECORDS_LATENCY_MS] = front_latency_ms(rq);
+    meter_stream(&rq_bridge(rq)->meters, t, d);
 }
 
 static void count_page(const struct get_records *m, const struct get_page *page, int64_t age_ms)
@@ -59,24 +59,24 @@ static void count_page(const struct get_records *m, const struct get_page *page,
     of_shard.by[METER_SHARD_ITERATOR_AGE_MS] = age_ms;
     of_shard.by[METER_SHARD_OUTGOING_BYTES] = (int64_t)page->bytes;
     of_shard.by[METER_SHARD_OUTGOING_RECORDS] = page->count;
-    meter_shard(&m->rq->bridge->meters, m->topic, m->shard->index, &of_shard);
+    meter_shard(&rq_bridge(m->rq)->meters, m->topic, m->shard->index, &of_shard);
     of_stream.by[METER_GET_RECORDS_ITERATOR_AGE_MS] = age_ms;
     of_stream.by[METER_GET_RECORDS_BYTES] = (int64_t)page->bytes;
     of_stream.by[METER_GET_RECORDS_RECORDS] = page->count;
     count_call(m->rq, m->topic, true, &of_stream);
 }
 
-static void count_throttled(struct kinesis_request *rq, const struct topic *t, int32_t shard)
+static void count_throttled(struct front_request *rq, const struct topic *t, int32_t shard)
 {
     struct meter_delta of_shard = {.by[METER_SHARD_READ_EXCEEDED] = 1},
                        of_stream = {.by[METER_READ_EXCEEDED] = 1};
-    meter_shard(&rq->bridge->meters, t, shard, &of_shard);
+    meter_shard(&rq_bridge(rq)->meters, t, shard, &of_shard);
     count_call(rq, t, false, &of_stream);
 }
 
 static void fail(struct get_records *m, enum err err)
 {
-    struct kinesis_request *rq = m->rq;
+    struct front_request *rq = m->rq;
     if (rq->http->conn != NULL) count_call(rq, m->topic, false, &(struct meter_delta){0});
     read_result_done(&m->read);
     stream_fail(rq, m->topic, err);
@@ -92,7 +92,7 @@ static struct bytes next_iterator(struct get_records *m, int64_t offset)
         token.kind = ITERATOR_TRIM_HORIZON;
     token.created_ms = clock_steady_ms();
     char text[ITERATOR_TEXT_BYTES];
-    return arena_copy(m->rq->arena, iterator_format(&m->rq->bridge->token_key, &token, text));
+    return arena_copy(m->rq->arena, iterator_format(&rq_bridge(m->rq)->token_key, &token, text));
 }
 
 /* What was read may lie behind a reshard that came after the request did, in a child on the same
@@ -113,7 +113,7 @@ static bool refresh(struct get_records *m)
 }
 
 /* Of its records, which are a third longer in an answer: that is what there has to be room for. */
-static size_t page_bytes_max(const struct kinesis_request *rq)
+static size_t page_bytes_max(const struct front_request *rq)
 {
     size_t room = room_for(loop_room(rq->http->loop), base64_encoded(GET_BYTES_MAX)) / 4 * 3;
     return room < GET_BYTES_MAX ? room : GET_BYTES_MAX;
@@ -123,7 +123,7 @@ static size_t page_bytes_max(const struct kinesis_request *rq)
 static void encode(struct get_work *w)
 {
     struct get_records *m = CONTAINER_OF(w, struct get_records, page);
-    struct kinesis_request *rq = m->rq;
+    struct front_request *rq = m->rq;
     const struct get_page *page = &w->page;
     m->behind_ms = get_millis_behind(m->shard, &m->read.bounds, page);
     struct get_records_output out = {
@@ -142,38 +142,38 @@ static void encode(struct get_work *w)
     }
     writer_reserve(&rq->http->reply,
                    base64_encoded(page->bytes) + page->count * ANSWER_RECORD_BYTES);
-    aws_encode(kinesis_operations[rq->op].output, rq->codec, &out, &rq->http->reply);
+    aws_encode(front_operation(rq)->output, rq->codec, &out, &rq->http->reply);
 }
 
 /* The page is made. */
 static void respond(struct get_records *m)
 {
-    struct kinesis_request *rq = m->rq;
+    struct front_request *rq = m->rq;
     const struct get_page *page = &m->page.page;
     if (m->page.err != ERR_OK) {
         fail(m, m->page.err);
         return;
     }
     struct limits_key key = {.topic_id = m->topic->id, .shard = m->shard->index};
-    limits_charge_read(rq->bridge->limits, &key, page->bytes, clock_mono_ms());
+    limits_charge_read(rq_bridge(rq)->limits, &key, page->bytes, clock_mono_ms());
     count_page(m, page, m->behind_ms);
     finish(m);
-    kinesis_reply_encoded(rq);
+    front_reply_encoded(rq);
 }
 
 static void page_done(struct get_work *w)
 {
     struct get_records *m = CONTAINER_OF(w, struct get_records, page);
-    struct kinesis_request *rq = m->rq;
-    kinesis_hold(rq);
+    struct front_request *rq = m->rq;
+    front_hold(rq);
     rq->on_closed = NULL;
     http_promise_end(rq->http);
     respond(m);
-    kinesis_release(rq);
+    front_release(rq);
 }
 
 /* Nobody waits for the page any more. */
-static void on_closed(struct kinesis_request *rq)
+static void on_closed(struct front_request *rq)
 {
     struct get_records *m = rq->context;
     atomic_store(&m->page.work.abandoned, true);
@@ -181,12 +181,12 @@ static void on_closed(struct kinesis_request *rq)
 
 static void make_page(struct get_records *m)
 {
-    struct kinesis_request *rq = m->rq;
+    struct front_request *rq = m->rq;
     if (!refresh(m)) {
         fail(m, ERR_RESOURCE_NOT_FOUND);
         return;
     }
-    const struct get_records_input *in = &rq->input->get_records;
+    const struct get_records_input *in = &rq_input(rq)->get_records;
     /* What was read is at least one batch, which may be large: a page may end within it. */
     size_t bytes_max = page_bytes_max(rq);
     m->page = (struct get_work){
@@ -225,14 +225,14 @@ static void skip(struct get_records *m)
 static void cold_done(struct log_read *r)
 {
     struct get_records *m = CONTAINER_OF(r, struct get_records, cold);
-    struct kinesis_request *rq = m->rq;
-    kinesis_hold(rq);
+    struct front_request *rq = m->rq;
+    front_hold(rq);
     http_promise_end(rq->http);
     m->read = r->result;
     if (r->err == ERR_OK) make_page(m);
     else if (r->err == ERR_OFFSET_OUT_OF_RANGE) skip(m);
     else fail(m, r->err);
-    kinesis_release(rq);
+    front_release(rq);
 }
 
 static void read_at(struct get_records *m, const struct log_bounds *bounds)
@@ -254,7 +254,7 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
         m->cold = (struct log_read){
             .topic = m->topic, .partition = m->shard->partition, .offset = m->offset,
             .bytes_max = bytes_max,
-            .min_one = true, .client = kinesis_client(m->rq), .home = m->rq->http->loop,
+            .min_one = true, .client = front_client(m->rq), .home = m->rq->http->loop,
             .done = cold_done, .result = m->read};
         http_promise(m->rq->http, base64_encoded(bytes_max));
         store_read(rq_store(m->rq), &m->cold);
@@ -264,8 +264,8 @@ static void read_at(struct get_records *m, const struct log_bounds *bounds)
 static void sought(struct log_seek *q)
 {
     struct get_records *m = CONTAINER_OF(q, struct get_records, seek);
-    struct kinesis_request *rq = m->rq;
-    kinesis_hold(rq);
+    struct front_request *rq = m->rq;
+    front_hold(rq);
     bool found = q->err == ERR_OK;
     if (m->token.kind == ITERATOR_AT_TIMESTAMP) {
         m->token.kind = ITERATOR_AT_OFFSET;
@@ -273,7 +273,7 @@ static void sought(struct log_seek *q)
     }
     if (found || q->err == ERR_NOT_FOUND) read_at(m, &q->bounds);
     else fail(m, q->err);
-    kinesis_release(rq);
+    front_release(rq);
 }
 
 /* An AT_TIMESTAMP iterator becomes an offset first; a log that is not open yet is opened by the
@@ -293,83 +293,83 @@ static void start(struct get_records *m)
         return;
     }
     m->seek = (struct log_seek){
-        .work.client = kinesis_client(m->rq),
+        .work.client = front_client(m->rq),
         .topic = m->topic, .partition = m->shard->partition,
         .kind = timed ? LOG_SEEK_ARRIVAL : LOG_SEEK_BOUNDS,
         .time_ms = m->token.position, .home = m->rq->http->loop, .done = sought};
     store_seek(rq_store(m->rq), &m->seek);
 }
 
-static void fail_expired(struct kinesis_request *rq, int64_t created_ms)
+static void fail_expired(struct front_request *rq, int64_t created_ms)
 {
     char created[64], now[64];
     struct tm tm;
     time_t created_s = created_ms / 1000, now_s = clock_steady_ms() / 1000;
     strftime(created, sizeof created, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&created_s, &tm));
     strftime(now, sizeof now, "%a %b %d %H:%M:%S UTC %Y", gmtime_r(&now_s, &tm));
-    kinesis_fail(rq, ERR_EXPIRED_ITERATOR,
-                 "Iterator expired. The iterator was created at time %s while right now it is %s "
-                 "which is further in the future than the tolerated delay of %d milliseconds.",
-                 created, now, TOKEN_LIFE_MS);
+    front_fail(rq, ERR_EXPIRED_ITERATOR,
+               "Iterator expired. The iterator was created at time %s while right now it is %s "
+               "which is further in the future than the tolerated delay of %d milliseconds.",
+               created, now, TOKEN_LIFE_MS);
 }
 
 /* NULL: answered. The topic must be the very one that the iterator was made for. */
-static struct topic *topic_of(struct kinesis_request *rq, const struct iterator_token *token)
+static struct topic *topic_of(struct front_request *rq, const struct iterator_token *token)
 {
     struct uuid id;
     mem_copy(id.bytes, token->topic_id, sizeof id.bytes);
     struct topic *t = store_topic_by_id(rq_store(rq), &id);
     if (t != NULL && topic_shard(t, (int32_t)token->shard_index) != NULL) return t;
     topic_unref(t);
-    kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND,
-                 "Shard %.*s in stream %.*s under account %.*s does not exist",
-                 BYTES_ARGS(shard_id_text(rq->arena, (int32_t)token->shard_index)),
-                 BYTES_ARGS(token->stream_name), BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_RESOURCE_NOT_FOUND,
+               "Shard %.*s in stream %.*s under account %.*s does not exist",
+               BYTES_ARGS(shard_id_text(rq->arena, (int32_t)token->shard_index)),
+               BYTES_ARGS(token->stream_name), BYTES_ARGS(rq_bridge(rq)->account));
     return NULL;
 }
 
 /* A StreamARN says nothing new: it has to be that of the iterator. */
-static bool is_of_stream(struct kinesis_request *rq, const struct topic *t, struct bytes arn)
+static bool is_of_stream(struct front_request *rq, const struct topic *t, struct bytes arn)
 {
     if (bytes_is_null(arn)) return true;
     CLEANUP(topic_unrefp) struct topic *named = stream_find(rq, BYTES_NULL, arn);
     if (named == NULL) return false;
     if (uuid_equal(&named->id, &t->id)) return true;
-    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "The ShardIterator was made for stream %s, not for StreamARN %.*s.", t->name,
-                 BYTES_ARGS(arn));
+    front_fail(rq, ERR_INVALID_ARGUMENT,
+               "The ShardIterator was made for stream %s, not for StreamARN %.*s.", t->name,
+               BYTES_ARGS(arn));
     return false;
 }
 
-void kinesis_get_records(struct kinesis_request *rq)
+void kinesis_get_records(struct front_request *rq)
 {
-    const struct get_records_input *in = &rq->input->get_records;
+    const struct get_records_input *in = &rq_input(rq)->get_records;
     struct get_records *m = ARENA_NEW(rq->arena, struct get_records);
     if (m == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
-    enum err err = iterator_parse(&rq->bridge->token_key, in->shard_iterator, clock_steady_ms(),
+    enum err err = iterator_parse(&rq_bridge(rq)->token_key, in->shard_iterator, clock_steady_ms(),
                                   rq->arena, &m->token);
     if (err == ERR_EXPIRED_ITERATOR) {
         fail_expired(rq, m->token.created_ms);
         return;
     }
     if (err != ERR_OK) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ShardIterator.");
+        front_fail(rq, ERR_INVALID_ARGUMENT, "Invalid ShardIterator.");
         return;
     }
     struct topic *t = topic_of(rq, &m->token);
     if (t == NULL) return;
-    if (!is_of_stream(rq, t, in->stream_arn) || kinesis_is_dry_run(rq, in->dry_run)) {
+    if (!is_of_stream(rq, t, in->stream_arn) || front_is_dry_run(rq, in->dry_run)) {
         topic_unref(t);
         return;
     }
     struct limits_key key = {.topic_id = t->id, .shard = (int32_t)m->token.shard_index};
-    if (!limits_take_read(rq->bridge->limits, &key, clock_mono_ms())) {
+    if (!limits_take_read(rq_bridge(rq)->limits, &key, clock_mono_ms())) {
         count_throttled(rq, t, key.shard);
-        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s",
-                     shard_rate_text(rq, t, key.shard));
+        front_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s",
+                   shard_rate_text(rq, t, key.shard));
         topic_unref(t);
         return;
     }

@@ -10,7 +10,7 @@
 #include "base/check.h"
 
 struct iterator_request {
-    struct kinesis_request *rq;
+    struct front_request *rq;
     struct topic *topic;            /* reference */
     const struct shard *shard;
     struct log_seek open;
@@ -18,7 +18,7 @@ struct iterator_request {
 
 static void answer(struct iterator_request *m, const struct shard_position *at)
 {
-    struct kinesis_request *rq = m->rq;
+    struct front_request *rq = m->rq;
     struct iterator_token token = {
         .stream_name = topic_name(m->topic),
         .shard_index = (uint32_t)m->shard->index,
@@ -31,10 +31,10 @@ static void answer(struct iterator_request *m, const struct shard_position *at)
     mem_copy(token.topic_id, m->topic->id.bytes, sizeof token.topic_id);
     char text[ITERATOR_TEXT_BYTES];
     struct get_shard_iterator_output out = {
-        .shard_iterator = iterator_format(&rq->bridge->token_key, &token, text)};
+        .shard_iterator = iterator_format(&rq_bridge(rq)->token_key, &token, text)};
     topic_unref(m->topic);
-    if (kinesis_is_dry_run(rq, rq->input->get_shard_iterator.dry_run)) return;
-    kinesis_reply(rq, &out);
+    if (front_is_dry_run(rq, rq_input(rq)->get_shard_iterator.dry_run)) return;
+    front_reply(rq, &out);
 }
 
 static void look(struct iterator_request *m);
@@ -42,19 +42,19 @@ static void look(struct iterator_request *m);
 static void opened(struct log_seek *q)
 {
     struct iterator_request *m = CONTAINER_OF(q, struct iterator_request, open);
-    struct kinesis_request *rq = m->rq;
-    kinesis_hold(rq);
+    struct front_request *rq = m->rq;
+    front_hold(rq);
     if (q->err == ERR_OK) {
         look(m);
     } else {
         stream_fail(rq, m->topic, q->err);
     }
-    kinesis_release(rq);
+    front_release(rq);
 }
 
 static void look(struct iterator_request *m)
 {
-    const struct get_shard_iterator_input *in = &m->rq->input->get_shard_iterator;
+    const struct get_shard_iterator_input *in = &rq_input(m->rq)->get_shard_iterator;
     struct shard_position at;
     enum err err = shard_position(m->rq, m->topic, m->shard, in->shard_iterator_type,
                                   in->starting_sequence_number, in->has_timestamp, in->timestamp_ms,
@@ -64,7 +64,7 @@ static void look(struct iterator_request *m)
     } else if (err == ERR_COLD) {
         m->open = (struct log_seek){.topic = m->topic, .partition = m->shard->partition,
                                     .kind = LOG_SEEK_BOUNDS,
-                                    .work.client = kinesis_client(m->rq),
+                                    .work.client = front_client(m->rq),
                                     .home = m->rq->http->loop, .done = opened};
         store_seek(rq_store(m->rq), &m->open);
     } else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED) {
@@ -74,12 +74,12 @@ static void look(struct iterator_request *m)
     }
 }
 
-void kinesis_get_shard_iterator(struct kinesis_request *rq)
+void kinesis_get_shard_iterator(struct front_request *rq)
 {
-    const struct get_shard_iterator_input *in = &rq->input->get_shard_iterator;
+    const struct get_shard_iterator_input *in = &rq_input(rq)->get_shard_iterator;
     struct iterator_request *m = ARENA_NEW(rq->arena, struct iterator_request);
     if (m == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     int32_t index;
@@ -89,9 +89,9 @@ void kinesis_get_shard_iterator(struct kinesis_request *rq)
     const struct shard *shard = t ? shard_to_read(rq, t, index) : NULL;
     if (shard == NULL) return;
     struct limits_key key = {.topic_id = t->id, .shard = shard->index};
-    if (!limits_take_iterator(rq->bridge->limits, &key, clock_mono_ms())) {
-        kinesis_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s",
-                     shard_rate_text(rq, t, shard->index));
+    if (!limits_take_iterator(rq_bridge(rq)->limits, &key, clock_mono_ms())) {
+        front_fail(rq, ERR_PROVISIONED_THROUGHPUT_EXCEEDED, "%s",
+                   shard_rate_text(rq, t, shard->index));
         return;
     }
     *m = (struct iterator_request){.rq = rq, .topic = TAKE(t), .shard = shard};

@@ -33,7 +33,7 @@ static const char *what_is_wrong(const struct list_shards_input *in)
     return NULL;
 }
 
-static bool check_filter(struct kinesis_request *rq, const struct kinesis_shard_filter *filter,
+static bool check_filter(struct front_request *rq, const struct kinesis_shard_filter *filter,
                          struct list_shards_ask *ask)
 {
     if (filter == NULL) return true;
@@ -42,13 +42,13 @@ static bool check_filter(struct kinesis_request *rq, const struct kinesis_shard_
                  type == KINESIS_SHARD_FILTER_TYPE_FROM_TIMESTAMP;
     bool after = type == KINESIS_SHARD_FILTER_TYPE_AFTER_SHARD_ID;
     if (timed && !filter->has_timestamp) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "ShardFilter of type %.*s needs a Timestamp.",
-                     BYTES_ARGS(filter->type));
+        front_fail(rq, ERR_INVALID_ARGUMENT, "ShardFilter of type %.*s needs a Timestamp.",
+                   BYTES_ARGS(filter->type));
         return false;
     }
     if (after && bytes_is_null(filter->shard_id)) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "ShardFilter of type AFTER_SHARD_ID needs a ShardId.");
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "ShardFilter of type AFTER_SHARD_ID needs a ShardId.");
         return false;
     }
     if (after && !shard_page_after(rq, ask->topic, filter->shard_id, &ask->page)) return false;
@@ -57,7 +57,7 @@ static bool check_filter(struct kinesis_request *rq, const struct kinesis_shard_
     return true;
 }
 
-static bool from_request(struct kinesis_request *rq, const struct list_shards_input *in,
+static bool from_request(struct front_request *rq, const struct list_shards_input *in,
                          struct list_shards_ask *ask)
 {
     ask->topic = stream_find(rq, in->stream_name, in->stream_arn);
@@ -70,7 +70,7 @@ static bool from_request(struct kinesis_request *rq, const struct list_shards_in
            shard_page_after(rq, ask->topic, in->exclusive_start_shard_id, &ask->page);
 }
 
-static bool from_token(struct kinesis_request *rq, struct bytes text, struct list_shards_ask *ask)
+static bool from_token(struct front_request *rq, struct bytes text, struct list_shards_ask *ask)
 {
     if (!page_read(rq, PAGE_LIST_SHARDS, text, &ask->token)) return false;
     struct uuid id;
@@ -78,12 +78,12 @@ static bool from_token(struct kinesis_request *rq, struct bytes text, struct lis
     ask->topic = store_topic_by_id(rq_store(rq), &id);
     ask->page.after = (int32_t)ask->token.shard_index;
     if (ask->topic == NULL)
-        kinesis_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.",
-                     BYTES_ARGS(ask->token.stream_name), BYTES_ARGS(rq->bridge->account));
+        front_fail(rq, ERR_RESOURCE_NOT_FOUND, "Stream %.*s under account %.*s not found.",
+                   BYTES_ARGS(ask->token.stream_name), BYTES_ARGS(rq_bridge(rq)->account));
     return ask->topic != NULL;
 }
 
-static struct bytes next_token(struct kinesis_request *rq, const struct list_shards_ask *ask)
+static struct bytes next_token(struct front_request *rq, const struct list_shards_ask *ask)
 {
     if (!ask->page.more) return BYTES_NULL;
     struct page_token token = ask->token;
@@ -93,15 +93,15 @@ static struct bytes next_token(struct kinesis_request *rq, const struct list_sha
     token.stream_name = topic_name(ask->topic);
     mem_copy(token.topic_id, ask->topic->id.bytes, sizeof token.topic_id);
     char text[PAGE_TEXT_BYTES];
-    return arena_copy(rq->arena, page_format(&rq->bridge->token_key, &token, text));
+    return arena_copy(rq->arena, page_format(&rq_bridge(rq)->token_key, &token, text));
 }
 
-void kinesis_list_shards(struct kinesis_request *rq)
+void kinesis_list_shards(struct front_request *rq)
 {
-    const struct list_shards_input *in = &rq->input->list_shards;
+    const struct list_shards_input *in = &rq_input(rq)->list_shards;
     const char *wrong = what_is_wrong(in);
     if (wrong != NULL) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "%s", wrong);
+        front_fail(rq, ERR_INVALID_ARGUMENT, "%s", wrong);
         return;
     }
     struct list_shards_ask ask = {.page = {.after = -1, .count_max = RESULTS_MAX}};
@@ -112,12 +112,12 @@ void kinesis_list_shards(struct kinesis_request *rq)
             ask.page.count_max = in->max_results;
         ask.page.filter = ask.token.filter - 1;
         ask.page.filter_ms = ask.token.filter_ms;
-        if (stream_status(rq->bridge, ask.topic) != KINESIS_STREAM_STATUS_CREATING)
+        if (stream_status(rq_bridge(rq), ask.topic) != KINESIS_STREAM_STATUS_CREATING)
             shard_list(rq, ask.topic, &ask.page);
         struct list_shards_output out = {
             .shards = ask.page.shards, .shards_count = ask.page.count,
             .next_token = next_token(rq, &ask)};
-        kinesis_reply(rq, &out);
+        front_reply(rq, &out);
     }
     topic_unref(ask.topic);
 }

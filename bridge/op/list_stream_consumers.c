@@ -8,7 +8,7 @@
 
 enum { CONSUMERS_MAX = 100 };
 
-static bool start_after(struct kinesis_request *rq, const struct list_stream_consumers_input *in,
+static bool start_after(struct front_request *rq, const struct list_stream_consumers_input *in,
                         const struct topic *t, struct bytes *ret_after)
 {
     struct page_token token;
@@ -17,13 +17,13 @@ static bool start_after(struct kinesis_request *rq, const struct list_stream_con
         return stream_is_of(rq, t, in->has_stream_creation_timestamp,
                             in->stream_creation_timestamp_ms);
     if (in->has_stream_creation_timestamp) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "NextToken and StreamCreationTimestamp cannot be provided together.");
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "NextToken and StreamCreationTimestamp cannot be provided together.");
         return false;
     }
     if (!page_read(rq, PAGE_LIST_STREAM_CONSUMERS, in->next_token, &token)) return false;
     if (memcmp(token.topic_id, t->id.bytes, sizeof token.topic_id) != 0) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "NextToken is invalid.");
+        front_fail(rq, ERR_INVALID_ARGUMENT, "NextToken is invalid.");
         return false;
     }
     *ret_after = token.after;
@@ -43,9 +43,9 @@ static const struct stream_consumer *next_after(const struct topic *t, struct by
     return best;
 }
 
-void kinesis_list_stream_consumers(struct kinesis_request *rq)
+void kinesis_list_stream_consumers(struct front_request *rq)
 {
-    const struct list_stream_consumers_input *in = &rq->input->list_stream_consumers;
+    const struct list_stream_consumers_input *in = &rq_input(rq)->list_stream_consumers;
     struct bytes after;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
     if (t == NULL || !start_after(rq, in, t, &after)) return;
@@ -58,7 +58,7 @@ void kinesis_list_stream_consumers(struct kinesis_request *rq)
     for (; c != NULL && out.consumers != NULL && out.consumers_count < limit;
          c = next_after(t, after)) {
         out.consumers[out.consumers_count++] = consumer_show(rq, t, c,
-                                                             consumer_status(rq->bridge, c));
+                                                             consumer_status(rq_bridge(rq), c));
         after = bytes_str(c->name);
     }
     char text[PAGE_TEXT_BYTES];
@@ -67,7 +67,7 @@ void kinesis_list_stream_consumers(struct kinesis_request *rq)
                                    .created_ms = clock_steady_ms(),
                                    .stream_name = topic_name(t), .after = after};
         mem_copy(token.topic_id, t->id.bytes, sizeof token.topic_id);
-        out.next_token = page_format(&rq->bridge->token_key, &token, text);
+        out.next_token = page_format(&rq_bridge(rq)->token_key, &token, text);
     }
-    kinesis_reply(rq, &out);
+    front_reply(rq, &out);
 }

@@ -9,7 +9,7 @@
 
 enum { STREAMS_MAX = 100, STEP = 128 };
 
-static bool start_after(struct kinesis_request *rq, const struct list_streams_input *in,
+static bool start_after(struct front_request *rq, const struct list_streams_input *in,
                         struct bytes *ret_after)
 {
     struct page_token token;
@@ -20,7 +20,7 @@ static bool start_after(struct kinesis_request *rq, const struct list_streams_in
     return true;
 }
 
-static void add(struct kinesis_request *rq, const struct topic *t, struct list_streams_output *out)
+static void add(struct front_request *rq, const struct topic *t, struct list_streams_output *out)
 {
     struct kinesis_stream_summary *s = &out->stream_summaries[out->stream_summaries_count++];
     struct kinesis_stream_mode_details *mode = ARENA_NEW(rq->arena,
@@ -28,7 +28,7 @@ static void add(struct kinesis_request *rq, const struct topic *t, struct list_s
     *s = (struct kinesis_stream_summary){
         .stream_name = arena_copy(rq->arena, topic_name(t)),
         .stream_arn = stream_arn(rq, t),
-        .stream_status = kinesis_stream_status_text(stream_status(rq->bridge, t)),
+        .stream_status = kinesis_stream_status_text(stream_status(rq_bridge(rq), t)),
         .stream_mode_details = mode ? stream_mode(t, mode) : NULL,
         .stream_creation_timestamp_ms = t->created_ms,
         .has_stream_creation_timestamp = true,
@@ -37,7 +37,7 @@ static void add(struct kinesis_request *rq, const struct topic *t, struct list_s
 }
 
 /* Fills up to limit streams; internal topics and names that are too long do not count. */
-static void collect(struct kinesis_request *rq, struct bytes after, uint32_t limit,
+static void collect(struct front_request *rq, struct bytes after, uint32_t limit,
                     struct list_streams_output *out)
 {
     struct topic *step[STEP];
@@ -54,9 +54,9 @@ static void collect(struct kinesis_request *rq, struct bytes after, uint32_t lim
     } while (count == STEP && !out->has_more_streams);
 }
 
-void kinesis_list_streams(struct kinesis_request *rq)
+void kinesis_list_streams(struct front_request *rq)
 {
-    const struct list_streams_input *in = &rq->input->list_streams;
+    const struct list_streams_input *in = &rq_input(rq)->list_streams;
     uint32_t limit = in->has_limit && in->limit < STREAMS_MAX ? (uint32_t)in->limit : STREAMS_MAX;
     struct bytes after;
     if (!start_after(rq, in, &after)) return;
@@ -65,7 +65,7 @@ void kinesis_list_streams(struct kinesis_request *rq)
         .stream_summaries = ARENA_ARRAY(rq->arena, struct kinesis_stream_summary, limit),
     };
     if (out.stream_names == NULL || out.stream_summaries == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     collect(rq, after, limit, &out);
@@ -73,7 +73,7 @@ void kinesis_list_streams(struct kinesis_request *rq)
     if (out.has_more_streams && out.stream_names_count > 0) {
         struct page_token token = {.kind = PAGE_LIST_STREAMS, .created_ms = clock_steady_ms(),
                                    .after = out.stream_names[out.stream_names_count - 1]};
-        out.next_token = page_format(&rq->bridge->token_key, &token, text);
+        out.next_token = page_format(&rq_bridge(rq)->token_key, &token, text);
     }
-    kinesis_reply(rq, &out);
+    front_reply(rq, &out);
 }

@@ -2,9 +2,9 @@
 #include "bridge/tags.h"
 #include "base/check.h"
 
-void kinesis_list_tags_for_stream(struct kinesis_request *rq)
+void kinesis_list_tags_for_stream(struct front_request *rq)
 {
-    const struct list_tags_for_stream_input *in = &rq->input->list_tags_for_stream;
+    const struct list_tags_for_stream_input *in = &rq_input(rq)->list_tags_for_stream;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
     struct list_tags_for_stream_output out = {0};
@@ -14,5 +14,5 @@ void kinesis_list_tags_for_stream(struct kinesis_request *rq)
         out.tags_count = (uint32_t)in->limit;
         out.has_more_tags = true;
     }
-    kinesis_reply(rq, &out);
+    front_reply(rq, &out);
 }

@@ -14,14 +14,14 @@ static void done(struct put *p)
 {
     const struct put_record *r = &p->records[0];
     if (r->err != ERR_OK) {
-        kinesis_fail(p->rq, r->err, "%s", r->text);
+        front_fail(p->rq, r->err, "%s", r->text);
         return;
     }
     struct put_record_output out = {
         .shard_id = shard_id_text(p->rq->arena, r->shard),
         .sequence_number = put_sequence(p, r),
     };
-    kinesis_reply(p->rq, &out);
+    front_reply(p->rq, &out);
 }
 
 /* It was given out here before the clock was set back. */
@@ -37,26 +37,26 @@ static bool is_of_ours(const struct topic *t, const struct sequence *s)
 }
 
 /* A number that a client has must lie in the past; then the next one is larger anyway. */
-static bool check_ordering(struct kinesis_request *rq, const struct topic *t, struct bytes number)
+static bool check_ordering(struct front_request *rq, const struct topic *t, struct bytes number)
 {
     struct sequence sequence;
     if (bytes_is_null(number)) return true;
     if (sequence_parse(number, &sequence) == ERR_OK &&
         (sequence.time_s <= clock_wall_ms() / 1000 || is_of_ours(t, &sequence)))
         return true;
-    kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                 "ExclusiveMinimumSequenceNumber %.*s used in PutRecord on stream %s under account "
-                 "%.*s is invalid.",
-                 BYTES_ARGS(number), t->name, BYTES_ARGS(rq->bridge->account));
+    front_fail(rq, ERR_INVALID_ARGUMENT,
+               "ExclusiveMinimumSequenceNumber %.*s used in PutRecord on stream %s under account "
+               "%.*s is invalid.",
+               BYTES_ARGS(number), t->name, BYTES_ARGS(rq_bridge(rq)->account));
     return false;
 }
 
-void kinesis_put_record(struct kinesis_request *rq)
+void kinesis_put_record(struct front_request *rq)
 {
-    const struct put_record_input *in = &rq->input->put_record;
+    const struct put_record_input *in = &rq_input(rq)->put_record;
     struct put_one *m = ARENA_NEW(rq->arena, struct put_one);
     if (m == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     m->record = (struct put_record){
@@ -67,7 +67,7 @@ void kinesis_put_record(struct kinesis_request *rq)
     if (t == NULL) return;
     if (put_check_sizes(rq, t, &m->record, 1) != ERR_OK ||
         !check_ordering(rq, t, in->sequence_number_for_ordering) ||
-        kinesis_is_dry_run(rq, in->dry_run)) {
+        front_is_dry_run(rq, in->dry_run)) {
         topic_unref(t);
         return;
     }

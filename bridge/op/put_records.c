@@ -10,7 +10,7 @@ static void done(struct put *p)
     struct put_records_output out = {.records_count = p->count};
     out.records = ARENA_ARRAY(p->rq->arena, struct kinesis_put_records_result_entry, p->count);
     if (out.records == NULL) {
-        kinesis_fail_plain(p->rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(p->rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     int32_t shard = -1;
@@ -28,16 +28,16 @@ static void done(struct put *p)
         out.records[i].shard_id = shard_id;
         out.records[i].sequence_number = put_sequence(p, r);
     }
-    kinesis_reply(p->rq, &out);
+    front_reply(p->rq, &out);
 }
 
-void kinesis_put_records(struct kinesis_request *rq)
+void kinesis_put_records(struct front_request *rq)
 {
-    const struct put_records_input *in = &rq->input->put_records;
+    const struct put_records_input *in = &rq_input(rq)->put_records;
     struct put *p = ARENA_NEW(rq->arena, struct put);
     struct put_record *records = ARENA_ARRAY(rq->arena, struct put_record, in->records_count);
     if (p == NULL || records == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     size_t bytes = 0;
@@ -49,13 +49,13 @@ void kinesis_put_records(struct kinesis_request *rq)
     }
     if (put_hash(rq, records, in->records_count) != ERR_OK) return;
     if (bytes > REQUEST_BYTES_MAX) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT, "Records size exceeds 10 MB limit");
+        front_fail(rq, ERR_INVALID_ARGUMENT, "Records size exceeds 10 MB limit");
         return;
     }
     struct topic *t = stream_find_readable(rq, in->stream_name, in->stream_arn);
     if (t == NULL) return;
     if (put_check_sizes(rq, t, records, in->records_count) != ERR_OK ||
-        kinesis_is_dry_run(rq, in->dry_run)) {
+        front_is_dry_run(rq, in->dry_run)) {
         topic_unref(t);
         return;
     }

@@ -4,15 +4,15 @@
 #include "protocol/kinesis/hash_key.h"
 #include "base/check.h"
 
-static void done(struct kinesis_request *rq, struct control *c)
+static void done(struct front_request *rq, struct control *c)
 {
     if (c->err == ERR_LIMIT_EXCEEDED) shard_fail_limit(rq, 1);
     else change_reply_empty(rq, c);
 }
 
-void kinesis_split_shard(struct kinesis_request *rq)
+void kinesis_split_shard(struct front_request *rq)
 {
-    const struct split_shard_input *in = &rq->input->split_shard;
+    const struct split_shard_input *in = &rq_input(rq)->split_shard;
     int32_t index;
     if (!shard_name(rq, in->stream_name, in->stream_arn, in->shard_to_split, &index)) return;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
@@ -24,14 +24,14 @@ void kinesis_split_shard(struct kinesis_request *rq)
     bool inside = hash_key_parse(in->new_starting_hash_key, &at) && at > shard->hash_first + 1 &&
                   at < shard->hash_last;
     if (!inside) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "NewStartingHashKey %.*s used in SplitShard() on shard %.*s in stream %s "
-                     "under account %.*s is not both greater than one plus the shard's "
-                     "StartingHashKey %s and less than the shard's EndingHashKey %s.",
-                     BYTES_ARGS(in->new_starting_hash_key),
-                     BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
-                     BYTES_ARGS(rq->bridge->account), u128_to_text(shard->hash_first, first),
-                     u128_to_text(shard->hash_last, last));
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "NewStartingHashKey %.*s used in SplitShard() on shard %.*s in stream %s "
+                   "under account %.*s is not both greater than one plus the shard's "
+                   "StartingHashKey %s and less than the shard's EndingHashKey %s.",
+                   BYTES_ARGS(in->new_starting_hash_key),
+                   BYTES_ARGS(shard_id_text(rq->arena, shard->index)), t->name,
+                   BYTES_ARGS(rq_bridge(rq)->account), u128_to_text(shard->hash_first, first),
+                   u128_to_text(shard->hash_last, last));
         return;
     }
     struct control change = {

@@ -4,9 +4,9 @@
 #include "bridge/stream.h"
 #include "base/check.h"
 
-void kinesis_subscribe_to_shard(struct kinesis_request *rq)
+void kinesis_subscribe_to_shard(struct front_request *rq)
 {
-    const struct subscribe_to_shard_input *in = &rq->input->subscribe_to_shard;
+    const struct subscribe_to_shard_input *in = &rq_input(rq)->subscribe_to_shard;
     const struct kinesis_starting_position *at = in->starting_position;
     struct consumer_ref consumer;
     struct shard_position from;
@@ -29,7 +29,7 @@ void kinesis_subscribe_to_shard(struct kinesis_request *rq)
         from = (struct shard_position){SHARD_AT_OFFSET, INT64_MAX};
         err = ERR_OK;
     }
-    if (err == ERR_OK && !kinesis_is_dry_run(rq, in->dry_run))
+    if (err == ERR_OK && !front_is_dry_run(rq, in->dry_run))
         fanout_start(rq, &consumer, shard, &from);
     else if (err == ERR_KAFKA_STORAGE_ERROR || err == ERR_CLOSED)
         stream_fail(rq, consumer.topic, err);

@@ -2,14 +2,14 @@
 #include "bridge/stream.h"
 #include "base/check.h"
 
-void kinesis_update_max_record_size(struct kinesis_request *rq)
+void kinesis_update_max_record_size(struct front_request *rq)
 {
-    const struct update_max_record_size_input *in = &rq->input->update_max_record_size;
+    const struct update_max_record_size_input *in = &rq_input(rq)->update_max_record_size;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, BYTES_NULL, in->stream_arn);
     if (t == NULL || !stream_is_active(rq, t)) return;
     struct config_change *config = ARENA_NEW(rq->arena, struct config_change);
     if (config == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     *config = stream_max_record(rq, in->max_record_size_in_kib);

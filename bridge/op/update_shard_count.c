@@ -12,9 +12,9 @@ struct shard_counts {
     int32_t before;
 };
 
-static void done(struct kinesis_request *rq, struct control *c)
+static void done(struct front_request *rq, struct control *c)
 {
-    const struct update_shard_count_input *in = &rq->input->update_shard_count;
+    const struct update_shard_count_input *in = &rq_input(rq)->update_shard_count;
     const struct shard_counts *counts = rq->context;
     if (c->err == ERR_LIMIT_EXCEEDED) {
         shard_fail_limit(rq, in->target_shard_count - counts->before);
@@ -32,32 +32,32 @@ static void done(struct kinesis_request *rq, struct control *c)
         .target_shard_count = in->target_shard_count,
         .has_target_shard_count = true,
     };
-    kinesis_reply(rq, &out);
+    front_reply(rq, &out);
 }
 
-void kinesis_update_shard_count(struct kinesis_request *rq)
+void kinesis_update_shard_count(struct front_request *rq)
 {
-    const struct update_shard_count_input *in = &rq->input->update_shard_count;
+    const struct update_shard_count_input *in = &rq_input(rq)->update_shard_count;
     CLEANUP(topic_unrefp) struct topic *t = stream_find(rq, in->stream_name, in->stream_arn);
     if (t == NULL || !stream_is_provisioned(rq, t) || !stream_is_active(rq, t)) return;
     int32_t open = topic_open_shards(t), target = in->target_shard_count;
     if (target > SHARDS_MAX || target > 2 * (int64_t)open) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "UpdateShardCount cannot scale up over double your current open shard count. "
-                     "Current open shard count: %" PRId32 " Target shard count: %" PRId32,
-                     open, target);
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "UpdateShardCount cannot scale up over double your current open shard count. "
+                   "Current open shard count: %" PRId32 " Target shard count: %" PRId32,
+                   open, target);
         return;
     }
     if (2 * (int64_t)target < open) {
-        kinesis_fail(rq, ERR_INVALID_ARGUMENT,
-                     "UpdateShardCount cannot scale down below half your current open shard count. "
-                     "Current open shard count: %" PRId32 " Target shard count: %" PRId32,
-                     open, target);
+        front_fail(rq, ERR_INVALID_ARGUMENT,
+                   "UpdateShardCount cannot scale down below half your current open shard count. "
+                   "Current open shard count: %" PRId32 " Target shard count: %" PRId32,
+                   open, target);
         return;
     }
     struct shard_counts *counts = ARENA_NEW(rq->arena, struct shard_counts);
     if (counts == NULL) {
-        kinesis_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
+        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);
         return;
     }
     *counts = (struct shard_counts){arena_copy(rq->arena, topic_name(t)), stream_arn(rq, t), open};

@@ -1,6 +1,7 @@
 /* What is wrong with a request is told in AWS's order: each case below is wrong in one way, and in
  * every way that is looked at later. */
 #include "unit/bridge/bridge_fixture.h"
+#include "bridge/front/front.h"
 
 static struct bx f;
 
@@ -94,7 +95,7 @@ static void list_streams_from(struct bx_client *c, const char *origin)
 TEST(a_page_that_was_allowed_is_answered)
 {
     bx_init(&f);
-    f.bridge->options.access = &pages_of_a;
+    f.bridge->front->options.access = &pages_of_a;
     struct bx_client *c = bx_connect(&f);
     bx_send_raw(&f, c,
                 "OPTIONS / HTTP/1.1\r\norigin: http://a\r\naccess-control-request-headers: h\r\n"
@@ -115,7 +116,7 @@ TEST(where_all_pages_are_allowed_any_is_told_so)
 {
     static const struct http_access all = {.origins = "*", .hosts = "kinesis.test,here"};
     bx_init(&f);
-    f.bridge->options.access = &all;
+    f.bridge->front->options.access = &all;
     struct bx_client *c = bx_connect(&f);
     bx_send_raw(&f, c, "OPTIONS / HTTP/1.1\r\norigin: http://b\r\n", "");
     EXPECT_EQ(bx_receive(&f, c), 200);
@@ -129,7 +130,7 @@ TEST(where_all_pages_are_allowed_any_is_told_so)
 TEST(a_strange_page_or_host_is_refused)
 {
     bx_init(&f);
-    f.bridge->options.access = &pages_of_a;
+    f.bridge->front->options.access = &pages_of_a;
     struct bx_client *c = bx_connect(&f);
     static const char *const heads[] = {
         "OPTIONS / HTTP/1.1\r\norigin: http://b\r\naccess-control-request-method: POST\r\n",
