@@ -8,6 +8,7 @@
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
 #include "broker/metrics/arrivals.h"
+#include "broker/metrics/collect.h"
 #include "broker/metrics/msk.h"
 #include "broker/state.h"
 #include "protocol/batch/inflate.h"
@@ -64,7 +65,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
         inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&l->deflater);
         l->sessions = sessions_new(options, i, loop_count);
-        groups_loop_new(l);
+        groups_loop_new(l, collect_members);
     }
     broker_dispatch_init();
     return b;

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "broker/group/commits.h"
 #include "broker/group/expiry.h"
-#include "broker/metrics/collect.h"
 #include "storage/state/offsets.h"
 #include "base/check.h"
 
@@ -62,7 +61,8 @@ static void restore(struct groups_loop *gl)
     store_offset_groups_each(groups_loop_store(gl), &r, restore_one);
 }
 
-struct groups_loop *groups_loop_new(struct broker_loop *home)
+struct groups_loop *groups_loop_new(struct broker_loop *home,
+                                    void (*on_members)(struct bytes group_id, int64_t count))
 {
     const struct broker_options *o = &home->broker->options;
     struct groups_loop *gl = NEW(struct groups_loop);
@@ -77,7 +77,7 @@ struct groups_loop *groups_loop_new(struct broker_loop *home)
     gl->config.bytes_max = o->group_bytes_max;
     gl->config.bytes_all = &home->broker->group_bytes;
     gl->config.offset_retention_ms = o->offsets_retention_ms;
-    gl->config.on_members = collect_members;
+    gl->config.on_members = on_members;
     gl->groups = groups_new(&gl->config);
     restore(gl);
     gl->expiry = group_expiry_new(gl);

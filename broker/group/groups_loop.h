@@ -18,9 +18,10 @@ struct groups_loop {
                                                yet */
 };
 
-/* Knows the groups that storage holds offsets of. Never NULL.
+/* Knows the groups that storage holds offsets of. on_members: groups_config's. Never NULL.
  * Thread: main, before the loop runs; free after it was stopped. */
-struct groups_loop *groups_loop_new(struct broker_loop *home);
+struct groups_loop *groups_loop_new(struct broker_loop *home,
+                                    void (*on_members)(struct bytes group_id, int64_t count));
 void groups_loop_free(struct groups_loop *gl);
 
 static inline struct groups_loop *groups_loop_of(struct coordinator *c)

@@ -4,6 +4,7 @@ found at its file and line."""
 import contextlib
 import io
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -70,6 +71,13 @@ class TidyTest(unittest.TestCase):
         self.expect(rooms)
         self.expect({**rooms, "base/low/l.c": '#include "base/high/h.h"\n#include "base/check.h"\n'},
                     "base/low/l.c:1: base/low may not include base/high/h.h")
+
+    def test_a_room_without_a_place(self):
+        rooms = {"layers.txt": CLEAN["layers.txt"] + "base/ low\n", "base/low/README.md": "x\n",
+                 "base/low/l.h": "/* L. */\n"}
+        self.expect(rooms)
+        self.expect({**rooms, "base/new/README.md": "x\n", "base/new/n.h": "/* N. */\n"},
+                    "layers.txt:1: base/new has no place")
 
     def test_no_layers_at_all(self):
         self.assertTrue(self.run_on({"layers.txt": ""})[0].startswith("layers.txt:1: no layers"))
@@ -186,6 +194,23 @@ class CirclesTest(unittest.TestCase):
 
     def test_a_tree_without_circles_has_none(self):
         self.assertEqual(self.judge({**self.NEEDS, "base/c": set()}), (0, ""))
+
+    def run_on_objects(self, sources):
+        """The program's exit status and what it says for files that were compiled."""
+        with tempfile.TemporaryDirectory() as build:
+            for path, text in sources.items():
+                full = os.path.join(build, "CMakeFiles/diglot_base.dir", path + ".c.o")
+                os.makedirs(os.path.dirname(full), exist_ok=True)
+                subprocess.run(["cc", "-xc", "-c", "-", "-o", full], input=text, text=True, check=True)
+            done = subprocess.run([sys.executable, circles.__file__, build], capture_output=True, text=True)
+            return done.returncode, done.stdout
+
+    def test_a_circle_that_was_planted_in_object_files(self):
+        clean = {"base/a": "int b(void); int a(void) { return b(); }", "base/b": "int b(void) { return 1; }"}
+        self.assertEqual(self.run_on_objects(clean)[0], 0)
+        status, said = self.run_on_objects({**clean, "base/b": "int a(void); int b(void) { return a(); }"})
+        self.assertEqual(status, 1)
+        self.assertIn("2 files in a circle: base/a base/b\n", said)
 
 
 if __name__ == "__main__":

@@ -80,9 +80,12 @@ def check_layers(tree):
 
 
 def check_rooms(tree):
+    divided, lost = {os.path.dirname(room) for room in tree.rooms}, set()
     for path, text in tree.sources():
         own = os.path.dirname(path)
         if own not in tree.rooms:
+            if own != tree.layer(path) and tree.layer(path) in divided:
+                lost.add(own)
             continue
         for m in INCLUDE.finditer(text):
             other = os.path.dirname(m.group(2))
@@ -90,6 +93,8 @@ def check_rooms(tree):
                 yield path, line_of(text, m.start()), (
                     f"{own} may not include {m.group(2)}: its room stands above; pass a value or a callback down, "
                     "or move what both need below")
+    for room in sorted(lost):
+        yield "layers.txt", 1, f"{room} has no place among the rooms of its layer: give it one"
 
 
 def check_include_order(tree):
