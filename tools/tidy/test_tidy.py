@@ -103,6 +103,10 @@ class TidyTest(unittest.TestCase):
             self.expect({"bridge/b.c": f'#include "base/check.h"\n{text};\n'})
         self.expect({"base/a.c": CLEAN["base/a.c"] + "int y = malloc(1);\n"})
 
+    def test_a_file_that_is_called_as_a_folder_that_is_left_out(self):
+        self.expect({"bridge/build.c": '#include "base/check.h"\nint x = malloc(1);\n'}, "bridge/build.c:2: malloc")
+        self.expect({"build-x/a.c": "malloc(1)\n", "bridge/build/a.c": "malloc(1)\n"})
+
     def test_words(self):
         for words in ("/work/x", "see /root/x", "/tmp/wt/x", "https://pypi.org/x", "TODO later"):
             self.expect({"docs/a.md": f"first\n{words}\n"}, "docs/a.md:2: ")
@@ -128,6 +132,12 @@ class TidyTest(unittest.TestCase):
     def test_a_missing_readme(self):
         self.expect({"bridge/README.md": None}, "bridge/README.md:1: missing")
         self.expect({"tests/README.md": None}, "tests/README.md:1: missing")
+
+    def test_a_page_that_names_what_is_not_there(self):
+        self.expect({"docs/a.md": "`base/a.c` and `base/a.gen.c`\n`gone()` `else/x.c`\n"})
+        self.expect({"docs/a.md": "x\n`base/b.c`\n"}, "docs/a.md:2: base/b.c is not there")
+        self.expect({"docs/architecture.md": "`base/a.c` | `a()` |\n"})
+        self.expect({"docs/architecture.md": "`base/a.c`: `b()`\n"}, "docs/architecture.md:1: b() is in no file")
 
     def test_a_parser_without_a_target(self):
         plain = CLEAN["protocol/p.h"].replace(" Fuzz: fuzz_p", "")

@@ -24,7 +24,7 @@ class Tree:
         self.files = {}
         for folder, names, files in os.walk(root):
             names[:] = sorted(n for n in names if not SKIPPED.match(n))
-            for name in sorted(f for f in files if not SKIPPED.match(f)):
+            for name in sorted(f for f in files if f != ".git"):
                 path = os.path.join(folder, name)
                 try:
                     with open(path, encoding="utf-8") as f:
@@ -230,6 +230,28 @@ def check_readmes(tree):
             yield f"{folder}/README.md", 1, "missing: what must hold, files in reading order, who calls in, threads"
 
 
+GENERATED = re.compile(r"\.gen\.|^protocol/kafka/msg/")
+NAMED = re.compile(r"`(\w[\w-]*/[\w./-]+\.(?:c|h|def|py|cmake|txt|md))`")
+NAMED_FUNCTION = re.compile(r"`(\w+)\(\)`")
+
+
+def check_named(tree):
+    """What a page names is there: files by their path from the root, and in the page that says who hands what to whom
+    each function, in a file of its line."""
+    folders = {p.split("/")[0] for p in tree.files if "/" in p}
+    for path, text in tree.files.items():
+        if not path.endswith(".md") or path in ("CHANGELOG.md", "docs/roadmap.md"):     # of what was, what will be
+            continue
+        for n, line in enumerate(text.split("\n"), 1):
+            named = [f for f in NAMED.findall(line) if f.split("/")[0] in folders and not GENERATED.search(f)]
+            for file in named:
+                if file not in tree.files and os.path.dirname(path) + "/" + file not in tree.files:
+                    yield path, n, f"{file} is not there: name it as it is"
+            for function in NAMED_FUNCTION.findall(line) if path == "docs/architecture.md" else []:
+                if not any(re.search(rf"\b{function}\(", tree.files.get(f, "")) for f in named):
+                    yield path, n, f"{function}() is in no file of that line"
+
+
 # -- tests ---------------------------------------------------------------------------------------------
 
 PARSER = re.compile(r"^[\w *]*?\b(\w*(?:decode|parse|peek|inflate|_feed)\w*)\("
@@ -307,7 +329,7 @@ def sizes(tree):
 
 
 CHECKS = [check_layers, check_rooms, check_include_order, check_banned, check_words, check_white_space, check_columns,
-          check_contracts, check_readmes, check_fuzz, check_served]
+          check_contracts, check_readmes, check_named, check_fuzz, check_served]
 
 
 def main():
