@@ -19,6 +19,13 @@ static inline struct conn_home conn_pair_home(struct loop *loop, const struct do
         .on_close = conn_pair_on_close};
 }
 
+/* A turn of the loop, after which every connection is as it has to be. */
+static inline void conn_pair_turn(struct conn_home *home)
+{
+    loop_turn(home->loop, 0);
+    conn_home_check(home);
+}
+
 struct conn_pair_opening {
     struct job job;
     struct conn_home *home;
@@ -38,7 +45,7 @@ static inline int conn_pair_open(struct conn_home *home)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) abort();
     struct conn_pair_opening o = {.job.run = conn_pair_opening_run, .home = home, .fd = fds[1]};
     loop_post(home->loop, &o.job);
-    loop_turn(home->loop, 0);
+    conn_pair_turn(home);
     return fds[0];
 }
 

@@ -41,6 +41,8 @@ struct conn_protocol {
     void (*on_stop)(struct conn *c);
     /* The connection is closed: tell the requests, free the state. */
     void (*on_gone)(struct conn *c);
+    /* What must hold of its state between two turns. May be NULL. */
+    void (*check)(const struct conn *c);
     bool reads_always;           /* also while output piles up: it bounds that itself */
 };
 
@@ -146,6 +148,10 @@ enum {
 /* Takes that much for c until it is closed. False: the door's sessions have no room, and c was
  * closed. */
 bool conn_charge(struct conn *c, size_t bytes);
+
+/* What must hold of all connections between two turns of the loop; it ends the process where
+ * something does not. For tests and fuzz targets (conn_check.c). */
+void conn_home_check(const struct conn_home *home);
 
 /* Hands the connection to the protocol that its first bytes ask for. */
 void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *state);

@@ -2,9 +2,9 @@
  * read here, straight into its slab. One request is under way at a time: what a client sends ahead
  * stays in the connection's stash, so replies are in order by construction.
  *
- * HEAD -> (ADMIT -> BODY | CHUNKED) -> READY -> RUNNING -> HEAD. READY: a large answer waits for
- * room. Fails with: a refused request (400, 413,
- * 431, 503), which the door answers and after which the connection is closed. */
+ * HEAD -> (ADMIT -> BODY | CHUNKED) -> READY -> RUNNING -> HEAD, by enter() alone. READY: a large
+ * answer waits for room. Fails with: a refused request (400, 413, 431, 503), which the door answers
+ * and after which the connection is closed. */
 #include <assert.h>
 #include <http_parser.h>
 #include <stdio.h>
@@ -49,6 +49,38 @@ struct http1 {
     bool bodiless_reply;
     bool above_low;                  /* the stream's queue was above stream_low_bytes */
 };
+
+/* ---- phases ---------------------------------------------------------------------------------- */
+
+/* From each phase, those that may follow. What is refused runs at once. */
+#define TO(phase) (1u << (phase))
+static const uint8_t moves[] = {
+    [HEAD] = TO(ADMIT) | TO(CHUNKED) | TO(RUNNING),
+    [ADMIT] = TO(BODY) | TO(READY) | TO(RUNNING),
+    [BODY] = TO(READY),
+    [CHUNKED] = TO(COMPLETE) | TO(RUNNING),
+    [COMPLETE] = TO(READY),
+    [READY] = TO(RUNNING),
+    [RUNNING] = TO(HEAD),
+};
+#undef TO
+
+static void enter(struct http1 *h, enum phase to)
+{
+    assert(moves[h->phase] >> to & 1);
+    h->phase = to;
+}
+
+static void http1_check(const struct conn *c)
+{
+    const struct http1 *h = c->state;
+    assert(h->conn == c && h->phase != COMPLETE && h->chunks_len == 0);
+    /* From its head on there is a request, until the connection is at its end. */
+    assert(h->phase == HEAD || h->rq != NULL || c->finishing);
+    assert(h->in.slab == NULL || h->phase == BODY || h->phase == CHUNKED);
+    /* What waits for memory or room comes back by itself. */
+    assert((h->phase != ADMIT && h->phase != READY) || c->retry_at_ms != 0 || c->finishing);
+}
 
 /* ---- the head -------------------------------------------------------------------------------- */
 
@@ -188,14 +220,14 @@ static int on_head(http_parser *parser)
     h->keep_alive = http_should_keep_alive(parser);
     conn_deadline(h->conn, 0, NET_CLOSE_STALL);
     if (parser->flags & F_CHUNKED) {
-        h->phase = CHUNKED;
+        enter(h, CHUNKED);
         h->chunk_end = CHUNK_END_BYTES;
         say_continue(h);
         http_parser_pause(parser, 1);    /* room for the body comes first */
         return 0;
     }
     h->body_len = parser->content_length == UINT64_MAX ? 0 : parser->content_length;
-    h->phase = ADMIT;
+    enter(h, ADMIT);
     return 1;                      /* the parser takes the message for complete; we read the body */
 }
 
@@ -222,7 +254,7 @@ static int on_chunk(http_parser *parser, const char *data, size_t len)
 static int on_complete(http_parser *parser)
 {
     struct http1 *h = of(parser);
-    if (h->phase == CHUNKED) h->phase = COMPLETE;
+    if (h->phase == CHUNKED) enter(h, COMPLETE);
     http_parser_pause(parser, 1);
     return 0;
 }
@@ -243,7 +275,7 @@ static const http_parser_settings settings = {
 static void run(struct http1 *h)
 {
     struct http_request *rq = h->rq;
-    h->phase = RUNNING;
+    enter(h, RUNNING);
     rq->close_after = rq->close_after || !h->keep_alive;
     conn_deadline(h->conn, 0, NET_CLOSE_IDLE);
     http_request_run(rq);
@@ -268,7 +300,7 @@ static void body_end(struct http1 *h)
     conn_body_end(h->conn);
     h->rq->body = intake_end(&h->in, h->conn, 0);
     if (h->rq->body->len == 0) slab_unrefp(&h->rq->body);
-    h->phase = READY;
+    enter(h, READY);
 }
 
 /* The head is read: makes room for the body. there: how much of it. False: waits for memory. */
@@ -276,7 +308,7 @@ static bool admit(struct http1 *h, size_t there)
 {
     struct conn *c = h->conn;
     if (h->body_len == 0) {
-        h->phase = READY;
+        enter(h, READY);
         return true;
     }
     if (h->body_len > c->home->door->http->body_bytes_max) {
@@ -287,7 +319,7 @@ static bool admit(struct http1 *h, size_t there)
         conn_wait_budget(c);
         return false;
     }
-    h->phase = BODY;
+    enter(h, BODY);
     conn_body(c, h->body_len, 0);
     say_continue(h);
     return true;
@@ -453,7 +485,7 @@ static void finish(struct http_request *rq)
         conn_finish(c, reason, refused);
         return;
     }
-    h->phase = HEAD;
+    enter(h, HEAD);
     conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
     if (c->blocked || c->feeding) conn_resume(c);
 }
@@ -604,6 +636,7 @@ static const struct conn_protocol http1_protocol = {
     .on_drained = http1_drained,
     .on_stop = http1_stop,
     .on_gone = http1_gone,
+    .check = http1_check,
 };
 
 void http1_start(struct conn *c)

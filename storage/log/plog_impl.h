@@ -105,6 +105,9 @@ void plog_set_state(struct plog *log, enum plog_state state);
 /* Makes the writer's state visible: bounds, staged batches; keep_tail: whether they stay in memory.
  * Wakes the watches that wait for it. Returns the change of the tail's pinned bytes. */
 int64_t plog_publish(struct plog *log, bool keep_tail);
+/* What must hold of a log between two turns of its worker; it ends the process where something does
+ * not. For tests (plog_check.c). Thread: the worker, or the only one. */
+void plog_check(struct plog *log);
 /* Drops the oldest of the tail while more than keep_bytes are pinned and fewer than want_bytes were
  * let go; returns the bytes let go. */
 size_t plog_shrink_tail(struct plog *log, size_t keep_bytes, size_t want_bytes);

@@ -45,11 +45,11 @@ static inline void fuzz_on_turn(struct job *job)
     fuzz_each_turn();
 }
 
-static inline void fuzz_turn(struct loop *loop)
+static inline void fuzz_turn(struct conn_home *home)
 {
     struct job job = {.run = fuzz_on_turn};
-    loop_post(loop, &job);
-    loop_turn(loop, 0);
+    loop_post(home->loop, &job);
+    conn_pair_turn(home);
     fuzz_us += FUZZ_TURN_US;
 }
 
@@ -68,17 +68,17 @@ static inline void fuzz_feed(struct bytes lead, const uint8_t *data, size_t len,
     for (size_t at = 0; at < len && home.count > 0; at += piece) {
         size_t n = len - at < piece ? len - at : piece;
         if (send(fd, data + at, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) break;
-        fuzz_turn(loop);
+        fuzz_turn(&home);
         fuzz_drain(fd);
     }
     for (int i = 0; i < 20; i++) {
-        fuzz_turn(loop);
+        fuzz_turn(&home);
         fuzz_drain(fd);
     }
     close(fd);
-    for (int i = 0; i < 400 && (home.count > 0 || fuzz_held_count > 0); i++) fuzz_turn(loop);
+    for (int i = 0; i < 400 && (home.count > 0 || fuzz_held_count > 0); i++) fuzz_turn(&home);
     if (home.count > 0 || fuzz_held_count > 0) abort();
-    fuzz_turn(loop);
+    fuzz_turn(&home);
     frame_home_done(&home);
     loop_free(loop);
     if (atomic_load(&fuzz_budget.used) != 0) abort();

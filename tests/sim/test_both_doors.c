@@ -17,7 +17,7 @@
 #include "protocol/kafka/msg/offset_commit.h"
 #include "protocol/kafka/msg/offset_fetch.h"
 #include "protocol/kafka/msg/produce.h"
-#include "protocol/kinesis/base64.h"
+#include "protocol/aws/base64.h"
 #include "random.h"
 #include "sim/ledger.h"
 #include "sim/world.h"

@@ -47,6 +47,7 @@ static inline void world_turn(struct world *w)
 {
     store_turn(w->bx.cx.s);
     bx_loop_turn(&w->bx);
+    conn_home_check(&w->home);
 }
 
 static inline void world_settle(struct world *w)

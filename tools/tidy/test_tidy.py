@@ -206,7 +206,7 @@ class CirclesTest(unittest.TestCase):
         self.assertEqual(self.judge({**self.NEEDS, "base/c": set()}), (0, ""))
 
     def run_on_objects(self, sources):
-        """The program's exit status and what it says for files that were compiled."""
+        """The program's exit status and what it says for files that were compiled in the place of files that there are."""
         with tempfile.TemporaryDirectory() as build:
             for path, text in sources.items():
                 full = os.path.join(build, "CMakeFiles/diglot_base.dir", path + ".c.o")
@@ -216,11 +216,11 @@ class CirclesTest(unittest.TestCase):
             return done.returncode, done.stdout
 
     def test_a_circle_that_was_planted_in_object_files(self):
-        clean = {"base/a": "int b(void); int a(void) { return b(); }", "base/b": "int b(void) { return 1; }"}
+        clean = {"base/heap": "int b(void); int a(void) { return b(); }", "base/map": "int b(void) { return 1; }"}
         self.assertEqual(self.run_on_objects(clean)[0], 0)
-        status, said = self.run_on_objects({**clean, "base/b": "int a(void); int b(void) { return a(); }"})
+        status, said = self.run_on_objects({**clean, "base/map": "int a(void); int b(void) { return a(); }"})
         self.assertEqual(status, 1)
-        self.assertIn("2 files in a circle: base/a base/b\n", said)
+        self.assertIn("2 files in a circle: base/heap base/map\n", said)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ static inline void bx_drain(struct bx_client *c)
 
 static inline void bx_loop_turn(struct bx *f)
 {
-    loop_turn(f->loop, 0);
+    conn_pair_turn(&f->home);
     for (int i = 0; i < f->client_count; i++) bx_drain(&f->clients[i]);
 }
 

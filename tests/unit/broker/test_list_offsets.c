@@ -22,7 +22,7 @@ TEST(a_search_whose_client_left_is_not_made)
         turned_topic(&door, c);
         one_record(&door, c);
         TURNED_SEND(&door, c, LIST_OFFSETS, list_offsets, 4, &in);
-        loop_turn(door.loop, 0);
+        conn_pair_turn(&door.home);
         if (left) turned_client_gone(&door, c);
         struct kv_mem_faults reads = {.fail_at = 0, .fail_count = INT64_MAX};
         struct kv_mem_faults none = {.fail_at = -1};

@@ -42,7 +42,7 @@ TEST(large_requests_that_come_together_begin_one_a_turn)
     int answered = 0, turns = 0, before = 0;
     for (; answered < CLIENTS; turns++) {
         EXPECT(turns < TURNS_MAX);
-        loop_turn(door.loop, 0);
+        conn_pair_turn(&door.home);
         answered = 0;
         for (int i = 0; i < CLIENTS; i++) answered += turned_is_answered(c[i]);
         EXPECT(answered - before <= 1);
@@ -66,14 +66,14 @@ TEST(of_many_requests_that_come_together_some_begin_in_the_same_turn)
     send_list_offsets(small, 1, &of_small);
     for (int i = 0; i < MANY; i++) EXPECT_EQ(send(c[i]->fd, &last[i], 1, MSG_NOSIGNAL), 1);
     EXPECT_EQ(send(small->fd, &of_small, 1, MSG_NOSIGNAL), 1);
-    loop_turn(door.loop, 0);
-    loop_turn(door.loop, 0);
+    conn_pair_turn(&door.home);
+    conn_pair_turn(&door.home);
     EXPECT(turned_is_answered(small));
     int answered = 0;
     for (int i = 0; i < MANY; i++) answered += turned_is_answered(c[i]);
     EXPECT(answered > 0);
     EXPECT(answered <= A_TURN_MAX + 2);
-    for (int i = 0; i < MANY; i++) loop_turn(door.loop, 0);
+    for (int i = 0; i < MANY; i++) conn_pair_turn(&door.home);
     for (int i = 0; i < MANY; i++) EXPECT(turned_is_answered(c[i]));
     for (int i = 0; i < MANY; i++) turned_client_gone(&door, c[i]);
     turned_client_gone(&door, small);
@@ -92,7 +92,7 @@ TEST(a_large_request_whose_client_left_does_not_begin)
     EXPECT_EQ(send(b->fd, &last[1], 1, MSG_NOSIGNAL), 1);
     turned_client_gone(&door, a);
     turned_client_gone(&door, b);
-    for (int i = 0; i < 4; i++) loop_turn(door.loop, 0);
+    for (int i = 0; i < 4; i++) conn_pair_turn(&door.home);
     turned_end(&door);
 }
 
@@ -146,7 +146,7 @@ TEST(configs_of_many_resources_are_described_some_a_turn)
     in.resources_count = RESOURCES;
     TURNED_SEND(&door, c, DESCRIBE_CONFIGS, describe_configs, 1, &in);
     int turns = 0;
-    for (; !turned_is_answered(c); turns++) loop_turn(door.loop, 0);
+    for (; !turned_is_answered(c); turns++) conn_pair_turn(&door.home);
     EXPECT(turns >= RESOURCES / A_TURN_MAX);
     struct describe_configs_response out;
     RECEIVE(c, describe_configs, &out);
@@ -155,7 +155,7 @@ TEST(configs_of_many_resources_are_described_some_a_turn)
         EXPECT_EQ(out.results[i].error_code, err_kafka(ERR_UNKNOWN_TOPIC_OR_PARTITION));
     TURNED_SEND(&door, c, DESCRIBE_CONFIGS, describe_configs, 1, &in);
     turned_client_gone(&door, c);           /* in the middle of it */
-    for (int i = 0; i < RESOURCES; i++) loop_turn(door.loop, 0);
+    for (int i = 0; i < RESOURCES; i++) conn_pair_turn(&door.home);
     mem_free(resources);
     mem_free(names);
     turned_end(&door);
@@ -166,11 +166,11 @@ TEST(configs_of_many_resources_are_described_some_a_turn)
 static void expect_turns_and_lane(struct client *c, int turns)
 {
     for (int i = 0; i < turns; i++) {
-        loop_turn(door.loop, 0);
+        conn_pair_turn(&door.home);
         while (store_turn(door.store)) continue;
         EXPECT(!turned_is_answered(c));
     }
-    for (int i = 0; i < TURNS_MAX; i++) loop_turn(door.loop, 0);
+    for (int i = 0; i < TURNS_MAX; i++) conn_pair_turn(&door.home);
     EXPECT(!turned_is_answered(c));
     turned_until_answered(&door, c);
 }
@@ -218,10 +218,10 @@ TEST(a_produce_of_many_partitions_takes_turns_and_stays_in_order)
     send_produce(c, MANY);
     int32_t many = c->correlation;
     one_record_send(&door, c);
-    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    for (int turns = 0; turns < TURNS_MAX; turns++) conn_pair_turn(&door.home);
     while (store_turn(door.store)) continue;        /* looked up */
     for (int turns = 0; turns < MANY / A_TURN_MAX - 1; turns++) {
-        loop_turn(door.loop, 0);
+        conn_pair_turn(&door.home);
         while (store_turn(door.store)) continue;
         EXPECT(!turned_is_answered(c));
     }
@@ -273,7 +273,7 @@ TEST(a_fetch_of_many_partitions_holds_no_loop)
     turned_topic(&door, c);
     one_record(&door, c);
     send_fetch(c, MANY);
-    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    for (int turns = 0; turns < TURNS_MAX; turns++) conn_pair_turn(&door.home);
     while (store_turn(door.store)) continue;        /* the list is made */
     expect_turns_and_lane(c, MANY / A_TURN_MAX - 2);
     struct fetch_response out;
@@ -302,7 +302,7 @@ TEST(metadata_of_all_there_is_is_made_beside_the_loop)
     struct metadata_request in = METADATA_REQUEST_INIT;
     in.topics_count = -1;
     TURNED_SEND(&door, c, METADATA, metadata, 1, &in);
-    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    for (int turns = 0; turns < TURNS_MAX; turns++) conn_pair_turn(&door.home);
     EXPECT(!turned_is_answered(c));
     EXPECT(loop_room(door.loop)->promised > MANY);      /* others wait for room that it will take */
     turned_until_answered(&door, c);
@@ -338,7 +338,7 @@ TEST(a_long_answer_to_a_short_request_is_encoded_beside_the_loop)
     in.resources = broker;
     in.resources_count = TIMES;
     TURNED_SEND(&door, c, DESCRIBE_CONFIGS, describe_configs, 1, &in);
-    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    for (int turns = 0; turns < TURNS_MAX; turns++) conn_pair_turn(&door.home);
     EXPECT(!turned_is_answered(c));
     turned_until_answered(&door, c);
     turned_client_gone(&door, c);
@@ -391,7 +391,7 @@ TEST(offsets_of_many_groups_are_looked_up_and_encoded_beside_the_loop)
     turned_topic(&door, c);
     commit_offset(c, BYTES_LIT("note"));
     send_offset_fetch(c, TIMES);
-    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    for (int turns = 0; turns < TURNS_MAX; turns++) conn_pair_turn(&door.home);
     EXPECT(!turned_is_answered(c));
     turned_until_answered(&door, c);
     struct offset_fetch_response out;
@@ -479,7 +479,7 @@ TEST(a_group_that_is_named_many_times_is_described_once)
     in.groups = names;
     in.groups_count = NAMES;
     TURNED_SEND(&door, c, DESCRIBE_GROUPS, describe_groups, 0, &in);
-    for (int turns = 0; turns < TURNS_MAX; turns++) loop_turn(door.loop, 0);
+    for (int turns = 0; turns < TURNS_MAX; turns++) conn_pair_turn(&door.home);
     EXPECT(atomic_load(&door.budget.used) < (size_t)NAMES * TYPE_CHARS / 2);
     turned_client_gone(&door, c);
     turned_settle(&door);

@@ -50,7 +50,7 @@ static inline struct client *turned_client(struct turned_door *d)
 static inline void turned_client_gone(struct turned_door *d, struct client *c)
 {
     client_close(c);
-    loop_turn(d->loop, 0);
+    conn_pair_turn(&d->home);
 }
 
 static inline void turned_end(struct turned_door *d)
@@ -78,7 +78,7 @@ static inline void turned_settle(struct turned_door *d)
 {
     for (int i = 0; i < 8; i++) {
         while (store_turn(d->store)) continue;
-        loop_turn(d->loop, 0);
+        conn_pair_turn(&d->home);
     }
 }
 
@@ -89,7 +89,7 @@ static inline int turned_until_answered(struct turned_door *d, const struct clie
         EXPECT(rounds < TURNS_MAX);
         if (turned_is_answered(c)) return rounds;
         while (store_turn(d->store)) continue;
-        for (int i = 0; i < 4; i++) loop_turn(d->loop, 0);
+        for (int i = 0; i < 4; i++) conn_pair_turn(&d->home);
     }
 }
 
@@ -99,7 +99,7 @@ static inline void turned_write(struct turned_door *d, struct client *c, struct 
     for (size_t sent = 0; sent < w->len;) {
         ssize_t n = send(c->fd, w->data + sent, w->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) sent += (size_t)n;
-        loop_turn(d->loop, 0);
+        conn_pair_turn(&d->home);
     }
     writer_done(w);
 }

@@ -9,6 +9,7 @@
 #include "protocol/batch/build.h"
 #include "storage/catalog/catalog.h"
 #include "storage/control/control.h"
+#include "storage/log/plog_impl.h"
 #include "storage/state/offsets.h"
 #include "storage/parts.h"
 #include "test.h"
@@ -47,9 +48,23 @@ static inline void cx_advance_ms(int64_t ms)
     cx_now_us += ms * 1000;
 }
 
+/* Every log of every topic is as it has to be between two turns. */
+static inline void cx_check(struct cx *f)
+{
+    enum { TOPICS = 64 };
+    struct topic *topics[TOPICS];
+    int32_t count = store_topics(f->s, BYTES_NULL, TOPICS, topics);
+    for (int32_t i = 0; i < count; i++) {
+        for (int32_t p = 0; p < topics[i]->partition_count; p++)
+            plog_check(topics[i]->partitions[p].log);
+        topic_unref(topics[i]);
+    }
+}
+
 static inline void cx_turn(struct cx *f)
 {
     while (store_turn(f->s)) {}
+    cx_check(f);
 }
 
 static inline void cx_stop(struct cx *f)

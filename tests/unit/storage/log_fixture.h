@@ -12,6 +12,7 @@
 #include "storage/topic/draft.h"
 #include "storage/parts.h"
 #include "storage/threads.h"
+#include "storage/log/plog_impl.h"
 #include "storage/log/worker.h"
 #include "test.h"
 
@@ -120,6 +121,7 @@ static int64_t fx_now_us;
 static inline void fx_turn(struct fx *f)
 {
     while (store_turn(f->s)) {}
+    for (int i = 0; i < f->topic->partition_count; i++) plog_check(f->topic->partitions[i].log);
 }
 
 /* The topic's next value: change what you like, then fx_publish(). */
