@@ -15,6 +15,7 @@
  * subscriptions that want more go on in the order in which they came. */
 #include "bridge/fanout.h"
 
+#include <assert.h>
 #include "base/clock.h"
 #include "bridge/fanout_event.h"
 #include "bridge/get.h"
@@ -40,6 +41,15 @@ enum {
     RETRY_MS = 50,                  /* the consumer's 2 MiB/s or all memory is used: look again */
 };
 
+/* Where the next event is made; by enter() alone. */
+enum work {
+    IDLE,                           /* nowhere: here, within a step, or there is nothing to make */
+    READING,                        /* storage has `cold` or `seek` */
+    ARRIVED,                        /* what cold brought waits to be delivered */
+    RENDERING,                      /* a codec lane makes the page */
+    RENDERED,                       /* it was made there and waits to be delivered */
+};
+
 struct subscription {
     struct front_request *rq;
     struct topic *topic;            /* reference to the newest value seen */
@@ -56,15 +66,12 @@ struct subscription {
     struct watch watch;
     struct log_read cold;
     struct log_seek seek;
-    bool reading;
-    bool arrived;                   /* what cold brought waits to be delivered */
+    enum work work;
     size_t promised;                /* of the loop's room, for it */
     size_t taken;                   /* of the loop's memory for events, besides scratch */
     bool retrying;                  /* there was too little of it: the heartbeat's timer goes on */
     struct read_result read;        /* what the next event is made of */
     struct get_work page;
-    bool rendering;                 /* a codec lane makes the page */
-    bool rendered;                  /* it was made there and waits to be delivered */
     struct subscription *next;      /* in the line, or among those who wait for memory */
     bool in_line;
     struct loop_timer heartbeat;
@@ -78,6 +85,39 @@ struct subscription {
 static void pump(struct subscription *sub);
 static void stand_in_line(struct subscription *sub);
 static void finish(struct subscription *sub);
+
+/* From each, those that may follow. */
+#define TO(work) (1u << (work))
+static const uint8_t moves[] = {
+    [IDLE] = TO(READING) | TO(RENDERING),
+    [READING] = TO(ARRIVED) | TO(IDLE),
+    [ARRIVED] = TO(IDLE),
+    [RENDERING] = TO(RENDERED),
+    [RENDERED] = TO(IDLE),
+};
+#undef TO
+
+static void enter(struct subscription *sub, enum work to)
+{
+    assert(moves[sub->work] >> to & 1);
+    sub->work = to;
+}
+
+/* Others have it: it goes on when they are done. */
+static bool is_elsewhere(const struct subscription *sub)
+{
+    return sub->work == READING || sub->work == RENDERING;
+}
+
+/* What must hold of a stream that goes on, once nothing of it is on the stack. */
+static void check(const struct subscription *sub)
+{
+    assert(loop_timer_is_set(&sub->heartbeat) && loop_timer_is_set(&sub->life));
+    assert(!sub->place_lost);
+    /* An event has its memory for as long as it is made; in line one may be given it before. */
+    assert(sub->work == IDLE ? sub->taken == 0 || sub->in_line : sub->taken > 0);
+    assert(sub->promised == 0 || sub->work == READING || sub->work == ARRIVED);
+}
 
 /* ---- Queues of subscriptions */
 
@@ -150,8 +190,8 @@ static void give_memory(struct subscription *sub)
 /* Gives the request back once nothing is under way. */
 static void finish(struct subscription *sub)
 {
-    bool busy = sub->place_lost || watch_set_sleeps(&sub->sleep) || sub->reading ||
-                sub->rendering || sub->in_line || sub->held > 0;
+    bool busy = sub->place_lost || watch_set_sleeps(&sub->sleep) || is_elsewhere(sub) ||
+                sub->in_line || sub->held > 0;
     if (!sub->ended || busy) return;
     struct http_request *http = sub->rq->http;
     topic_unref(sub->topic);
@@ -172,6 +212,7 @@ static void hold(struct subscription *sub)
 static void release(struct subscription *sub)
 {
     sub->held--;
+    if (sub->held == 0 && !sub->ended) check(sub);
     finish(sub);
 }
 
@@ -184,7 +225,7 @@ static void end(struct subscription *sub, enum err err, const char *text)
         loop_timer_cancel(sub->loop, &sub->life);
         sub->place_lost = !subscriptions_leave(rq_bridge(sub->rq)->subscriptions, &sub->place);
         watch_set_end(&sub->sleep);
-        if (sub->rendering) atomic_store(&sub->page.work.abandoned, true);
+        if (sub->work == RENDERING) atomic_store(&sub->page.work.abandoned, true);
         if (err != ERR_OK) {
             eventstream_exception(&sub->rq->http->reply, err_kinesis(err),
                                   bytes_str(text ? text : err_text(err)));
@@ -324,7 +365,7 @@ static size_t room_of(const struct subscription *sub, size_t wanted)
 
 static void read_cold(struct subscription *sub, const struct shard *shard)
 {
-    sub->reading = true;
+    enter(sub, READING);
     sub->promised = room_of(sub, EVENT_BYTES_MAX);
     room_promise(loop_room(sub->loop), sub->promised);
     sub->cold = (struct log_read){
@@ -365,15 +406,14 @@ static bool deliver_page(struct subscription *sub, const struct shard *shard)
 static void page_done(struct get_work *w)
 {
     struct subscription *sub = CONTAINER_OF(w, struct subscription, page);
-    sub->rendering = false;
-    sub->rendered = true;
+    enter(sub, RENDERED);
     pump(sub);
 }
 
 /* What the codec lane made. False: it ended the subscription. */
 static bool deliver_rendered(struct subscription *sub)
 {
-    sub->rendered = false;
+    enter(sub, IDLE);
     const struct shard *shard = refresh(sub);
     if (shard != NULL) deliver_page(sub, shard);
     read_result_done(&sub->read);
@@ -390,8 +430,9 @@ static bool deliver(struct subscription *sub, const struct shard *shard)
         .wanted = {.shard = shard, .read = &sub->read, .offset = sub->offset,
                    .count_max = EVENT_RECORDS_MAX, .bytes_max = room_of(sub, EVENT_BYTES_MAX)},
         .topic = sub->topic, .arena = &sub->scratch, .done = page_done};
-    sub->rendering = !get_start(&sub->page, sub->rq);
-    return !sub->rendering && deliver_page(sub, shard);
+    if (get_start(&sub->page, sub->rq)) return deliver_page(sub, shard);
+    enter(sub, RENDERING);
+    return false;
 }
 
 static void give_room_back(struct subscription *sub)
@@ -403,8 +444,7 @@ static void give_room_back(struct subscription *sub)
 static void cold_done(struct log_read *r)
 {
     struct subscription *sub = CONTAINER_OF(r, struct subscription, cold);
-    sub->reading = false;
-    sub->arrived = true;
+    enter(sub, ARRIVED);
     topic_unref(r->topic);
     pump(sub);
 }
@@ -414,7 +454,7 @@ static void cold_done(struct log_read *r)
 static bool deliver_cold(struct subscription *sub)
 {
     struct log_read *r = &sub->cold;
-    sub->arrived = false;
+    enter(sub, IDLE);
     give_room_back(sub);
     const struct shard *shard = NULL;
     if (r->err == ERR_BUSY)
@@ -429,7 +469,7 @@ static bool deliver_cold(struct subscription *sub)
     /* Retention overtook the reader: go on at the horizon. */
     if (shard != NULL && r->err != ERR_OK)
         sub->offset = shard_horizon(shard, sub->read.bounds.log_start);
-    if (sub->rendering) return false;
+    if (sub->work == RENDERING) return false;
     read_result_done(&sub->read);
     return !sub->ended && !sub->retrying;
 }
@@ -437,9 +477,9 @@ static bool deliver_cold(struct subscription *sub)
 /* What push() does but for the memory. */
 static bool step(struct subscription *sub)
 {
-    if (sub->ended || sub->reading || sub->rendering) return false;
-    if (sub->rendered) return deliver_rendered(sub);
-    if (sub->arrived) return deliver_cold(sub);
+    if (sub->ended || is_elsewhere(sub)) return false;
+    if (sub->work == RENDERED) return deliver_rendered(sub);
+    if (sub->work == ARRIVED) return deliver_cold(sub);
     if (http_stream_queued(sub->rq->http) > room_of(sub, QUEUE_BYTES_MAX)) return false;
     struct limits_key pipe = pipe_of(sub);
     if (limits_push_room(rq_bridge(sub->rq)->limits, &pipe, bytes_hash(sub->place.consumer),
@@ -461,7 +501,7 @@ static bool step(struct subscription *sub)
     }
     bool more = err == ERR_OK && (sub->read.count > 0 || shard->end_offset >= 0) &&
                 deliver(sub, shard);
-    if (sub->rendering) return false;
+    if (sub->work == RENDERING) return false;
     read_result_done(&sub->read);
     if (sub->ended || sub->retrying) return false;
     if (err == ERR_COLD || err == ERR_OFFSET_OUT_OF_RANGE) read_cold(sub, shard);
@@ -476,8 +516,7 @@ static bool step(struct subscription *sub)
 static bool push(struct subscription *sub)
 {
     bool more = step(sub);
-    bool being_made = sub->reading || sub->arrived || sub->rendering || sub->rendered;
-    if (!being_made) give_memory(sub);
+    if (sub->work == IDLE) give_memory(sub);
     return more;
 }
 
@@ -586,7 +625,7 @@ static void sought(struct log_seek *q)
     struct subscription *sub = CONTAINER_OF(q, struct subscription, seek);
     struct front_request *rq = sub->rq;
     const struct shard *shard = topic_shard(sub->topic, sub->place.shard);
-    sub->reading = false;
+    enter(sub, IDLE);
     bool failed = q->err != ERR_OK && q->err != ERR_NOT_FOUND;
     if (failed || rq->http->conn == NULL) {
         rq->on_closed = NULL;
@@ -640,7 +679,7 @@ void fanout_start(struct front_request *rq, const struct consumer_ref *consumer,
     rq->context = sub;
     rq->on_stop = on_stop;
     /* Finds a time, and opens a log that was not used since the start. */
-    sub->reading = true;
+    enter(sub, READING);
     sub->seek = (struct log_seek){
         .work.client = front_client(rq),
         .topic = sub->topic, .partition = shard->partition,
