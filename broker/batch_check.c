@@ -38,7 +38,7 @@ bool batch_check(struct batch_check *c, const struct batch_check_tools *tools, s
     const struct topic_config *config = &c->topic->config;
     struct batch_rules rules = {
         .produce_version = c->produce_version,
-        .is_compacted = config->cleanup_compact,
+        .is_compacted = (config->cleanup & CLEANUP_COMPACT) != 0,
         .is_log_append_time = config->log_append_time,
         .batch_bytes_max = (uint32_t)config->max_message_bytes,
         .now_ms = c->now_ms = clock_wall_ms(),

@@ -7,11 +7,11 @@
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/net/loop.h"
-#include "protocol/batch/deflate.h"
 #include "storage/engine/keys.h"
 #include "storage/parts.h"
 #include "storage/log/producers.h"
 #include "storage/threads.h"
+#include "storage/topic/config.h"
 #include "base/check.h"
 
 enum { TOPICS_PAGE = 64 };
@@ -20,34 +20,17 @@ void store_options_default(struct store_options *ret)
 {
     *ret = (struct store_options){
         .worker_count = 1,
-        .reader_count = 1,
+        .reader_count = 2,
         .tail_bytes_max = 64 << 20,
         .offsets_bytes_max = 128 << 20,
         .producers_bytes_max = (int64_t)PRODUCERS_ALL_MAX * PRODUCER_MEMORY_BYTES,
-        .partitions_max = 200000,
-        .topic_defaults =
-            {
-                .retention_ms = 604800000,
-                .retention_bytes = -1,
-                .max_message_bytes = 1048588,
-                .min_insync_replicas = 1,
-                .cleanup_delete = true,
-                .timestamp_before_max_ms = INT64_MAX,
-                .timestamp_after_max_ms = 3600000,
-                .flush_messages = INT64_MAX,
-                .flush_ms = INT64_MAX,
-                .max_record_kib = 1024,
-                .retired_forward = true,
-                .compression_type = -1,
-                .compression_level = {[CODEC_GZIP] = GZIP_LEVEL_DEFAULT,
-                                      [CODEC_LZ4] = LZ4_LEVEL_DEFAULT,
-                                      [CODEC_ZSTD] = ZSTD_LEVEL_DEFAULT},
-            },
+        .partitions_max = 100000,
         .num_partitions = 1,
         .producer_expiry_ms = 86400000,
         .retention_check_ms = 300000,
-        .shard_limit = 500,
+        .shard_limit = 20000,
     };
+    config_defaults(&ret->topic_defaults);
 }
 
 /* Gives the operator's text; never fails. */

@@ -94,7 +94,7 @@ static void ask(struct changes *ch, int32_t at)
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     enum err err = topic_find(rq_store(m->changes.rq), name, NULL, &t);
     if (err == ERR_OK) err = topic_check_partition(t, out->partition_index, -1);
-    if (err == ERR_OK && !t->config.cleanup_delete) err = ERR_POLICY_VIOLATION;
+    if (err == ERR_OK && (t->config.cleanup & CLEANUP_DELETE) == 0) err = ERR_POLICY_VIOLATION;
     if (err == ERR_OK && m->offsets[at] < -1) err = ERR_OFFSET_OUT_OF_RANGE;
     struct control change = {.kind = CONTROL_DELETE_RECORDS, .name = name,
                              .partitions = out->partition_index, .offset = m->offsets[at]};

@@ -139,7 +139,7 @@ static bool route(struct produce_item *item)
     struct append *a = &item->append;
     const struct topic *t = a->topic;
     int32_t home = topic_forward(t, a->partition_addressed);
-    if (home != a->partition_addressed && !t->config.retired_forward) {
+    if (home != a->partition_addressed && t->config.retired_reject) {
         set_error(
             item, ERR_POLICY_VIOLATION,
             arena_printf(

@@ -36,7 +36,7 @@ enum err plog_retention_start(struct plog *log, struct kv *kv, const struct topi
     int64_t start = w->log_start;
     uint64_t bytes_at_start = w->bytes_total_at_start;
     bool all = true;                    /* every closed chunk goes */
-    if (config->cleanup_delete) {
+    if ((config->cleanup & CLEANUP_DELETE) != 0) {
         struct chunk_key from = chunk_key(log->id, start), to = chunk_key_first(log->id + 1);
         CLEANUP(kv_iter_freep) struct kv_iter *it =
             kv_iter_new(kv, KV_INDEX, KEY_BYTES(from), KEY_BYTES(to), false);
@@ -64,7 +64,7 @@ enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct top
                                int64_t now_ms, bool *ret_due)
 {
     *ret_due = false;
-    if (!config->cleanup_delete) return ERR_OK;
+    if ((config->cleanup & CLEANUP_DELETE) == 0) return ERR_OK;
     int64_t start = 0, arrival_last_ms;
     TRY(plog_stored_start(kv, log->id, &start, &arrival_last_ms));
     /* What was removed in front of it may still be in the engine's way. */

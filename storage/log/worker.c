@@ -336,7 +336,7 @@ static bool forward(struct plog *log, struct append *a)
 {
     struct topic *t = log->topic;
     if (t == NULL || log->state == PLOG_CLOSED) return false;
-    if (a->shard >= 0 || log->partition != a->partition_addressed || !t->config.retired_forward)
+    if (a->shard >= 0 || log->partition != a->partition_addressed || t->config.retired_reject)
         return false;
     int32_t home = topic_forward(t, log->partition);
     if (home == log->partition) return false;

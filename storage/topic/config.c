@@ -4,6 +4,7 @@
 #include "storage/topic/config.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -23,113 +24,115 @@ enum {
     TYPE_LIST = 7
 };
 
-/* Where a value goes in struct topic_config. */
-enum field {
-    FIELD_NONE,
-    FIELD_CLEANUP,
-    FIELD_COMPRESSION,
-    FIELD_GZIP_LEVEL,
-    FIELD_LZ4_LEVEL,
-    FIELD_ZSTD_LEVEL,
-    FIELD_FLUSH_MESSAGES,
-    FIELD_FLUSH_MS,
-    FIELD_MAX_MESSAGE_BYTES,
-    FIELD_MAX_RECORD_KIB,
-    FIELD_TIMESTAMP_AFTER,
-    FIELD_TIMESTAMP_BEFORE,
-    FIELD_TIMESTAMP_TYPE,
-    FIELD_MIN_INSYNC,
-    FIELD_RETENTION_BYTES,
-    FIELD_RETENTION_MS,
-    FIELD_RETIRED,
+/* What a value becomes in struct topic_config: a number, whatever it is in text. */
+enum effect {
+    EFFECT_NUMBER,      /* itself */
+    EFFECT_LIMIT,       /* itself; below 0 there is none: -1 */
+    EFFECT_CHOICE,      /* the place of the word among the legal ones, from 0 */
+    EFFECT_LIST,        /* a bit for each legal word, from the lowest */
+    EFFECT_CODEC,       /* enum batch_codec; -1: the producer's */
+};
+
+struct place {
+    enum effect effect;
+    size_t at;          /* in struct topic_config */
+    size_t bytes;       /* 1, 4 or 8 */
 };
 
 struct row {
     struct config_spec spec;
-    enum field field;
-    int64_t min, max;   /* of INT and LONG */
-    const char *values; /* legal words of STRING and LIST, ", " between them */
+    const struct place *place;  /* NULL: kept and shown, no more */
+    int64_t min, max;           /* of INT and LONG */
+    const char *values;         /* legal words of STRING and LIST, ", " between them */
 };
 
 /* clang-format off: one row a config */
+#define INTO(kind, member)                                                                         \
+    (&(const struct place){EFFECT_##kind, offsetof(struct topic_config, member),                   \
+                           sizeof(((struct topic_config *)NULL)->member)})
 #define NO_EFFECT " Kept and shown; without effect here: "
-#define NUMBER(name, type, def, broker, low, high, field, doc)                                     \
-    {{name, TYPE_##type, def, broker, doc, false}, FIELD_##field, low, high, NULL}
+#define NUMBER(name, type, def, broker, low, high, place, doc)                                     \
+    {{name, TYPE_##type, def, broker, doc, false}, place, low, high, NULL}
 /* Its broker config is derived from another one (log.roll.ms from log.roll.hours). */
-#define DERIVED(name, def, broker, low, field, doc)                                                \
-    {{name, TYPE_LONG, def, broker, doc, true}, FIELD_##field, low, INT64_MAX, NULL}
-#define LONG(name, def, broker, low, field, doc)                                                   \
-    NUMBER(name, LONG, def, broker, low, INT64_MAX, field, doc)
-#define INT(name, def, broker, low, field, doc)                                                    \
-    NUMBER(name, INT, def, broker, low, INT32_MAX, field, doc)
-#define RATIO(name, def, broker, doc)            NUMBER(name, DOUBLE, def, broker, 0, 1, NONE, doc)
-#define BOOLEAN(name, def, broker, doc)          NUMBER(name, BOOLEAN, def, broker, 0, 0, NONE, doc)
-#define WORDS(name, type, def, broker, values, field, doc)                                         \
-    {{name, TYPE_##type, def, broker, doc, false}, FIELD_##field, 0, 0, values}
+#define DERIVED(name, def, broker, low, place, doc)                                                \
+    {{name, TYPE_LONG, def, broker, doc, true}, place, low, INT64_MAX, NULL}
+#define LONG(name, def, broker, low, place, doc)                                                   \
+    NUMBER(name, LONG, def, broker, low, INT64_MAX, place, doc)
+#define INT(name, def, broker, low, place, doc)                                                    \
+    NUMBER(name, INT, def, broker, low, INT32_MAX, place, doc)
+#define RATIO(name, def, broker, doc)            NUMBER(name, DOUBLE, def, broker, 0, 1, NULL, doc)
+#define BOOLEAN(name, def, broker, doc)          NUMBER(name, BOOLEAN, def, broker, 0, 0, NULL, doc)
+#define WORDS(name, type, def, broker, values, place, doc)                                         \
+    {{name, TYPE_##type, def, broker, doc, false}, place, 0, 0, values}
 
 static const struct row rows[] = {
-    WORDS("cleanup.policy", LIST, "delete", "log.cleanup.policy", "compact, delete", CLEANUP,
+    WORDS("cleanup.policy", LIST, "delete", "log.cleanup.policy", "compact, delete",
+          INTO(LIST, cleanup),
           "What happens to old records: delete removes them by retention, an empty list keeps "
           "them. compact is refused: there is no compaction."),
     NUMBER("compression.gzip.level", INT, "-1", "compression.gzip.level", GZIP_LEVEL_MIN,
-           GZIP_LEVEL_MAX, GZIP_LEVEL,
+           GZIP_LEVEL_MAX, INTO(NUMBER, compression_level[CODEC_GZIP]),
            "Level of gzip, where compression.type=gzip makes the server compress; -1: zlib's own "
            "choice."),
     NUMBER("compression.lz4.level", INT, "9", "compression.lz4.level", LZ4_LEVEL_MIN, LZ4_LEVEL_MAX,
-           LZ4_LEVEL,
+           INTO(NUMBER, compression_level[CODEC_LZ4]),
            "Level of lz4, where compression.type=lz4 makes the server compress; 9 is the fast "
            "compressor, every other level the thorough one."),
     WORDS("compression.type", STRING, "producer", "compression.type",
-          "uncompressed, zstd, lz4, snappy, gzip, producer", COMPRESSION,
+          "uncompressed, zstd, lz4, snappy, gzip, producer", INTO(CODEC, compression_type),
           "Codec of the topic's batches. One that comes with another codec is packed anew before "
           "it is stored, which costs its connection's thread the codec's time; producer stores "
           "every batch as it came, and those of the Kinesis door uncompressed."),
     NUMBER("compression.zstd.level", INT, "3", "compression.zstd.level", ZSTD_LEVEL_MIN,
-           ZSTD_LEVEL_MAX, ZSTD_LEVEL,
+           ZSTD_LEVEL_MAX, INTO(NUMBER, compression_level[CODEC_ZSTD]),
            "Level of zstd, where compression.type=zstd makes the server compress."),
-    LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0, NONE,
+    LONG("delete.retention.ms", "86400000", "log.cleaner.delete.retention.ms", 0, NULL,
          "How long tombstones stay in a compacted topic." NO_EFFECT "there is no compaction."),
-    NUMBER("diglot.max.record.kib", INT, "1024", NULL, 1024, 10240, MAX_RECORD_KIB,
+    NUMBER("diglot.max.record.kib", INT, "1024", NULL, 1024, 10240, INTO(NUMBER, max_record_kib),
            "Largest record in KiB that the Kinesis door takes: MaxRecordSizeInKiB of the stream."),
-    WORDS("diglot.retired.partition", STRING, "forward", NULL, "forward, reject", RETIRED,
+    WORDS("diglot.retired.partition", STRING, "forward", NULL, "forward, reject",
+          INTO(CHOICE, retired_reject),
           "What a produce to a partition gets whose shard was merged into another one: forward "
           "appends to the log that took its range over, reject answers POLICY_VIOLATION."),
-    LONG("file.delete.delay.ms", "60000", "log.segment.delete.delay.ms", 0, NONE,
+    LONG("file.delete.delay.ms", "60000", "log.segment.delete.delay.ms", 0, NULL,
          "Delay between removing and deleting a segment file." NO_EFFECT
          "there are no segment files."),
-    LONG("flush.messages", "9223372036854775807", "log.flush.interval.messages", 1, FLUSH_MESSAGES,
+    LONG("flush.messages", "9223372036854775807", "log.flush.interval.messages", 1,
+         INTO(NUMBER, flush_messages),
          "A power cut loses fewer acknowledged records than this; 1 syncs before each "
          "acknowledgement."),
-    DERIVED("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0, FLUSH_MS,
+    DERIVED("flush.ms", "9223372036854775807", "log.flush.interval.ms", 0,
+            INTO(NUMBER, flush_ms),
          "Longest time in ms that an acknowledged record waits for its sync to disk."),
-    WORDS("follower.replication.throttled.replicas", LIST, "", NULL, NULL, NONE,
+    WORDS("follower.replication.throttled.replicas", LIST, "", NULL, NULL, NULL,
           "Replicas whose catching up is throttled." NO_EFFECT "there is one replica."),
-    INT("index.interval.bytes", "4096", "log.index.interval.bytes", 0, NONE,
+    INT("index.interval.bytes", "4096", "log.index.interval.bytes", 0, NULL,
         "Distance of index entries." NO_EFFECT "the engine indexes the log."),
-    WORDS("leader.replication.throttled.replicas", LIST, "", NULL, NULL, NONE,
+    WORDS("leader.replication.throttled.replicas", LIST, "", NULL, NULL, NULL,
           "Replicas whose reads from the leader are throttled." NO_EFFECT "there is one replica."),
-    LONG("local.retention.bytes", "-2", "log.local.retention.bytes", -2, NONE,
+    LONG("local.retention.bytes", "-2", "log.local.retention.bytes", -2, NULL,
          "Bytes kept locally with tiered storage." NO_EFFECT "there is no tiered storage."),
-    LONG("local.retention.ms", "-2", "log.local.retention.ms", -2, NONE,
+    LONG("local.retention.ms", "-2", "log.local.retention.ms", -2, NULL,
          "Time kept locally with tiered storage." NO_EFFECT "there is no tiered storage."),
     LONG("max.compaction.lag.ms", "9223372036854775807", "log.cleaner.max.compaction.lag.ms", 1,
-         NONE, "Longest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
-    INT("max.message.bytes", "1048588", "message.max.bytes", 0, MAX_MESSAGE_BYTES,
+         NULL, "Longest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
+    INT("max.message.bytes", "1048588", "message.max.bytes", 0, INTO(NUMBER, max_message_bytes),
         "Largest record batch in bytes, after compression."),
     LONG("message.timestamp.after.max.ms", "3600000", "log.message.timestamp.after.max.ms", 0,
-         TIMESTAMP_AFTER, "How far in ms a record's timestamp may lie after the broker's clock."),
+         INTO(NUMBER, timestamp_after_max_ms),
+         "How far in ms a record's timestamp may lie after the broker's clock."),
     LONG("message.timestamp.before.max.ms", "9223372036854775807",
-         "log.message.timestamp.before.max.ms", 0, TIMESTAMP_BEFORE,
+         "log.message.timestamp.before.max.ms", 0, INTO(NUMBER, timestamp_before_max_ms),
          "How far in ms a record's timestamp may lie before the broker's clock."),
     WORDS("message.timestamp.type", STRING, "CreateTime", "log.message.timestamp.type",
-          "CreateTime, LogAppendTime", TIMESTAMP_TYPE,
+          "CreateTime, LogAppendTime", INTO(CHOICE, log_append_time),
           "Whose timestamp a record carries: its producer's, or that of its append."),
     RATIO("min.cleanable.dirty.ratio", "0.5", "log.cleaner.min.cleanable.ratio",
           "Share of a log that is dirty before it is compacted." NO_EFFECT
           "there is no compaction."),
-    LONG("min.compaction.lag.ms", "0", "log.cleaner.min.compaction.lag.ms", 0, NONE,
+    LONG("min.compaction.lag.ms", "0", "log.cleaner.min.compaction.lag.ms", 0, NULL,
          "Shortest time a record stays uncompacted." NO_EFFECT "there is no compaction."),
-    INT("min.insync.replicas", "1", "min.insync.replicas", 1, MIN_INSYNC,
+    INT("min.insync.replicas", "1", "min.insync.replicas", 1, INTO(NUMBER, min_insync_replicas),
         "In-sync replicas that a produce with acks=all needs, but never more than there are: one "
         "here."),
     BOOLEAN("preallocate", "false", "log.preallocate",
@@ -140,17 +143,17 @@ static const struct row rows[] = {
             "Delete remote data when tiering ends." NO_EFFECT "there is no tiered storage."),
     BOOLEAN("remote.storage.enable", "false", NULL,
             "Tiered storage; true is refused: there is none."),
-    LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN, RETENTION_BYTES,
+    LONG("retention.bytes", "-1", "log.retention.bytes", INT64_MIN, INTO(LIMIT, retention_bytes),
          "Bytes that a partition keeps; negative: no limit by size."),
-    DERIVED("retention.ms", "604800000", "log.retention.ms", -1, RETENTION_MS,
+    DERIVED("retention.ms", "604800000", "log.retention.ms", -1, INTO(NUMBER, retention_ms),
          "How long records are kept, by their timestamps; -1: for ever."),
-    INT("segment.bytes", "1073741824", "log.segment.bytes", 1048576, NONE,
+    INT("segment.bytes", "1073741824", "log.segment.bytes", 1048576, NULL,
         "Size of a segment file." NO_EFFECT "retention cuts the log in smaller pieces of its own."),
-    INT("segment.index.bytes", "10485760", "log.index.size.max.bytes", 4, NONE,
+    INT("segment.index.bytes", "10485760", "log.index.size.max.bytes", 4, NULL,
         "Size of a segment's index." NO_EFFECT "there are no segments."),
-    DERIVED("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NONE,
+    DERIVED("segment.jitter.ms", "0", "log.roll.jitter.ms", 0, NULL,
          "Random delay of a segment's end." NO_EFFECT "there are no segments."),
-    DERIVED("segment.ms", "604800000", "log.roll.ms", 1, NONE,
+    DERIVED("segment.ms", "604800000", "log.roll.ms", 1, NULL,
          "Age at which a segment ends." NO_EFFECT
          "retention cuts the log in smaller pieces of its own."),
     BOOLEAN("unclean.leader.election.enable", "false", "unclean.leader.election.enable",
@@ -320,7 +323,7 @@ static bool check_list(const struct row *row, struct bytes value, struct writer 
     }
     while (next_word(&rest, &word)) {
         if (!check_word(row, word, r)) return false;
-        if (row->field == FIELD_CLEANUP && bytes_equal_str(word, "compact"))
+        if (row->values != NULL && bytes_equal_str(word, "compact"))
             return refuse(r, row, word,
                           "log compaction is not supported by this server; use delete");
         if (to->len > 0 && has_word(bytes_of(to->data, to->len), word)) continue;
@@ -459,55 +462,71 @@ static int8_t codec_of(struct bytes word)
     return -1;
 }
 
-/* NULL: the field is none of them. */
-static int32_t *level_field(struct topic_config *c, enum field field)
+static int64_t bits_of(const struct row *row, struct bytes list)
 {
-    switch (field) {
-    case FIELD_GZIP_LEVEL: return &c->compression_level[CODEC_GZIP];
-    case FIELD_LZ4_LEVEL: return &c->compression_level[CODEC_LZ4];
-    case FIELD_ZSTD_LEVEL: return &c->compression_level[CODEC_ZSTD];
-    default: return NULL;
+    int64_t bits = 0, bit = 1;
+    struct bytes legal = bytes_str(row->values), word;
+    for (; next_word(&legal, &word); bit <<= 1)
+        if (has_word(list, word)) bits |= bit;
+    return bits;
+}
+
+static bool choice_of(const struct row *row, struct bytes value, int64_t *ret)
+{
+    int64_t at = 0;
+    struct bytes legal = bytes_str(row->values), word;
+    for (; next_word(&legal, &word); at++)
+        if (bytes_equal(value, word)) {
+            *ret = at;
+            return true;
+        }
+    return false;
+}
+
+/* False: it is no value of this version. */
+static bool number_of(const struct row *row, struct bytes value, int64_t *ret)
+{
+    switch (row->place->effect) {
+    case EFFECT_LIST: *ret = bits_of(row, value); return true;
+    case EFFECT_CHOICE: return choice_of(row, value, ret);
+    case EFFECT_CODEC: *ret = codec_of(value); return true;
+    case EFFECT_LIMIT:
+        if (!to_number(row, value, ret)) return false;
+        if (*ret < 0) *ret = -1;
+        return true;
+    default: return to_number(row, value, ret);
     }
 }
 
-static int64_t *long_field(struct topic_config *c, enum field field)
+static void put_number(struct topic_config *c, const struct place *p, int64_t n)
 {
-    switch (field) {
-    case FIELD_FLUSH_MESSAGES: return &c->flush_messages;
-    case FIELD_FLUSH_MS: return &c->flush_ms;
-    case FIELD_TIMESTAMP_AFTER: return &c->timestamp_after_max_ms;
-    case FIELD_TIMESTAMP_BEFORE: return &c->timestamp_before_max_ms;
-    case FIELD_RETENTION_BYTES: return &c->retention_bytes;
-    case FIELD_RETENTION_MS: return &c->retention_ms;
-    default: return NULL;
+    void *at = (char *)c + p->at;
+    switch (p->bytes) {
+    case 1: *(int8_t *)at = (int8_t)n; return;
+    case 4: *(int32_t *)at = (int32_t)n; return;
+    default: *(int64_t *)at = n; return;
+    }
+}
+
+static int64_t get_number(const struct topic_config *c, const struct place *p)
+{
+    const void *at = (const char *)c + p->at;
+    switch (p->bytes) {
+    case 1: return *(const int8_t *)at;
+    case 4: return *(const int32_t *)at;
+    default: return *(const int64_t *)at;
     }
 }
 
 static void resolve_one(struct topic_config *c, const struct row *row, struct bytes value)
 {
-    int64_t n = 0, *number = long_field(c, row->field);
-    if (row->spec.type == TYPE_INT || row->spec.type == TYPE_LONG)
-        if (!to_number(row, value, &n)) return;
-    if (number != NULL) *number = n;
-    int32_t *level = level_field(c, row->field);
-    if (level != NULL) *level = (int32_t)n;
-    if (row->field == FIELD_RETENTION_BYTES && n < 0) c->retention_bytes = -1;
-    if (row->field == FIELD_MAX_MESSAGE_BYTES) c->max_message_bytes = (int32_t)n;
-    if (row->field == FIELD_MAX_RECORD_KIB) c->max_record_kib = (int32_t)n;
-    if (row->field == FIELD_MIN_INSYNC) c->min_insync_replicas = (int32_t)n;
-    if (row->field == FIELD_COMPRESSION) c->compression_type = codec_of(value);
-    if (row->field == FIELD_TIMESTAMP_TYPE)
-        c->log_append_time = bytes_equal_str(value, "LogAppendTime");
-    if (row->field == FIELD_RETIRED) c->retired_forward = bytes_equal_str(value, "forward");
-    if (row->field == FIELD_CLEANUP) {
-        c->cleanup_delete = has_word(value, BYTES_LIT("delete"));
-        c->cleanup_compact = has_word(value, BYTES_LIT("compact"));
-    }
+    int64_t n;
+    if (row->place != NULL && number_of(row, value, &n)) put_number(c, row->place, n);
 }
 
 bool topic_config_has_effect(int32_t index)
 {
-    return rows[index].field != FIELD_NONE;
+    return rows[index].place != NULL;
 }
 
 void config_resolve(struct topic *draft, const struct topic_config *defaults)
@@ -521,35 +540,38 @@ void config_resolve(struct topic *draft, const struct topic_config *defaults)
 
 void config_defaults(struct topic_config *ret)
 {
+    *ret = (struct topic_config){0};
     for (int i = 0; i < ROW_COUNT; i++)
         resolve_one(ret, &rows[i], bytes_str(rows[i].spec.default_value));
 }
 
-/* The text of a broker default, which only struct topic_config knows. */
-static void default_text(const struct topic_config *c, const struct row *row, char *to, size_t cap)
+/* Those of the legal words whose bits are set. */
+static void words_of(const struct row *row, int64_t bits, char *to, size_t cap)
 {
-    const int64_t *number = long_field((struct topic_config *)c, row->field);
-    const char *word = row->spec.default_value;
-    if (number != NULL) {
-        snprintf(to, cap, "%lld", (long long)*number);
+    size_t len = 0;
+    struct bytes legal = bytes_str(row->values), word;
+    if (cap > 0) to[0] = '\0';
+    for (; next_word(&legal, &word); bits >>= 1)
+        if ((bits & 1) != 0 && len < cap)
+            len += (size_t)snprintf(to + len, cap - len, "%s%.*s", len > 0 ? "," : "",
+                                    BYTES_ARGS(word));
+}
+
+/* The text of an effective value, which only struct topic_config knows. */
+static void effective_text(const struct topic_config *c, const struct row *row, char *to,
+                           size_t cap)
+{
+    if (row->place == NULL) {
+        snprintf(to, cap, "%s", row->spec.default_value);
         return;
     }
-    switch (row->field) {
-    case FIELD_MAX_MESSAGE_BYTES: snprintf(to, cap, "%d", c->max_message_bytes); return;
-    case FIELD_MAX_RECORD_KIB: snprintf(to, cap, "%d", c->max_record_kib); return;
-    case FIELD_MIN_INSYNC: snprintf(to, cap, "%d", c->min_insync_replicas); return;
-    case FIELD_COMPRESSION:
-        word = c->compression_type < 0 ? "producer" : codecs[c->compression_type];
-        break;
-    case FIELD_TIMESTAMP_TYPE: word = c->log_append_time ? "LogAppendTime" : "CreateTime"; break;
-    case FIELD_RETIRED: word = c->retired_forward ? "forward" : "reject"; break;
-    case FIELD_CLEANUP:
-        word = c->cleanup_compact ? (c->cleanup_delete ? "compact,delete" : "compact")
-                                  : (c->cleanup_delete ? "delete" : "");
-        break;
-    default: break;
+    int64_t n = get_number(c, row->place);
+    switch (row->place->effect) {
+    case EFFECT_LIST: words_of(row, n, to, cap); return;
+    case EFFECT_CHOICE: words_of(row, INT64_C(1) << n, to, cap); return;
+    case EFFECT_CODEC: snprintf(to, cap, "%s", n < 0 ? "producer" : codecs[n]); return;
+    default: snprintf(to, cap, "%" PRId64, n); return;
     }
-    snprintf(to, cap, "%s", word);
 }
 
 void topic_config_text(const struct topic *t, const struct config_spec *spec, char *to, size_t cap,
@@ -561,5 +583,5 @@ void topic_config_text(const struct topic *t, const struct config_spec *spec, ch
         snprintf(to, cap, "%s", set);
         return;
     }
-    default_text(&t->config, CONTAINER_OF(spec, struct row, spec), to, cap);
+    effective_text(&t->config, CONTAINER_OF(spec, struct row, spec), to, cap);
 }

@@ -63,20 +63,22 @@ struct partition {
                                    name this partition go where this hash lives */
 };
 
+/* In the order of the config's legal words. */
+enum { CLEANUP_COMPACT = 1 << 0, CLEANUP_DELETE = 1 << 1 };
+
 struct topic_config {           /* every value is effective: set here or the broker's default */
     int64_t retention_ms;       /* -1: for ever */
     int64_t retention_bytes;    /* per partition; -1: no limit */
     int32_t max_message_bytes;
     int32_t min_insync_replicas;
-    bool cleanup_delete;
-    bool cleanup_compact;
+    uint8_t cleanup;            /* cleanup.policy: CLEANUP_... */
     bool log_append_time;       /* message.timestamp.type */
     int64_t timestamp_before_max_ms;
     int64_t timestamp_after_max_ms;
     int64_t flush_messages;     /* INT64_MAX: never by count */
     int64_t flush_ms;
     int32_t max_record_kib;     /* diglot.max.record.kib: MaxRecordSizeInKiB of the stream */
-    bool retired_forward;       /* diglot.retired.partition = forward | reject */
+    bool retired_reject;        /* diglot.retired.partition = forward | reject */
     int8_t compression_type;    /* enum batch_codec, or -1: the producer's */
     int32_t compression_level[CODEC_COUNT];     /* of gzip, lz4 and zstd, whatever the type is */
 };

@@ -39,6 +39,7 @@ static inline void cx_init(struct cx *f)
     log_setup(LOG_ERROR, false, -1);        /* faults are injected here: nothing to report */
     *f = (struct cx){.kv = kv_mem_new()};
     store_options_default(&f->options);
+    f->options.shard_limit = 500;       /* within a topic's limit */
     f->options.manual = true;
     f->options.worker_count = 2;
 }

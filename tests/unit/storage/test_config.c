@@ -132,9 +132,9 @@ TEST(lists_are_appended_to_and_subtracted_from)
     EXPECT_STR(value_of(t, "cleanup.policy"), "delete");
     EXPECT_OK(apply(t, CONFIG_SUBTRACT, "cleanup.policy", "delete"));
     EXPECT_STR(value_of(t, "cleanup.policy"), "");
-    EXPECT(!t->config.cleanup_delete);
+    EXPECT((t->config.cleanup & CLEANUP_DELETE) == 0);
     EXPECT_OK(apply(t, CONFIG_APPEND, "cleanup.policy", "delete"));
-    EXPECT(t->config.cleanup_delete);
+    EXPECT((t->config.cleanup & CLEANUP_DELETE) != 0);
     EXPECT_ERR(apply(t, CONFIG_APPEND, "cleanup.policy", ""), ERR_INVALID_CONFIG);
     EXPECT_ERR(apply(t, CONFIG_APPEND, "cleanup.policy", "compact"), ERR_INVALID_CONFIG);
     topic_unref(t);
@@ -157,7 +157,10 @@ TEST(values_have_effect_and_go_back_to_the_default)
     EXPECT_EQ(t->config.retention_ms, 604800000);
     EXPECT_EQ(t->config.flush_messages, INT64_MAX);
     EXPECT_EQ(t->config.compression_type, -1);
-    EXPECT(t->config.retired_forward);
+    EXPECT_EQ(t->config.compression_level[CODEC_GZIP], GZIP_LEVEL_DEFAULT);
+    EXPECT_EQ(t->config.compression_level[CODEC_ZSTD], ZSTD_LEVEL_DEFAULT);
+    EXPECT_EQ(t->config.cleanup, CLEANUP_DELETE);
+    EXPECT(!t->config.retired_reject);
     EXPECT_OK(apply(t, CONFIG_SET, "retention.ms", "5"));
     EXPECT_OK(apply(t, CONFIG_SET, "retention.bytes", "-7"));
     EXPECT_OK(apply(t, CONFIG_SET, "message.timestamp.type", "LogAppendTime"));
@@ -188,7 +191,7 @@ TEST(values_have_effect_and_go_back_to_the_default)
     EXPECT_OK(apply(t, CONFIG_SET, "compression.type", "uncompressed"));
     EXPECT(topic_repacks(t, CODEC_SNAPPY) && !topic_repacks(t, CODEC_NONE));
     EXPECT_EQ(t->config.min_insync_replicas, 2);
-    EXPECT(t->config.log_append_time && !t->config.retired_forward);
+    EXPECT(t->config.log_append_time && t->config.retired_reject);
     defaults.retention_ms = 99;                 /* a broker default of its own */
     EXPECT_OK(apply(t, CONFIG_DELETE, "retention.ms", NULL));
     EXPECT_OK(apply(t, CONFIG_DELETE, "flush.ms", NULL));

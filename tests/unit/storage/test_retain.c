@@ -158,7 +158,7 @@ TEST(a_compacted_topic_is_not_cut)
     fx_init(&f, 1);
     f.options.topic_defaults.retention_ms = 1;
     f.options.topic_defaults.retention_bytes = 1;
-    f.options.topic_defaults.cleanup_delete = false;
+    f.options.topic_defaults.cleanup = 0;
     EXPECT_OK(fx_start(&f));
     fill(&f, 3 * CHUNK_BATCHES_HERE, 1000);
     EXPECT_EQ(retained(&f).log_start, 0);

@@ -84,7 +84,7 @@ TEST(appends_that_waited_move_with_their_shard)
                ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
     /* Who relies on co-partitioning is told, and told by name by the door. */
     t = fx_draft(&f);
-    t->config.retired_forward = false;
+    t->config.retired_reject = true;
     fx_publish(&f, t);
     EXPECT_ERR(fx_append(&f, 1, &(struct fx_batch){0}, NULL), ERR_MOVED);
     fx_append_begin(&f, &a, 0, &(struct fx_batch){0});
