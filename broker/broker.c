@@ -4,33 +4,42 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/meter.h"
-#include "broker/group/groups_loop.h"
+#include "base/net/limits.h"
 #include "broker/dispatch.h"
 #include "broker/fetch_session.h"
+#include "broker/group/groups_loop.h"
 #include "broker/metrics/arrivals.h"
 #include "broker/metrics/collect.h"
 #include "broker/metrics/msk.h"
 #include "broker/state.h"
 #include "protocol/batch/inflate.h"
+#include "storage/topic/config.h"
 #include "base/check.h"
 
 void broker_options_default(struct broker_options *ret)
 {
+    struct groups_config group;
+    struct topic_config topic;
+    struct net_limits net;
+    groups_config_default(&group);
+    config_defaults(&topic);
+    net_limits_init(&net);
     *ret = (struct broker_options){
         .node_id = 1,
         .auto_create_topics = true,
-        .group_session_ms_min = 6000,
-        .group_session_ms_max = 1800000,
-        .group_max_size = INT32_MAX,
-        .group_bytes_max = (size_t)64 << 20,
-        .offsets_retention_ms = (int64_t)7 * 24 * 3600 * 1000,
+        .group_initial_rebalance_delay_ms = group.initial_delay_ms,
+        .group_session_ms_min = group.session_ms_min,
+        .group_session_ms_max = group.session_ms_max,
+        .group_max_size = (int32_t)group.members_max,
+        .group_bytes_max = group.bytes_max,
+        .offsets_retention_ms = group.offset_retention_ms,
         .fetch_sessions_max = 1000,
         .fetch_session_bytes_max = 64u << 20,
         .fetch_memory_bytes_max = 64u << 20,
-        .offset_metadata_bytes_max = 4096,
-        .commit_bytes_max = 1048588,
-        .connections_idle_ms = 600000,
-        .connections_max = INT32_MAX,
+        .offset_metadata_bytes_max = group.offset_metadata_chars_max,
+        .commit_bytes_max = (size_t)topic.max_message_bytes,
+        .connections_idle_ms = net.idle_ms,
+        .connections_max = net.conns_max,
         .connections_max_per_ip = INT32_MAX,
         .request_bytes_max = 104857600,
         .request_elements_max = 1 << 16,

@@ -109,23 +109,10 @@ static enum err open_store(struct server *s)
 {
     const struct settings *set = &s->settings;
     struct store_options options;
-    store_options_default(&options);
+    settings_store(set, &options);
     options.data_dir = set->data_dir;
     options.worker_count = worker_count(set);
-    options.reader_count = (int)set->readers;
     options.durability_power = strcmp(set->durability, "power") == 0;
-    options.tail_bytes_max = (size_t)set->tail_memory_mib * MIB;
-    options.offsets_bytes_max = set->offsets_memory_mib * MIB;
-    options.producers_bytes_max = set->producer_memory_mib * MIB;
-    options.partitions_max = set->partitions_max;
-    options.topic_defaults.retention_ms = set->retention_ms;
-    options.topic_defaults.retention_bytes = set->retention_bytes;
-    options.topic_defaults.max_message_bytes = (int32_t)set->max_message_bytes;
-    settings_topic_defaults(set, &options.topic_defaults);
-    options.num_partitions = (int32_t)set->num_partitions;
-    options.producer_expiry_ms = set->producer_id_expiration_ms;
-    options.retention_check_ms = set->retention_check_ms;
-    options.shard_limit = (int32_t)set->shard_limit;
     char *text = NULL;
     enum err err = store_open(&options, &s->store, &text);
     if (err != ERR_OK) directory_complain(set->data_dir, err, text);
@@ -210,25 +197,7 @@ static void make_doors(struct server *s)
 {
     const struct settings *set = &s->settings;
     struct broker_options broker;
-    broker_options_default(&broker);
-    broker.node_id = (int32_t)set->node_id;
-    broker.auto_create_topics = set->auto_create_topics;
-    broker.accept_replication_factor = set->accept_replication_factor;
-    broker.group_initial_rebalance_delay_ms = set->group_initial_rebalance_delay_ms;
-    broker.group_session_ms_min = (int32_t)set->group_min_session_timeout_ms;
-    broker.group_session_ms_max = (int32_t)set->group_max_session_timeout_ms;
-    broker.offset_metadata_bytes_max = (uint32_t)set->offset_metadata_max_bytes;
-    broker.commit_bytes_max = (size_t)set->max_message_bytes;
-    broker.connections_idle_ms = set->idle_timeout_ms;
-    broker.connections_max = set->connections_max;
-    broker.connections_max_per_ip = set->connections_max_per_ip;
-    broker.fetch_bytes_max = (uint32_t)set->fetch_max_bytes;
-    broker.group_max_size = (int32_t)set->group_max_size;
-    broker.group_bytes_max = (size_t)set->group_memory_mib * MIB;
-    broker.offsets_retention_ms = set->offsets_retention_minutes * 60000;
-    broker.fetch_sessions_max = (int32_t)set->fetch_sessions_max;
-    broker.fetch_session_bytes_max = (size_t)set->fetch_session_memory_mib << 20;
-    broker.fetch_memory_bytes_max = (size_t)set->fetch_memory_mib << 20;
+    settings_broker(set, &broker);
     s->broker = broker_new(&broker, s->store, s->loops, s->loop_count);
     set_access(s);
     s->limits = limits_new(strcmp(set->limits, "kinesis") == 0 ? LIMITS_KINESIS : LIMITS_OFF);
@@ -244,15 +213,8 @@ static void make_doors(struct server *s)
 
 static void set_limits(struct server *s, struct door *door)
 {
-    const struct settings *set = &s->settings;
     struct net_limits *l = &door->limits;
-    net_limits_init(l);
-    l->conns_max = (uint32_t)set->connections_max;
-    l->idle_ms = (uint32_t)set->idle_timeout_ms;
-    l->handshake_ms = (uint32_t)set->handshake_timeout_ms;
-    l->head_ms = l->body_stall_ms = (uint32_t)set->read_timeout_ms;
-    l->write_stall_ms = (uint32_t)set->write_timeout_ms;
-    l->body_bytes_per_s = (uint32_t)set->least_bytes_per_second;
+    settings_limits(&s->settings, l);
     door->conns = &s->connections;
     door->peers = s->peers;
     door->sessions = &s->sessions;

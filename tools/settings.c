@@ -22,19 +22,23 @@ enum kind {
     KIND_CHOICE
 };
 
+/* By the names of their structures. */
+enum part { PART_none, PART_store_options, PART_broker_options, PART_net_limits };
+
 struct spec {
     enum kind kind;
     const char *name;           /* C identifier, or the title of a group */
     size_t offset;              /* in struct settings */
     const char *text_default;   /* also "true" and "false" */
     int64_t number_default, min, max;
+    enum part part;             /* whose option it is, which has its default */
+    size_t part_at, part_bytes; /* the field there */
+    int64_t units;              /* of that field, in one of the setting's */
     const char *choices;        /* of KIND_MATCH: its regular expression */
     const char *words;          /* of KIND_MATCH: what that takes */
     const char *help;
 };
 
-#define KAFKA(name, ...)
-#define OTHERWISE(config, flag)
 #define AT(name) offsetof(struct settings, name)
 #define GROUP(title) {.kind = KIND_GROUP, .name = title},
 #define TEXT(n, def, h)                                                                           \
@@ -51,6 +55,14 @@ struct spec {
      .max = hi, .help = h},
 #define SWITCH(n, def, h)                                                                         \
     {.kind = KIND_SWITCH, .name = #n, .offset = AT(n), .text_default = #def, .help = h},
+#define FIELD(p, field)                                                                            \
+    .part = PART_##p, .part_at = offsetof(struct p, field),                                        \
+    .part_bytes = sizeof(((struct p *)NULL)->field)
+#define OPTION(p, n, field, number, lo, hi, h)                                                     \
+    {.kind = KIND_NUMBER, .name = #n, .offset = AT(n), FIELD(p, field), .units = number,           \
+     .min = lo, .max = hi, .help = h},
+#define OPTION_SWITCH(p, n, h)                                                                     \
+    {.kind = KIND_SWITCH, .name = #n, .offset = AT(n), FIELD(p, n), .units = 1, .help = h},
 #define CHOICE(n, def, ch, h)                                                                      \
     {.kind = KIND_CHOICE, .name = #n, .offset = AT(n), .text_default = def, .choices = ch,         \
      .help = h},
@@ -65,20 +77,13 @@ static const struct kafka_name {
     const char *other;          /* a flag that takes another form; then there is no setting */
     int64_t number;             /* so many of the setting's units are one of Kafka's */
 } kafka_names[] = {
-#define GROUP(...)
-#define TEXT(...)
-#define MATCH(...)
-#define ADDRESS(...)
-#define ADDRESSES(...)
-#define NUMBER(...)
-#define SWITCH(...)
-#define CHOICE(...)
 #define KAFKA(name, config, number) {config, #name, NULL, number},
 #define OTHERWISE(config, flag) {config, NULL, flag, 1},
 #include "tools/settings.def"
 };
 enum { KAFKA_NAME_COUNT = sizeof kafka_names / sizeof kafka_names[0] };
-enum { SPEC_COUNT = sizeof specs / sizeof specs[0], NAME_BYTES_MAX = 64 };
+enum { SPEC_COUNT = sizeof specs / sizeof specs[0], NAME_BYTES_MAX = 64,
+       DEFAULT_BYTES_MAX = 64 };
 
 static bool is_text(const struct spec *spec)
 {
@@ -207,6 +212,67 @@ static enum err set(struct settings *s, const struct spec *spec, const char *val
     return ERR_CONFIG;
 }
 
+/* ---- Options of the parts */
+
+static int64_t get_field(const void *options, const struct spec *spec)
+{
+    const void *at = (const char *)options + spec->part_at;
+    switch (spec->part_bytes) {
+    case 1: return *(const bool *)at;
+    case 4: return *(const int32_t *)at;
+    default: return *(const int64_t *)at;
+    }
+}
+
+static void put_field(void *options, const struct spec *spec, int64_t n)
+{
+    void *at = (char *)options + spec->part_at;
+    switch (spec->part_bytes) {
+    case 1: *(bool *)at = n != 0; return;
+    case 4: *(int32_t *)at = (int32_t)n; return;
+    default: *(int64_t *)at = n; return;
+    }
+}
+
+/* What the settings say of one part. */
+static void put_part(const struct settings *s, enum part part, void *options)
+{
+    for (int i = 0; i < SPEC_COUNT; i++) {
+        const void *at = (const char *)s + specs[i].offset;
+        if (specs[i].part != part) continue;
+        put_field(options, &specs[i],
+                  specs[i].kind == KIND_SWITCH ? *(const bool *)at
+                                               : *(const int64_t *)at * specs[i].units);
+    }
+}
+
+static int64_t default_number(const struct spec *spec)
+{
+    struct store_options store;
+    struct broker_options broker;
+    struct net_limits limits;
+    switch (spec->part) {
+    case PART_store_options:
+        store_options_default(&store);
+        return get_field(&store, spec) / spec->units;
+    case PART_broker_options:
+        broker_options_default(&broker);
+        return get_field(&broker, spec) / spec->units;
+    case PART_net_limits:
+        net_limits_init(&limits);
+        return get_field(&limits, spec) / spec->units;
+    default: return spec->number_default;
+    }
+}
+
+static void default_text(const struct spec *spec, char *to, size_t cap)
+{
+    if (spec->kind == KIND_NUMBER) snprintf(to, cap, "%" PRId64, default_number(spec));
+    else if (spec->part != PART_none)
+        snprintf(to, cap, "%s", default_number(spec) != 0 ? "true" : "false");
+    else snprintf(to, cap, "%s", spec->text_default);
+}
+
 /* ---- Broker configs */
 
 static const struct kafka_name *find_kafka(struct bytes name)
@@ -303,7 +369,7 @@ static enum err set_pairs(struct settings *s, const char *list, FILE *complaints
     return ERR_OK;
 }
 
-void settings_topic_defaults(const struct settings *s, struct topic_config *defaults)
+static void put_topic_defaults(const struct settings *s, struct topic_config *defaults)
 {
     char text[512];
     for (int i = 0; i < s->topic_default_count; i++) {
@@ -312,6 +378,29 @@ void settings_topic_defaults(const struct settings *s, struct topic_config *defa
                                                 text, sizeof text);
         assert(err == ERR_OK);          /* it was taken when it was read */
     }
+}
+
+void settings_store(const struct settings *s, struct store_options *ret)
+{
+    store_options_default(ret);
+    put_part(s, PART_store_options, ret);
+    put_topic_defaults(s, &ret->topic_defaults);
+}
+
+void settings_broker(const struct settings *s, struct broker_options *ret)
+{
+    broker_options_default(ret);
+    put_part(s, PART_broker_options, ret);
+    ret->commit_bytes_max = (size_t)s->max_message_bytes;
+    ret->connections_idle_ms = s->idle_timeout_ms;
+    ret->connections_max = s->connections_max;
+}
+
+void settings_limits(const struct settings *s, struct net_limits *ret)
+{
+    net_limits_init(ret);
+    put_part(s, PART_net_limits, ret);
+    ret->head_ms = ret->body_stall_ms;
 }
 
 const char *settings_way_to(const char *broker_config)
@@ -333,10 +422,9 @@ static enum err read_defaults(struct settings *s, FILE *complaints)
 {
     for (int i = 0; i < SPEC_COUNT; i++) {
         if (specs[i].kind == KIND_GROUP) continue;
-        char number[24];
-        snprintf(number, sizeof number, "%" PRId64, specs[i].number_default);
-        TRY(set(s, &specs[i], specs[i].kind == KIND_NUMBER ? number : specs[i].text_default,
-                "default", complaints));
+        char value[DEFAULT_BYTES_MAX];
+        default_text(&specs[i], value, sizeof value);
+        TRY(set(s, &specs[i], value, "default", complaints));
     }
     return ERR_OK;
 }
@@ -527,12 +615,6 @@ void settings_done(struct settings *s)
     s->topic_default_count = 0;
 }
 
-static void default_text(const struct spec *spec, char *to, size_t cap)
-{
-    if (spec->kind == KIND_NUMBER) snprintf(to, cap, "%" PRId64, spec->number_default);
-    else snprintf(to, cap, "%s", spec->text_default);
-}
-
 static const char *placeholder(const struct spec *spec)
 {
     switch (spec->kind) {
@@ -547,7 +629,7 @@ static const char *placeholder(const struct spec *spec)
 
 void settings_help(FILE *out)
 {
-    char flag[NAME_BYTES_MAX], value[64];
+    char flag[NAME_BYTES_MAX], value[DEFAULT_BYTES_MAX];
     fprintf(
         out,
         "Usage: diglot serve [--FLAG VALUE ...]\n\n"
@@ -575,7 +657,7 @@ void settings_help(FILE *out)
 
 void settings_page(FILE *out)
 {
-    char flag[NAME_BYTES_MAX], variable[NAME_BYTES_MAX], value[64];
+    char flag[NAME_BYTES_MAX], variable[NAME_BYTES_MAX], value[DEFAULT_BYTES_MAX];
     fprintf(
         out,
         "# Settings of `diglot serve`\n\n"

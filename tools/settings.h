@@ -8,18 +8,19 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "base/err.h"
-#include "storage/topic/topic.h"
+#include "base/net/limits.h"
+#include "broker/broker.h"
+#include "storage/store.h"
 
 struct settings {
-#define KAFKA(name, ...)
-#define OTHERWISE(config, flag)
-#define GROUP(title)
 #define TEXT(name, ...) char *name;
 #define MATCH(name, ...) char *name;
 #define ADDRESS(name, ...) char *name;
 #define ADDRESSES(name, ...) char *name;
 #define NUMBER(name, ...) int64_t name;
 #define SWITCH(name, ...) bool name;
+#define OPTION(part, name, ...) int64_t name;
+#define OPTION_SWITCH(part, name, ...) bool name;
 #define CHOICE(name, ...) char *name;
 #include "tools/settings.def"
     /* What --set says of defaults of topic configs, in order. */
@@ -35,8 +36,10 @@ struct settings {
  * Errors: ERR_CONFIG. Thread: main. */
 enum err settings_read(int arg_count, char **args, FILE *complaints, struct settings *ret);
 void settings_done(struct settings *s);
-/* Takes what --set says of them into the defaults. Thread: main. */
-void settings_topic_defaults(const struct settings *s, struct topic_config *defaults);
+/* What these settings say of the options of each part, and defaults for the rest. Thread: main. */
+void settings_store(const struct settings *s, struct store_options *ret);
+void settings_broker(const struct settings *s, struct broker_options *ret);
+void settings_limits(const struct settings *s, struct net_limits *ret);
 /* How a broker config of Apache Kafka is set, in Markdown, until the next call; NULL: by no setting
  * of our own. Thread: main. */
 const char *settings_way_to(const char *broker_config);

@@ -17,7 +17,7 @@ void groups_config_default(struct groups_config *ret)
         .offset_retention_ms = (int64_t)7 * 24 * 60 * 60 * 1000,
         .offset_metadata_chars_max = 4096,
         .commit_bytes_max = SIZE_MAX,
-        .members_max = 10000,
+        .members_max = INT32_MAX,
         .protocols_max = 64,
         .groups_max = 100000,
         .bytes_max = (size_t)64 << 20,
