@@ -8,6 +8,17 @@
 #include <unistd.h>
 #include "base/check.h"
 
+bool jobs_run(struct job *first)
+{
+    bool any = first != NULL;
+    while (first != NULL) {
+        struct job *next = first->next;
+        first->run(first);
+        first = next;
+    }
+    return any;
+}
+
 void mailbox_init(struct mailbox *m)
 {
     *m = (struct mailbox){.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
@@ -65,4 +76,21 @@ struct job *mailbox_wait(struct mailbox *m, int wait_ms)
     struct pollfd event = {.fd = m->event_fd, .events = POLLIN};
     poll(&event, 1, wait_ms);       /* a signal ends the wait early: the caller looks again */
     return mailbox_take(m);
+}
+
+struct stop {
+    struct job job;
+    bool *stopping;
+};
+
+static void stop_run(struct job *job)
+{
+    *CONTAINER_OF(job, struct stop, job)->stopping = true;
+}
+
+void mailbox_stop(struct mailbox *m, bool *stopping, pthread_t thread)
+{
+    struct stop stop = {.job.run = stop_run, .stopping = stopping};
+    mailbox_post(m, &stop.job);
+    pthread_join(thread, NULL);
 }

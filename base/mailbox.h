@@ -28,6 +28,9 @@ struct mailbox {
 #define CONTAINER_OF(ptr, type, member)                                                            \
     ((type *)((char *)(ptr) - offsetof(type, member)))
 
+/* Runs them all, in order; false: there was none. A job may free itself. Thread: their receiver. */
+bool jobs_run(struct job *first);
+
 void mailbox_init(struct mailbox *m);
 void mailbox_done(struct mailbox *m);               /* must be empty */
 /* Thread: any. Never blocks for long, never fails: senders bound what they have under way. */
@@ -36,5 +39,8 @@ void mailbox_post(struct mailbox *m, struct job *job);
 struct job *mailbox_take(struct mailbox *m);
 /* As mailbox_take(), but waits until there is one or wait_ms passed (-1: for ever). */
 struct job *mailbox_wait(struct mailbox *m, int wait_ms);
+/* Ends a thread that takes its jobs from m and looks at *stopping behind them: sets that on its
+ * thread, when all posted before has run, and joins it. Thread: the one that started it; blocks. */
+void mailbox_stop(struct mailbox *m, bool *stopping, pthread_t thread);
 
 #endif

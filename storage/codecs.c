@@ -82,11 +82,9 @@ static void run(struct codec_thread *t, struct codec_work *w)
     if (outcome == CODEC_TAKEN) return;
     if (outcome == CODEC_AGAIN) {
         post(t->all, w);
-    } else if (w->home != NULL) {
-        w->job.run = run_home;
-        loop_post(w->home, &w->job);
     } else {
-        w->done(w);
+        w->job.run = run_home;
+        loop_answer(w->home, &w->job);
     }
 }
 

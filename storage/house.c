@@ -232,17 +232,6 @@ static bool do_due(struct house *h, int64_t now_ms)
     return any;
 }
 
-static bool run_inbox(struct job *job)
-{
-    bool any = job != NULL;
-    while (job != NULL) {
-        struct job *next = job->next;
-        job->run(job);
-        job = next;
-    }
-    return any;
-}
-
 static void *house_main(void *arg)
 {
     struct house *h = arg;
@@ -250,7 +239,7 @@ static void *house_main(void *arg)
         int64_t now_ms = clock_mono_ms();
         int64_t at_ms = h->sync_at_ms < h->retain_at_ms || h->retains_out > 0 ? h->sync_at_ms
                                                                             : h->retain_at_ms;
-        run_inbox(mailbox_wait(&h->inbox, at_ms > now_ms ? (int)(at_ms - now_ms) : 0));
+        jobs_run(mailbox_wait(&h->inbox, at_ms > now_ms ? (int)(at_ms - now_ms) : 0));
         if (!h->stopping) do_due(h, clock_mono_ms());
     }
     return NULL;
@@ -284,34 +273,22 @@ void house_start(struct house *h)
 
 bool house_turn(struct house *h)
 {
-    bool any = run_inbox(mailbox_take(&h->inbox));
+    bool any = jobs_run(mailbox_take(&h->inbox));
     /* A stop does not wait for retention, nor for a compaction. */
     return (!h->stopping && do_due(h, clock_mono_ms())) || any;
-}
-
-struct stop_job {
-    struct job job;
-    struct house *house;
-};
-
-static void stop_run(struct job *job)
-{
-    CONTAINER_OF(job, struct stop_job, job)->house->stopping = true;
 }
 
 void house_stop(struct house *h)
 {
     if (!h->started) return;
-    struct stop_job stop = {.job.run = stop_run, .house = h};
-    mailbox_post(&h->inbox, &stop.job);
-    pthread_join(h->thread, NULL);
+    mailbox_stop(&h->inbox, &h->stopping, h->thread);
     h->started = false;
 }
 
 void house_free(struct house *h)
 {
     if (h == NULL) return;
-    run_inbox(mailbox_take(&h->inbox));
+    jobs_run(mailbox_take(&h->inbox));
     assert(h->retains_out == 0);
     mailbox_done(&h->inbox);
     mem_free(h);

@@ -95,8 +95,7 @@ static void read_over(struct log_read *r, enum err err)
 {
     r->err = err;
     r->job.run = read_home;
-    if (r->home != NULL) loop_post(r->home, &r->job);
-    else r->done(r);
+    loop_answer(r->home, &r->job);
 }
 
 static void read_opened(struct log_open *o)
@@ -162,8 +161,7 @@ static void seek_over(struct log_seek *q, enum err err)
 {
     q->err = err;
     q->work.job.run = seek_home;
-    if (q->home != NULL) loop_post(q->home, &q->work.job);
-    else q->done(q);
+    loop_answer(q->home, &q->work.job);
 }
 
 static void seek_opened(struct log_open *o)

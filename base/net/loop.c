@@ -35,7 +35,6 @@ struct loop {
     uint32_t index;
     bool started;
     bool stop;                       /* the loop's thread alone */
-    struct job stop_job;
     pthread_t thread;
     char name[16];
     uint8_t *scratch;
@@ -78,20 +77,11 @@ static void list_run_some(struct job_list *l, int count)
     }
 }
 
-static void run_all(struct job *job)
-{
-    while (job != NULL) {
-        struct job *next = job->next;     /* run() owns the job and may free it */
-        job->run(job);
-        job = next;
-    }
-}
-
 static void list_run(struct job_list *l)
 {
     struct job *first = l->first;
     list_init(l);
-    run_all(first);
+    jobs_run(first);
 }
 
 /* ---- timers ---------------------------------------------------------------------------------- */
@@ -153,18 +143,13 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 
 static void inbox_run(struct loop *loop)
 {
-    run_all(mailbox_take(&loop->inbox));
+    jobs_run(mailbox_take(&loop->inbox));
 }
 
 static void on_inbox(evutil_socket_t fd, short what, void *context)
 {
     (void)fd, (void)what;
     inbox_run(context);
-}
-
-static void on_stop(struct job *job)
-{
-    CONTAINER_OF(job, struct loop, stop_job)->stop = true;
 }
 
 /* wait_ms: -1 = until the first timer. */
@@ -243,7 +228,6 @@ struct loop *loop_new(const char *name)
     list_init(&loop->deferred);
     list_init(&loop->flushes);
     list_init(&loop->longs);
-    loop->stop_job.run = on_stop;
     loop->inbox_event = event_new(loop->base, loop->inbox.event_fd, EV_READ | EV_PERSIST, on_inbox,
                                   loop);
     loop->timer_event = evtimer_new(loop->base, on_timer, loop);
@@ -264,9 +248,8 @@ bool loop_run_posted(struct loop *loop)
     assert(!loop->started);
     struct loop *outer = current;
     current = loop;
-    struct job *posted = mailbox_take(&loop->inbox);
-    bool any = posted != NULL || has_deferred(loop);
-    run_all(posted);
+    bool any = has_deferred(loop);
+    any |= jobs_run(mailbox_take(&loop->inbox));
     while (has_deferred(loop)) {
         list_run_first(&loop->longs);
         list_run(&loop->deferred);
@@ -279,8 +262,7 @@ bool loop_run_posted(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     if (loop->started) {
-        loop_post(loop, &loop->stop_job);
-        pthread_join(loop->thread, NULL);
+        mailbox_stop(&loop->inbox, &loop->stop, loop->thread);
         loop->started = false;
     }
     loop_run_posted(loop);

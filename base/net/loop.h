@@ -44,6 +44,13 @@ void loop_turn(struct loop *loop, int wait_ms);
 
 /* Hands a job to the loop, which owns it from then on. Thread: any. */
 void loop_post(struct loop *loop, struct job *job);
+/* The way home of a job that was done elsewhere: to the loop that waits for it; NULL: nobody's loop
+ * does, it runs right here. Thread: any. */
+static inline void loop_answer(struct loop *home, struct job *job)
+{
+    if (home != NULL) loop_post(home, job);
+    else job->run(job);
+}
 /* Runs the job when the events of this turn were handled. Thread: the loop's. */
 void loop_defer(struct loop *loop, struct job *job);
 /* The same, but after all deferred jobs, and when there are many in a later turn: for what gathers

@@ -29,7 +29,8 @@ enum control_kind {
 };
 
 struct control {
-    struct job job;             /* storage's */
+    struct job job;             /* storage's, as the next one */
+    struct controller *controller;
     enum control_kind kind;
     struct bytes name;          /* topic name; borrowed until done() */
     struct uuid id;             /* used when name is null; CREATE_TOPIC makes one */

@@ -46,16 +46,21 @@ static void control_run(struct controller *k, struct control *c)
     c->err = control_settle(k) ? operations[c->kind](k, c) : ERR_KAFKA_STORAGE_ERROR;
     assert(c->err == ERR_OK || c->topic == NULL);
     c->job.run = control_done;
-    if (c->home != NULL) loop_post(c->home, &c->job);
-    else c->done(c);
+    loop_answer(c->home, &c->job);
 }
 
-/* The controller takes jobs off its mailbox itself: `run` is theirs only on the way home. */
+static void control_begin(struct job *job)
+{
+    struct control *c = CONTAINER_OF(job, struct control, job);
+    control_run(c->controller, c);
+}
+
 void store_control(struct store *s, struct control *c)
 {
     assert((size_t)c->kind < sizeof operations / sizeof operations[0]);
-    c->job.run = NULL;
-    mailbox_post(&store_controller(s)->inbox, &c->job);
+    c->controller = store_controller(s);
+    c->job.run = control_begin;
+    mailbox_post(&c->controller->inbox, &c->job);
 }
 
 static void expire_all(struct controller *k)
@@ -88,13 +93,7 @@ static bool expire_if_due(struct controller *k)
 
 static bool turn(struct controller *k, struct job *job)
 {
-    bool any = job != NULL;
-    while (job != NULL) {
-        struct job *next = job->next;
-        if (job->run != NULL) job->run(job);
-        else control_run(k, CONTAINER_OF(job, struct control, job));
-        job = next;
-    }
+    bool any = jobs_run(job);
     if (k->doubt != NULL) (void)!control_settle(k);
     return expire_if_due(k) || any;
 }
@@ -102,16 +101,6 @@ static bool turn(struct controller *k, struct job *job)
 bool controller_turn(struct controller *k)
 {
     return turn(k, mailbox_take(&k->inbox));
-}
-
-struct stop {
-    struct job job;
-    struct controller *controller;
-};
-
-static void stop_run(struct job *job)
-{
-    CONTAINER_OF(job, struct stop, job)->controller->stopping = true;
 }
 
 static void *controller_main(void *arg)
@@ -149,9 +138,7 @@ void controller_stop(struct controller *k)
 {
     if (k == NULL) return;
     if (k->started) {
-        struct stop stop = {.job.run = stop_run, .controller = k};
-        mailbox_post(&k->inbox, &stop.job);
-        pthread_join(k->thread, NULL);
+        mailbox_stop(&k->inbox, &k->stopping, k->thread);
         k->started = false;
     }
     controller_turn(k);

@@ -675,11 +675,7 @@ void worker_retain(struct retain *r)
 static void turn(struct worker *w, struct job *job)
 {
     w->now_ms = clock_wall_ms();
-    while (job != NULL) {
-        struct job *next = job->next;
-        job->run(job);
-        job = next;
-    }
+    jobs_run(job);
     while (waiting_any(&w->waiting) && !turn_is_full(w)) stage_share(w);
     if (large_may_go(w)) write_large(w);
     turn_commit(w);
@@ -689,12 +685,6 @@ static int idle_ms(const struct worker *w)
 {
     if (waiting_any(&w->waiting)) return 0;
     return w->large != NULL ? LARGE_RETRY_MS : -1;
-}
-
-static void stop_run(struct job *job)
-{
-    struct call *c = CONTAINER_OF(job, struct call, job);
-    c->worker->stopping = true;
 }
 
 static void *worker_main(void *arg)
@@ -765,9 +755,7 @@ bool worker_turn(struct worker *w)
 void worker_stop(struct worker *w)
 {
     if (w->started) {
-        struct call c = {.worker = w, .job.run = stop_run};
-        mailbox_post(&w->inbox, &c.job);
-        pthread_join(w->thread, NULL);
+        mailbox_stop(&w->inbox, &w->stopping, w->thread);
         w->started = false;
     }
     w->stopping = true;

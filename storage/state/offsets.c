@@ -419,8 +419,7 @@ static void commit_home(struct job *job)
 static void commit_answer(struct offsets_commit *c)
 {
     c->job.run = commit_home;
-    if (c->home != NULL) loop_post(c->home, &c->job);
-    else c->done(c);
+    loop_answer(c->home, &c->job);
 }
 
 /* Whether or not it was written, the room that was promised is for others again. */

@@ -96,14 +96,7 @@ void loop_post(struct loop *loop, struct job *job)
 
 bool loop_run_posted(struct loop *loop)
 {
-    struct job *job = mailbox_take(&loop->inbox);
-    bool any = job != NULL;
-    while (job != NULL) {
-        struct job *next = job->next;
-        job->run(job);
-        job = next;
-    }
-    return any;
+    return jobs_run(mailbox_take(&loop->inbox));
 }
 
 /* ---- The store */
