@@ -52,6 +52,18 @@ enum err control_topic(struct controller *k, const struct control *c, struct top
     return err;
 }
 
+enum err control_check_tags(struct controller *k, struct control *c, const struct topic *old,
+                            const struct topic *draft)
+{
+    struct catalog_totals have;
+    catalog_totals(k->catalog, &have);
+    int64_t more = topic_tag_bytes(draft) - (old != NULL ? topic_tag_bytes(old) : 0);
+    if (more <= 0 || have.tag_bytes + more <= CATALOG_TAG_BYTES_MAX) return ERR_OK;
+    return control_fail(c, ERR_LIMIT_EXCEEDED,
+                        "This server keeps at most %d MiB of tags and consumers in all.",
+                        CATALOG_TAG_BYTES_MAX >> 20);
+}
+
 enum err control_freeze(struct controller *k, const struct topic *t, const int32_t *partitions,
                         int32_t count, int64_t *ret_ends)
 {
@@ -99,6 +111,25 @@ enum err control_commit(struct controller *k, struct topic *before, struct topic
         store_logs_publish(k->store, before);
     }
     return ERR_KAFKA_STORAGE_ERROR;
+}
+
+enum err control_make(struct controller *k, struct control *c, struct topic *before,
+                      struct topic **draft, struct kv_batch *b)
+{
+    draft_finish(*draft);
+    if (!c->validate_only) TRY(control_commit(k, before, *draft, b));
+    c->topic = TAKE(*draft);
+    return ERR_OK;
+}
+
+enum err control_edit(struct controller *k, struct control *c, control_edit_fn *edit)
+{
+    CLEANUP(topic_unrefp) struct topic *old = NULL;
+    TRY(control_topic(k, c, &old));
+    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
+    TRY(edit(k, c, draft));
+    TRY(control_check_tags(k, c, old, draft));
+    return control_make(k, c, old, &draft, NULL);
 }
 
 bool control_settle(struct controller *k)

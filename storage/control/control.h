@@ -14,18 +14,9 @@
 #include "storage/topic/topic.h"
 
 enum control_kind {
-    CONTROL_CREATE_TOPIC,
-    CONTROL_DELETE_TOPIC,
-    CONTROL_CREATE_PARTITIONS,  /* to `partitions` in all: that many splits of the widest shards */
-    CONTROL_ALTER_CONFIG,
-    CONTROL_SPLIT,
-    CONTROL_MERGE,
-    CONTROL_RESHARD,            /* to `partitions` open shards of even width (UpdateShardCount) */
-    CONTROL_TAGS,               /* set those with a value, remove those without */
-    CONTROL_ADD_CONSUMER,
-    CONTROL_REMOVE_CONSUMER,
-    CONTROL_DELETE_RECORDS,     /* raise a partition's log start */
-    CONTROL_PRODUCER_ID         /* a new producer id, never given before */
+#define CONTROL(KIND, function) CONTROL_##KIND,
+#include "storage/control/control.def"
+    CONTROL_KIND_COUNT
 };
 
 struct control {

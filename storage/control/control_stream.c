@@ -25,67 +25,48 @@ static enum err set_tags(struct control *c, struct topic *draft, struct stream_c
     return ERR_OK;
 }
 
-enum err control_check_tags(struct controller *k, struct control *c, const struct topic *old,
-                            const struct topic *draft)
+static enum err edit_tags(struct controller *k, struct control *c, struct topic *draft)
 {
-    struct catalog_totals have;
-    catalog_totals(k->catalog, &have);
-    int64_t more = topic_tag_bytes(draft) - (old != NULL ? topic_tag_bytes(old) : 0);
-    if (more <= 0 || have.tag_bytes + more <= CATALOG_TAG_BYTES_MAX) return ERR_OK;
-    return control_fail(c, ERR_LIMIT_EXCEEDED,
-                        "This server keeps at most %d MiB of tags and consumers in all.",
-                        CATALOG_TAG_BYTES_MAX >> 20);
+    (void)k;
+    if (bytes_is_null(c->consumer)) return set_tags(c, draft, NULL);
+    struct stream_consumer *consumer = find_consumer(draft, c->consumer);
+    return consumer != NULL ? set_tags(c, draft, consumer) : ERR_RESOURCE_NOT_FOUND;
 }
 
 enum err control_tags(struct controller *k, struct control *c)
 {
-    CLEANUP(topic_unrefp) struct topic *old = NULL;
-    TRY(control_topic(k, c, &old));
-    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
-    bool of_consumer = !bytes_is_null(c->consumer);
-    struct stream_consumer *consumer = of_consumer ? find_consumer(draft, c->consumer) : NULL;
-    if (of_consumer && consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
-    TRY(set_tags(c, draft, consumer));
-    TRY(control_check_tags(k, c, old, draft));
-    draft_finish(draft);
-    TRY(control_commit(k, old, draft, NULL));
-    c->topic = TAKE(draft);
-    return ERR_OK;
+    return control_edit(k, c, edit_tags);
+}
+
+static enum err add_consumer(struct controller *k, struct control *c, struct topic *draft)
+{
+    (void)k;
+    if (find_consumer(draft, c->consumer) != NULL) return ERR_RESOURCE_IN_USE;
+    if (draft->consumer_count >= TOPIC_CONSUMERS_MAX)
+        return control_fail(c, ERR_LIMIT_EXCEEDED, "A stream has at most %d consumers.",
+                            TOPIC_CONSUMERS_MAX);
+    c->result = clock_wall_ms();
+    return set_tags(c, draft, draft_add_consumer(draft, c->consumer, c->result));
 }
 
 enum err control_add_consumer(struct controller *k, struct control *c)
 {
-    CLEANUP(topic_unrefp) struct topic *old = NULL;
-    TRY(control_topic(k, c, &old));
-    if (find_consumer(old, c->consumer) != NULL) return ERR_RESOURCE_IN_USE;
-    if (old->consumer_count >= TOPIC_CONSUMERS_MAX)
-        return control_fail(c, ERR_LIMIT_EXCEEDED, "A stream has at most %d consumers.",
-                            TOPIC_CONSUMERS_MAX);
-    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
-    int64_t created_ms = clock_wall_ms();
-    TRY(set_tags(c, draft, draft_add_consumer(draft, c->consumer, created_ms)));
-    TRY(control_check_tags(k, c, old, draft));
-    draft_finish(draft);
-    TRY(control_commit(k, old, draft, NULL));
-    c->result = created_ms;
-    c->topic = TAKE(draft);
+    return control_edit(k, c, add_consumer);
+}
+
+static enum err remove_consumer(struct controller *k, struct control *c, struct topic *draft)
+{
+    (void)k;
+    const struct stream_consumer *consumer = find_consumer(draft, c->consumer);
+    if (consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
+    c->result = consumer->created_ms;
+    draft_remove_consumer(draft, c->consumer);
     return ERR_OK;
 }
 
 enum err control_remove_consumer(struct controller *k, struct control *c)
 {
-    CLEANUP(topic_unrefp) struct topic *old = NULL;
-    TRY(control_topic(k, c, &old));
-    const struct stream_consumer *consumer = find_consumer(old, c->consumer);
-    if (consumer == NULL) return ERR_RESOURCE_NOT_FOUND;
-    int64_t created_ms = consumer->created_ms;
-    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
-    draft_remove_consumer(draft, c->consumer);
-    draft_finish(draft);
-    TRY(control_commit(k, old, draft, NULL));
-    c->result = created_ms;
-    c->topic = TAKE(draft);
-    return ERR_OK;
+    return control_edit(k, c, remove_consumer);
 }
 
 enum err control_delete_records(struct controller *k, struct control *c)

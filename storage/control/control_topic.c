@@ -92,10 +92,7 @@ enum err control_create_topic(struct controller *k, struct control *c)
     uint64_t first_log_id = c->validate_only ? 0 : catalog_take_log_ids(k->catalog, count);
     int64_t backdated_ms = draft->created_ms - STREAM_BACKDATED_MS;     /* not before 1970 */
     draft_even_shards(draft, count, first_log_id, backdated_ms > 0 ? backdated_ms : 0);
-    draft_finish(draft);
-    if (!c->validate_only) TRY(control_commit(k, NULL, draft, NULL));
-    c->topic = TAKE(draft);
-    return ERR_OK;
+    return control_make(k, c, NULL, &draft, NULL);
 }
 
 enum err control_delete_topic(struct controller *k, struct control *c)
@@ -110,23 +107,18 @@ enum err control_delete_topic(struct controller *k, struct control *c)
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
     CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(store_kv(k->store));
     draft->deleted = true;
-    draft_finish(draft);
     store_logs_erase(k->store, b, draft);
     offsets_erase_topic(store_offsets(k->store), b, &draft->id);
-    TRY(control_commit(k, old, draft, b));
-    c->topic = TAKE(draft);
-    return ERR_OK;
+    return control_make(k, c, old, &draft, b);
+}
+
+static enum err edit_config(struct controller *k, struct control *c, struct topic *draft)
+{
+    return config_apply(draft, c->configs, c->config_count,
+                        &store_options(k->store)->topic_defaults, c->text, sizeof c->text);
 }
 
 enum err control_alter_config(struct controller *k, struct control *c)
 {
-    CLEANUP(topic_unrefp) struct topic *old = NULL;
-    TRY(control_topic(k, c, &old));
-    CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
-    TRY(config_apply(draft, c->configs, c->config_count, &store_options(k->store)->topic_defaults,
-                     c->text, sizeof c->text));
-    draft_finish(draft);
-    if (!c->validate_only) TRY(control_commit(k, old, draft, NULL));
-    c->topic = TAKE(draft);
-    return ERR_OK;
+    return control_edit(k, c, edit_config);
 }

@@ -10,24 +10,14 @@
 
 enum { DOUBT_RETRY_MS = 200, EXPIRE_PAGE = 64 };
 
-static enum err next_producer_id(struct controller *k, struct control *c)
+enum err control_producer_id(struct controller *k, struct control *c)
 {
     return catalog_producer_id(k->catalog, &c->result);
 }
 
-static enum err (*const operations[])(struct controller *k, struct control *c) = {
-    [CONTROL_CREATE_TOPIC] = control_create_topic,
-    [CONTROL_DELETE_TOPIC] = control_delete_topic,
-    [CONTROL_CREATE_PARTITIONS] = control_create_partitions,
-    [CONTROL_ALTER_CONFIG] = control_alter_config,
-    [CONTROL_SPLIT] = control_split,
-    [CONTROL_MERGE] = control_merge,
-    [CONTROL_RESHARD] = control_reshard,
-    [CONTROL_TAGS] = control_tags,
-    [CONTROL_ADD_CONSUMER] = control_add_consumer,
-    [CONTROL_REMOVE_CONSUMER] = control_remove_consumer,
-    [CONTROL_DELETE_RECORDS] = control_delete_records,
-    [CONTROL_PRODUCER_ID] = next_producer_id,
+static enum err (*const operations[CONTROL_KIND_COUNT])(struct controller *k, struct control *c) = {
+#define CONTROL(KIND, function) [CONTROL_##KIND] = control_##function,
+#include "storage/control/control.def"
 };
 
 /* ---- Jobs */
@@ -57,7 +47,7 @@ static void control_begin(struct job *job)
 
 void store_control(struct store *s, struct control *c)
 {
-    assert((size_t)c->kind < sizeof operations / sizeof operations[0]);
+    assert((size_t)c->kind < CONTROL_KIND_COUNT);
     c->controller = store_controller(s);
     c->job.run = control_begin;
     mailbox_post(&c->controller->inbox, &c->job);

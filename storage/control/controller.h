@@ -1,7 +1,6 @@
 /* The controller: one thread that carries out catalog changes, one at a time. Only inside storage.
  *
- * Each operation is a function in a file of its family (control_*.c): check everything, make a
- * draft, freeze the logs whose windows move, control_commit(). */
+ * Each operation (control.def) is a function in a file of its family, control_*.c. */
 #ifndef STORAGE_CONTROLLER_H
 #define STORAGE_CONTROLLER_H
 
@@ -26,29 +25,12 @@ struct controller {
     struct topic *doubt_before; /* NULL: it was a creation */
 };
 
-/* Operations. Each returns what goes into c->err and may set c->text, c->topic, c->result. */
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_create_topic(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_delete_topic(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_alter_config(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_create_partitions(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_split(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_merge(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_reshard(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_tags(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_add_consumer(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_remove_consumer(struct controller *k, struct control *c);
-/* Errors: those of control.h. Thread: the controller; blocks. */
-enum err control_delete_records(struct controller *k, struct control *c);
+/* Operations: check everything, make a draft, freeze the logs whose windows move, control_commit().
+ * What they return goes into c->err; they may set c->text, c->topic, c->result.
+ * Errors: those of control.h. Thread: the controller; blocks. */
+#define CONTROL(KIND, function)                                                                    \
+    enum err control_##function(struct controller *k, struct control *c);
+#include "storage/control/control.def"
 
 /* Takes the closed shards of one topic out of its list whose data passed retention.
  * Errors: ERR_KAFKA_STORAGE_ERROR. Thread: the controller; blocks. */
@@ -84,6 +66,16 @@ enum err control_freeze(struct controller *k, const struct topic *t, const int32
  * Errors: ERR_KAFKA_STORAGE_ERROR. Thread: the controller; blocks. */
 enum err control_commit(struct controller *k, struct topic *before, struct topic *draft,
                         struct kv_batch *b);
+/* Finishes the draft and, unless only a check was asked for, commits it; c->topic is it. Takes the
+ * reference. before, b: as for control_commit().
+ * Errors: ERR_KAFKA_STORAGE_ERROR. Thread: the controller; blocks. */
+enum err control_make(struct controller *k, struct control *c, struct topic *before,
+                      struct topic **draft, struct kv_batch *b);
+/* A change of one topic that moves no log: edit() carries it out on a copy, which then becomes the
+ * topic's value. Errors: those of control_topic(), edit(), control_check_tags(), control_commit().
+ * Thread: the controller; blocks. */
+typedef enum err control_edit_fn(struct controller *k, struct control *c, struct topic *draft);
+enum err control_edit(struct controller *k, struct control *c, control_edit_fn *edit);
 /* False while a change is still in doubt. Thread: the controller; blocks. */
 bool control_settle(struct controller *k);
 
