@@ -206,7 +206,7 @@ class CirclesTest(unittest.TestCase):
         self.assertEqual(self.judge({**self.NEEDS, "base/c": set()}), (0, ""))
 
     def run_on_objects(self, sources):
-        """The program's exit status and what it says for files that were compiled in the place of files that there are."""
+        """The program's exit status and what it says for files compiled in the place of ones that there are."""
         with tempfile.TemporaryDirectory() as build:
             for path, text in sources.items():
                 full = os.path.join(build, "CMakeFiles/diglot_base.dir", path + ".c.o")
