@@ -683,12 +683,14 @@ void settings_page(FILE *out)
         default_text(&specs[i], value, sizeof value);
         fprintf(out, "| `--%s` | `%s` | %s%s%s | ", flag_of(&specs[i], flag),
                 variable_of(&specs[i], variable), value[0] ? "`" : "", value, value[0] ? "`" : "");
-        if (specs[i].kind == KIND_CHOICE)
+        if (specs[i].kind == KIND_CHOICE) {
             for (const char *p = specs[i].choices; *p; p++) {
                 if (*p == '|') fprintf(out, " or ");
                 else fputc(*p, out);
             }
-        else expected(&specs[i], out);
+        } else {
+            expected(&specs[i], out);
+        }
         fprintf(out, " | %s |\n", specs[i].help);
     }
 }

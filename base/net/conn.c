@@ -27,7 +27,7 @@ static void on_timer(struct loop_timer *timer);
 static void on_flush(struct job *job);
 static void on_free(struct job *job);
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- Life */
 
 void conn_open(struct conn_home *home, int fd, struct peer *peer)
 {
@@ -116,7 +116,7 @@ void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *sta
     c->state = state;
 }
 
-/* ---- closing after the output ---------------------------------------------------------------- */
+/* ---- Closing after the output */
 
 static void stash_release(struct conn *c)
 {
@@ -190,7 +190,7 @@ void conn_stop(struct conn *c)
     else c->protocol->on_stop(c);
 }
 
-/* ---- time ------------------------------------------------------------------------------------ */
+/* ---- Time */
 
 static void arm(struct conn *c)
 {
@@ -330,7 +330,7 @@ static void on_timer(struct loop_timer *timer)
     arm(c);
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- Reading */
 
 static bool wants_read(const struct conn *c)
 {
@@ -505,7 +505,7 @@ static void read_all(struct conn *c)
     if (!c->closed) conn_update(c);
 }
 
-/* ---- TLS ------------------------------------------------------------------------------------- */
+/* ---- TLS */
 
 /* Looks at the first byte without taking it: OpenSSL must see it. False: nothing to read yet, or
  * closed. */
@@ -556,7 +556,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     read_all(c);
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
+/* ---- Writing */
 
 void conn_flush_later(struct conn *c)
 {

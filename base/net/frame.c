@@ -37,7 +37,7 @@ static const struct frame_door *door_of(const struct frame_conn *fc)
     return fc->conn->home->door->frames;
 }
 
-/* ---- requests -------------------------------------------------------------------------------- */
+/* ---- Requests */
 
 /* NULL: memory is out; body was given back. */
 static struct frame_request *request_new(struct frame_conn *fc, struct slab *body)
@@ -106,7 +106,7 @@ void frame_home_done(struct conn_home *home)
     home->spare_count = 0;
 }
 
-/* ---- starting -------------------------------------------------------------------------------- */
+/* ---- Starting */
 
 static void start(struct frame_conn *fc, struct frame_request *rq)
 {
@@ -158,7 +158,7 @@ static void reads(struct frame_conn *fc)
     conn_deadline(fc->conn, 0, NET_CLOSE_IDLE);
 }
 
-/* ---- finishing ------------------------------------------------------------------------------- */
+/* ---- Finishing */
 
 static void emit(struct frame_conn *fc, struct frame_request *rq)
 {
@@ -237,7 +237,7 @@ void frame_abort(struct frame_request *rq)
     finish(rq, ABORTED);
 }
 
-/* ---- waiting --------------------------------------------------------------------------------- */
+/* ---- Waiting */
 
 static size_t holds(const struct frame_request *rq)
 {
@@ -258,7 +258,7 @@ bool frame_park(struct frame_request *rq)
     return true;
 }
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- Reading */
 
 /* No memory: what was read too early waits with us. */
 static bool starve(struct frame_conn *fc)
@@ -352,7 +352,7 @@ static void frame_direct_done(struct conn *c, size_t len)
     else if (len > 0) reads(fc);
 }
 
-/* ---- the connection -------------------------------------------------------------------------- */
+/* ---- The connection */
 
 static bool frame_eof(struct conn *c)
 {

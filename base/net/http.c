@@ -8,7 +8,7 @@
 #include "base/net/http_inner.h"
 #include "base/check.h"
 
-/* ---- requests -------------------------------------------------------------------------------- */
+/* ---- Requests */
 
 struct http_request *http_request_new(struct conn *c, const struct http_version *version)
 {
@@ -101,7 +101,7 @@ bool http_content_length(const struct http_request *rq, uint64_t *ret)
     return bytes_to_u64(http_header(rq, "content-length"), ret);
 }
 
-/* ---- replies --------------------------------------------------------------------------------- */
+/* ---- Replies */
 
 bool http_value_is_legal(struct bytes value)
 {

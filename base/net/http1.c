@@ -50,7 +50,7 @@ struct http1 {
     bool above_low;                  /* the stream's queue was above stream_low_bytes */
 };
 
-/* ---- phases ---------------------------------------------------------------------------------- */
+/* ---- Phases */
 
 /* From each phase, those that may follow. What is refused runs at once. */
 #define TO(phase) (1u << (phase))
@@ -82,7 +82,7 @@ static void http1_check(const struct conn *c)
     assert((h->phase != ADMIT && h->phase != READY) || c->retry_at_ms != 0 || c->finishing);
 }
 
-/* ---- the head -------------------------------------------------------------------------------- */
+/* ---- The head */
 
 static struct http1 *of(http_parser *parser)
 {
@@ -269,7 +269,7 @@ static const http_parser_settings settings = {
     .on_message_complete = on_complete,
 };
 
-/* ---- reading --------------------------------------------------------------------------------- */
+/* ---- Reading */
 
 /* The request is whole, or refused. */
 static void run(struct http1 *h)
@@ -441,7 +441,7 @@ static void http1_direct_done(struct conn *c, size_t len)
     http1_bytes(c, NULL, 0);
 }
 
-/* ---- replying -------------------------------------------------------------------------------- */
+/* ---- Replying */
 
 static struct http1 *state_of(const struct http_request *rq)
 {
@@ -580,7 +580,7 @@ const struct http_version http1_version = {
     .end = http1_end,
 };
 
-/* ---- the connection -------------------------------------------------------------------------- */
+/* ---- The connection */
 
 static bool http1_eof(struct conn *c)
 {

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-/* ---- requests */
+/* ---- Requests */
 
 static bool add_header(struct http2_stream *s, struct bytes name, struct bytes value)
 {
@@ -79,7 +79,7 @@ static void on_request_head(struct http2_stream *s)
     }
 }
 
-/* ---- frames */
+/* ---- Frames */
 
 /* Frames that cost us work and ask for nothing come at a rate, or are a flood. */
 static void count_control(struct http2 *h)

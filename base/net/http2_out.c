@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-/* ---- sending */
+/* ---- Sending */
 
 static ssize_t on_read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t len,
                             uint32_t *data_flags, nghttp2_data_source *source, void *context)
@@ -101,7 +101,7 @@ void http2_go_away(struct http2 *h, uint32_t code, enum net_close reason)
     conn_flush_later(h->conn);
 }
 
-/* ---- replying */
+/* ---- Replying */
 
 static nghttp2_nv nv_of(struct bytes name, struct bytes value)
 {

@@ -57,7 +57,7 @@ struct handover {
     int fd;
 };
 
-/* ---- accepting ------------------------------------------------------------------------------- */
+/* ---- Accepting */
 
 /* Counts one more connection, unless a limit is reached. */
 static bool conn_count(struct listener *l)
@@ -192,7 +192,7 @@ static void on_begin(struct job *job)
     event_add(l->accept_event, NULL);
 }
 
-/* ---- opening --------------------------------------------------------------------------------- */
+/* ---- Opening */
 
 static enum err refuse(const char *address, const char *reason)
 {
@@ -270,7 +270,7 @@ uint32_t listener_conn_count(const struct listener *listener)
     return atomic_load(&listener->conns);
 }
 
-/* ---- closing --------------------------------------------------------------------------------- */
+/* ---- Closing */
 
 static void on_end(struct job *job)
 {

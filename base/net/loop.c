@@ -43,7 +43,7 @@ struct loop {
 
 static _Thread_local struct loop *current;
 
-/* ---- job lists ------------------------------------------------------------------------------- */
+/* ---- Job lists */
 
 static void list_init(struct job_list *l)
 {
@@ -84,7 +84,7 @@ static void list_run(struct job_list *l)
     jobs_run(first);
 }
 
-/* ---- timers ---------------------------------------------------------------------------------- */
+/* ---- Timers */
 
 static struct loop_timer *timer_of(const struct heap_item *item)
 {
@@ -134,7 +134,7 @@ static bool has_deferred(const struct loop *loop)
            loop->longs.first != NULL;
 }
 
-/* ---- the turn -------------------------------------------------------------------------------- */
+/* ---- The turn */
 
 static void on_wake(evutil_socket_t fd, short what, void *context)
 {
@@ -206,7 +206,7 @@ static void *loop_main(void *context)
     return NULL;
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- Life */
 
 struct loop *loop_new(const char *name)
 {

@@ -32,7 +32,7 @@ static void set(struct offset_fetch_response_group_topic_partition *p, const str
     p->metadata = e->metadata;
 }
 
-/* ---- named topics */
+/* ---- Named topics */
 
 /* Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
 static enum err one_partition(struct offset_fetch *m, struct bytes group, const struct topic *t,
@@ -74,7 +74,7 @@ static enum err one_topic(struct offset_fetch *m, struct bytes group,
     return ERR_OK;
 }
 
-/* ---- all topics of a group */
+/* ---- All topics of a group */
 
 static int by_topic_and_partition(const void *a_, const void *b_)
 {
@@ -127,7 +127,7 @@ static enum err all_topics(struct offset_fetch *m, struct bytes group,
     return ERR_OK;
 }
 
-/* ---- groups */
+/* ---- Groups */
 
 /* Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
 static enum err one_group(struct offset_fetch *m, const struct offset_fetch_request_group *in,

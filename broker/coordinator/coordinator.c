@@ -23,7 +23,7 @@ bool coordinator_owns(const struct coordinator *c, struct bytes key)
     return owner_of(c->home->broker, c->kind, key) == c;
 }
 
-/* ---- a call on its way home */
+/* ---- A call on its way home */
 
 static void finish(struct coordinator_call *call)
 {
@@ -81,7 +81,7 @@ void coordinator_call_answer(struct coordinator_call *call)
     if (!c->acting) send_answers(c);
 }
 
-/* ---- after an event */
+/* ---- After an event */
 
 /* What is due beyond a turn's share is still due in the next turn: the timer fires at once. */
 static void settle(struct coordinator *c)
@@ -105,7 +105,7 @@ static void on_timer(struct loop_timer *timer)
     settle(CONTAINER_OF(timer, struct coordinator, timer));
 }
 
-/* ---- the client goes away, or the server stops, while its request waits */
+/* ---- The client goes away, or the server stops, while its request waits */
 
 static void abandon_home(struct job *job)
 {
@@ -146,7 +146,7 @@ static void on_closed(struct kafka_request *rq)
         loop_post(call->owner->home->loop, &call->abandon);
 }
 
-/* ---- out to the owner */
+/* ---- Out to the owner */
 
 static void act_now(struct coordinator_call *call)
 {
@@ -198,7 +198,7 @@ void coordinator_call_begin(struct coordinator_call *call, enum coordinator_kind
         loop_post(call->owner->home->loop, &call->job);
 }
 
-/* ---- life */
+/* ---- Life */
 
 void coordinator_init(struct coordinator *c, enum coordinator_kind kind, struct broker_loop *home,
                       const struct coordinator_ops *ops)

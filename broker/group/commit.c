@@ -71,7 +71,7 @@ enum err groups_offset_delete(const struct groups *gs, struct bytes group_id)
     return g->state == GROUP_EMPTY || group_is_consumer(g) ? ERR_OK : ERR_NON_EMPTY_GROUP;
 }
 
-/* ---- subscriptions */
+/* ---- Subscriptions */
 
 /* Metadata of the consumer protocol begins, in every version: version int16, topics [string].
  * left: names that may still be looked at. False: it cannot be read, or names more. */

@@ -97,7 +97,7 @@ void effects_sync_ok(struct group_effects *out, void *token, const struct member
              });
 }
 
-/* ---- the end of a wait */
+/* ---- The end of a wait */
 
 static void *take_sync(struct member *m)
 {

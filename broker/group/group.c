@@ -37,7 +37,7 @@ void group_move(struct group *g, int64_t now_ms, enum group_state to)
     g->state_since_ms = now_ms;
 }
 
-/* ---- members */
+/* ---- Members */
 
 struct member *group_member(const struct group *g, struct bytes id)
 {
@@ -119,7 +119,7 @@ void group_rename_member(struct member *m, struct bytes id)
     group_index(m->group, &m->group->members, &m->by_id, bytes_hash(m->id));
 }
 
-/* ---- pending members */
+/* ---- Pending members */
 
 struct pending *group_pending(const struct group *g, struct bytes id)
 {

@@ -127,7 +127,7 @@ struct groups {
     size_t bytes_used;                  /* of all its groups and their maps */
 };
 
-/* ---- table (groups.c) */
+/* ---- Table (groups.c) */
 struct group *groups_find(const struct groups *gs, struct bytes id);     /* NULL: none */
 /* NULL: a limit is reached (groups_max, bytes_max). */
 struct group *groups_add(struct groups *gs, int64_t now_ms, struct bytes id);
@@ -136,7 +136,7 @@ void groups_remove(struct groups *gs, struct group *g);
 /* g NULL: a group to be. */
 bool groups_have_room(const struct groups *gs, const struct group *g, size_t bytes);
 
-/* ---- held bytes (held.c): counted in the group, in the table and among those of all tables */
+/* ---- Held bytes (held.c): counted in the group, in the table and among those of all tables */
 /* What the allocator takes for so many bytes, its own share included; for a map's buckets, and what
  * one more node adds to these. */
 size_t group_block(size_t bytes);
@@ -156,7 +156,7 @@ struct bytes group_keep(struct group *g, struct bytes b);               /* null 
 void group_drop(struct group *g, struct bytes *b);                      /* becomes null */
 void group_replace(struct group *g, struct bytes *b, struct bytes with);
 
-/* ---- members (member.c) */
+/* ---- Members (member.c) */
 void member_init(struct member *m, struct group *g, struct bytes id, const struct join_in *in);
 void member_done(struct member *m);
 /* At most what a join will add: of a new member (m NULL), or to m. */
@@ -170,7 +170,7 @@ void member_set_assignment(struct member *m, struct bytes assignment);
 void member_keep_alive(struct member *m, int64_t now_ms, int32_t wait_ms);
 void member_set_sync_due(struct member *m, bool due);
 
-/* ---- waits (waits.c) */
+/* ---- Waits (waits.c) */
 /* Waiting begins, with a token that is not NULL. */
 void member_wait_join(struct member *m, void *token);
 void member_wait_sync(struct member *m, void *token);
@@ -180,7 +180,7 @@ void *member_take_join(struct member *m);
 void *wait_forget(struct groups *gs, struct wait *w);
 struct wait *groups_wait(const struct groups *gs, const void *token);           /* NULL: none */
 
-/* ---- the group (group.c) */
+/* ---- The group (group.c) */
 void group_move(struct group *g, int64_t now_ms, enum group_state to);
 const char *group_state_name(enum group_state state);
 struct member *group_member(const struct group *g, struct bytes id);             /* NULL: none */
@@ -200,7 +200,7 @@ int32_t group_rebalance_ms(const struct group *g);      /* the longest of its me
 bool group_all_joined(const struct group *g);
 bool group_is_consumer(const struct group *g);
 
-/* ---- protocols (protocols.c) */
+/* ---- Protocols (protocols.c) */
 /* May somebody with these protocols be a member? */
 bool group_supports(const struct group *g, const struct join_in *in);
 struct supported *group_supported(const struct group *g, struct bytes name);    /* NULL: none */
@@ -211,7 +211,7 @@ void group_unlearn(struct group *g, struct supported *s);
  * view is that member's. There are members. */
 struct bytes group_select_protocol(const struct group *g);
 
-/* ---- replies (effects.c) */
+/* ---- Replies (effects.c) */
 void effects_reset(struct group_effects *out);
 /* Keeps one text until the replies are used; once a call. */
 struct bytes effects_keep(struct group_effects *out, struct bytes text);
@@ -229,7 +229,7 @@ void member_fail_join(struct member *m, enum err err, struct bytes member_id,
 void member_end_sync(struct member *m, struct group_effects *out);
 void member_fail_sync(struct member *m, enum err err, struct group_effects *out);
 
-/* ---- phases (rebalance.c) */
+/* ---- Phases (rebalance.c) */
 /* Calls all members to join. In every living state but PreparingRebalance. */
 void rebalance_prepare(struct group *g, int64_t now_ms, struct group_effects *out);
 /* Something changed: prepare a rebalance, or see whether the one under way can go on. */

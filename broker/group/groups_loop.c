@@ -7,7 +7,7 @@
 #include "storage/state/offsets.h"
 #include "base/check.h"
 
-/* ---- what the journey asks for */
+/* ---- What the journey asks for */
 
 static void answer(struct coordinator *c)
 {
@@ -41,7 +41,7 @@ static void abandon(struct coordinator *c, struct coordinator_call *call)
 
 static const struct coordinator_ops ops = {answer, tick, next_deadline_ms, abandon};
 
-/* ---- life */
+/* ---- Life */
 
 struct restoring {
     struct groups_loop *gl;

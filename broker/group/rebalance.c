@@ -134,7 +134,7 @@ void rebalance_member_synced(struct member *m)
     if (g->sync_due_count == 0) timer_cancel(&g->table->timers, &g->sync);
 }
 
-/* ---- timers */
+/* ---- Timers */
 
 /* A member or pending member is gone without having said so. */
 static void go_on_without(struct group *g, int64_t now_ms, struct group_effects *out)

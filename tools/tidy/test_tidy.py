@@ -113,6 +113,14 @@ class TidyTest(unittest.TestCase):
         self.expect({"docs/a.md": "a/work/b and ./root/x\n"})
         self.expect({"script/x": "<<<<<<< HEAD\n"}, "script/x:1: ")
 
+    def test_layout(self):
+        for code in ("void f(void)\n{\n    if(x) y();\n}\n", "void f(void) {\n}\n", "char* name;\n",
+                     "int a;\n\n\nint b;\n", "/* ---- title ---- */\n",
+                     "void f(void)\n{\n    if (x) {\n        y();\n    }\n    else z();\n}\n"):
+            self.assertNotEqual(self.run_on({"bridge/b.c": f'#include "base/check.h"\n{code}'}), [], code)
+        self.expect({"bridge/b.c": '#include "base/check.h"\n/* ---- Title */\nvoid f(void)\n{\n    if (x) y();\n'
+                                   '    else z();   /* for(x) char* y */\n}\n'})
+
     def test_white_space(self):
         self.expect({"bridge/b.c": '#include "base/check.h" \n'}, "bridge/b.c:1: white space")
         self.expect({"bridge/b.c": '#include "base/check.h"\n\tint x;\n'}, "bridge/b.c:2: a tab")

@@ -181,6 +181,29 @@ def check_white_space(tree):
             yield path, text.count("\n") + 1, "the last line needs its line break"
 
 
+# How C is laid out; comments and texts are left alone, but for a section's title.
+LAYOUT = [
+    (r"\b(?:if|for|while|switch)\(", "a blank between the word and its parenthesis"),
+    (r"^\w[^\n;={}]*\)[ ]*\{$", "a function's brace stands on a line of its own"),
+    (r"^[ ]*\}\n[ ]*else\b", "} else stand on one line"),
+    (r"\b(?:char|int|void|bool|u?int\d+_t|size_t|struct \w+)\* \w", "the star belongs to the name"),
+    (r"\n\n\n", "one empty line is enough"),
+    (r"^[ ]+\{$\n^[ ]*\n", "no empty line behind a brace"),
+]
+SECTION = re.compile(r"/\* ---- (?:[A-Z]|\w+\.c\b)(?!.*-- \*/)")
+
+
+def check_layout(tree):
+    for path, text in tree.sources(".c", ".h"):
+        code = without_comments(text)
+        for pattern, remedy in LAYOUT:
+            for m in re.finditer(pattern, code if pattern != r"\n\n\n" else text, re.M):
+                yield path, line_of(text, m.start()), remedy
+        for n, line in enumerate(text.split("\n"), 1):
+            if line.startswith("/* --") and not SECTION.match(line):
+                yield path, n, "a section's title: /* ---- Title */"
+
+
 def check_columns(tree):
     """Tables of a .def file alone may be wider."""
     for path, text in tree.files.items():
@@ -328,8 +351,8 @@ def sizes(tree):
     return long
 
 
-CHECKS = [check_layers, check_rooms, check_include_order, check_banned, check_words, check_white_space, check_columns,
-          check_contracts, check_readmes, check_named, check_fuzz, check_served]
+CHECKS = [check_layers, check_rooms, check_include_order, check_banned, check_words, check_white_space, check_layout,
+          check_columns, check_contracts, check_readmes, check_named, check_fuzz, check_served]
 
 
 def main():

@@ -60,7 +60,7 @@ static inline void server_stop(struct server *s)
     EXPECT_EQ(atomic_load(&s->budget.used), 0);
 }
 
-/* ---- running on a loop ----------------------------------------------------------------------- */
+/* ---- Running on a loop */
 
 struct call {
     struct job job;
@@ -161,7 +161,7 @@ static inline void memory_fails(struct server *s, void (*ask)(void), void (*serv
     }
 }
 
-/* ---- clients --------------------------------------------------------------------------------- */
+/* ---- Clients */
 
 static inline int client_open(uint16_t port)
 {

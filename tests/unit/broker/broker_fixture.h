@@ -76,7 +76,7 @@ static inline void door_done(struct door_fixture *f)
     kv_close(f->kv);
 }
 
-/* ---- clients */
+/* ---- Clients */
 
 struct client {
     int fd;

@@ -51,7 +51,7 @@ static inline struct bytes driver_group_id(uint32_t group)
     return bytes_of(&"AB"[group], 1);
 }
 
-/* ---- what must hold */
+/* ---- What must hold */
 
 /* Tokens that the table holds: those that were handed in and neither answered nor abandoned. */
 static inline uint32_t driver_tokens_held(const struct driver *d)
@@ -147,7 +147,7 @@ static inline struct driver_token *driver_token(struct driver *d, struct driver_
     return t;
 }
 
-/* ---- events */
+/* ---- Events */
 
 /* Mostly the client's own member id, at times none, another client's or nonsense. */
 static inline struct bytes driver_member_id(struct driver *d, uint32_t group, uint32_t client)

@@ -13,7 +13,7 @@ static void open_door(void)
     door_open(&door);
 }
 
-/* ---- short forms of the requests */
+/* ---- Short forms of the requests */
 
 struct member {
     struct client *client;
@@ -278,7 +278,7 @@ static void close_all(struct member *members, int count)
     for (int i = 0; i < count; i++) client_close(members[i].client);
 }
 
-/* ---- stories */
+/* ---- Stories */
 
 TEST(groups_of_any_loop_serve_clients_of_any_loop)
 {
