@@ -34,17 +34,14 @@ struct house *store_house(struct store *s)
     return s->house;
 }
 
-struct catalog *store_catalog(struct store *s)
-{
-    return s->catalog;
-}
-
 struct controller *store_controller(struct store *s)
 {
     return s->controller;
 }
 
-struct offsets *store_offsets(struct store *s)
-{
-    return s->offsets;
-}
+#define PART(name, ...)                                                                            \
+    struct name *store_##name(struct store *s)                                                     \
+    {                                                                                              \
+        return s->name;                                                                            \
+    }
+#include "storage/parts.def"

@@ -117,8 +117,8 @@ static enum err open_parts(struct store *s, char **ret_text)
     for (int i = 0; i < s->options.worker_count; i++) s->workers[i] = worker_new(s, i);
     s->readers = readers_new(s, s->options.reader_count);
     s->codecs = codecs_new();
-    TRY(catalog_open(s, &s->catalog));
-    TRY(offsets_open(s, &s->offsets));
+#define PART(name, ...) TRY(name##_open(s, &s->name));
+#include "storage/parts.def"
     s->house = house_new(s);
     if (!s->options.manual) {
         for (int i = 0; i < s->options.worker_count; i++) worker_start(s->workers[i]);
@@ -211,6 +211,21 @@ void store_finish(struct store *s, struct loop *const *loops, uint32_t loop_coun
     run_all(s, loops, loop_count);
 }
 
+/* The rows backwards. */
+static void close_parts(struct store *s)
+{
+    enum {
+#define PART(name, ...) AT_##name,
+#include "storage/parts.def"
+        COUNT
+    };
+    for (int at = COUNT - 1; at >= 0; at--) {
+#define PART(name, ...)                                                                            \
+    if (at == AT_##name) name##_close(s->name);
+#include "storage/parts.def"
+    }
+}
+
 void store_close(struct store *s)
 {
     stop_threads(s);
@@ -218,8 +233,7 @@ void store_close(struct store *s)
     house_free(s->house);
     s->house = NULL;
     if (s->catalog != NULL) close_logs(s);
-    offsets_close(s->offsets);
-    catalog_close(s->catalog);
+    close_parts(s);
     readers_free(s->readers);
     codecs_free(s->codecs);
     for (int i = 0; i < s->options.worker_count; i++) worker_free(s->workers[i]);

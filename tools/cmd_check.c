@@ -1,8 +1,7 @@
 /* `diglot check`: proves the invariants of a data directory, and says what contradicts them. */
 #include <inttypes.h>
 #include <stdio.h>
-#include "storage/catalog/catalog.h"
-#include "storage/state/offsets_table.h"
+#include "storage/check/parts_check.h"
 #include "storage/check/unreadable.h"
 #include "storage/check/walk.h"
 #include "tools/commands.h"
@@ -47,18 +46,16 @@ int cmd_check(int arg_count, char **args)
     writer_init(&report, REPORT_BYTES_MAX);
     struct walk_counts counts = {0};
     uint64_t damaged = report_damage(kv_damage(kv));
-    int64_t wrong = 0, wrong_offsets = 0;
-    enum err catalog = catalog_check(kv, &report, &wrong);
-    if (catalog == ERR_OK) catalog = offsets_check(kv, &report, &wrong_offsets);
-    wrong += wrong_offsets;
+    int64_t wrong = 0;
+    enum err parts = parts_check(kv, &report, &wrong);
     enum err logs = walk_logs(kv, on_fault, NULL, &counts);
-    bool read = catalog == ERR_OK && logs == ERR_OK;
+    bool read = parts == ERR_OK && logs == ERR_OK;
     if (!read) (void)!unreadable_say(kv, &report);
     printf("%.*s", BYTES_ARGS(bytes_of(report.data, report.len)));
     writer_done(&report);
     kv_close(kv);
     if (!read)
-        printf("not everything could be read: %s\n", err_text(catalog != ERR_OK ? catalog : logs));
+        printf("not everything could be read: %s\n", err_text(parts != ERR_OK ? parts : logs));
     printf("%" PRIu64 " logs, %" PRIu64 " batches, %" PRIu64 " bytes, %" PRIu64 " chunks, %" PRIu64
            " producers: %" PRIu64 " contradictions\n",
            counts.logs, counts.batches, counts.bytes, counts.chunks, counts.producers,

@@ -7,7 +7,6 @@
 #include "storage/engine/kv.h"
 #include "storage/parts.h"
 #include "storage/topic/topic.h"
-#include "base/writer.h"
 
 enum {
     CATALOG_TOPICS_MAX = 100000,
@@ -43,11 +42,5 @@ enum err catalog_producer_id(struct catalog *c, int64_t *ret);
 /* Gives every log the value of its topic, once, before appends come. Thread: main, at start;
  * blocks. */
 void catalog_publish_all(struct catalog *c);
-
-/* `diglot check`: reads all entries of a directory and tells in words what is wrong, a line each:
- * records that cannot be read, broken invariants of shards, ids given twice, windows that end
- * beyond their log, logs that belong to no topic.
- * ret_wrong: how many lines. Errors: ERR_DISK. Thread: any; blocks. */
-enum err catalog_check(struct kv *kv, struct writer *out, int64_t *ret_wrong);
 
 #endif

@@ -1,9 +1,12 @@
-/* What `diglot check` proves about the catalog and about what it says of the logs. */
+/* What `diglot check` proves about the catalog and about what it says of the logs: records that
+ * cannot be read, broken invariants of shards, ids given twice, windows that end beyond their log,
+ * logs that belong to no topic. */
 #include "storage/catalog/catalog.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include "base/mem.h"
+#include "base/writer.h"
 #include "storage/control/control.h"
 #include "storage/topic/draft.h"
 #include "storage/engine/keys.h"

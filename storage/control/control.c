@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "base/spare.h"
 #include "storage/control/controller.h"
-#include "storage/state/offsets_table.h"
 #include "storage/threads.h"
 #include "base/check.h"
 
@@ -88,7 +87,8 @@ static void spread(struct controller *k, struct topic *draft)
     }
     store_logs_close(k->store, draft);
     topic_each_log_range(draft, store_house(k->store), reclaim_range);
-    offsets_forget_topic(store_offsets(k->store), &draft->id);
+#define PART_OF_TOPICS(name, ...) name##_forget_topic(store_##name(k->store), &draft->id);
+#include "storage/parts.def"
 }
 
 enum err control_commit(struct controller *k, struct topic *before, struct topic *draft,

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 #include "storage/topic/config.h"
 #include "storage/control/controller.h"
-#include "storage/state/offsets_table.h"
 #include "base/check.h"
 
 enum { STREAM_BACKDATED_MS = 2000 }; /* Kinesis dates the shards of a new stream so */
@@ -108,7 +107,8 @@ enum err control_delete_topic(struct controller *k, struct control *c)
     CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(store_kv(k->store));
     draft->deleted = true;
     store_logs_erase(k->store, b, draft);
-    offsets_erase_topic(store_offsets(k->store), b, &draft->id);
+#define PART_OF_TOPICS(name, ...) name##_erase_topic(store_##name(k->store), b, &draft->id);
+#include "storage/parts.def"
     return control_make(k, c, old, &draft, b);
 }
 

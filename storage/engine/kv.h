@@ -12,12 +12,8 @@
 #include "base/slab.h"
 
 enum kv_family {
-    KV_META,        /* format stamp, counters */
-    KV_CATALOG,     /* topics with their shards, configs, tags, consumers */
-    KV_LOG,         /* record batches; values in blob files */
-    KV_INDEX,       /* a chunk summary per CHUNK_BYTES of log, log starts */
-    KV_OFFSETS,     /* committed group offsets */
-    KV_PRODUCERS,   /* producer-state snapshots */
+#define FAMILY(NAME, byte) KV_##NAME,
+#include "storage/parts.def"
     KV_FAMILY_COUNT
 };
 

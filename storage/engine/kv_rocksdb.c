@@ -65,7 +65,8 @@ static const char *const column_names[COLUMN_COUNT] = {
 
 /* On-disk format: the byte in front of the keys of a family; none for those of KV_LOG. */
 static const uint8_t family_bytes[KV_FAMILY_COUNT] = {
-    [KV_META] = 'M', [KV_CATALOG] = 'C', [KV_INDEX] = 'I', [KV_OFFSETS] = 'O', [KV_PRODUCERS] = 'P',
+#define FAMILY(NAME, byte) [KV_##NAME] = byte,
+#include "storage/parts.def"
 };
 
 struct rocks {

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/writer.h"
 #include "protocol/batch/build.h"
 #include "storage/catalog/catalog.h"
 #include "storage/control/control.h"
