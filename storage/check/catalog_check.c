@@ -10,6 +10,7 @@
 #include "storage/control/control.h"
 #include "storage/topic/draft.h"
 #include "storage/engine/keys.h"
+#include "storage/log/stored.h"
 #include "storage/topic/record.h"
 #include "storage/check/walk.h"
 #include "base/check.h"
@@ -35,32 +36,13 @@ static void complain_log(struct check *k, uint64_t log_id, const char *what)
     k->wrong++;
 }
 
-/* Where the log ends: behind its last batch, or, where all were removed, at its start.
- * Errors: ERR_DISK; ERR_FORMAT. Thread: any; blocks. */
-static enum err log_end(struct kv *kv, uint64_t log_id, int64_t *ret)
-{
-    struct log_key from = log_key_first(log_id), to = log_key_first(log_id + 1);
-    CLEANUP(kv_iter_freep)
-    struct kv_iter *it = kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), true);
-    if (kv_iter_next(it)) {
-        uint64_t id;
-        int64_t last_offset = 0;
-        TRY(log_key_read(kv_iter_key(it), &id, &last_offset));
-        *ret = last_offset + 1;
-        return ERR_OK;
-    }
-    TRY(kv_iter_error(it));
-    int64_t arrival_last_ms;
-    return plog_stored_start(kv, log_id, ret, &arrival_last_ms);
-}
-
 /* Errors: ERR_DISK. Thread: any; blocks. */
 static enum err check_logs(struct check *k, const struct topic *t)
 {
     CLEANUP(mem_freep) int64_t *ends = NEW_ARRAY(int64_t, (size_t)t->partition_count);
     for (int32_t i = 0; i < t->partition_count; i++) {
         uint64_t id = t->partitions[i].log_id;
-        enum err err = log_end(k->kv, id, &ends[i]);
+        enum err err = stored_end(k->kv, id, &ends[i]);
         if (err == ERR_FORMAT) complain_log(k, id, "has a start that cannot be read");
         else TRY(err);
         k->log_ids[k->log_count++] = id;

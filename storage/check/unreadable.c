@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 #include "storage/topic/draft.h"
-#include "storage/log/plog.h"
+#include "storage/log/stored.h"
 #include "storage/topic/record.h"
 #include "storage/check/walk.h"
 #include "base/check.h"
@@ -29,9 +29,9 @@ static bool go_on_producer(void *context, const struct producer_entry *p)
 static void say_log(struct kv *kv, const struct topic *t, int32_t partition, struct writer *out)
 {
     uint64_t id = t->partitions[partition].log_id;
-    int64_t end = 0, arrival_last_ms;
+    int64_t end = 0;
     const char *what = NULL;
-    if (plog_stored_start(kv, id, &end, &arrival_last_ms) != ERR_OK)
+    if (stored_start(kv, id, &end, NULL) != ERR_OK)
         what = "its start cannot be read";
     else if (walk_batches(kv, id, end, INT64_MAX, note_end, &end) != ERR_OK)
         what = "the records from there on cannot be read";

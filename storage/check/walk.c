@@ -1,6 +1,6 @@
 #include "storage/check/walk.h"
 
-#include "storage/log/plog.h"
+#include "storage/log/stored.h"
 #include "base/check.h"
 
 /* ---- Showing */
@@ -73,13 +73,6 @@ enum err walk_producers(struct kv *kv, uint64_t log_id,
     return ERR_OK;
 }
 
-static enum err get_start(struct kv *kv, uint64_t log_id, int64_t *ret)
-{
-    int64_t arrival_ms;
-    *ret = 0;
-    return plog_stored_start(kv, log_id, ret, &arrival_ms);
-}
-
 static bool count_batch(void *context, const struct batch_info *info, const struct log_entry *entry)
 {
     struct walk_log *w = context;
@@ -108,7 +101,7 @@ static bool count_producer(void *context, const struct producer_entry *p)
 enum err walk_log(struct kv *kv, uint64_t log_id, struct walk_log *ret)
 {
     struct walk_log w = {.log_id = log_id};
-    TRY(get_start(kv, log_id, &w.log_start));
+    TRY(stored_start(kv, log_id, &w.log_start, NULL));
     w.end_offset = w.log_start;
     TRY(walk_batches(kv, log_id, w.log_start, INT64_MAX, count_batch, &w));
     TRY(walk_chunks(kv, log_id, count_chunk, &w));
@@ -247,8 +240,8 @@ static bool is_sought(void *context, const struct batch_info *info, const struct
 static enum err prove_producer_batch(struct proof *p, const struct producer_entry *stored,
                                      const struct producer_batch *b)
 {
-    int64_t log_start;
-    if (get_start(p->kv, b->log_id, &log_start) == ERR_DISK) return ERR_DISK;
+    int64_t log_start = 0;
+    if (stored_start(p->kv, b->log_id, &log_start, NULL) == ERR_DISK) return ERR_DISK;
     if (b->base_offset < log_start) return ERR_OK;
     struct sought sought = {.producer = stored, .batch = b};
     enum err err = walk_batches(p->kv, b->log_id, b->base_offset, b->base_offset + 1, is_sought,
@@ -261,28 +254,12 @@ static enum err prove_producer_batch(struct proof *p, const struct producer_entr
     return ERR_OK;
 }
 
-/* Behind its last batch; where there is none, its start. Errors: ERR_DISK. Thread: the walk's. */
-static enum err get_end(struct kv *kv, uint64_t log_id, int64_t *ret)
-{
-    struct log_key from = log_key_first(log_id), to = log_key_first(log_id + 1);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), true);
-    uint64_t id;
-    int64_t last_offset;
-    if (!kv_iter_next(it)) {
-        TRY(kv_iter_error(it));
-        return get_start(kv, log_id, ret) == ERR_DISK ? ERR_DISK : ERR_OK;
-    }
-    if (log_key_read(kv_iter_key(it), &id, &last_offset) == ERR_OK) *ret = last_offset + 1;
-    return ERR_OK;
-}
-
 /* The snapshot of log p->log_id. Errors: ERR_DISK. Thread: the walk's. */
 static enum err prove_snapshot(struct proof *p, struct bytes value)
 {
-    int64_t offset, end_offset = INT64_MAX;
+    int64_t offset, end_offset = 0;
     uint32_t count;
-    TRY(get_end(p->kv, p->log_id, &end_offset));
+    if (stored_end(p->kv, p->log_id, &end_offset) == ERR_DISK) return ERR_DISK;
     if (producers_header_read(value, &offset, &count) != ERR_OK) {
         say(p, 0, "the producer snapshot cannot be read");
         return ERR_OK;
@@ -338,7 +315,8 @@ static enum err begin_log(struct proof *p, uint64_t log_id)
     p->log_batches = 0;
     p->arrival_ms = 0;
     p->chunk = p->seen = (struct chunk){0};
-    enum err err = get_start(p->kv, log_id, &p->log_start);
+    p->log_start = 0;
+    enum err err = stored_start(p->kv, log_id, &p->log_start, NULL);
     if (err == ERR_FORMAT) say(p, 0, "the start of the log cannot be read");
     p->end_offset = p->log_start;
     struct chunk_key from = chunk_key_first(log_id), to = chunk_key_first(log_id + 1);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "storage/control/controller.h"
 #include "storage/log/handover.h"
+#include "storage/log/stored.h"
 #include "storage/engine/keys.h"
 #include "storage/topic/reshard.h"
 #include "storage/threads.h"
@@ -227,8 +228,7 @@ static enum err log_start_of(struct controller *k, const struct partition *p, in
     enum err err = plog_bounds(p->log, &bounds);
     if (err == ERR_OK) *ret = bounds.log_start;
     if (err != ERR_COLD) return err;
-    int64_t arrival_last_ms;
-    return plog_stored_start(store_kv(k->store), p->log_id, ret, &arrival_last_ms);
+    return stored_start(store_kv(k->store), p->log_id, ret, NULL);
 }
 
 enum err control_expire_shards(struct controller *k, struct topic *topic, int64_t now_ms)

@@ -42,13 +42,6 @@ struct read_result {
 void read_result_init(struct read_result *r);
 void read_result_done(struct read_result *r);    /* drops the references; r may be used again */
 
-struct kv;
-/* Where a log starts as it is stored, open or not: 0 and 0 for one that was never cut. The arrival
- * time is the newest batch's when it was cut.
- * Errors: ERR_DISK; ERR_FORMAT. Thread: any but a network loop; blocks. */
-enum err plog_stored_start(struct kv *kv, uint64_t log_id, int64_t *ret_start,
-                           int64_t *ret_arrival_last_ms);
-
 /* The bounds now. A log that was not used since start, or that failed, is not open: then ERR_COLD,
  * and store_read() (or any append) opens it or gives the reason why it cannot.
  * Errors: ERR_COLD; ERR_CLOSED - topic deleted.

@@ -10,24 +10,13 @@
 #include <assert.h>
 #include "base/mem.h"
 #include "protocol/batch/batch.h"
+#include "storage/log/stored.h"
 #include "base/check.h"
 
 static void writer_freep(struct plog_writer **w)
 {
     plog_writer_free(*w);
     *w = NULL;
-}
-
-enum err plog_stored_start(struct kv *kv, uint64_t log_id, int64_t *ret_start,
-                           int64_t *ret_arrival_last_ms)
-{
-    CLEANUP(slab_unrefp) struct slab *value = NULL;
-    struct start_key key = start_key(log_id);
-    enum err err = kv_get(kv, KV_INDEX, KEY_BYTES(key), &value);
-    if (err != ERR_NOT_FOUND) TRY(err);
-    if (err == ERR_OK) return start_read(slab_bytes(value), ret_start, ret_arrival_last_ms);
-    *ret_start = *ret_arrival_last_ms = 0;
-    return ERR_OK;
 }
 
 /* Sets what the chunks tell; ret_covered: all below it is in a chunk. */
@@ -112,7 +101,7 @@ enum err plog_open(struct plog *log, struct kv *kv)
     assert(log->writer == NULL);
     CLEANUP(writer_freep) struct plog_writer *w = NEW(struct plog_writer);
     int64_t covered;
-    TRY(plog_stored_start(kv, log->id, &w->log_start, &w->arrival_last_ms));
+    TRY(stored_start(kv, log->id, &w->log_start, &w->arrival_last_ms));
     TRY(read_chunks(w, kv, log->id, &covered));
     TRY(read_snapshot(w, kv, log->id));
     w->snapshot_bytes_total = w->bytes_total;

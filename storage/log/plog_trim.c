@@ -6,6 +6,7 @@
 #include "storage/log/plog_impl.h"
 
 #include <assert.h>
+#include "storage/log/stored.h"
 #include "storage/topic/topic.h"
 #include "base/check.h"
 
@@ -65,8 +66,8 @@ enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct top
 {
     *ret_due = false;
     if ((config->cleanup & CLEANUP_DELETE) == 0) return ERR_OK;
-    int64_t start = 0, arrival_last_ms;
-    TRY(plog_stored_start(kv, log->id, &start, &arrival_last_ms));
+    int64_t start;
+    TRY(stored_start(kv, log->id, &start, NULL));
     /* What was removed in front of it may still be in the engine's way. */
     struct chunk_key from = chunk_key(log->id, start), to = chunk_key_first(log->id + 1);
     struct chunk first, last;
