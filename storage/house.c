@@ -24,7 +24,6 @@ enum {
     SYNC_INTERVAL_MS = 1000,
     RECLAIM_BYTES_MIN = 32 << 20,
     RECLAIM_INTERVAL_MS = 5000, /* at least, so that a hundred deleted topics cost one compaction */
-    TOPICS_PAGE = 64,
 };
 
 struct house {
@@ -155,33 +154,15 @@ static void retained(struct retain *r)
     mailbox_post(&r->house->inbox, &r->job);
 }
 
-static void retain_topic(struct house *h, struct topic *topic)
+static void retain_topic(void *house, struct topic *topic)
 {
+    struct house *h = house;
     for (int i = 0; i < store_options(h->store)->worker_count; i++) {
         struct retain *r = NEW(struct retain);
         *r = (struct retain){.topic = topic_ref(topic), .house = h,
                              .worker = store_worker(h->store, (uint64_t)i), .done = retained};
         h->retains_out++;
         worker_retain(r);
-    }
-}
-
-static void retain_all(struct house *h)
-{
-    struct topic *page[TOPICS_PAGE];
-    CLEANUP(mem_freep) char *after = NULL;
-    for (;;) {
-        struct bytes from = after == NULL ? BYTES_NULL : bytes_str(after);
-        int32_t count = store_topics(h->store, from, TOPICS_PAGE, page);
-        for (int32_t i = 0; i < count; i++) {
-            retain_topic(h, page[i]);
-            if (i + 1 == count) {
-                mem_free(after);
-                after = mem_string(page[i]->name, page[i]->name_len);
-            }
-            topic_unref(page[i]);
-        }
-        if (count < TOPICS_PAGE) return;
     }
 }
 
@@ -220,7 +201,7 @@ static bool do_due(struct house *h, int64_t now_ms)
         any = true;
     }
     if (now_ms >= h->retain_at_ms && h->retains_out == 0) {
-        retain_all(h);
+        store_topics_each(h->store, h, retain_topic);
         h->retain_at_ms = now_ms + o->retention_check_ms;
         any = true;
     }

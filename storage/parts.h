@@ -36,6 +36,11 @@ struct store {
     enum err name##_check(struct kv *kv, struct writer *out, int64_t *ret_wrong);
 #include "storage/parts.def"
 
+/* Calls each() for every topic, by name, a reference of the caller's for that long; those that come
+ * or go meanwhile may be left out. Thread: any; short locks between the calls. */
+void store_topics_each(struct store *s, void *context,
+                       void (*each)(void *context, struct topic *topic));
+
 /* A topic goes: erase adds to b what removes what is stored of it, forget drops it from memory
  * after b was committed. Thread: the controller; a short lock. */
 #define PART_OF_TOPICS(name, ...)                                                                  \

@@ -14,8 +14,6 @@
 #include "storage/topic/config.h"
 #include "base/check.h"
 
-enum { TOPICS_PAGE = 64 };
-
 void store_options_default(struct store_options *ret)
 {
     *ret = (struct store_options){
@@ -153,22 +151,14 @@ enum err store_open(const struct store_options *options, struct store **ret, cha
 }
 
 /* Every log gives up its topic, so that the last references fall with the catalog's. */
+static void close_topic(void *store, struct topic *topic)
+{
+    store_logs_close(store, topic);
+}
+
 static void close_logs(struct store *s)
 {
-    struct topic *page[TOPICS_PAGE];
-    CLEANUP(mem_freep) char *after = NULL;
-    int32_t count = TOPICS_PAGE;
-    while (count == TOPICS_PAGE) {
-        count = store_topics(s, after == NULL ? BYTES_NULL : bytes_str(after), TOPICS_PAGE, page);
-        for (int32_t i = 0; i < count; i++) {
-            store_logs_close(s, page[i]);
-            if (i + 1 == count) {
-                mem_free(after);
-                after = mem_string(page[i]->name, page[i]->name_len);
-            }
-            topic_unref(page[i]);
-        }
-    }
+    store_topics_each(s, s, close_topic);
 }
 
 /* In this order nothing is asked of a thread that has ended. What is left in their mailboxes waits

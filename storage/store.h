@@ -77,9 +77,6 @@ struct catalog_totals {
     int32_t on_demand_streams;
 };
 void store_totals(struct store *s, struct catalog_totals *ret);
-uint64_t store_catalog_version(struct store *s);      /* grows with every change */
-int64_t store_open_shards(struct store *s);           /* of all streams: DescribeLimits */
-int32_t store_on_demand_streams(struct store *s);
 struct bytes store_cluster_id(const struct store *s); /* 22 characters, made at first start */
 
 /* ---- Append */

@@ -196,15 +196,6 @@ int32_t store_topics(struct store *s, struct bytes after, int32_t max, struct to
     return n;
 }
 
-uint64_t store_catalog_version(struct store *s)
-{
-    struct catalog *c = store_catalog(s);
-    pthread_rwlock_rdlock(&c->lock);
-    uint64_t version = c->version;
-    pthread_rwlock_unlock(&c->lock);
-    return version;
-}
-
 struct bytes store_cluster_id(const struct store *s)
 {
     return bytes_str(store_catalog((struct store *)s)->cluster_id);
@@ -220,20 +211,6 @@ void catalog_totals(struct catalog *c, struct catalog_totals *ret)
     pthread_rwlock_rdlock(&c->lock);
     *ret = c->totals;
     pthread_rwlock_unlock(&c->lock);
-}
-
-int64_t store_open_shards(struct store *s)
-{
-    struct catalog_totals totals;
-    catalog_totals(store_catalog(s), &totals);
-    return totals.open_shards;
-}
-
-int32_t store_on_demand_streams(struct store *s)
-{
-    struct catalog_totals totals;
-    catalog_totals(store_catalog(s), &totals);
-    return totals.on_demand_streams;
 }
 
 struct topic *catalog_collision(struct catalog *c, struct bytes name)
