@@ -9,11 +9,6 @@ static const char *const close_labels[] = {
 #undef NET_CLOSE_LABEL
 };
 
-const char *net_close_label(enum net_close reason)
-{
-    return close_labels[reason];
-}
-
 static struct metric *counter(const char *name, const char *help, const char *labels)
 {
     return metric_get(METRIC_COUNTER, name, help, labels);

@@ -45,7 +45,6 @@ struct net_counters {
 
 /* door: its name, as label. */
 void net_counters_init(struct net_counters *c, const char *door);
-const char *net_close_label(enum net_close reason);
 /* Connections that a door of this name has open now. Thread: any. */
 int64_t net_connections_open(const char *door);
 

@@ -200,13 +200,3 @@ bool http_is_tls(const struct http_request *rq)
 {
     return rq->conn->tls;
 }
-
-void http_local(const struct http_request *rq, struct net_address *ret)
-{
-    net_address_local(rq->conn->fd, ret);
-}
-
-void http_peer(const struct http_request *rq, struct net_address *ret)
-{
-    net_address_peer(rq->conn->fd, ret);
-}

@@ -112,9 +112,7 @@ size_t http_stream_queued(const struct http_request *rq);
 /* Ends the reply after what is queued and frees rq. */
 void http_stream_end(struct http_request *rq);
 
-/* Both need rq->conn. */
+/* Needs rq->conn. */
 bool http_is_tls(const struct http_request *rq);
-void http_local(const struct http_request *rq, struct net_address *ret);
-void http_peer(const struct http_request *rq, struct net_address *ret);
 
 #endif

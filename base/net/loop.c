@@ -10,10 +10,9 @@
 #include "base/mem.h"
 #include "base/check.h"
 
-/* Deferred jobs may defer more; beyond so many rounds the rest waits for the next turn, so that
- * sockets are not starved. A flush is a write to a socket, some 10 us: a group's thousands of
- * members that are answered in one turn are written to in several. */
-enum { DEFER_ROUNDS_MAX = 16, FLUSHES_A_TURN = 256 };
+/* A flush is a write to a socket, some 10 us: a group's thousands of members that are answered in
+ * one turn are written to in several. */
+enum { FLUSHES_A_TURN = 256 };
 
 struct job_list {
     struct job *first;
@@ -27,7 +26,6 @@ struct loop {
     struct event *timer_event;       /* wakes the loop for the first timer */
     int64_t timer_armed_ms;          /* when it is due; 0 = not armed */
     struct heap timers;
-    struct job_list deferred;
     struct job_list flushes;
     struct job_list longs;
     int64_t now_ms;                  /* 0 = read the clock when asked */
@@ -130,8 +128,7 @@ static void timers_fire(struct loop *loop)
 
 static bool has_deferred(const struct loop *loop)
 {
-    return loop->deferred.first != NULL || loop->flushes.first != NULL ||
-           loop->longs.first != NULL;
+    return loop->flushes.first != NULL || loop->longs.first != NULL;
 }
 
 /* ---- The turn */
@@ -188,8 +185,6 @@ void loop_turn(struct loop *loop, int wait_ms)
     loop->turns++;
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
     timers_fire(loop);
-    for (int i = 0; i < DEFER_ROUNDS_MAX && loop->deferred.first != NULL; i++)
-        list_run(&loop->deferred);
     list_run_some(&loop->flushes, FLUSHES_A_TURN);
     list_run_first(&loop->longs);       /* what others wait for has left */
     loop->now_ms = 0;
@@ -225,7 +220,6 @@ struct loop *loop_new(const char *name)
     loop->scratch = mem_grow(NULL, LOOP_READ_BYTES);
     mailbox_init(&loop->inbox);
     loop->timers.compare = compare_timers;
-    list_init(&loop->deferred);
     list_init(&loop->flushes);
     list_init(&loop->longs);
     loop->inbox_event = event_new(loop->base, loop->inbox.event_fd, EV_READ | EV_PERSIST, on_inbox,
@@ -252,7 +246,6 @@ bool loop_run_posted(struct loop *loop)
     any |= jobs_run(mailbox_take(&loop->inbox));
     while (has_deferred(loop)) {
         list_run_first(&loop->longs);
-        list_run(&loop->deferred);
         list_run(&loop->flushes);
     }
     current = outer;
@@ -283,12 +276,6 @@ void loop_free(struct loop *loop)
 void loop_post(struct loop *loop, struct job *job)
 {
     mailbox_post(&loop->inbox, job);
-}
-
-void loop_defer(struct loop *loop, struct job *job)
-{
-    loop_assert(loop);
-    list_add(&loop->deferred, job);
 }
 
 void loop_defer_flush(struct loop *loop, struct job *job)

@@ -1,9 +1,9 @@
 /* One thread with one libevent base: everything that lives on a loop is touched by its thread
  * alone, so nothing here takes a lock except the mailbox through which other threads hand in jobs.
  *
- * A turn is: wait for events, run what they call, run the deferred jobs, flush the connections that
- * got output (256 of them, the others in the next turns), run one of the long jobs. So all replies
- * that became ready in one turn leave a connection in one write. */
+ * A turn is: wait for events, run what they call, flush the connections that got output (256 of
+ * them, the others in the next turns), run one of the long jobs. So all replies that became ready in
+ * one turn leave a connection in one write. */
 #ifndef BASE_NET_LOOP_H
 #define BASE_NET_LOOP_H
 
@@ -51,10 +51,8 @@ static inline void loop_answer(struct loop *home, struct job *job)
     if (home != NULL) loop_post(home, job);
     else job->run(job);
 }
-/* Runs the job when the events of this turn were handled. Thread: the loop's. */
-void loop_defer(struct loop *loop, struct job *job);
-/* The same, but after all deferred jobs, and when there are many in a later turn: for what gathers
- * the output of a turn. */
+/* Runs the job when the events of this turn were handled, and when there are many in a later turn:
+ * for what gathers the output of a turn. Thread: the loop's. */
 void loop_defer_flush(struct loop *loop, struct job *job);
 
 /* Runs the job at the end of this turn or of a later one: one such job a turn, in their order. For

@@ -41,9 +41,9 @@ static void on_defer_all(struct job *job)
 {
     struct note *n = CONTAINER_OF(job, struct note, job);
     loop_defer_flush(n->loop, &deferred[0].job);
-    loop_defer(n->loop, &deferred[1].job);
     put(n->name);
-    loop_defer(n->loop, &deferred[2].job);
+    loop_defer_long(n->loop, &deferred[1].job);
+    loop_defer_flush(n->loop, &deferred[2].job);
 }
 
 static void on_defer_longs(struct job *job)
@@ -53,22 +53,22 @@ static void on_defer_longs(struct job *job)
     for (int i = 0; i < 3; i++) loop_defer_long(n->loop, &deferred[i].job);
 }
 
-TEST(a_turn_runs_posted_then_deferred_then_flushes)
+TEST(a_turn_runs_posted_then_flushes_then_a_long_job)
 {
     trace[0] = '\0';
     struct loop *loop = loop_new("one");
     struct note a = note(loop, 'a'), b = note(loop, 'b');
     a.job.run = on_defer_all;
     deferred[0] = note(loop, 'f');
-    deferred[1] = note(loop, '1');
-    deferred[2] = note(loop, '2');
+    deferred[1] = note(loop, 'l');
+    deferred[2] = note(loop, 'g');
     loop_post(loop, &a.job);
     loop_post(loop, &b.job);
     EXPECT(loop_current() == NULL);
     loop_turn(loop, 0);
-    EXPECT_STR(trace, "ab12f");
+    EXPECT_STR(trace, "abfgl");
     loop_turn(loop, 0);
-    EXPECT_STR(trace, "ab12f");
+    EXPECT_STR(trace, "abfgl");
     loop_free(loop);
 }
 
@@ -236,7 +236,7 @@ TEST(a_thread_wakes_for_jobs_and_timers)
     EXPECT_STR(trace, "zy");
 }
 
-TESTS(RUN(a_turn_runs_posted_then_deferred_then_flushes), RUN(a_turn_runs_one_long_job),
+TESTS(RUN(a_turn_runs_posted_then_flushes_then_a_long_job), RUN(a_turn_runs_one_long_job),
       RUN(flushes_of_very_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_thread_wakes_for_jobs_and_timers))
