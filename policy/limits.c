@@ -1,8 +1,7 @@
 /* Token buckets.
  *
- * A bucket is a level that rises at its rate up to one second's worth and may fall below zero: that
- * is the debt of one record or one answer larger than what was left, and until it is paid nothing
- * passes. Levels count thousandths of a unit, so that a millisecond's refill is a whole number.
+ * A bucket (base/bucket.h) holds one second's worth; its debt is that of one record or one answer
+ * larger than what was left.
  *
  * Records beyond 1 MiB have a tank of 10 MiB, as AWS describes it: every write takes from it what
  * is there, a large one needs its whole size. Afterwards small ones pass at the shard's rate at
@@ -16,6 +15,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "base/bucket.h"
 #include "base/mailbox.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -24,7 +24,6 @@
 enum {
     STRIPES = 16,
     GAUGES_PER_STRIPE = LIMITS_BUCKETS_MAX / STRIPES,
-    MILLI = 1000,
     ROOM_LOOK = 32,
     LARGE_FROM = 1 << 20, /* bytes of data and partition key: a record may have so many at least */
     TANK_S = 10,
@@ -40,9 +39,8 @@ enum bucket_kind {
     READ_CALLS,
     ITERATORS,
     PUSH_BYTES,
-    CALLS
+    BUCKETS
 };
-enum { BUCKETS = CALLS + 1 };
 static const int64_t kinesis_rates[BUCKETS] = {
     [WRITE_BYTES] = 1 << 20,
     [WRITE_RECORDS] = 1000,
@@ -51,15 +49,14 @@ static const int64_t kinesis_rates[BUCKETS] = {
     [READ_CALLS] = 5,
     [ITERATORS] = 5,
     [PUSH_BYTES] = 2 << 20,
-    [CALLS] = 0, /* CALLS: the operation's own */
 };
 
-/* What a gauge is about: a shard; a consumer of a shard; an operation of the control plane. */
-enum subject { SHARD, CONSUMER, OPERATION };
+/* What a gauge is about: a shard, or a consumer of one. */
+enum subject { SHARD, CONSUMER };
 struct gauge_key {
     struct uuid topic_id;
     uint64_t consumer;
-    int32_t number; /* shard or operation */
+    int32_t shard;
     int32_t subject;
 };
 
@@ -124,16 +121,11 @@ void limits_set(struct limits *l, enum limits_profile profile)
     }
 }
 
-enum limits_profile limits_get(const struct limits *l)
-{
-    return (enum limits_profile)atomic_load(&l->profile);
-}
-
 /* ---- Gauges; the stripe's lock is held */
 
 static int64_t full_level(const struct gauge *g, int kind)
 {
-    return g->rates[kind] * MILLI * (kind == WRITE_TANK ? TANK_S : 1);
+    return g->rates[kind] * BUCKET_UNIT * (kind == WRITE_TANK ? TANK_S : 1);
 }
 
 static bool is_full(const struct gauge *g)
@@ -148,22 +140,17 @@ static void refill(struct gauge *g, int64_t now_ms)
     int64_t passed_ms = now_ms - g->at_ms;
     if (passed_ms <= 0) return;
     g->at_ms = now_ms;
-    for (int i = 0; i < BUCKETS; i++) {
-        int64_t full = full_level(g, i);
-        /* Compared by time, so that a long pause cannot overflow the product. */
-        if (g->rates[i] == 0) continue;
-        int64_t missing_ms = (full - g->levels[i] + g->rates[i] - 1) / g->rates[i];
-        g->levels[i] = passed_ms >= missing_ms ? full : g->levels[i] + passed_ms * g->rates[i];
-    }
+    for (int i = 0; i < BUCKETS; i++)
+        g->levels[i] = bucket_rise(g->levels[i], full_level(g, i), g->rates[i], passed_ms);
 }
 
 /* How full it is, for the choice of whom to drop: the worst of its buckets, in thousandths. */
 static int64_t fullness(const struct gauge *g)
 {
-    int64_t least = MILLI;
+    int64_t least = BUCKET_UNIT;
     for (int i = 0; i < BUCKETS; i++) {
         if (g->rates[i] == 0) continue;
-        int64_t part = g->levels[i] / (full_level(g, i) / MILLI);
+        int64_t part = g->levels[i] / (full_level(g, i) / BUCKET_UNIT);
         if (part < least) least = part;
     }
     return least;
@@ -189,20 +176,18 @@ static void make_room(struct stripe *s, int64_t now_ms)
     if (s->gauges.count == before && fullest != NULL) drop(s, fullest);
 }
 
-static void set_rates(struct gauge *g, int64_t per_s)
+static void set_rates(struct gauge *g)
 {
-    int first = g->key.subject == SHARD      ? WRITE_BYTES
-                : g->key.subject == CONSUMER ? PUSH_BYTES
-                                             : CALLS;
-    int last = g->key.subject == SHARD ? ITERATORS : first;
+    int first = g->key.subject == SHARD ? WRITE_BYTES : PUSH_BYTES;
+    int last = g->key.subject == SHARD ? ITERATORS : PUSH_BYTES;
     for (int i = first; i <= last; i++) {
-        g->rates[i] = i == CALLS ? per_s : kinesis_rates[i];
+        g->rates[i] = kinesis_rates[i];
         g->levels[i] = full_level(g, i);
     }
 }
 
 static struct gauge *gauge_of(struct stripe *s, const struct gauge_key *key, uint64_t hash,
-                              int64_t per_s, int64_t now_ms)
+                              int64_t now_ms)
 {
     for (struct map_node *n = map_first(&s->gauges, hash); n != NULL; n = map_next(n)) {
         struct gauge *g = CONTAINER_OF(n, struct gauge, node);
@@ -214,20 +199,20 @@ static struct gauge *gauge_of(struct stripe *s, const struct gauge_key *key, uin
     struct gauge *g = NEW(struct gauge);
     g->key = *key;
     g->at_ms = now_ms;
-    set_rates(g, per_s);
+    set_rates(g);
     map_put(&s->gauges, &g->node, hash);
     return g;
 }
 
 /* Locks the stripe and finds the gauge in it; ends with pthread_mutex_unlock(&(*ret)->lock). */
-static struct gauge *enter(struct limits *l, const struct gauge_key *key, int64_t per_s,
-                           int64_t now_ms, struct stripe **ret)
+static struct gauge *enter(struct limits *l, const struct gauge_key *key, int64_t now_ms,
+                           struct stripe **ret)
 {
     static_assert(sizeof *key == 16 + 8 + 4 + 4, "hashed and compared as bytes: no padding");
     uint64_t hash = bytes_hash(bytes_of(key, sizeof *key));
     *ret = &l->stripes[hash >> 60 & (STRIPES - 1)];
     pthread_mutex_lock(&(*ret)->lock);
-    return gauge_of(*ret, key, hash, per_s, now_ms);
+    return gauge_of(*ret, key, hash, now_ms);
 }
 
 static bool is_off(const struct limits *l)
@@ -237,14 +222,12 @@ static bool is_off(const struct limits *l)
 
 static struct gauge_key shard_key(const struct limits_key *key)
 {
-    return (struct gauge_key){.topic_id = key->topic_id, .number = key->shard, .subject = SHARD};
+    return (struct gauge_key){.topic_id = key->topic_id, .shard = key->shard, .subject = SHARD};
 }
 
-/* Room for so much? A demand beyond a whole bucket is met by a full one, and leaves a debt. */
 static bool has_room(const struct gauge *g, enum bucket_kind kind, int64_t units)
 {
-    int64_t full = full_level(g, kind), wanted = units * MILLI;
-    return g->levels[kind] >= (wanted < full ? wanted : full);
+    return bucket_has(g->levels[kind], full_level(g, kind), units);
 }
 
 /* ---- What callers ask */
@@ -255,16 +238,16 @@ bool limits_take_write(struct limits *l, const struct limits_key *key, uint32_t 
     if (is_off(l)) return true;
     struct gauge_key k = shard_key(key);
     struct stripe *s;
-    struct gauge *g = enter(l, &k, 0, now_ms, &s);
+    struct gauge *g = enter(l, &k, now_ms, &s);
     bool large = bytes > LARGE_FROM;
     bool passes = has_room(g, large ? WRITE_TANK : WRITE_BYTES, bytes) &&
                   has_room(g, WRITE_RECORDS, 1);
     if (passes) {
-        int64_t cost = (int64_t)bytes * MILLI, *tank = &g->levels[WRITE_TANK];
+        int64_t cost = (int64_t)bytes * BUCKET_UNIT, *tank = &g->levels[WRITE_TANK];
         *tank = *tank > cost ? *tank - cost : 0;
         if (!large) g->levels[WRITE_BYTES] -= cost;
         else if (g->levels[WRITE_BYTES] > 0) g->levels[WRITE_BYTES] = 0;
-        g->levels[WRITE_RECORDS] -= MILLI;
+        g->levels[WRITE_RECORDS] -= BUCKET_UNIT;
     }
     pthread_mutex_unlock(&s->lock);
     return passes;
@@ -275,9 +258,9 @@ bool limits_take_read(struct limits *l, const struct limits_key *key, int64_t no
     if (is_off(l)) return true;
     struct gauge_key k = shard_key(key);
     struct stripe *s;
-    struct gauge *g = enter(l, &k, 0, now_ms, &s);
+    struct gauge *g = enter(l, &k, now_ms, &s);
     bool passes = g->levels[READ_BYTES] >= 0 && has_room(g, READ_CALLS, 1);
-    if (passes) g->levels[READ_CALLS] -= MILLI;
+    if (passes) g->levels[READ_CALLS] -= BUCKET_UNIT;
     pthread_mutex_unlock(&s->lock);
     return passes;
 }
@@ -288,12 +271,12 @@ void limits_charge_read(struct limits *l, const struct limits_key *key, uint64_t
     if (is_off(l) || bytes == 0) return;
     struct gauge_key k = shard_key(key);
     struct stripe *s;
-    struct gauge *g = enter(l, &k, 0, now_ms, &s);
+    struct gauge *g = enter(l, &k, now_ms, &s);
     int64_t cost = bytes < READ_DEBT_BYTES_MAX ? (int64_t)bytes : READ_DEBT_BYTES_MAX;
     /* Who overdraws waits as long as the whole answer takes at the rate, as AWS documents for the
      * 10 MB one; what was left does not count. */
-    if (g->levels[READ_BYTES] < cost * MILLI) g->levels[READ_BYTES] = -cost * MILLI;
-    else g->levels[READ_BYTES] -= cost * MILLI;
+    if (g->levels[READ_BYTES] < cost * BUCKET_UNIT) g->levels[READ_BYTES] = -cost * BUCKET_UNIT;
+    else g->levels[READ_BYTES] -= cost * BUCKET_UNIT;
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -302,9 +285,9 @@ bool limits_take_iterator(struct limits *l, const struct limits_key *key, int64_
     if (is_off(l)) return true;
     struct gauge_key k = shard_key(key);
     struct stripe *s;
-    struct gauge *g = enter(l, &k, 0, now_ms, &s);
+    struct gauge *g = enter(l, &k, now_ms, &s);
     bool passes = has_room(g, ITERATORS, 1);
-    if (passes) g->levels[ITERATORS] -= MILLI;
+    if (passes) g->levels[ITERATORS] -= BUCKET_UNIT;
     pthread_mutex_unlock(&s->lock);
     return passes;
 }
@@ -312,7 +295,7 @@ bool limits_take_iterator(struct limits *l, const struct limits_key *key, int64_
 static struct gauge_key consumer_key(const struct limits_key *key, uint64_t consumer)
 {
     return (struct gauge_key){
-        .topic_id = key->topic_id, .consumer = consumer, .number = key->shard, .subject = CONSUMER};
+        .topic_id = key->topic_id, .consumer = consumer, .shard = key->shard, .subject = CONSUMER};
 }
 
 uint64_t limits_push_room(struct limits *l, const struct limits_key *key, uint64_t consumer,
@@ -321,10 +304,10 @@ uint64_t limits_push_room(struct limits *l, const struct limits_key *key, uint64
     if (is_off(l)) return UINT64_MAX;
     struct gauge_key k = consumer_key(key, consumer);
     struct stripe *s;
-    struct gauge *g = enter(l, &k, 0, now_ms, &s);
+    struct gauge *g = enter(l, &k, now_ms, &s);
     int64_t level = g->levels[PUSH_BYTES];
     pthread_mutex_unlock(&s->lock);
-    return level > 0 ? (uint64_t)level / MILLI : 0;
+    return level > 0 ? (uint64_t)level / BUCKET_UNIT : 0;
 }
 
 void limits_charge_push(struct limits *l, const struct limits_key *key, uint64_t consumer,
@@ -333,21 +316,9 @@ void limits_charge_push(struct limits *l, const struct limits_key *key, uint64_t
     if (is_off(l)) return;
     struct gauge_key k = consumer_key(key, consumer);
     struct stripe *s;
-    struct gauge *g = enter(l, &k, 0, now_ms, &s);
-    g->levels[PUSH_BYTES] -= (int64_t)(bytes < INT32_MAX ? bytes : INT32_MAX) * MILLI;
+    struct gauge *g = enter(l, &k, now_ms, &s);
+    g->levels[PUSH_BYTES] -= (int64_t)(bytes < INT32_MAX ? bytes : INT32_MAX) * BUCKET_UNIT;
     pthread_mutex_unlock(&s->lock);
-}
-
-bool limits_take_control(struct limits *l, int32_t operation, uint32_t per_s, int64_t now_ms)
-{
-    if (is_off(l)) return true;
-    struct gauge_key k = {.number = operation, .subject = OPERATION};
-    struct stripe *s;
-    struct gauge *g = enter(l, &k, per_s, now_ms, &s);
-    bool passes = has_room(g, CALLS, 1);
-    if (passes) g->levels[CALLS] -= MILLI;
-    pthread_mutex_unlock(&s->lock);
-    return passes;
 }
 
 uint32_t limits_gauges(struct limits *l)

@@ -1,4 +1,4 @@
-/* How much may pass: token buckets per shard, and per operation of the control plane.
+/* How much may pass: token buckets of shards and of their consumers.
  *
  * A profile is a set of limits. `kinesis` is what AWS gives a shard (Amazon Kinesis Data Streams
  * quotas): 1 MiB/s and 1,000 records/s in, 2 MiB/s and 5 GetRecords/s out, 5 GetShardIterator/s; a
@@ -21,7 +21,6 @@ struct limits;
 struct limits *limits_new(enum limits_profile profile);     /* never NULL */
 void limits_free(struct limits *l);                         /* NULL is a no-op */
 void limits_set(struct limits *l, enum limits_profile profile);     /* from the next call on */
-enum limits_profile limits_get(const struct limits *l);
 
 /* One shard. */
 struct limits_key {
@@ -51,12 +50,7 @@ uint64_t limits_push_room(struct limits *l, const struct limits_key *key, uint64
 void limits_charge_push(struct limits *l, const struct limits_key *key, uint64_t consumer,
                         uint64_t bytes, int64_t now_ms);
 
-/* Control plane: one call of an operation that AWS allows per_s times a second per account.
- * operation: any number that names it. False: LimitExceeded, "Rate exceeded". */
-bool limits_take_control(struct limits *l, int32_t operation, uint32_t per_s, int64_t now_ms);
-
-/* How many shards, consumers and operations have buckets now: a metric, at most
- * LIMITS_BUCKETS_MAX. */
+/* How many shards and consumers have buckets now, at most LIMITS_BUCKETS_MAX: for tests. */
 uint32_t limits_gauges(struct limits *l);
 
 #endif

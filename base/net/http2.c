@@ -13,6 +13,7 @@
  * its own GOAWAY. */
 #include "base/net/http2_inner.h"
 
+#include "base/bucket.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -159,7 +160,7 @@ void http2_start(struct conn *c)
     h->version = &http2_version;
     h->reason = NET_CLOSE_PEER;
     h->control_at_ms = loop_now_ms(c->home->loop);
-    h->control_left = (int64_t)l->h2_control_burst * 1000;
+    h->control_left = (int64_t)l->h2_control_burst * BUCKET_UNIT;
     h->session = session_new(h);
     if (h->session == NULL) {
         mem_free(h);

@@ -1,6 +1,7 @@
 /* What the client sends: frames, as nghttp2 tells of them, into requests. */
 #include "base/net/http2_inner.h"
 
+#include "base/bucket.h"
 #include "base/mem.h"
 #include "base/check.h"
 
@@ -86,11 +87,10 @@ static void count_control(struct http2 *h)
 {
     const struct net_limits *l = conn_limits(h->conn);
     int64_t now_ms = loop_now_ms(h->conn->home->loop);
-    int64_t full = (int64_t)l->h2_control_burst * 1000;
-    h->control_left += (now_ms - h->control_at_ms) * l->h2_control_per_s;
-    if (h->control_left > full) h->control_left = full;
+    h->control_left = bucket_rise(h->control_left, (int64_t)l->h2_control_burst * BUCKET_UNIT,
+                                  l->h2_control_per_s, now_ms - h->control_at_ms);
     h->control_at_ms = now_ms;
-    h->control_left -= 1000;
+    h->control_left -= BUCKET_UNIT;
     if (h->control_left < 0) http2_go_away(h, NGHTTP2_ENHANCE_YOUR_CALM, NET_CLOSE_FLOOD);
 }
 
