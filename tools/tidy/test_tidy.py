@@ -82,6 +82,13 @@ class TidyTest(unittest.TestCase):
     def test_no_layers_at_all(self):
         self.assertTrue(self.run_on({"layers.txt": ""})[0].startswith("layers.txt:1: no layers"))
 
+    def test_what_is_inside_stays_inside(self):
+        for words in ("A. Only inside\n * base.", "What a.c knows; inside base only.", "Private to this folder. A."):
+            self.expect({"base/a.h": f"/* {words} */\nint a(void);\n", "protocol/p.h": CLEAN["protocol/p.h"].replace(
+                         '#include "base/a.h"\n', ""), "tests/unit/broker/a.c": '#include "base/a.h"\n'},
+                        "broker/b.c:1: base/a.h is for base alone")
+        self.expect({"base/a.h": "/* A. */\n/* This one runs only inside base. */\nint a(void);\n"})
+
     def test_the_own_header_comes_first(self):
         self.expect({"base/a.c": '#include <stdio.h>\n#include "base/a.h"\n#include "base/check.h"\n'},
                     "base/a.c:1: the first include")

@@ -111,6 +111,24 @@ def check_include_order(tree):
             yield path, line_of(text, headers[-1].start()), '"base/check.h" must be the last include'
 
 
+INSIDE = re.compile(r"only inside ([\w/]+)|inside ([\w/]+) only|private to (this folder)", re.I)
+
+
+def check_inside(tree):
+    """A header whose first comment says "only inside FOLDER" is included from there alone; tests may look in."""
+    inside = {}
+    for path, text in tree.sources(".h"):
+        m = INSIDE.search(re.sub(r"\s*\n \* ?", " ", text.split("*/")[0]))
+        if m:
+            inside[path] = os.path.dirname(path) if m.group(3) else m.group(1) or m.group(2)
+    for path, text in tree.sources():
+        for m in INCLUDE.finditer(text):
+            folder = inside.get(m.group(2))
+            if folder and not path.startswith(folder + "/"):
+                yield path, line_of(text, m.start()), (
+                    f"{m.group(2)} is for {folder} alone, it says: ask what stands in front of it")
+
+
 # -- what may be called where --------------------------------------------------------------------------
 
 # (pattern, folders or files where it is legal, what to do)
@@ -351,8 +369,8 @@ def sizes(tree):
     return long
 
 
-CHECKS = [check_layers, check_rooms, check_include_order, check_banned, check_words, check_white_space, check_layout,
-          check_columns, check_contracts, check_readmes, check_named, check_fuzz, check_served]
+CHECKS = [check_layers, check_rooms, check_inside, check_include_order, check_banned, check_words, check_white_space,
+          check_layout, check_columns, check_contracts, check_readmes, check_named, check_fuzz, check_served]
 
 
 def main():
