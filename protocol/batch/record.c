@@ -95,14 +95,14 @@ bool record_header_next(struct record *r, struct record_header *ret)
     return true;
 }
 
-enum err batch_find_time(struct bytes batch, int64_t timestamp, struct inflater *inflater,
-                         int64_t *ret_offset, int64_t *ret_timestamp)
+enum err batch_find_time(struct bytes batch, int64_t offset_from, int64_t timestamp,
+                         struct inflater *inflater, int64_t *ret_offset, int64_t *ret_timestamp)
 {
     struct record_iter it;
     TRY(record_iter_init(&it, batch, inflater));
     struct record r;
     while (record_iter_next(&it, &r)) {
-        if (r.timestamp < timestamp) continue;
+        if (r.timestamp < timestamp || r.offset < offset_from) continue;
         *ret_offset = r.offset;
         *ret_timestamp = r.timestamp;
         return ERR_OK;
@@ -111,15 +111,15 @@ enum err batch_find_time(struct bytes batch, int64_t timestamp, struct inflater 
     return ERR_NOT_FOUND;
 }
 
-enum err batch_find_max_time(struct bytes batch, struct inflater *inflater, int64_t *ret_offset,
-                             int64_t *ret_timestamp)
+enum err batch_find_max_time(struct bytes batch, int64_t offset_from, struct inflater *inflater,
+                             int64_t *ret_offset, int64_t *ret_timestamp)
 {
     struct record_iter it;
     TRY(record_iter_init(&it, batch, inflater));
     struct record r, max = {.timestamp = INT64_MIN};
     bool found = false;
     while (record_iter_next(&it, &r)) {
-        if (found && r.timestamp <= max.timestamp) continue;
+        if (r.offset < offset_from || (found && r.timestamp <= max.timestamp)) continue;
         max = r;
         found = true;
     }

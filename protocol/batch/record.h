@@ -56,16 +56,17 @@ bool record_iter_next(struct record_iter *it, struct record *ret);
  * record_iter_next(). */
 bool record_header_next(struct record *r, struct record_header *ret);
 
-/* First record whose timestamp is >= timestamp, and that record's timestamp.
+/* First record at or behind offset_from whose timestamp is >= timestamp, and that record's
+ * timestamp.
  * Errors: ERR_NOT_FOUND - none is; those of iterating.
  * Thread: any, one owner of inflater. */
-enum err batch_find_time(struct bytes batch, int64_t timestamp, struct inflater *inflater,
-                         int64_t *ret_offset, int64_t *ret_timestamp);
+enum err batch_find_time(struct bytes batch, int64_t offset_from, int64_t timestamp,
+                         struct inflater *inflater, int64_t *ret_offset, int64_t *ret_timestamp);
 
-/* First record that has the largest timestamp of the batch.
- * Errors: ERR_NOT_FOUND - the batch is empty; those of iterating.
+/* First record at or behind offset_from that has the largest timestamp of those there.
+ * Errors: ERR_NOT_FOUND - there is none; those of iterating.
  * Thread: any, one owner of inflater. */
-enum err batch_find_max_time(struct bytes batch, struct inflater *inflater, int64_t *ret_offset,
-                             int64_t *ret_timestamp);
+enum err batch_find_max_time(struct bytes batch, int64_t offset_from, struct inflater *inflater,
+                             int64_t *ret_offset, int64_t *ret_timestamp);
 
 #endif

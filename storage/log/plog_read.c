@@ -166,40 +166,6 @@ static enum err chunk_walk_next(struct chunk_walk *w)
     return ERR_OK;
 }
 
-/* First record of the batch at or behind log_start with a timestamp >= time_ms.
- * Errors: ERR_NOT_FOUND; those of iterating. Thread: the reader. */
-static enum err find_record(const struct scan *s, int64_t time_ms, struct inflater *inflater,
-                            int64_t *ret_offset, int64_t *ret_timestamp_ms)
-{
-    struct record_iter it;
-    struct record r;
-    TRY(record_iter_init(&it, s->value.batch, inflater));
-    while (record_iter_next(&it, &r)) {
-        if (r.timestamp < time_ms || r.offset < s->log_start) continue;
-        *ret_offset = r.offset;
-        *ret_timestamp_ms = r.timestamp;
-        return ERR_OK;
-    }
-    return it.err != ERR_OK ? it.err : ERR_NOT_FOUND;
-}
-
-/* First record at or behind log_start that has the largest timestamp of the batch's there.
- * Errors: as find_record(). Thread: the reader. */
-static enum err find_max_record(const struct scan *s, struct inflater *inflater,
-                                int64_t *ret_offset, int64_t *ret_timestamp_ms)
-{
-    struct record_iter it;
-    struct record r, max = {.offset = -1};
-    TRY(record_iter_init(&it, s->value.batch, inflater));
-    while (record_iter_next(&it, &r))
-        if (r.offset >= s->log_start && (max.offset < 0 || r.timestamp > max.timestamp)) max = r;
-    TRY(it.err);
-    if (max.offset < 0) return ERR_NOT_FOUND;
-    *ret_offset = max.offset;
-    *ret_timestamp_ms = max.timestamp;
-    return ERR_OK;
-}
-
 static enum err seek_in_chunk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
                               const struct chunk *c, enum log_seek_kind kind, int64_t time_ms,
                               struct inflater *inflater, int64_t *ret_offset,
@@ -217,7 +183,8 @@ static enum err seek_in_chunk(struct kv *kv, uint64_t log_id, const struct log_b
             return ERR_OK;
         }
         if (s.info.max_timestamp < time_ms || s.info.count == 0) continue;
-        enum err err = find_record(&s, time_ms, inflater, ret_offset, ret_timestamp_ms);
+        enum err err = batch_find_time(s.value.batch, s.log_start, time_ms, inflater, ret_offset,
+                                       ret_timestamp_ms);
         if (err != ERR_NOT_FOUND) return err;
     }
 }
@@ -258,7 +225,8 @@ static enum err max_of_range(struct kv *kv, uint64_t log_id, const struct log_bo
         if (max->batch_offset >= 0 && s.info.max_timestamp <= max->timestamp_ms) continue;
         struct newest here = {s.info.base_offset, s.info.max_timestamp, -1};
         if (s.info.base_offset < s.log_start) {
-            enum err err = find_max_record(&s, inflater, &here.offset, &here.timestamp_ms);
+            enum err err = batch_find_max_time(s.value.batch, s.log_start, inflater, &here.offset,
+                                               &here.timestamp_ms);
             if (err == ERR_NOT_FOUND) continue;
             TRY(err);
         }
@@ -274,7 +242,8 @@ static enum err max_in_batch(struct kv *kv, uint64_t log_id, const struct log_bo
     CLEANUP(scan_done) struct scan s;
     scan_init(&s, kv, log_id, bounds, max->batch_offset);
     TRY(scan_next(&s));
-    return find_max_record(&s, inflater, &max->offset, &max->timestamp_ms);
+    return batch_find_max_time(s.value.batch, s.log_start, inflater, &max->offset,
+                               &max->timestamp_ms);
 }
 
 static enum err seek_max(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,

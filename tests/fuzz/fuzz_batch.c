@@ -33,8 +33,8 @@ static void walk(struct bytes range, struct inflater *inflater, int32_t accepted
         }
         if (accepted_count >= 0 && (it.err != ERR_OK || count != accepted_count)) abort();
         int64_t offset, time;
-        if (batch_find_max_time(batch, inflater, &offset, &time) == ERR_OK)
-            if (batch_find_time(batch, time, inflater, &offset, &time) != ERR_OK) abort();
+        if (batch_find_max_time(batch, 0, inflater, &offset, &time) == ERR_OK)
+            if (batch_find_time(batch, 0, time, inflater, &offset, &time) != ERR_OK) abort();
         (void)sum;
     }
 }

@@ -108,13 +108,15 @@ TEST(taken_output_outlives_the_next_run)
 TEST(the_first_record_at_or_after_a_time)
 {
     static const struct {
-        int64_t at;
+        int64_t from, at;
         enum err err;
         int64_t offset, time;
     } rows[] = {
-        {INT64_MIN, ERR_OK, 10, TIME},    {TIME, ERR_OK, 10, TIME},
-        {TIME + 1, ERR_OK, 11, TIME + 5}, {TIME + 5, ERR_OK, 11, TIME + 5},
-        {TIME + 6, ERR_NOT_FOUND, 0, 0},  {INT64_MAX, ERR_NOT_FOUND, 0, 0},
+        {0, INT64_MIN, ERR_OK, 10, TIME},    {0, TIME, ERR_OK, 10, TIME},
+        {0, TIME + 1, ERR_OK, 11, TIME + 5}, {0, TIME + 5, ERR_OK, 11, TIME + 5},
+        {0, TIME + 6, ERR_NOT_FOUND, 0, 0},  {0, INT64_MAX, ERR_NOT_FOUND, 0, 0},
+        {10, TIME, ERR_OK, 10, TIME},        {11, TIME, ERR_OK, 11, TIME + 5},
+        {15, TIME, ERR_NOT_FOUND, 0, 0},
     };
     static const char *const files[] = {"batch/none.bin", "batch/lz4.bin"};
     for (int f = 0; f < 2; f++) {
@@ -122,14 +124,16 @@ TEST(the_first_record_at_or_after_a_time)
         batch_set_base_offset((uint8_t *)b.data, 10);
         for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
             int64_t offset = 0, time = 0;
-            EXPECT_ERR(batch_find_time(b, rows[i].at, &inflater, &offset, &time), rows[i].err);
+            EXPECT_ERR(batch_find_time(b, rows[i].from, rows[i].at, &inflater, &offset, &time),
+                       rows[i].err);
             EXPECT_EQ(offset, rows[i].offset);
             EXPECT_EQ(time, rows[i].time);
         }
         int64_t offset, time;
-        EXPECT_OK(batch_find_max_time(b, &inflater, &offset, &time));
+        EXPECT_OK(batch_find_max_time(b, 0, &inflater, &offset, &time));
         EXPECT_EQ(offset, 11);
         EXPECT_EQ(time, TIME + 5);
+        EXPECT_ERR(batch_find_max_time(b, 15, &inflater, &offset, &time), ERR_NOT_FOUND);
         golden_free(b);
     }
 }
@@ -148,8 +152,8 @@ TEST(a_batch_that_compaction_emptied_has_no_record)
     EXPECT_OK(it.err);
     EXPECT_EQ(batch_last_offset(&it.info), 4);
     int64_t offset, time;
-    EXPECT_ERR(batch_find_time(empty, 0, NULL, &offset, &time), ERR_NOT_FOUND);
-    EXPECT_ERR(batch_find_max_time(empty, NULL, &offset, &time), ERR_NOT_FOUND);
+    EXPECT_ERR(batch_find_time(empty, 0, 0, NULL, &offset, &time), ERR_NOT_FOUND);
+    EXPECT_ERR(batch_find_max_time(empty, 0, NULL, &offset, &time), ERR_NOT_FOUND);
     golden_free(b);
 }
 
