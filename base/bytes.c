@@ -1,8 +1,22 @@
 #include "base/bytes.h"
 
 #include <assert.h>
+#include <strings.h>
 #include "base/mem.h"
 #include "base/check.h"
+
+bool bytes_equal_nocase(struct bytes a, const char *s)
+{
+    return a.len == strlen(s) &&
+           (a.len == 0 || strncasecmp((const char *)a.data, s, a.len) == 0);
+}
+
+struct bytes bytes_trim(struct bytes b)
+{
+    while (b.len > 0 && b.data[0] <= ' ') b = bytes_slice(b, 1, b.len - 1);
+    while (b.len > 0 && b.data[b.len - 1] <= ' ') b.len--;
+    return b;
+}
 
 int bytes_compare(struct bytes a, struct bytes b)
 {

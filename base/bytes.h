@@ -46,6 +46,12 @@ static inline bool bytes_equal_str(struct bytes a, const char *s)
     return bytes_equal(a, bytes_str(s));
 }
 
+/* The same, but for ASCII letters' case. */
+bool bytes_equal_nocase(struct bytes a, const char *s);
+
+/* Without the blanks and control characters at both ends, as Java's String.trim(). */
+struct bytes bytes_trim(struct bytes b);
+
 /* memcmp order, shorter first on a tie. */
 int bytes_compare(struct bytes a, struct bytes b);
 

@@ -1,7 +1,6 @@
 #include "base/net/http.h"
 
 #include <assert.h>
-#include <strings.h>
 #include <time.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -81,7 +80,7 @@ void http_request_target(struct http_request *rq, struct bytes target)
 
 bool http_name_is(struct bytes name, const char *lower)
 {
-    return name.len == strlen(lower) && strncasecmp((const char *)name.data, lower, name.len) == 0;
+    return bytes_equal_nocase(name, lower);
 }
 
 struct bytes http_header(const struct http_request *rq, const char *name)

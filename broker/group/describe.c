@@ -2,7 +2,6 @@
  * are put together on another one. */
 #include "broker/group/group.h"
 
-#include <strings.h>
 #include "base/mailbox.h"
 #include "base/check.h"
 
@@ -55,19 +54,6 @@ enum err groups_describe(const struct groups *gs, struct bytes group_id, struct 
     return ERR_OK;
 }
 
-static struct bytes trimmed(struct bytes b)
-{
-    while (b.len > 0 && b.data[0] <= ' ') b = bytes_slice(b, 1, b.len - 1);
-    while (b.len > 0 && b.data[b.len - 1] <= ' ') b.len--;
-    return b;
-}
-
-static bool names(struct bytes asked, const char *name)
-{
-    return asked.len == strlen(name) &&
-           strncasecmp((const char *)asked.data, name, asked.len) == 0;
-}
-
 /* What passes, found once: the filter is as long as its sender likes. */
 struct passing {
     bool state[GROUP_DEAD + 1];
@@ -80,8 +66,10 @@ static struct passing passing_of(const struct group_list_filter *filter)
     for (int s = 0; s <= GROUP_DEAD; s++) p.state[s] = filter->state_count == 0;
     for (uint32_t i = 0; i < filter->state_count; i++)
         for (int s = 0; s <= GROUP_DEAD; s++)
-            p.state[s] |= names(trimmed(filter->states[i]), group_state_name((enum group_state)s));
-    for (uint32_t i = 0; i < filter->type_count; i++) p.type |= names(filter->types[i], type_name);
+            p.state[s] |= bytes_equal_nocase(bytes_trim(filter->states[i]),
+                                             group_state_name((enum group_state)s));
+    for (uint32_t i = 0; i < filter->type_count; i++)
+        p.type |= bytes_equal_nocase(filter->types[i], type_name);
     return p;
 }
 

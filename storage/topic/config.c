@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include "base/mailbox.h"
 #include "base/mem.h"
 #include "base/writer.h"
@@ -196,20 +195,13 @@ static bool refuse(struct refusal *r, const struct row *row, struct bytes value,
     return false;
 }
 
-static struct bytes trim(struct bytes b)
-{
-    while (b.len > 0 && b.data[0] <= ' ') b = bytes_slice(b, 1, b.len - 1);
-    while (b.len > 0 && b.data[b.len - 1] <= ' ') b.len--;
-    return b;
-}
-
 /* Takes the next element of a comma list, trimmed. False at its end; an empty list has none. */
 static bool next_word(struct bytes *rest, struct bytes *ret)
 {
     if (bytes_is_null(*rest)) return false;
     const uint8_t *comma = rest->len > 0 ? memchr(rest->data, ',', rest->len) : NULL;
     size_t len = comma ? (size_t)(comma - rest->data) : rest->len;
-    *ret = trim(bytes_of(rest->data, len));
+    *ret = bytes_trim(bytes_of(rest->data, len));
     *rest = comma ? bytes_slice(*rest, len + 1, rest->len - len - 1) : BYTES_NULL;
     return true;
 }
@@ -244,7 +236,7 @@ static bool check_number(const struct row *row, struct bytes value, struct write
 {
     char why[96];
     int64_t n;
-    if (!to_number(row, trim(value), &n))
+    if (!to_number(row, bytes_trim(value), &n))
         return refuse(r, row, value,
                       row->spec.type == TYPE_INT ? "Not a number of type INT"
                                                  : "Not a number of type LONG");
@@ -253,7 +245,7 @@ static bool check_number(const struct row *row, struct bytes value, struct write
     else snprintf(why, sizeof why, "Value must be no more than %lld", (long long)row->max);
     if (gzip) snprintf(why, sizeof why, "Value must be between 1 and 9 or equal to -1");
     if ((n < row->min || n > row->max) && !(gzip && n == -1))
-        return refuse(r, row, trim(value), why);
+        return refuse(r, row, bytes_trim(value), why);
     writer_printf(to, "%lld", (long long)n);
     return true;
 }
@@ -262,7 +254,7 @@ static bool check_ratio(const struct row *row, struct bytes value, struct writer
                         struct refusal *r)
 {
     char digits[TEXT_CAP], *end;
-    struct bytes v = trim(value);
+    struct bytes v = bytes_trim(value);
     bool plain = v.len > 0 && v.len < sizeof digits;
     for (size_t i = 0; plain && i < v.len; i++)
         plain = strchr("0123456789.eE+-", v.data[i]) && v.data[i];
@@ -278,9 +270,9 @@ static bool check_ratio(const struct row *row, struct bytes value, struct writer
 static bool check_boolean(const struct row *row, struct bytes value, struct writer *to,
                           struct refusal *r)
 {
-    struct bytes v = trim(value);
-    bool yes = v.len == 4 && strncasecmp((const char *)v.data, "true", 4) == 0;
-    if (!yes && !(v.len == 5 && strncasecmp((const char *)v.data, "false", 5) == 0))
+    struct bytes v = bytes_trim(value);
+    bool yes = bytes_equal_nocase(v, "true");
+    if (!yes && !bytes_equal_nocase(v, "false"))
         return refuse(r, row, value, "Expected value to be either true or false");
     if (yes && strcmp(row->spec.name, "remote.storage.enable") == 0) {
         snprintf(r->text, r->cap,
@@ -296,7 +288,7 @@ static bool check_boolean(const struct row *row, struct bytes value, struct writ
 static bool is_throttle_list(struct bytes list)
 {
     struct bytes word;
-    if (bytes_equal_str(trim(list), "*")) return true;
+    if (bytes_equal_str(bytes_trim(list), "*")) return true;
     while (next_word(&list, &word)) {
         uint64_t n;
         const uint8_t *colon = word.len > 0 ? memchr(word.data, ':', word.len) : NULL;
@@ -311,7 +303,7 @@ static bool is_throttle_list(struct bytes list)
 static bool check_list(const struct row *row, struct bytes value, struct writer *to,
                        struct refusal *r)
 {
-    struct bytes rest = trim(value), word;
+    struct bytes rest = bytes_trim(value), word;
     if (rest.len == 0) return true;
     if (row->values == NULL && !is_throttle_list(rest)) {
         char why[192];
@@ -342,8 +334,8 @@ static bool check_value(const struct row *row, struct bytes value, struct writer
     case TYPE_DOUBLE: return check_ratio(row, value, to, r);
     case TYPE_LIST: return check_list(row, value, to, r);
     case TYPE_STRING:
-        if (!check_word(row, trim(value), r)) return false;
-        writer_bytes_raw(to, trim(value));
+        if (!check_word(row, bytes_trim(value), r)) return false;
+        writer_bytes_raw(to, bytes_trim(value));
         return true;
     default: return check_number(row, value, to, r);
     }
@@ -354,7 +346,7 @@ static bool check_value(const struct row *row, struct bytes value, struct writer
 /* The old list with the new words added or taken away; both are what clients sent. */
 static void change_list(enum config_op op, struct bytes old, struct bytes words, struct writer *to)
 {
-    struct bytes rest = trim(old), word;
+    struct bytes rest = bytes_trim(old), word;
     if (rest.len == 0) rest = BYTES_NULL;
     while (next_word(&rest, &word)) {
         if (op == CONFIG_SUBTRACT && has_word(words, word)) continue;
