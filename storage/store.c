@@ -150,12 +150,12 @@ enum err store_open(const struct store_options *options, struct store **ret, cha
     return ERR_OK;
 }
 
-/* Every log gives up its topic, so that the last references fall with the catalog's. */
 static void close_topic(void *store, struct topic *topic)
 {
     store_logs_close(store, topic);
 }
 
+/* Every log gives up its topic, so that the last references fall with the catalog's. */
 static void close_logs(struct store *s)
 {
     store_topics_each(s, s, close_topic);

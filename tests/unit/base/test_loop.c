@@ -97,6 +97,26 @@ TEST(a_turn_runs_one_long_job)
     loop_free(loop);
 }
 
+static void on_answer(struct job *job)
+{
+    (void)job;
+    put(loop_current() == NULL ? 'h' : 'l');
+}
+
+TEST(an_answer_goes_to_the_loop_that_waits_or_is_run_here)
+{
+    trace[0] = '\0';
+    struct loop *loop = loop_new("one");
+    struct job here = {.run = on_answer}, there = {.run = on_answer};
+    loop_answer(NULL, &here);
+    EXPECT_STR(trace, "h");
+    loop_answer(loop, &there);
+    EXPECT_STR(trace, "h");
+    loop_turn(loop, 0);
+    EXPECT_STR(trace, "hl");
+    loop_free(loop);
+}
+
 static int flushed;
 
 static void on_flush(struct job *job)
@@ -237,6 +257,7 @@ TEST(a_thread_wakes_for_jobs_and_timers)
 }
 
 TESTS(RUN(a_turn_runs_posted_then_flushes_then_a_long_job), RUN(a_turn_runs_one_long_job),
+      RUN(an_answer_goes_to_the_loop_that_waits_or_is_run_here),
       RUN(flushes_of_very_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_thread_wakes_for_jobs_and_timers))
