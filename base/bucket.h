@@ -1,7 +1,7 @@
-/* Token buckets: a level that rises with time at a rate, up to full, and falls with what is taken.
- * Below zero it is a debt; until that is paid nothing passes. Levels count thousandths of a unit, so
- * that what rises in a millisecond is a whole number. Pure: whoever has a level keeps its time, too,
- * and several levels may share one. */
+/* Token buckets: a level that rises with time at a rate, up to full, and falls with what is
+ * taken. Below zero it is a debt; until that is paid nothing passes. Levels count thousandths of a
+ * unit, so that what rises in a millisecond is a whole number. Pure: whoever has a level keeps its
+ * time, too, and several levels may share one. */
 #ifndef BASE_BUCKET_H
 #define BASE_BUCKET_H
 
@@ -20,7 +20,7 @@ static inline int64_t bucket_rise(int64_t level, int64_t full, int64_t per_s, in
     return passed_ms >= missing_ms ? full : level + passed_ms * per_s;
 }
 
-/* Room for so many units? A demand beyond a whole bucket is met by a full one, and leaves a debt. */
+/* Room for so many units? What is beyond a whole bucket is met by a full one, and leaves a debt. */
 static inline bool bucket_has(int64_t level, int64_t full, int64_t units)
 {
     int64_t wanted = units * BUCKET_UNIT;

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 #include "base/budget.h"
-#include "base/net/conn.h"
+#include "base/net/limits.h"
 #include "base/net/loop.h"
 #include "bridge/fanout.h"
 #include "bridge/subscriptions.h"

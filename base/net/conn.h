@@ -64,9 +64,6 @@ struct conn_home {
 
 enum {
     CONN_DIRECT_BYTES_MAX = 1024 * 1024,
-    CONN_BYTES = 2 * 1024,           /* of one that speaks frames, measured */
-    CONN_STASH_BYTES_MAX = 4 * 1024 * 1024,      /* of a home; beyond it nothing is read ahead, and
-                                                    reads are small */
 };
 
 /* The frame or body that is half read: how fast it comes. */

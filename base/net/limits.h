@@ -7,6 +7,12 @@
 
 #include <stdint.h>
 
+enum {
+    CONN_BYTES = 2 * 1024,                  /* of one that speaks frames, measured */
+    CONN_STASH_BYTES_MAX = 4 * 1024 * 1024, /* of a loop's share of a door: beyond it nothing is
+                                               read ahead, and reads are small */
+};
+
 struct net_limits {
     uint32_t conns_max;            /* open connections of one listener; one more is closed at
                                       once */

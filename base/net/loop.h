@@ -2,8 +2,8 @@
  * alone, so nothing here takes a lock except the mailbox through which other threads hand in jobs.
  *
  * A turn is: wait for events, run what they call, flush the connections that got output (256 of
- * them, the others in the next turns), run one of the long jobs. So all replies that became ready in
- * one turn leave a connection in one write. */
+ * them, the others in the next turns), run one of the long jobs. So all replies that became ready
+ * in one turn leave a connection in one write. */
 #ifndef BASE_NET_LOOP_H
 #define BASE_NET_LOOP_H
 
