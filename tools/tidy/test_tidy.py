@@ -72,6 +72,16 @@ class TidyTest(unittest.TestCase):
         self.expect({**rooms, "base/low/l.c": '#include "base/high/h.h"\n#include "base/check.h"\n'},
                     "base/low/l.c:1: base/low may not include base/high/h.h")
 
+    def test_a_layer_own_folder_among_its_rooms(self):
+        rooms = {"layers.txt": CLEAN["layers.txt"] + "base/ high . low\n", "base/low/README.md": "x\n",
+                 "base/high/README.md": "x\n", "base/high/h.h": '/* H. */\n#include "base/a.h"\n',
+                 "base/low/l.h": "/* L. */\n", "base/m.h": '/* M. */\n#include "base/low/l.h"\n'}
+        self.expect(rooms)
+        self.expect({**rooms, "base/low/l.h": '/* L. */\n#include "base/a.h"\n'},
+                    "base/low/l.h:2: base/low may not include base/a.h")
+        self.expect({**rooms, "base/m.h": '/* M. */\n#include "base/high/h.h"\n'},
+                    "base/m.h:2: base may not include base/high/h.h")
+
     def test_a_room_without_a_place(self):
         rooms = {"layers.txt": CLEAN["layers.txt"] + "base/ low\n", "base/low/README.md": "x\n",
                  "base/low/l.h": "/* L. */\n"}

@@ -37,7 +37,8 @@ class Tree:
         rooms = [row for row in rows if row[0].endswith("/")]
         rows = [row for row in rows if row not in rooms]
         self.rank = {name: -i for i, row in enumerate(rows) for name in row}
-        self.rooms = {folder + name: -i for folder, *names in rooms for i, name in enumerate(names)}
+        self.rooms = {(folder + name).removesuffix("/."): -i for folder, *names in rooms
+                      for i, name in enumerate(names)}
 
     def layer(self, path):
         top = path.split("/")[0]
