@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/net/loop.h"
@@ -80,6 +81,7 @@ struct worker {
     struct store_write *large;          /* wait for the engine, the first one since then */
     struct store_write **large_last;
     int64_t large_since_ms;
+    struct map held;                    /* they, by affinity */
     bool turn_sync;
 
     bool writes_stopped;
@@ -476,18 +478,34 @@ static void write_now(struct worker *w, struct store_write *write)
     if (kv_batch_bytes(w->batch) >= w->turn_bytes_max) turn_commit(w);
 }
 
+static void write_add(struct store_write ***last, struct store_write *write)
+{
+    write->next = NULL;
+    **last = write;
+    *last = &write->next;
+}
+
+/* A large one waits its turn, and whatever comes of its affinity meanwhile stands behind it. */
+static void write_begin(struct worker *w, struct store_write *write)
+{
+    struct map_node *held = map_first(&w->held, write->affinity);
+    if (held != NULL) {
+        write_add(&CONTAINER_OF(held, struct store_write, held)->behind_last, write);
+    } else if (write->large) {
+        write->behind = NULL;
+        write->behind_last = &write->behind;
+        map_put(&w->held, &write->held, write->affinity);
+        if (w->large == NULL) w->large_since_ms = clock_mono_ms();
+        write_add(&w->large_last, write);
+    } else {
+        write_now(w, write);
+    }
+}
+
 static void write_run(struct job *job)
 {
     struct store_write *write = CONTAINER_OF(job, struct store_write, job);
-    struct worker *w = write->worker;
-    if (!write->large) {
-        write_now(w, write);
-        return;
-    }
-    if (w->large == NULL) w->large_since_ms = clock_mono_ms();
-    write->next = NULL;
-    *w->large_last = write;
-    w->large_last = &write->next;
+    write_begin(write->worker, write);
 }
 
 /* Large writes wait while they would make the engine stop everybody's: a second each at most, since
@@ -499,14 +517,20 @@ static bool large_may_go(const struct worker *w)
            !kv_behind(w->kv);
 }
 
-/* The first one; the others have the next turns. */
+/* The first one and what stands behind it; the others have the next turns. */
 static void write_large(struct worker *w)
 {
-    struct store_write *write = w->large;
+    struct store_write *write = w->large, *behind = write->behind;
     w->large = write->next;
     if (w->large == NULL) w->large_last = &w->large;
     w->large_since_ms = clock_mono_ms();
+    map_remove(&w->held, &write->held);
     write_now(w, write);
+    while (behind != NULL) {
+        struct store_write *next = behind->next;
+        write_begin(w, behind);
+        behind = next;
+    }
 }
 
 void store_write(struct store *s, struct store_write *write)
@@ -767,6 +791,7 @@ void worker_free(struct worker *w)
     if (w == NULL) return;
     assert(w->tail_hand == NULL && !waiting_any(&w->waiting));
     kv_batch_free(w->batch);
+    map_done(&w->held);
     mailbox_done(&w->inbox);
     mem_free(w);
 }

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/mailbox.h"
+#include "base/map.h"
 #include "storage/engine/kv.h"
 #include "storage/log/plog.h"
 
@@ -72,12 +73,15 @@ struct store_write {
     void (*stage)(struct store_write *w, struct kv_batch *b);   /* worker; must not block */
     /* The worker, after the commit: ERR_OK or ERR_KAFKA_STORAGE_ERROR; w is free again. */
     void (*done)(struct store_write *w, enum err err);
-    uint64_t affinity;             /* equal ones keep their order, but for large ones */
+    uint64_t affinity;                                          /* equal ones keep their order */
     bool reads;                     /* stage() reads what is stored, which it finds committed */
-    bool large;                     /* may wait while the engine is behind (kv_behind()): it is
-                                       then behind later ones that are not large */
+    bool large;                     /* may wait while the engine is behind (kv_behind()), and what
+                                       is of its affinity with it */
     struct worker *worker;                                      /* worker.c's */
-    struct store_write *next;                                   /* worker.c's */
+    struct store_write *next;                                   /* worker.c's, as the rest */
+    struct map_node held;
+    struct store_write *behind;
+    struct store_write **behind_last;
 };
 /* Thread: any. */
 void store_write(struct store *s, struct store_write *w);

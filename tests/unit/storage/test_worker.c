@@ -735,6 +735,49 @@ TEST(a_write_shares_the_commit_and_its_fate)
     fx_done(&f);
 }
 
+/* Which of two is first is seen in what is stored. */
+static void on_stage_second(struct store_write *w, struct kv_batch *b)
+{
+    (void)w;
+    kv_batch_put(b, KV_OFFSETS, BYTES_LIT("k"), BYTES_LIT("second"));
+}
+
+TEST(what_is_of_a_large_writes_affinity_keeps_its_order)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    EXPECT_OK(fx_start(&f));
+    struct test_write plain = {.write = {.stage = on_stage, .done = on_written, .affinity = 7},
+                               .err = ERR_COUNT};
+    struct test_write first = plain, again = plain, second = plain, other = plain;
+    first.write.large = again.write.large = true;
+    second.write.stage = on_stage_second;
+    other.write.affinity = 8;
+    kv_mem_set_behind(f.kv, true);
+    store_write(f.s, &first.write);
+    store_write(f.s, &plain.write);
+    store_write(f.s, &again.write);
+    store_write(f.s, &second.write);
+    store_write(f.s, &other.write);
+    fx_turn(&f);
+    EXPECT_OK(other.err);
+    EXPECT_ERR(plain.err, ERR_COUNT);
+    EXPECT_ERR(second.err, ERR_COUNT);
+    kv_mem_set_behind(f.kv, false);
+    EXPECT(store_turn(f.s));
+    EXPECT_OK(first.err);
+    EXPECT_OK(plain.err);
+    EXPECT_ERR(again.err, ERR_COUNT);       /* each large one has a turn */
+    EXPECT_ERR(second.err, ERR_COUNT);
+    fx_turn(&f);
+    EXPECT_OK(again.err);
+    EXPECT_OK(second.err);
+    CLEANUP(slab_unrefp) struct slab *value = NULL;
+    EXPECT_OK(kv_get(f.kv, KV_OFFSETS, BYTES_LIT("k"), &value));
+    EXPECT_BYTES(slab_bytes(value), "second");
+    fx_done(&f);
+}
+
 TEST(a_large_write_waits_while_the_engine_is_behind_and_nobody_behind_it)
 {
     struct fx f;
@@ -743,6 +786,7 @@ TEST(a_large_write_waits_while_the_engine_is_behind_and_nobody_behind_it)
     struct test_write small = {.write = {.stage = on_stage, .done = on_written}, .err = ERR_COUNT};
     struct test_write large[2] = {small, small};
     for (int i = 0; i < 2; i++) large[i].write.large = true;
+    for (int i = 0; i < 2; i++) large[i].write.affinity = (uint64_t)i + 1;
     kv_mem_set_behind(f.kv, true);
     for (int i = 0; i < 2; i++) store_write(f.s, &large[i].write);
     store_write(f.s, &small.write);
@@ -812,5 +856,6 @@ TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_t
       RUN(a_log_that_cannot_be_opened_fails_loudly_and_is_tried_again),
       RUN(a_hole_in_the_stored_log_is_found_at_opening), RUN(power_loss_costs_what_was_not_synced),
       RUN(flush_messages_syncs_by_count), RUN(a_write_shares_the_commit_and_its_fate),
+      RUN(what_is_of_a_large_writes_affinity_keeps_its_order),
       RUN(a_large_write_waits_while_the_engine_is_behind_and_nobody_behind_it),
       RUN(another_format_is_refused_with_words))
