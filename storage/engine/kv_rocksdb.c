@@ -752,7 +752,8 @@ static enum err open_looked_after(struct rocks *r, const char *dir, char **ret_t
     if (r->read_only) return ERR_OK;
     r->synced = position;       /* what was only in the log is in tables now */
     aside_end(dir, d->lost_writes > 0 || d->damaged_bytes > 0, clock_wall_ms(), d);
-    renew_mark(r, position, clock_wall_ms());
+    /* An empty one is marked; the first sync renews that, and no start waits for a second one. */
+    if (!may_make) renew_mark(r, position, clock_wall_ms());
     return ERR_OK;
 }
 
