@@ -66,7 +66,6 @@ struct entering {
 };
 
 struct offsets {
-    struct store *store;
     pthread_mutex_t lock; /* leaf: guards what follows */
     struct map groups;
     int64_t count;    /* entries of all groups */
@@ -328,14 +327,13 @@ static void stage_delete_group(struct store *s, struct kv_batch *b, struct bytes
     kv_batch_delete_span(b, store_kv(s), KV_OFFSETS, first, end, first);
 }
 
-static void entering_free(struct entering *in)
+void entering_free(struct entering *in)
 {
     for (int32_t i = 0; in != NULL && i < in->count; i++) mem_free(in->entries[i].metadata);
     mem_free(in);
 }
 
-/* NULL: memory is out. */
-static struct entering *entering_new(const struct offsets_commit *c)
+struct entering *entering_new(const struct offsets_commit *c)
 {
     size_t count = (size_t)c->entry_count;
     CLEANUP(mem_freep)
@@ -370,9 +368,7 @@ static int64_t growth(const struct group *g, const struct entering *in)
     return bytes;
 }
 
-/* Counts what the commit adds, and makes room for it.
- * Errors: ERR_TOO_LARGE - the limit is reached or memory is out; all is as before. Thread: the
- * group's worker, with the lock. */
+/* Errors: those of offsets_promise(). Thread: the group's worker, with the lock. */
 static enum err promise(struct offsets *o, struct offsets_commit *c)
 {
     if (c->in->puts == 0) return ERR_OK;
@@ -390,22 +386,23 @@ static enum err promise(struct offsets *o, struct offsets_commit *c)
     return ERR_OK;
 }
 
+enum err offsets_promise(struct offsets *o, struct offsets_commit *c)
+{
+    pthread_mutex_lock(&o->lock);
+    enum err err = promise(o, c);
+    pthread_mutex_unlock(&o->lock);
+    return err;
+}
+
 static void commit_stage(struct store_write *w, struct kv_batch *b)
 {
     struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
-    struct offsets *o = store_offsets(c->store);
     if (c->delete_group) {
         stage_delete_group(c->store, b, c->group);
         return;
     }
     c->in = entering_new(c);
-    if (c->in == NULL) {
-        c->err = ERR_TOO_LARGE;
-        return;
-    }
-    pthread_mutex_lock(&o->lock);
-    c->err = promise(o, c);
-    pthread_mutex_unlock(&o->lock);
+    c->err = c->in == NULL ? ERR_TOO_LARGE : offsets_promise(store_offsets(c->store), c);
     if (c->err != ERR_OK) return;
     for (int32_t i = 0; i < c->entry_count; i++) stage_entry(b, c->group, &c->entries[i]);
 }
@@ -437,17 +434,21 @@ static void enter_all(struct offsets *o, struct offsets_commit *c)
     drop_if_empty(o, g);
 }
 
-static void commit_done(struct store_write *w, enum err err)
+void offsets_enter(struct offsets *o, struct offsets_commit *c)
 {
-    struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
-    struct offsets *o = store_offsets(c->store);
-    if (c->err == ERR_OK) c->err = err;
     pthread_mutex_lock(&o->lock);
     o->reserved -= c->reserved;
     if (c->in != NULL) enter_all(o, c);
     struct group *gone = c->err == ERR_OK && c->delete_group ? find_group(o, c->group) : NULL;
     if (gone != NULL) remove_entries(o, gone, 0, gone->count);
     pthread_mutex_unlock(&o->lock);
+}
+
+static void commit_done(struct store_write *w, enum err err)
+{
+    struct offsets_commit *c = CONTAINER_OF(w, struct offsets_commit, write);
+    if (c->err == ERR_OK) c->err = err;
+    offsets_enter(store_offsets(c->store), c);
     entering_free(TAKE(c->in));
     commit_answer(c);
 }
@@ -714,20 +715,35 @@ static int32_t topic_range(const struct group *g, const struct uuid *topic_id, i
     return end - at;
 }
 
-void offsets_erase_topic(struct offsets *o, struct kv_batch *b, const struct uuid *topic_id)
+void offsets_each_of_topic(struct offsets *o, const struct uuid *topic_id, void *context,
+                           void (*fn)(void *context, struct bytes group, int32_t partition))
 {
     pthread_mutex_lock(&o->lock);
     for (uint32_t i = 0; i < o->groups.bucket_count; i++)
         for (struct map_node *node = o->groups.buckets[i]; node != NULL; node = node->next) {
             const struct group *g = CONTAINER_OF(node, struct group, by_id);
             int32_t at, count = topic_range(g, topic_id, &at);
-            for (int32_t e = at; e < at + count; e++) {
-                struct offset_entry gone = {
-                    .topic_id = *topic_id, .partition = g->entries[e].partition, .offset = -1};
-                stage_entry(b, group_id(g), &gone);
-            }
+            for (int32_t e = at; e < at + count; e++)
+                fn(context, group_id(g), g->entries[e].partition);
         }
     pthread_mutex_unlock(&o->lock);
+}
+
+struct erasure {
+    struct kv_batch *batch;
+    const struct uuid *topic_id;
+};
+
+static void erase_entry(void *context, struct bytes group, int32_t partition)
+{
+    const struct erasure *e = context;
+    struct offset_entry gone = {.topic_id = *e->topic_id, .partition = partition, .offset = -1};
+    stage_entry(e->batch, group, &gone);
+}
+
+void offsets_erase_topic(struct offsets *o, struct kv_batch *b, const struct uuid *topic_id)
+{
+    offsets_each_of_topic(o, topic_id, &(struct erasure){b, topic_id}, erase_entry);
 }
 
 void offsets_forget_topic(struct offsets *o, const struct uuid *topic_id)
@@ -762,8 +778,7 @@ static enum err read_entry(struct bytes key, struct bytes value, struct bytes *r
     return ERR_OK;
 }
 
-/* Errors: ERR_BUSY - memory is out. Thread: main, at start. */
-static enum err load_entry(struct offsets *o, struct bytes group, const struct offset_entry *from)
+enum err offsets_load(struct offsets *o, struct bytes group, const struct offset_entry *from)
 {
     struct entry made;
     struct group *g = make_group(o, group);
@@ -775,9 +790,9 @@ static enum err load_entry(struct offsets *o, struct bytes group, const struct o
 }
 
 /* Errors: ERR_DISK; ERR_FORMAT; ERR_BUSY. Thread: main, at start; blocks. */
-static enum err load(struct offsets *o)
+static enum err load(struct store *s, struct offsets *o)
 {
-    struct kv *kv = store_kv(o->store);
+    struct kv *kv = store_kv(s);
     CLEANUP(kv_batch_freep) struct kv_batch *orphans = kv_batch_new(kv);
     size_t clean = kv_batch_bytes(orphans);
     CLEANUP(kv_iter_freep)
@@ -786,21 +801,26 @@ static enum err load(struct offsets *o)
         struct bytes group = BYTES_NULL;
         struct offset_entry e;
         TRY(read_entry(kv_iter_key(it), kv_iter_value(it), &group, &e));
-        CLEANUP(topic_unrefp) struct topic *t = store_topic_by_id(o->store, &e.topic_id);
-        if (t != NULL) TRY(load_entry(o, group, &e));
+        CLEANUP(topic_unrefp) struct topic *t = store_topic_by_id(s, &e.topic_id);
+        if (t != NULL) TRY(offsets_load(o, group, &e));
         else kv_batch_delete(orphans, KV_OFFSETS, kv_iter_key(it));
     }
     TRY(kv_iter_error(it));
     return kv_batch_bytes(orphans) > clean ? kv_commit(kv, orphans, KV_NO_SYNC) : ERR_OK;
 }
 
-enum err offsets_open(struct store *s, struct offsets **ret)
+struct offsets *offsets_new(int64_t bytes_max)
 {
     struct offsets *o = NEW(struct offsets);
-    o->store = s;
-    o->limit = store_options(s)->offsets_bytes_max;
+    o->limit = bytes_max;
     pthread_mutex_init(&o->lock, NULL);
-    enum err err = load(o);
+    return o;
+}
+
+enum err offsets_open(struct store *s, struct offsets **ret)
+{
+    struct offsets *o = offsets_new(store_options(s)->offsets_bytes_max);
+    enum err err = load(s, o);
     if (err != ERR_OK) {
         offsets_close(o);
         return err;
