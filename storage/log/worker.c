@@ -54,6 +54,17 @@ struct home_list {
     struct append **last;
 };
 
+/* Writes of other modules that share a worker's commits, and the large ones among them, which wait
+ * for the engine. */
+struct writes {
+    struct store_write *turn;           /* staged, and answered after the commit */
+    struct store_write **turn_last;
+    struct store_write *large;          /* wait, the first one since then */
+    struct store_write **large_last;
+    int64_t large_since_ms;
+    struct map held;                    /* they, by affinity */
+};
+
 struct worker {
     struct store *store;
     struct kv *kv;
@@ -76,12 +87,7 @@ struct worker {
     size_t turn_bytes_max;
     int turn_work;
     int turn_work_max;
-    struct store_write *writes;
-    struct store_write **writes_last;
-    struct store_write *large;          /* wait for the engine, the first one since then */
-    struct store_write **large_last;
-    int64_t large_since_ms;
-    struct map held;                    /* they, by affinity */
+    struct writes writes;
     bool turn_sync;
 
     bool writes_stopped;
@@ -97,6 +103,83 @@ struct worker {
     size_t tail_bytes;
     size_t tail_bytes_max;
 };
+
+/* ---- Writes of other modules */
+
+static void write_add(struct store_write ***last, struct store_write *write)
+{
+    write->next = NULL;
+    **last = write;
+    *last = &write->next;
+}
+
+static void writes_init(struct writes *ws)
+{
+    *ws = (struct writes){0};
+    ws->turn_last = &ws->turn;
+    ws->large_last = &ws->large;
+}
+
+static void writes_done(struct writes *ws)
+{
+    assert(ws->turn == NULL && ws->large == NULL);
+    map_done(&ws->held);
+}
+
+static bool writes_hold(struct writes *ws, struct store_write *write)
+{
+    struct map_node *held = map_first(&ws->held, write->affinity);
+    if (held != NULL) {
+        write_add(&CONTAINER_OF(held, struct store_write, held)->behind_last, write);
+        return true;
+    }
+    if (!write->large) return false;
+    write->behind = NULL;
+    write->behind_last = &write->behind;
+    map_put(&ws->held, &write->held, write->affinity);
+    if (ws->large == NULL) ws->large_since_ms = clock_mono_ms();
+    write_add(&ws->large_last, write);
+    return true;
+}
+
+static bool writes_wait(const struct writes *ws)
+{
+    return ws->large != NULL;
+}
+
+static bool writes_may_go(const struct writes *ws, struct kv *kv)
+{
+    return writes_wait(ws) &&
+           (clock_mono_ms() - ws->large_since_ms >= LARGE_WAIT_MS || !kv_behind(kv));
+}
+
+static struct store_write *writes_take(struct writes *ws)
+{
+    struct store_write *write = ws->large;
+    ws->large = write->next;
+    if (ws->large == NULL) ws->large_last = &ws->large;
+    ws->large_since_ms = clock_mono_ms();
+    map_remove(&ws->held, &write->held);
+    return write;
+}
+
+static void writes_stage(struct writes *ws, struct store_write *write, struct kv_batch *b)
+{
+    write->stage(write, b);
+    write_add(&ws->turn_last, write);
+}
+
+static void writes_answer(struct writes *ws, enum err err)
+{
+    struct store_write *write = ws->turn;
+    ws->turn = NULL;
+    ws->turn_last = &ws->turn;
+    while (write != NULL) {
+        struct store_write *next = write->next;
+        write->done(write, err == ERR_OK ? ERR_OK : ERR_KAFKA_STORAGE_ERROR);
+        write = next;
+    }
+}
 
 /* ---- Answers */
 
@@ -151,19 +234,6 @@ static void answer_appends(struct worker *w)
         *homes[i].last = NULL;
         homes[i].first->job.run = answer_list;
         loop_post(homes[i].home, &homes[i].first->job);
-    }
-}
-
-static void answer_writes(struct worker *w, enum err err)
-{
-    struct store_write *write = w->writes;
-    *w->writes_last = NULL;
-    w->writes = NULL;
-    w->writes_last = &w->writes;
-    while (write != NULL) {
-        struct store_write *next = write->next;
-        write->done(write, err == ERR_OK ? ERR_OK : ERR_KAFKA_STORAGE_ERROR);
-        write = next;
     }
 }
 
@@ -284,7 +354,7 @@ static void turn_commit(struct worker *w)
         metric_add(w->appends_total, w->append_count);
         metric_add(w->append_bytes_total, (int64_t)w->append_bytes);
     }
-    if (w->turn_logs != NULL || w->writes != NULL) {
+    if (w->turn_logs != NULL || w->writes.turn != NULL) {
         metric_add(w->commits_total, 1);
         for (struct plog *log = w->turn_logs; log != NULL; log = log->turn_next)
             plog_end_run(log, w->batch);
@@ -303,7 +373,7 @@ static void turn_commit(struct worker *w)
     }
     w->turn_sync = false;
     answer_appends(w);
-    answer_writes(w, err);
+    writes_answer(&w->writes, err);
     tails_shrink(w);
 }
 
@@ -472,34 +542,13 @@ static void write_now(struct worker *w, struct store_write *write)
         return;
     }
     if (write->reads) turn_commit(w);
-    write->stage(write, w->batch);
-    *w->writes_last = write;
-    w->writes_last = &write->next;
+    writes_stage(&w->writes, write, w->batch);
     if (kv_batch_bytes(w->batch) >= w->turn_bytes_max) turn_commit(w);
 }
 
-static void write_add(struct store_write ***last, struct store_write *write)
-{
-    write->next = NULL;
-    **last = write;
-    *last = &write->next;
-}
-
-/* A large one waits its turn, and whatever comes of its affinity meanwhile stands behind it. */
 static void write_begin(struct worker *w, struct store_write *write)
 {
-    struct map_node *held = map_first(&w->held, write->affinity);
-    if (held != NULL) {
-        write_add(&CONTAINER_OF(held, struct store_write, held)->behind_last, write);
-    } else if (write->large) {
-        write->behind = NULL;
-        write->behind_last = &write->behind;
-        map_put(&w->held, &write->held, write->affinity);
-        if (w->large == NULL) w->large_since_ms = clock_mono_ms();
-        write_add(&w->large_last, write);
-    } else {
-        write_now(w, write);
-    }
+    if (!writes_hold(&w->writes, write)) write_now(w, write);
 }
 
 static void write_run(struct job *job)
@@ -508,23 +557,15 @@ static void write_run(struct job *job)
     write_begin(write->worker, write);
 }
 
-/* Large writes wait while they would make the engine stop everybody's: a second each at most, since
- * an engine whose disk fails stays behind and says why only when written to. */
 static bool large_may_go(const struct worker *w)
 {
-    if (w->large == NULL) return false;
-    return w->stopping || clock_mono_ms() - w->large_since_ms >= LARGE_WAIT_MS ||
-           !kv_behind(w->kv);
+    return writes_wait(&w->writes) && (w->stopping || writes_may_go(&w->writes, w->kv));
 }
 
 /* The first one and what stands behind it; the others have the next turns. */
 static void write_large(struct worker *w)
 {
-    struct store_write *write = w->large, *behind = write->behind;
-    w->large = write->next;
-    if (w->large == NULL) w->large_last = &w->large;
-    w->large_since_ms = clock_mono_ms();
-    map_remove(&w->held, &write->held);
+    struct store_write *write = writes_take(&w->writes), *behind = write->behind;
     write_now(w, write);
     while (behind != NULL) {
         struct store_write *next = behind->next;
@@ -708,7 +749,7 @@ static void turn(struct worker *w, struct job *job)
 static int idle_ms(const struct worker *w)
 {
     if (waiting_any(&w->waiting)) return 0;
-    return w->large != NULL ? LARGE_RETRY_MS : -1;
+    return writes_wait(&w->writes) ? LARGE_RETRY_MS : -1;
 }
 
 static void *worker_main(void *arg)
@@ -746,8 +787,7 @@ struct worker *worker_new(struct store *s, int index)
     w->tail_bytes_max = o->tail_bytes_max / (size_t)o->worker_count;
     w->batch = kv_batch_new(w->kv);
     w->appends_last = &w->appends;
-    w->writes_last = &w->writes;
-    w->large_last = &w->large;
+    writes_init(&w->writes);
     mailbox_init(&w->inbox);
     make_metrics(w);
     return w;
@@ -791,7 +831,7 @@ void worker_free(struct worker *w)
     if (w == NULL) return;
     assert(w->tail_hand == NULL && !waiting_any(&w->waiting));
     kv_batch_free(w->batch);
-    map_done(&w->held);
+    writes_done(&w->writes);
     mailbox_done(&w->inbox);
     mem_free(w);
 }
