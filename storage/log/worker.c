@@ -21,13 +21,13 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "base/net/loop.h"
 #include "storage/log/plog_impl.h"
 #include "storage/threads.h"
 #include "storage/log/waiting.h"
+#include "storage/log/writes.h"
 #include "base/check.h"
 
 enum {
@@ -43,7 +43,6 @@ enum {
     RESUME_INTERVAL_MS = 200,
     THREADS_NAMED = 100,
     RETAIN_SLICE = 16,             /* partitions looked at between two turns */
-    LARGE_WAIT_MS = 1000,
     LARGE_RETRY_MS = 2,
     FLUSH_MS_EACH_TURN = 1000,     /* flush.ms below the house's sync interval: sync every turn */
 };
@@ -52,17 +51,6 @@ struct home_list {
     struct loop *home;
     struct append *first;
     struct append **last;
-};
-
-/* Writes of other modules that share a worker's commits, and the large ones among them, which wait
- * for the engine. */
-struct writes {
-    struct store_write *turn;           /* staged, and answered after the commit */
-    struct store_write **turn_last;
-    struct store_write *large;          /* wait, the first one since then */
-    struct store_write **large_last;
-    int64_t large_since_ms;
-    struct map held;                    /* they, by affinity */
 };
 
 struct worker {
@@ -103,83 +91,6 @@ struct worker {
     size_t tail_bytes;
     size_t tail_bytes_max;
 };
-
-/* ---- Writes of other modules */
-
-static void write_add(struct store_write ***last, struct store_write *write)
-{
-    write->next = NULL;
-    **last = write;
-    *last = &write->next;
-}
-
-static void writes_init(struct writes *ws)
-{
-    *ws = (struct writes){0};
-    ws->turn_last = &ws->turn;
-    ws->large_last = &ws->large;
-}
-
-static void writes_done(struct writes *ws)
-{
-    assert(ws->turn == NULL && ws->large == NULL);
-    map_done(&ws->held);
-}
-
-static bool writes_hold(struct writes *ws, struct store_write *write)
-{
-    struct map_node *held = map_first(&ws->held, write->affinity);
-    if (held != NULL) {
-        write_add(&CONTAINER_OF(held, struct store_write, held)->behind_last, write);
-        return true;
-    }
-    if (!write->large) return false;
-    write->behind = NULL;
-    write->behind_last = &write->behind;
-    map_put(&ws->held, &write->held, write->affinity);
-    if (ws->large == NULL) ws->large_since_ms = clock_mono_ms();
-    write_add(&ws->large_last, write);
-    return true;
-}
-
-static bool writes_wait(const struct writes *ws)
-{
-    return ws->large != NULL;
-}
-
-static bool writes_may_go(const struct writes *ws, struct kv *kv)
-{
-    return writes_wait(ws) &&
-           (clock_mono_ms() - ws->large_since_ms >= LARGE_WAIT_MS || !kv_behind(kv));
-}
-
-static struct store_write *writes_take(struct writes *ws)
-{
-    struct store_write *write = ws->large;
-    ws->large = write->next;
-    if (ws->large == NULL) ws->large_last = &ws->large;
-    ws->large_since_ms = clock_mono_ms();
-    map_remove(&ws->held, &write->held);
-    return write;
-}
-
-static void writes_stage(struct writes *ws, struct store_write *write, struct kv_batch *b)
-{
-    write->stage(write, b);
-    write_add(&ws->turn_last, write);
-}
-
-static void writes_answer(struct writes *ws, enum err err)
-{
-    struct store_write *write = ws->turn;
-    ws->turn = NULL;
-    ws->turn_last = &ws->turn;
-    while (write != NULL) {
-        struct store_write *next = write->next;
-        write->done(write, err == ERR_OK ? ERR_OK : ERR_KAFKA_STORAGE_ERROR);
-        write = next;
-    }
-}
 
 /* ---- Answers */
 
@@ -534,6 +445,8 @@ void store_append(struct store *s, struct append *a)
     a->next_in_turn = NULL;
     store_append_list(s, a);
 }
+
+/* ---- Writes of other modules (writes.h) */
 
 static void write_now(struct worker *w, struct store_write *write)
 {

@@ -78,7 +78,7 @@ struct store_write {
     bool large;                     /* may wait while the engine is behind (kv_behind()), and what
                                        is of its affinity with it */
     struct worker *worker;                                      /* worker.c's */
-    struct store_write *next;                                   /* worker.c's, as the rest */
+    struct store_write *next;                                   /* writes.c's, as the rest */
     struct map_node held;
     struct store_write *behind;
     struct store_write **behind_last;
