@@ -12,7 +12,8 @@ struct aws_operation {
     enum aws_plane plane;
     const struct aws_shape *input;
     const struct aws_shape *output;     /* NULL: the answer has no body */
-    const char *const *errors;          /* exceptions it may answer, NULL-ended */
+    const char *const *errors;          /* exceptions of its own that it may answer, which
+                                           tests hold its answers to; NULL-ended */
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include "bridge/bridge.h"
 #include "bridge/state.h"
 #include "policy/limits.h"
+#include "protocol/kinesis/api.gen.h"
 #include "protocol/kinesis/sequence.h"
 #include "conn_pair.h"
 #include "unit/storage/catalog_fixture.h"
@@ -21,6 +22,7 @@ struct bx_client {
     size_t len;
     char *bytes;                /* all that came since the last request, NUL-terminated */
     char *body;                 /* of the latest answer, NUL-terminated; in bytes */
+    enum kinesis_op op;         /* asked; KINESIS_OP_COUNT: none by its name */
 };
 
 struct bx {
@@ -160,6 +162,7 @@ static inline void bx_send_raw(struct bx *f, struct bx_client *c, const char *he
                             head, body_len);
     c->len = 0;
     c->bytes[0] = '\0';
+    c->op = KINESIS_OP_COUNT;
     EXPECT_EQ(send(c->fd, lines, (size_t)head_len, MSG_NOSIGNAL), head_len);
     for (size_t sent = 0; sent < body_len;) {
         ssize_t n = send(c->fd, body + sent, body_len - sent, MSG_NOSIGNAL);
@@ -177,6 +180,34 @@ static inline void bx_send(struct bx *f, struct bx_client *c, const char *operat
              "Kinesis_20131202.%s\r\n" BX_SIGNED,
              operation);
     bx_send_raw(f, c, head, body);
+    c->op = kinesis_op_find(bytes_str(operation));
+}
+
+/* Every operation may answer these, which no operation lists. */
+static inline bool bx_is_common(const char *exception)
+{
+    static const char *const common[] = {
+        "InternalFailure", "IncompleteSignatureException", "InvalidSignatureException",
+        "MissingAuthenticationTokenException", "SerializationException", "ValidationException"};
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        if (strcmp(common[i], exception) == 0) return true;
+    return false;
+}
+
+/* What a client of the operation is told is one of the exceptions that its schema lists: code made
+ * of AWS's model knows no other. */
+static inline void bx_expect_listed(const struct bx_client *c)
+{
+    const char *at = strstr(c->body, "\"__type\":\"");
+    if (c->op == KINESIS_OP_COUNT || at == NULL) return;
+    char exception[64];
+    size_t len = strcspn(at += strlen("\"__type\":\""), "\"");
+    bytes_to_text(bytes_of(at, len), exception, sizeof exception);
+    const struct aws_operation *op = &kinesis_operations[c->op];
+    bool listed = bx_is_common(exception);
+    for (const char *const *e = op->errors; *e != NULL; e++)
+        if (strcmp(*e, exception) == 0) listed = true;
+    if (!listed) fail_msg("%s does not list %s", op->name, exception);
 }
 
 /* The status of the answer, once all of it is there; 0 before. */
@@ -187,7 +218,9 @@ static inline int bx_answered(struct bx_client *c)
     if (length == NULL || length > end) return 0;
     c->body = end + 4;
     if (strlen(c->body) < strtoul(length + 16, NULL, 10)) return 0;
-    return (int)strtol(c->bytes + 9, NULL, 10);
+    int status = (int)strtol(c->bytes + 9, NULL, 10);
+    if (status != 200) bx_expect_listed(c);
+    return status;
 }
 
 /* The status of the answer that is waited for; 0: the server closed the connection, or none
