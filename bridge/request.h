@@ -31,7 +31,7 @@ static inline union kinesis_input *rq_input(const struct front_request *rq)
 
 /* One handler for each row of kinesis_api.def, each in bridge/op/<operation>.c.
  * Thread: the connection's loop. */
-#define KINESIS(target, id, plane, handler) void handler(struct front_request *rq);
+#define KINESIS(target, id, handler) void handler(struct front_request *rq);
 #include "protocol/schema/kinesis_api.def"
 #undef KINESIS
 

@@ -3,7 +3,7 @@
 #include "bridge/request.h"
 #include "base/check.h"
 
-#define KINESIS(target, id, plane, handler) [KINESIS_OP_##id] = handler,
+#define KINESIS(target, id, handler) [KINESIS_OP_##id] = handler,
 static void (*const handlers[KINESIS_OP_COUNT])(struct front_request *rq) = {
 #include "protocol/schema/kinesis_api.def"
 };

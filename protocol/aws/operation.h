@@ -5,11 +5,8 @@
 
 #include "protocol/aws/shape.h"
 
-enum aws_plane { AWS_PLANE_CONTROL, AWS_PLANE_DATA };
-
 struct aws_operation {
     const char *name;                   /* "PutRecords" */
-    enum aws_plane plane;
     const struct aws_shape *input;
     const struct aws_shape *output;     /* NULL: the answer has no body */
     const char *const *errors;          /* exceptions of its own that it may answer, which

@@ -229,8 +229,8 @@ class Emitter:
             errors = ", ".join(f'"{exception(e)}"' for e in op.errors)
             out.append(f"static const char *const errors_{snake(op.name)}[] = {{{errors}, NULL}};")
         service, count = self.service, f"{self.service.upper()}_OP_COUNT"
-        out += ["", f"#define {service.upper()}(name, id, plane, handler) "
-                f"[{service.upper()}_OP_##id] = {{name, AWS_PLANE_##plane, SHAPES_##id}},"]
+        out += ["", f"#define {service.upper()}(name, id, handler) "
+                f"[{service.upper()}_OP_##id] = {{name, SHAPES_##id}},"]
         for op in self.model.served:
             output = f"&{self.table(op.output)}" if op.output else "NULL"
             out.append(f"#define SHAPES_{snake(op.name).upper()} "

@@ -51,7 +51,7 @@ class Patterns(unittest.TestCase):
 
 
 class Language(unittest.TestCase):
-    def generate(self, text, rows='KINESIS("Sample", SAMPLE, DATA, kinesis_sample)\n', service="kinesis"):
+    def generate(self, text, rows='KINESIS("Sample", SAMPLE, kinesis_sample)\n', service="kinesis"):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder)
             (path / "sample.op").write_text(text)
@@ -79,7 +79,7 @@ class Language(unittest.TestCase):
 
     def test_each_service_has_names_of_its_own(self):
         text = "string Name\nstruct Place\n  Name Name\nop Sample\nin\n  Place Place\nerrors Validation\n"
-        header, said = self.generate(text, 'OTHER("Sample", SAMPLE, DATA, other_sample)\n', "other")
+        header, said = self.generate(text, 'OTHER("Sample", SAMPLE, other_sample)\n', "other")
         self.assertIsNotNone(header, said)
         for line in ("struct other_place {", "union other_input {", "enum other_op other_op_find(struct bytes name);"):
             self.assertIn(line, header)
@@ -94,7 +94,7 @@ class Language(unittest.TestCase):
         self.refused(r"no shape B", "struct A\n  M B\n" + op)
         self.refused(r"A\.M: no member X", "string B\nstruct A\n  M B unless X\n" + op)
         self.refused(r"Sample has no schema", "string A\n")
-        self.refused(r"SIMPLE is not its id", op, 'KINESIS("Sample", SIMPLE, DATA, kinesis_sample)\n')
+        self.refused(r"SIMPLE is not its id", op, 'KINESIS("Sample", SIMPLE, kinesis_sample)\n')
 
 
 if __name__ == "__main__":
