@@ -18,26 +18,16 @@
 
 void broker_options_default(struct broker_options *ret)
 {
-    struct groups_config group;
     struct topic_config topic;
     struct net_limits net;
-    groups_config_default(&group);
     config_defaults(&topic);
     net_limits_init(&net);
     *ret = (struct broker_options){
         .node_id = 1,
         .auto_create_topics = true,
-        .group_initial_rebalance_delay_ms = group.initial_delay_ms,
-        .group_session_ms_min = group.session_ms_min,
-        .group_session_ms_max = group.session_ms_max,
-        .group_max_size = (int32_t)group.members_max,
-        .group_bytes_max = group.bytes_max,
-        .offsets_retention_ms = group.offset_retention_ms,
         .fetch_sessions_max = 1000,
         .fetch_session_bytes_max = 64u << 20,
         .fetch_memory_bytes_max = 64u << 20,
-        .offset_metadata_bytes_max = group.offset_metadata_chars_max,
-        .commit_bytes_max = (size_t)topic.max_message_bytes,
         .connections_idle_ms = net.idle_ms,
         .connections_max = net.conns_max,
         .connections_max_per_ip = INT32_MAX,
@@ -45,6 +35,8 @@ void broker_options_default(struct broker_options *ret)
         .request_elements_max = 1 << 16,
         .fetch_bytes_max = 57671680,
     };
+    groups_config_default(&ret->groups);
+    ret->groups.commit_bytes_max = (size_t)topic.max_message_bytes;
 }
 
 /* The loop's share; the first ones get what does not divide. */
@@ -62,6 +54,8 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
 {
     struct broker *b = NEW(struct broker);
     b->options = *options;
+    b->options.groups.bytes_all = &b->group_bytes;
+    b->options.groups.on_members = collect_members;
     b->store = store;
     b->arrivals = arrivals_new();
     b->traffic = msk_traffic_new(b);
@@ -74,7 +68,7 @@ struct broker *broker_new(const struct broker_options *options, struct store *st
         inflater_init(&l->inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&l->deflater);
         l->sessions = sessions_new(options, i, loop_count);
-        groups_loop_new(l, collect_members);
+        groups_loop_new(l);
     }
     broker_dispatch_init();
     return b;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/net/frame.h"
 #include "base/net/loop.h"
+#include "broker/group/config.h"
 #include "storage/store.h"
 
 struct broker;
@@ -14,17 +15,10 @@ struct broker_options {
     int32_t node_id;
     bool auto_create_topics;
     bool accept_replication_factor;     /* take any factor, keep one replica */
-    int64_t group_initial_rebalance_delay_ms;
-    int32_t group_session_ms_min;       /* group.min.session.timeout.ms */
-    int32_t group_session_ms_max;
-    int32_t group_max_size;
-    size_t group_bytes_max;             /* held for members of all groups */
-    int64_t offsets_retention_ms;
+    struct groups_config groups;        /* bytes_all and on_members: the broker's */
     int32_t fetch_sessions_max;         /* over all loops */
     size_t fetch_session_bytes_max;     /* of them, over all loops */
     size_t fetch_memory_bytes_max;     /* memory of fetches under way */
-    uint32_t offset_metadata_bytes_max;
-    size_t commit_bytes_max;            /* message.max.bytes, of offsets committed at once */
     int64_t connections_idle_ms;        /* shown alone: the door keeps to them */
     int64_t connections_max;
     int64_t connections_max_per_ip;

@@ -391,7 +391,7 @@ void settings_broker(const struct settings *s, struct broker_options *ret)
 {
     broker_options_default(ret);
     put_part(s, PART_broker_options, ret);
-    ret->commit_bytes_max = (size_t)s->max_message_bytes;
+    ret->groups.commit_bytes_max = (size_t)s->max_message_bytes;
     ret->connections_idle_ms = s->idle_timeout_ms;
     ret->connections_max = s->connections_max;
 }

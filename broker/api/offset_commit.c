@@ -51,7 +51,7 @@ static int64_t expiry_ms(int64_t now_ms, int64_t retention_ms)
 static int32_t add_entries(struct offset_commit *m, int32_t topic, int64_t now_ms,
                            struct offset_entry *to)
 {
-    const struct groups_config *config = &groups_loop_of(m->call.owner)->config;
+    const struct groups_config *config = groups_loop_config(groups_loop_of(m->call.owner));
     const struct offset_commit_request_topic *in = &m->in.topics[topic];
     int32_t count = 0;
     for (int32_t i = 0; i < in->partitions_count; i++) {
@@ -85,7 +85,7 @@ static bool is_too_large(const struct offset_commit *m, const struct offset_entr
         for (int32_t end = n + counts[i]; n < end; n++)
             bytes += groups_commit_record_bytes(m->in.group_id.len, m->name_lens[i],
                                                 entries[n].metadata.len, lasts, n);
-    return bytes > groups_loop_of(m->call.owner)->config.commit_bytes_max;
+    return bytes > groups_loop_config(groups_loop_of(m->call.owner))->commit_bytes_max;
 }
 
 static void act(struct coordinator_call *call)

@@ -61,24 +61,11 @@ static void restore(struct groups_loop *gl)
     store_offset_groups_each(groups_loop_store(gl), &r, restore_one);
 }
 
-struct groups_loop *groups_loop_new(struct broker_loop *home,
-                                    void (*on_members)(struct bytes group_id, int64_t count))
+struct groups_loop *groups_loop_new(struct broker_loop *home)
 {
-    const struct broker_options *o = &home->broker->options;
     struct groups_loop *gl = NEW(struct groups_loop);
     coordinator_init(&gl->coordinator, COORDINATOR_GROUP, home, &ops);
-    groups_config_default(&gl->config);
-    gl->config.initial_delay_ms = (int32_t)o->group_initial_rebalance_delay_ms;
-    gl->config.session_ms_min = o->group_session_ms_min;
-    gl->config.session_ms_max = o->group_session_ms_max;
-    gl->config.offset_metadata_chars_max = o->offset_metadata_bytes_max;
-    gl->config.commit_bytes_max = o->commit_bytes_max;
-    gl->config.members_max = (uint32_t)o->group_max_size;
-    gl->config.bytes_max = o->group_bytes_max;
-    gl->config.bytes_all = &home->broker->group_bytes;
-    gl->config.offset_retention_ms = o->offsets_retention_ms;
-    gl->config.on_members = on_members;
-    gl->groups = groups_new(&gl->config);
+    gl->groups = groups_new(groups_loop_config(gl));
     restore(gl);
     gl->expiry = group_expiry_new(gl);
     return gl;

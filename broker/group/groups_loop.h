@@ -11,17 +11,15 @@ struct group_expiry;
 struct groups_loop {
     struct coordinator coordinator;
     struct groups *groups;
-    struct groups_config config;
     struct group_effects out;
     struct group_expiry *expiry;
     struct map commits;                     /* struct group_commit: what storage has not finished
                                                yet */
 };
 
-/* Knows the groups that storage holds offsets of. on_members: groups_config's. Never NULL.
+/* Knows the groups that storage holds offsets of; they keep to the broker's options. Never NULL.
  * Thread: main, before the loop runs; free after it was stopped. */
-struct groups_loop *groups_loop_new(struct broker_loop *home,
-                                    void (*on_members)(struct bytes group_id, int64_t count));
+struct groups_loop *groups_loop_new(struct broker_loop *home);
 void groups_loop_free(struct groups_loop *gl);
 
 static inline struct groups_loop *groups_loop_of(struct coordinator *c)
@@ -39,6 +37,11 @@ static inline struct groups_loop *groups_loop_at(const struct broker_loop *l)
 static inline int64_t groups_loop_now_ms(const struct groups_loop *gl)
 {
     return coordinator_now_ms(&gl->coordinator);
+}
+
+static inline const struct groups_config *groups_loop_config(const struct groups_loop *gl)
+{
+    return &gl->coordinator.home->broker->options.groups;
 }
 
 static inline struct store *groups_loop_store(const struct groups_loop *gl)

@@ -614,7 +614,7 @@ static void expire_round(void *loop)
 TEST(expired_offsets_go_and_their_groups_with_them)
 {
     door_init(&door);
-    door.options.offsets_retention_ms = 0;
+    door.options.groups.offset_retention_ms = 0;
     door_open(&door);
     struct client *c = client_open(&door);
     struct uuid id = client_create_topic(c, "t", 1);
@@ -646,7 +646,7 @@ TEST(expired_offsets_go_and_their_groups_with_them)
 TEST(a_retention_of_all_time_does_not_end_at_once)
 {
     door_init(&door);
-    door.options.offsets_retention_ms = 0;
+    door.options.groups.offset_retention_ms = 0;
     door_open(&door);
     struct client *c = client_open(&door);
     client_create_topic(c, "t", 1);
