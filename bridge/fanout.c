@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include "base/clock.h"
+#include "base/moves.h"
 #include "bridge/fanout_event.h"
 #include "bridge/get.h"
 #include "bridge/meter.h"
@@ -41,7 +42,7 @@ enum {
     RETRY_MS = 50,                  /* the consumer's 2 MiB/s or all memory is used: look again */
 };
 
-/* Where the next event is made; by enter() alone. */
+/* Where the next event is made; by work_move() alone. */
 enum work {
     IDLE,                           /* nowhere: here, within a step, or there is nothing to make */
     READING,                        /* storage has `cold` or `seek` */
@@ -87,20 +88,17 @@ static void stand_in_line(struct subscription *sub);
 static void finish(struct subscription *sub);
 
 /* From each, those that may follow. */
-#define TO(work) (1u << (work))
-static const uint8_t moves[] = {
+static const moves work_moves[] = {
     [IDLE] = TO(READING) | TO(RENDERING),
     [READING] = TO(ARRIVED) | TO(IDLE),
     [ARRIVED] = TO(IDLE),
     [RENDERING] = TO(RENDERED),
     [RENDERED] = TO(IDLE),
 };
-#undef TO
 
-static void enter(struct subscription *sub, enum work to)
+static void work_move(struct subscription *sub, enum work to)
 {
-    assert(moves[sub->work] >> to & 1);
-    sub->work = to;
+    MOVE(work_moves, sub->work, to);
 }
 
 /* Others have it: it goes on when they are done. */
@@ -365,7 +363,7 @@ static size_t room_of(const struct subscription *sub, size_t wanted)
 
 static void read_cold(struct subscription *sub, const struct shard *shard)
 {
-    enter(sub, READING);
+    work_move(sub, READING);
     sub->promised = room_of(sub, EVENT_BYTES_MAX);
     room_promise(loop_room(sub->loop), sub->promised);
     sub->cold = (struct log_read){
@@ -406,14 +404,14 @@ static bool deliver_page(struct subscription *sub, const struct shard *shard)
 static void page_done(struct get_work *w)
 {
     struct subscription *sub = CONTAINER_OF(w, struct subscription, page);
-    enter(sub, RENDERED);
+    work_move(sub, RENDERED);
     pump(sub);
 }
 
 /* What the codec lane made. False: it ended the subscription. */
 static bool deliver_rendered(struct subscription *sub)
 {
-    enter(sub, IDLE);
+    work_move(sub, IDLE);
     const struct shard *shard = refresh(sub);
     if (shard != NULL) deliver_page(sub, shard);
     read_result_done(&sub->read);
@@ -431,7 +429,7 @@ static bool deliver(struct subscription *sub, const struct shard *shard)
                    .count_max = EVENT_RECORDS_MAX, .bytes_max = room_of(sub, EVENT_BYTES_MAX)},
         .topic = sub->topic, .arena = &sub->scratch, .done = page_done};
     if (get_start(&sub->page, sub->rq)) return deliver_page(sub, shard);
-    enter(sub, RENDERING);
+    work_move(sub, RENDERING);
     return false;
 }
 
@@ -444,7 +442,7 @@ static void give_room_back(struct subscription *sub)
 static void cold_done(struct log_read *r)
 {
     struct subscription *sub = CONTAINER_OF(r, struct subscription, cold);
-    enter(sub, ARRIVED);
+    work_move(sub, ARRIVED);
     topic_unref(r->topic);
     pump(sub);
 }
@@ -454,7 +452,7 @@ static void cold_done(struct log_read *r)
 static bool deliver_cold(struct subscription *sub)
 {
     struct log_read *r = &sub->cold;
-    enter(sub, IDLE);
+    work_move(sub, IDLE);
     give_room_back(sub);
     const struct shard *shard = NULL;
     if (r->err == ERR_BUSY)
@@ -625,7 +623,7 @@ static void sought(struct log_seek *q)
     struct subscription *sub = CONTAINER_OF(q, struct subscription, seek);
     struct front_request *rq = sub->rq;
     const struct shard *shard = topic_shard(sub->topic, sub->place.shard);
-    enter(sub, IDLE);
+    work_move(sub, IDLE);
     bool failed = q->err != ERR_OK && q->err != ERR_NOT_FOUND;
     if (failed || rq->http->conn == NULL) {
         rq->on_closed = NULL;
@@ -679,7 +677,7 @@ void fanout_start(struct front_request *rq, const struct consumer_ref *consumer,
     rq->context = sub;
     rq->on_stop = on_stop;
     /* Finds a time, and opens a log that was not used since the start. */
-    enter(sub, READING);
+    work_move(sub, READING);
     sub->seek = (struct log_seek){
         .work.client = front_client(rq),
         .topic = sub->topic, .partition = shard->partition,

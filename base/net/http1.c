@@ -2,14 +2,15 @@
  * read here, straight into its slab. One request is under way at a time: what a client sends ahead
  * stays in the connection's stash, so replies are in order by construction.
  *
- * HEAD -> (ADMIT -> BODY | CHUNKED) -> READY -> RUNNING -> HEAD, by enter() alone. READY: a large
- * answer waits for room. Fails with: a refused request (400, 413, 431, 503), which the door answers
- * and after which the connection is closed. */
+ * HEAD -> (ADMIT -> BODY | CHUNKED) -> READY -> RUNNING -> HEAD, by phase_move() alone. READY: a
+ * large answer waits for room. Fails with: a refused request (400, 413, 431, 503), which the door
+ * answers and after which the connection is closed. */
 #include <assert.h>
 #include <http_parser.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
+#include "base/moves.h"
 #include "base/net/http_inner.h"
 #include "base/net/intake.h"
 #include "base/check.h"
@@ -53,8 +54,7 @@ struct http1 {
 /* ---- Phases */
 
 /* From each phase, those that may follow. What is refused runs at once. */
-#define TO(phase) (1u << (phase))
-static const uint8_t moves[] = {
+static const moves phase_moves[] = {
     [HEAD] = TO(ADMIT) | TO(CHUNKED) | TO(RUNNING),
     [ADMIT] = TO(BODY) | TO(READY) | TO(RUNNING),
     [BODY] = TO(READY),
@@ -63,12 +63,10 @@ static const uint8_t moves[] = {
     [READY] = TO(RUNNING),
     [RUNNING] = TO(HEAD),
 };
-#undef TO
 
-static void enter(struct http1 *h, enum phase to)
+static void phase_move(struct http1 *h, enum phase to)
 {
-    assert(moves[h->phase] >> to & 1);
-    h->phase = to;
+    MOVE(phase_moves, h->phase, to);
 }
 
 static void http1_check(const struct conn *c)
@@ -220,14 +218,14 @@ static int on_head(http_parser *parser)
     h->keep_alive = http_should_keep_alive(parser);
     conn_deadline(h->conn, 0, NET_CLOSE_STALL);
     if (parser->flags & F_CHUNKED) {
-        enter(h, CHUNKED);
+        phase_move(h, CHUNKED);
         h->chunk_end = CHUNK_END_BYTES;
         say_continue(h);
         http_parser_pause(parser, 1);    /* room for the body comes first */
         return 0;
     }
     h->body_len = parser->content_length == UINT64_MAX ? 0 : parser->content_length;
-    enter(h, ADMIT);
+    phase_move(h, ADMIT);
     return 1;                      /* the parser takes the message for complete; we read the body */
 }
 
@@ -254,7 +252,7 @@ static int on_chunk(http_parser *parser, const char *data, size_t len)
 static int on_complete(http_parser *parser)
 {
     struct http1 *h = of(parser);
-    if (h->phase == CHUNKED) enter(h, COMPLETE);
+    if (h->phase == CHUNKED) phase_move(h, COMPLETE);
     http_parser_pause(parser, 1);
     return 0;
 }
@@ -275,7 +273,7 @@ static const http_parser_settings settings = {
 static void run(struct http1 *h)
 {
     struct http_request *rq = h->rq;
-    enter(h, RUNNING);
+    phase_move(h, RUNNING);
     rq->close_after = rq->close_after || !h->keep_alive;
     conn_deadline(h->conn, 0, NET_CLOSE_IDLE);
     http_request_run(rq);
@@ -300,7 +298,7 @@ static void body_end(struct http1 *h)
     conn_body_end(h->conn);
     h->rq->body = intake_end(&h->in, h->conn, 0);
     if (h->rq->body->len == 0) slab_unrefp(&h->rq->body);
-    enter(h, READY);
+    phase_move(h, READY);
 }
 
 /* The head is read: makes room for the body. there: how much of it. False: waits for memory. */
@@ -308,7 +306,7 @@ static bool admit(struct http1 *h, size_t there)
 {
     struct conn *c = h->conn;
     if (h->body_len == 0) {
-        enter(h, READY);
+        phase_move(h, READY);
         return true;
     }
     if (h->body_len > c->home->door->http->body_bytes_max) {
@@ -319,7 +317,7 @@ static bool admit(struct http1 *h, size_t there)
         conn_wait_budget(c);
         return false;
     }
-    enter(h, BODY);
+    phase_move(h, BODY);
     conn_body(c, h->body_len, 0);
     say_continue(h);
     return true;
@@ -485,7 +483,7 @@ static void finish(struct http_request *rq)
         conn_finish(c, reason, refused);
         return;
     }
-    enter(h, HEAD);
+    phase_move(h, HEAD);
     conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
     if (c->blocked || c->feeding) conn_resume(c);
 }

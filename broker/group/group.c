@@ -4,15 +4,15 @@
 #include <assert.h>
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "base/moves.h"
 #include "base/check.h"
 
-#define BIT(n) (1u << (n))
-
-static const uint32_t state_next[] = {
-    [GROUP_EMPTY] = BIT(GROUP_PREPARING) | BIT(GROUP_DEAD),
-    [GROUP_PREPARING] = BIT(GROUP_EMPTY) | BIT(GROUP_COMPLETING) | BIT(GROUP_DEAD),
-    [GROUP_COMPLETING] = BIT(GROUP_PREPARING) | BIT(GROUP_STABLE) | BIT(GROUP_DEAD),
-    [GROUP_STABLE] = BIT(GROUP_PREPARING) | BIT(GROUP_DEAD),
+/* From each state, those that may follow. */
+static const moves state_moves[] = {
+    [GROUP_EMPTY] = TO(GROUP_PREPARING) | TO(GROUP_DEAD),
+    [GROUP_PREPARING] = TO(GROUP_EMPTY) | TO(GROUP_COMPLETING) | TO(GROUP_DEAD),
+    [GROUP_COMPLETING] = TO(GROUP_PREPARING) | TO(GROUP_STABLE) | TO(GROUP_DEAD),
+    [GROUP_STABLE] = TO(GROUP_PREPARING) | TO(GROUP_DEAD),
     [GROUP_DEAD] = 0,
 };
 
@@ -31,9 +31,8 @@ const char *group_state_name(enum group_state state)
 
 void group_move(struct group *g, int64_t now_ms, enum group_state to)
 {
-    assert(state_next[g->state] & BIT(to));
     g->previous = g->state;
-    g->state = to;
+    MOVE(state_moves, g->state, to);
     g->state_since_ms = now_ms;
 }
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include "base/mem.h"
+#include "base/moves.h"
 #include "storage/log/plog_impl.h"
 #include "storage/topic/topic.h"
 #include "base/check.h"
@@ -121,26 +122,23 @@ void plog_wake_all(struct plog *log)
 }
 
 /* From each state, those that may follow. A failed log is read anew; a closed one stays so. */
-#define TO(state) (1u << (state))
-static const uint8_t moves[] = {
+static const moves state_moves[] = {
     [PLOG_COLD] = TO(PLOG_OPEN) | TO(PLOG_FAILED) | TO(PLOG_CLOSED),
     [PLOG_OPEN] = TO(PLOG_OPEN) | TO(PLOG_FAILED) | TO(PLOG_CLOSED),
     [PLOG_FAILED] = TO(PLOG_OPEN) | TO(PLOG_FAILED) | TO(PLOG_CLOSED),
     [PLOG_CLOSED] = TO(PLOG_CLOSED),
 };
-#undef TO
 
 /* Under the lock. */
-static void enter(struct plog *log, enum plog_state state)
+static void state_move(struct plog *log, enum plog_state to)
 {
-    assert(moves[log->state] >> state & 1);
-    log->state = state;
+    MOVE(state_moves, log->state, to);
 }
 
 void plog_set_state(struct plog *log, enum plog_state state)
 {
     pthread_mutex_lock(&log->lock);
-    enter(log, state);
+    state_move(log, state);
     struct watch *taken = watches_take(log, INT64_MAX);
     pthread_mutex_unlock(&log->lock);
     watches_fire(log, taken);
@@ -172,7 +170,7 @@ int64_t plog_publish(struct plog *log, bool keep_tail)
         .size_bytes = w->bytes_total - w->bytes_total_at_start,
         .arrival_last_ms = w->arrival_last_ms,
     };
-    enter(log, PLOG_OPEN);
+    state_move(log, PLOG_OPEN);
     struct watch *taken = watches_take(log, log->bounds.last_stable);
     pthread_mutex_unlock(&log->lock);
     w->staged_count = w->run_first = 0;
