@@ -371,9 +371,9 @@ static enum err commit(struct mem_kv *m, const struct mem_batch *b, enum kv_sync
     }
     for (size_t i = 0; i < b->count; i++)
         batch_add(m->unsynced, b->ops[i].kind, b->ops[i].family, entry_ref(b->ops[i].entry));
-    if (fails) return ERR_DISK;
+    /* What was not synced is not to be seen either: no engine lets a reader see what it lost. */
     if (sync == KV_SYNC) sync_all(m);
-    return ERR_OK;
+    return fails ? ERR_DISK : ERR_OK;
 }
 
 static enum err mem_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sync)
