@@ -5,6 +5,11 @@
 #include "base/mem.h"
 #include "base/check.h"
 
+/* A block of fields that unpacks to more than so many times what a head may have, each field as
+ * SETTINGS_MAX_HEADER_LIST_SIZE counts it, is a flood: nghttp2 looks at every byte, and one byte
+ * of the block can stand for 4 KiB of them. */
+enum { BLOCK_LIMITS = 4, FIELD_BYTES = 32 };
+
 /* ---- Requests */
 
 static bool add_header(struct http2_stream *s, struct bytes name, struct bytes value)
@@ -22,12 +27,24 @@ static bool add_header(struct http2_stream *s, struct bytes name, struct bytes v
     return true;
 }
 
+/* Of a head or of trailers; the blocks of a connection never mix. */
+static bool block_is_flood(struct http2 *h, size_t name_len, size_t value_len)
+{
+    h->block_bytes += name_len + value_len + FIELD_BYTES;
+    if (h->block_bytes <= (uint64_t)conn_limits(h->conn)->header_bytes_max * BLOCK_LIMITS)
+        return false;
+    http2_go_away(h, NGHTTP2_ENHANCE_YOUR_CALM, NET_CLOSE_FLOOD);
+    return true;
+}
+
 /* The array doubles up to the limit, and one more for host: the arena was sized for that. */
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *context)
 {
-    (void)flags, (void)context;
+    (void)flags;
+    /* So answered, nghttp2 looks at no more of this block. */
+    if (block_is_flood(context, name_len, value_len)) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     struct http2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     /* Behind a body stand trailers; nothing is asked of them. */
     if (s == NULL || s->rq == NULL || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
@@ -50,6 +67,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct http2 *h = context;
+    h->block_bytes = 0;
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     struct http2_stream *s = http2_stream_new(h, frame->hd.stream_id);
     if (s == NULL) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;     /* ends this stream */

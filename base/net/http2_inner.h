@@ -62,6 +62,7 @@ struct http2 {
     const uint8_t *starved_data;     /* during nghttp2_session_mem_recv() only */
     size_t starved_len;
     size_t starved_skip;             /* with the padding; 0 = nothing waits */
+    uint64_t block_bytes;            /* unpacked of the block of fields that is being read */
     int64_t control_at_ms;           /* as the next one: the bucket of control frames */
     int64_t control_left;
     enum net_close reason;           /* once nghttp2 wants to close */

@@ -529,6 +529,45 @@ TEST(a_head_that_never_ends_ends_the_connection)
     EXPECT_EQ(closed(NET_CLOSE_PROTOCOL), 1);
 }
 
+enum { BOMB_FIELD = 100, BOMB_TIMES = 16000, BOMB_BYTES_MAX = 16384 };
+
+/* A HEADERS frame: a request to /echo, or trailers, with a field of 100 bytes that goes into the
+ * table and is named 16,000 times, a byte each: 1.6 MB. Returns its length. */
+static size_t bomb(uint8_t *frame, bool trailers)
+{
+    static const uint8_t head[] = "\0\0\0\x01\5\0\0\0\1\x83\x86\x44\5/echo\x41\1x";
+    uint8_t *at = frame + (trailers ? 9 : sizeof head - 1);
+    mem_copy(frame, head, (size_t)(at - frame));
+    mem_copy(at, "\x40\1x\x64", 4);
+    for (int i = 0; i < BOMB_FIELD; i++) at[4 + i] = 'v';
+    at += 4 + BOMB_FIELD;
+    for (int i = 0; i < BOMB_TIMES; i++) *at++ = 0xbe;
+    size_t len = (size_t)(at - frame);
+    frame[1] = (uint8_t)((len - 9) >> 8);
+    frame[2] = (uint8_t)(len - 9);
+    return len;
+}
+
+TEST(fields_that_unpack_to_much_end_in_enhance_your_calm)
+{
+    start("h2_bomb");
+    server_start(&s);
+    for (int trailers = 0; trailers < 2; trailers++) {
+        struct h2_client *c = client();
+        h2_send(c);
+        if (trailers) h2_send_raw(c, "\0\0\x0c\x01\4\0\0\0\1\x83\x86\x44\5/echo\x41\1x", 21);
+        uint8_t *frame = mem_new(BOMB_BYTES_MAX + 9);
+        h2_send_raw(c, frame, bomb(frame, trailers));
+        mem_free(frame);
+        h2_until_end(c);
+        EXPECT(c->goaway);
+        EXPECT_EQ(c->goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+        h2_close(c);
+    }
+    server_stop(&s);
+    EXPECT_EQ(closed(NET_CLOSE_FLOOD), 2);
+}
+
 TEST(what_breaks_the_protocol_ends_in_goaway)
 {
     start("h2_protocol");
@@ -679,6 +718,7 @@ TESTS(RUN(without_memory_a_stream_or_a_connection_ends_and_the_next_one_is_serve
       RUN(announced_bodies_take_nothing), RUN(a_half_read_body_does_not_hold_up_the_next_one),
       RUN(a_stalled_stream_is_reset_and_an_idle_connection_goes_away),
       RUN(floods_end_in_enhance_your_calm),
+      RUN(fields_that_unpack_to_much_end_in_enhance_your_calm),
       RUN(a_head_that_never_ends_ends_the_connection),
       RUN(what_breaks_the_protocol_ends_in_goaway), RUN(streams_beyond_the_limit_are_refused),
       RUN(a_stop_ends_what_waits_and_refuses_what_is_half),
