@@ -23,6 +23,7 @@ struct head {
 static struct head take_head(struct reader *r)
 {
     struct head h = {.major = MAJOR_OTHER};
+    reader_count(r);
     if (r->at == r->end) {
         reader_break(r);
         return h;

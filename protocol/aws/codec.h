@@ -2,7 +2,8 @@
  *
  * Reading is bounded and in one pass. Strings without escapes and CBOR strings are views into the
  * body; everything else lies in the arena. Unknown members are skipped, a member given twice counts
- * as given last, null is absence. Depth is limited to AWS_DEPTH_MAX, lists to what their
+ * as given last, null is absence. Depth is limited to AWS_DEPTH_MAX, values and keys to
+ * AWS_PARTS_MAX (a body beyond either counts as not well-formed), lists to what their
  * constraint allows (elements far beyond it are counted but not kept, since the request fails
  * anyway).
  *
@@ -25,6 +26,8 @@ enum aws_codec { AWS_JSON, AWS_CBOR };
 
 enum {
     AWS_DEPTH_MAX = 32,
+    AWS_PARTS_MAX = 1 << 18,                /* values and keys of a body; a full PutRecords has
+                                               5,000, a full answer of GetRecords 110,000 */
     AWS_FAULT_TEXT_MAX = 128 * 1024,        /* bytes of one error message */
     AWS_DECODE_ARENA_FIXED = 1024 * 1024,
 };

@@ -379,7 +379,8 @@ static struct decoder decoder_of(enum aws_codec codec, struct bytes body, struct
         .reader = {.at = body.data,
                    .end = body.data + body.len,
                    .format = codec == AWS_JSON ? &json_format : &cbor_format,
-                   .arena = arena},
+                   .arena = arena,
+                   .parts_left = AWS_PARTS_MAX},
         .fault = fault,
     };
 }

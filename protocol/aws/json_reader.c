@@ -260,6 +260,7 @@ static void word(struct reader *r, const char *text, enum value_kind kind, bool 
 static void json_next(struct reader *r, struct value *ret)
 {
     ret->kind = VALUE_NULL;
+    reader_count(r);
     uint8_t c = peek(r);
     switch (c) {
     case '"':
@@ -304,6 +305,7 @@ static bool json_list_next(struct reader *r, struct nest *nest)
 static bool json_map_next(struct reader *r, struct nest *nest, struct bytes *ret_key)
 {
     if (!element(r, nest, '}')) return false;
+    reader_count(r);
     if (peek(r) != '"') {
         reader_break(r);
         return false;

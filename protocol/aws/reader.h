@@ -1,8 +1,8 @@
 /* What JSON and CBOR have in common, as a stream of values for decode.c.
  *
- * A reader is sticky: the first byte that is not well-formed, a depth beyond the limit or a full
- * arena sets broken, after which every value is null and every list and map ends. Private to this
- * folder.
+ * A reader is sticky: the first byte that is not well-formed, a depth beyond the limit, a full
+ * arena or one part too many sets broken, after which every value is null and every list and map
+ * ends. Private to this folder.
  * Thread: one owner. */
 #ifndef PROTOCOL_AWS_READER_H
 #define PROTOCOL_AWS_READER_H
@@ -54,6 +54,7 @@ struct reader {
     const uint8_t *end;
     const struct reader_format *format;
     struct arena *arena;
+    uint32_t parts_left;             /* AWS_PARTS_MAX of a body */
     bool broken;
 };
 
@@ -67,6 +68,13 @@ static inline void reader_break(struct reader *r)
 {
     r->broken = true;
     r->at = r->end;
+}
+
+/* One more part: a value, a key, CBOR's tag or chunk of a string. */
+static inline void reader_count(struct reader *r)
+{
+    if (r->parts_left > 0) r->parts_left--;
+    else reader_break(r);
 }
 
 #endif

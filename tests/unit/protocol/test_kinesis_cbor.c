@@ -1,4 +1,5 @@
 #include "protocol/kinesis/api.gen.h"
+#include "base/mem.h"
 #include "test.h"
 
 static struct arena arena;
@@ -176,6 +177,26 @@ TEST(depth_is_limited)
     expect_unparsable(bytes_of(body, 3 + AWS_DEPTH_MAX));
 }
 
+/* A list that no member is, or a string in empty chunks, and as many parts as bytes. */
+TEST(parts_are_limited)
+{
+    static const char *const heads[] = {"\xa1\x61x\x9f", "\xa1\x61x\x5f"};
+    enum { HEAD_BYTES = 4, OTHERS = 3 };                     /* the map, its key, the list */
+    uint8_t *body = mem_new(HEAD_BYTES + AWS_PARTS_MAX + 2);
+    for (int i = 0; i < 2; i++) {
+        mem_copy(body, heads[i], HEAD_BYTES);
+        size_t all = HEAD_BYTES + AWS_PARTS_MAX - OTHERS;
+        memset(body + HEAD_BYTES, i == 0 ? 0xa0 : 0x40, all - HEAD_BYTES + 1);
+        body[all] = 0xff;
+        struct list_streams_input in;
+        if (i == 0) EXPECT_OK(decode(&list_streams_input_shape, bytes_of(body, all + 1), &in));
+        body[all] = body[all - 1];
+        body[all + 1] = 0xff;
+        expect_unparsable(bytes_of(body, all + 2));
+    }
+    mem_free(body);
+}
+
 TEST(an_arena_that_is_too_small_is_a_clear_error)
 {
     struct bytes body = RAW("\xa1\x67Records\x81\xa0");
@@ -222,5 +243,6 @@ TESTS(RUN(definite_and_open_ended_forms_read_the_same),
       RUN(a_time_is_whole_milliseconds_or_a_fraction_of_seconds),
       RUN(numbers_are_clamped_as_in_json), RUN(wrong_types_and_constraints_are_told_as_in_json),
       RUN(broken_cbor_is_unparsable), RUN(depth_is_limited),
+ RUN(parts_are_limited),
       RUN(an_arena_that_is_too_small_is_a_clear_error),
       RUN(output_has_tagged_times_byte_strings_and_counts))

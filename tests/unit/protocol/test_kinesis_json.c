@@ -1,5 +1,6 @@
 #include "protocol/kinesis/api.gen.h"
 #include "base/arena.h"
+#include "base/mem.h"
 #include "test.h"
 
 static struct arena arena;
@@ -265,6 +266,21 @@ TEST(depth_is_limited)
     expect_unparsable(body, 6 + 2 * AWS_DEPTH_MAX);
 }
 
+/* Lists that no member is: the map, its key, the list, and what is in it. */
+TEST(parts_are_limited)
+{
+    char *body = mem_new(2 * AWS_PARTS_MAX + 8);
+    mem_copy(body, "{\"a\":[0", 7);
+    for (size_t i = 0; i < AWS_PARTS_MAX; i++) mem_copy(body + 7 + 2 * i, ",0", 2);
+    size_t full = 7 + 2 * (AWS_PARTS_MAX - 4);
+    mem_copy(body + full, "]}", 3);
+    struct list_streams_input in;
+    EXPECT_OK(decode(&list_streams_input_shape, body, &in));
+    mem_copy(body + full, ",0]}", 5);
+    expect_unparsable(body, full + 4);
+    mem_free(body);
+}
+
 TEST(constraints_are_told_in_the_words_and_order_of_aws)
 {
     expect_invalid(&put_records_input_shape, "{}",
@@ -488,6 +504,7 @@ TESTS(RUN(a_put_records_body_becomes_a_struct),
       RUN(strings_without_escapes_are_views_into_the_body), RUN(numbers_are_cut_and_clamped),
       RUN(the_member_given_last_counts), RUN(a_wrong_type_is_told_in_the_words_of_aws),
       RUN(what_is_not_json_is_unparsable_even_behind_a_wrong_type), RUN(depth_is_limited),
+ RUN(parts_are_limited),
       RUN(constraints_are_told_in_the_words_and_order_of_aws),
       RUN(a_stream_is_named_by_arn_as_well), RUN(a_key_is_measured_in_characters),
       RUN(ten_faults_are_told_at_most_and_lists_are_bounded),
