@@ -206,6 +206,15 @@ static void say_continue(struct http1 *h)
     conn_flush_later(h->conn);
 }
 
+/* Of two Hosts others may take the other one (RFC 9112, 3.2). */
+static bool has_two_hosts(const struct http_request *rq)
+{
+    uint32_t hosts = 0;
+    for (uint32_t i = 0; i < rq->header_count; i++)
+        hosts += http_name_is(rq->headers[i].name, "host");
+    return hosts > 1;
+}
+
 static int on_head(http_parser *parser)
 {
     struct http1 *h = of(parser);
@@ -214,6 +223,10 @@ static int on_head(http_parser *parser)
         return -1;                   /* 1 would mean: no body */
     }
     head_release(h);
+    if (has_two_hosts(h->rq)) {
+        give_up(h, 400);
+        return -1;
+    }
     parser->upgrade = 0;             /* no Upgrade is taken: the request is answered as it stands */
     h->keep_alive = http_should_keep_alive(parser);
     conn_deadline(h->conn, 0, NET_CLOSE_STALL);

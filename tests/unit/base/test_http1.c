@@ -282,6 +282,7 @@ TEST(bad_requests_are_refused_and_the_connection_closed)
         {"POST /echo HTTP/1.1\r\ncontent-length : 2\r\n\r\nhi", 400},
         {"POST /echo HTTP/1.1\r\ncontent length: 2\r\n\r\nhi", 400},
         {"GET /echo HTTP/1.1\r\nx\xff: 2\r\n\r\n", 400},
+        {"GET /echo HTTP/1.1\r\nhost: localhost\r\nHost: localhost\r\n\r\n", 400},
         {"POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi0\r\n\r\n", 400},
         {"POST /echo HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\rx0\r\n\r\n", 400},
     };
@@ -304,7 +305,7 @@ TEST(bad_requests_are_refused_and_the_connection_closed)
     }
     server_stop(&s);
     EXPECT_EQ(metric_value(s.counters.refused), count);
-    EXPECT_EQ(closed(NET_CLOSE_PROTOCOL), 12);
+    EXPECT_EQ(closed(NET_CLOSE_PROTOCOL), 13);
     EXPECT_EQ(closed(NET_CLOSE_TOO_LARGE), 4);
 }
 

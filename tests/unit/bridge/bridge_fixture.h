@@ -158,8 +158,8 @@ static inline void bx_send_raw(struct bx *f, struct bx_client *c, const char *he
 {
     char lines[2048];
     size_t body_len = strlen(body);
-    int head_len = snprintf(lines, sizeof lines, "%shost: here\r\ncontent-length: %zu\r\n\r\n",
-                            head, body_len);
+    int head_len = snprintf(lines, sizeof lines, "%s%scontent-length: %zu\r\n\r\n", head,
+                            strstr(head, "\r\nhost:") ? "" : "host: here\r\n", body_len);
     c->len = 0;
     c->bytes[0] = '\0';
     c->op = KINESIS_OP_COUNT;
