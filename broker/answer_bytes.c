@@ -3,6 +3,7 @@
 #include "base/net/room.h"
 #include "broker/topics.h"
 #include "protocol/kafka/header.h"
+#include "protocol/kafka/msg/describe_configs.h"
 #include "protocol/kafka/msg/metadata.h"
 #include "protocol/kafka/msg/offset_fetch.h"
 #include "storage/control/control.h"
@@ -16,6 +17,7 @@ enum {
 };
 enum {
     TOPIC_BYTES = 64, PARTITION_BYTES = 48, CONFIGS_PER_BYTE = 256,
+    BROKER = 4, BROKER_CONFIGS_BYTES = 32 << 10, BROKER_DOCUMENTED_BYTES = 96 << 10,
     LOOKED_AT_BYTES = 2 << 10,      /* a longer body counts as if it named all */
     ARENA_BYTES = 64 << 10, ELEMENTS_MAX = 1000,
 };
@@ -62,6 +64,18 @@ static size_t of_offset_fetch(struct cursor *c, int16_t version, size_t all)
     return bytes;
 }
 
+/* Of one broker, however often it is named, and of topics by their names' lengths. */
+static size_t of_configs(struct cursor *c, int16_t version)
+{
+    struct describe_configs_request in;
+    if (describe_configs_request_decode(c, version, &in) != ERR_OK) return 0;
+    size_t bytes = 0;
+    for (int32_t i = 0; i < in.resources_count && bytes == 0; i++)
+        if (in.resources[i].resource_type == BROKER)
+            bytes = in.include_documentation ? BROKER_DOCUMENTED_BYTES : BROKER_CONFIGS_BYTES;
+    return bytes;
+}
+
 static size_t of_named(struct store *s, int16_t key, struct bytes body, size_t all)
 {
     if (body.len > LOOKED_AT_BYTES) return all;
@@ -72,6 +86,8 @@ static size_t of_named(struct store *s, int16_t key, struct bytes body, size_t a
     cursor_init(&c, body, &arena);
     c.elements_left = ELEMENTS_MAX;
     if (kafka_header_decode(&c, &header) != ERR_OK) return 0;
+    if (key == DESCRIBE_CONFIGS_KEY)
+        return body.len * CONFIGS_PER_BYTE + of_configs(&c, header.version);
     return key == METADATA_KEY ? of_metadata(s, &c, header.version, all)
                                : of_offset_fetch(&c, header.version, all);
 }
@@ -88,7 +104,8 @@ size_t broker_answer_bytes(struct store *s, struct bytes body)
     case DESCRIBE_GROUPS_KEY:
     case LIST_GROUPS_KEY:
     case CONSUMER_GROUP_DESCRIBE_KEY: return all_of(s) + 2 * ROOM_ANSWER_BYTES_MIN;
-    case DESCRIBE_CONFIGS_KEY: return body.len * CONFIGS_PER_BYTE;
+    case DESCRIBE_CONFIGS_KEY:
+        return of_named(s, key, body, body.len * CONFIGS_PER_BYTE + BROKER_DOCUMENTED_BYTES);
     default: return body.len;
     }
 }

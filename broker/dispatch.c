@@ -79,12 +79,15 @@ static void begin_in_turn(struct job *job)
     else begin(rq);
 }
 
-/* Whether the request waits for a turn of its own. A Produce's bytes are its records. */
-static bool is_long(struct broker_loop *home, const struct kafka_api *api, size_t len)
+/* Whether the request waits for a turn of its own. A Produce's bytes are its records; what is small
+ * may ask for much. */
+static bool is_long(struct broker *b, struct broker_loop *home, const struct kafka_api *api,
+                    struct bytes body)
 {
     if (api->key == PRODUCE_KEY) return false;
-    if (api->plane == KAFKA_PLANE_DATA) return len > LONG_BODY_BYTES;
-    return turn_is_full(home, len);
+    if (api->plane == KAFKA_PLANE_DATA) return body.len > LONG_BODY_BYTES;
+    size_t answer = body.len > SMALL_BODY_BYTES ? 0 : broker_answer_bytes(b->store, body);
+    return turn_is_full(home, answer > body.len ? answer : body.len);
 }
 
 void broker_dispatch_frame(struct frame_request *frame)
@@ -117,8 +120,10 @@ void broker_dispatch_frame(struct frame_request *frame)
     frame->on_closed = on_closed;
     frame->on_stop = on_stop;
     kafka_response_header_encode(rq->reply, &header);
-    if (is_long(rq->home, header.api, frame->body->len)) loop_defer_long(frame->loop, &rq->turn);
-    else begin(rq);
+    if (is_long(rq->broker, rq->home, header.api, slab_bytes(frame->body)))
+        loop_defer_long(frame->loop, &rq->turn);
+    else
+        begin(rq);
 }
 
 size_t broker_dispatch_answer_bytes(const struct frame_door *door, struct bytes body)

@@ -4,7 +4,8 @@
 #include "base/writer.h"
 #include "unit/storage/catalog_fixture.h"
 
-enum { PARTITIONS = 3000, METADATA = 3, OFFSET_FETCH = 9, LIST_GROUPS = 16 };
+enum { PARTITIONS = 3000, METADATA = 3, OFFSET_FETCH = 9, LIST_GROUPS = 16,
+       DESCRIBE_CONFIGS = 32 };
 
 static struct cx cx;
 static struct writer w;
@@ -83,6 +84,20 @@ TEST(offsets_of_named_partitions_are_few)
     EXPECT(asked() > ROOM_ANSWER_BYTES_MIN);
 }
 
+/* Measured: 342 configs, with their synonyms 29 KB, with their documentation 90 KB. */
+TEST(configs_of_a_broker_are_many)
+{
+    for (int broker = 0; broker < 2; broker++) {
+        head(DESCRIBE_CONFIGS, 1);
+        writer_i32(&w, 1);
+        writer_i8(&w, broker ? 4 : 2);
+        string("1");
+        writer_i32(&w, -1);
+        writer_i8(&w, 1);
+        EXPECT(broker ? asked() > 30000 : asked() < 10000);
+    }
+}
+
 TEST(what_names_much_is_not_looked_at)
 {
     head(METADATA, 1);
@@ -107,5 +122,6 @@ TEST(what_cannot_be_read_takes_nothing)
 TESTS(cmocka_unit_test_setup_teardown(metadata_of_a_topic_is_as_large_as_the_topic, set_up,
                                       tear_down),
       cmocka_unit_test_setup_teardown(offsets_of_named_partitions_are_few, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(configs_of_a_broker_are_many, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_names_much_is_not_looked_at, set_up, tear_down),
       cmocka_unit_test_setup_teardown(what_cannot_be_read_takes_nothing, set_up, tear_down))

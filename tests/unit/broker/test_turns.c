@@ -1,6 +1,7 @@
 /* Large requests take turns on their loop: one that takes long begins in a turn of its own, and
  * catalog changes are asked for some at a time. */
 #include "broker/changes.h"
+#include "protocol/kafka/msg/describe_configs.h"
 #include "protocol/kafka/msg/describe_groups.h"
 #include "protocol/kafka/msg/fetch.h"
 #include "protocol/kafka/msg/join_group.h"
@@ -16,6 +17,14 @@ enum { CLIENTS = 4, PARTITIONS = 20000, RESOURCES = 2000 };
 
 static struct turned_door door;
 
+/* All but the last byte. */
+static void send_but_last(struct client *c, struct writer *w, char *ret_last)
+{
+    store_be32(w->data, (uint32_t)w->len - 4);
+    *ret_last = (char)w->data[--w->len];
+    turned_write(&door, c, w);
+}
+
 /* Of partitions that are not there, all but the last byte. */
 static void send_list_offsets(struct client *c, int32_t partitions, char *ret_last)
 {
@@ -23,21 +32,13 @@ static void send_list_offsets(struct client *c, int32_t partitions, char *ret_la
     struct writer w;
     client_begin(c, KAFKA_API_LIST_OFFSETS, 1, &w);
     list_offsets_request_encode(&w, 1, &in);
-    store_be32(w.data, (uint32_t)w.len - 4);
-    *ret_last = (char)w.data[--w.len];
-    turned_write(&door, c, &w);
+    send_but_last(c, &w, ret_last);
     mem_free(in.topics);
 }
 
-TEST(large_requests_that_come_together_begin_one_a_turn)
+/* Their last bytes come together. */
+static void expect_one_answer_a_turn(struct client *c[CLIENTS], const char last[CLIENTS])
 {
-    turned_begin(&door);
-    struct client *c[CLIENTS];
-    char last[CLIENTS];
-    for (int i = 0; i < CLIENTS; i++) {
-        c[i] = turned_client(&door);
-        send_list_offsets(c[i], PARTITIONS, &last[i]);
-    }
     for (int i = 0; i < CLIENTS; i++) EXPECT_EQ(send(c[i]->fd, &last[i], 1, MSG_NOSIGNAL), 1);
     int answered = 0, turns = 0, before = 0;
     for (; answered < CLIENTS; turns++) {
@@ -50,6 +51,18 @@ TEST(large_requests_that_come_together_begin_one_a_turn)
     }
     for (int i = 0; i < CLIENTS; i++) turned_client_gone(&door, c[i]);
     turned_end(&door);
+}
+
+TEST(large_requests_that_come_together_begin_one_a_turn)
+{
+    turned_begin(&door);
+    struct client *c[CLIENTS];
+    char last[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++) {
+        c[i] = turned_client(&door);
+        send_list_offsets(c[i], PARTITIONS, &last[i]);
+    }
+    expect_one_answer_a_turn(c, last);
 }
 
 /* So do those that are not large, but for as much of them as one large one has. */
@@ -78,6 +91,27 @@ TEST(of_many_requests_that_come_together_some_begin_in_the_same_turn)
     for (int i = 0; i < MANY; i++) turned_client_gone(&door, c[i]);
     turned_client_gone(&door, small);
     turned_end(&door);
+}
+
+/* Thirty bytes that ask for 30 KB: an answer takes its turn as a request does. */
+TEST(small_requests_for_much_that_come_together_begin_one_a_turn)
+{
+    turned_begin(&door);
+    struct client *c[CLIENTS];
+    char last[CLIENTS];
+    struct describe_configs_request_resource broker = DESCRIBE_CONFIGS_REQUEST_RESOURCE_INIT;
+    broker.resource_type = 4;
+    broker.resource_name = BYTES_LIT("1");
+    broker.configuration_keys_count = -1;
+    struct describe_configs_request in = {.resources = &broker, .resources_count = 1};
+    for (int i = 0; i < CLIENTS; i++) {
+        c[i] = turned_client(&door);
+        struct writer w;
+        client_begin(c[i], KAFKA_API_DESCRIBE_CONFIGS, 1, &w);
+        describe_configs_request_encode(&w, 1, &in);
+        send_but_last(c[i], &w, &last[i]);
+    }
+    expect_one_answer_a_turn(c, last);
 }
 
 /* Nobody waits for it: it is dropped before it begins. */
@@ -508,6 +542,7 @@ TESTS(RUN(metadata_of_all_there_is_is_made_beside_the_loop),
       RUN(a_group_that_is_named_many_times_is_described_once),
       RUN(configs_of_many_resources_are_described_some_a_turn),
       RUN(large_requests_that_come_together_begin_one_a_turn),
+      RUN(small_requests_for_much_that_come_together_begin_one_a_turn),
       RUN(of_many_requests_that_come_together_some_begin_in_the_same_turn),
       RUN(a_large_request_whose_client_left_does_not_begin),
       RUN(changes_of_one_request_are_asked_for_some_at_a_time))
