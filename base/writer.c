@@ -116,6 +116,14 @@ void writer_text(struct writer *w, const char *s)
     writer_bytes_raw(w, bytes_str(s));
 }
 
+void writer_decimal(struct writer *w, uint64_t v)
+{
+    char text[20], *at = text + sizeof text;
+    do *--at = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    writer_raw(w, at, (size_t)(text + sizeof text - at));
+}
+
 void writer_printf(struct writer *w, const char *format, ...)
 {
     va_list args, again;

@@ -48,6 +48,7 @@ uint8_t *writer_space(struct writer *w, size_t len);
 void writer_raw(struct writer *w, const void *data, size_t len);
 void writer_bytes_raw(struct writer *w, struct bytes b);   /* no length in front */
 void writer_text(struct writer *w, const char *s);
+void writer_decimal(struct writer *w, uint64_t v);
 void writer_printf(struct writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sends the view in place at this position without copying; takes a reference of its own. */
 void writer_splice(struct writer *w, struct slab_view view);

@@ -49,7 +49,8 @@ ssize_t conn_io_read(struct conn *c, struct iovec *vectors, int count)
         int result = SSL_read_ex(c->ssl, vectors[0].iov_base, vectors[0].iov_len, &len);
         return result == 1 ? (ssize_t)len : ssl_outcome(c, 0);
     }
-    ssize_t len = readv(c->fd, vectors, count);
+    ssize_t len = count > 1 ? readv(c->fd, vectors, count)
+                            : recv(c->fd, vectors[0].iov_base, vectors[0].iov_len, 0);
     if (len >= 0) return len;
     return again() ? IO_AGAIN : IO_FAILED;
 }
@@ -79,7 +80,8 @@ ssize_t conn_io_write(struct conn *c, bool *ret_more)
     size_t offered = 0;
     for (int i = 0; i < count; i++) offered += vectors[i].iov_len;
     struct msghdr msg = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
-    ssize_t len = sendmsg(c->fd, &msg, MSG_NOSIGNAL);
+    ssize_t len = count > 1 ? sendmsg(c->fd, &msg, MSG_NOSIGNAL)
+                            : send(c->fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);
     *ret_more = len >= 0 && (size_t)len == offered;
     if (len >= 0) return len;
     return again() ? IO_AGAIN : IO_FAILED;

@@ -104,9 +104,10 @@ bool http_content_length(const struct http_request *rq, uint64_t *ret)
 
 bool http_value_is_legal(struct bytes value)
 {
-    for (size_t i = 0; i < value.len; i++)
-        if (value.data[i] == '\r' || value.data[i] == '\n' || value.data[i] == '\0') return false;
-    return true;
+    if (value.len == 0) return true;
+    return memchr(value.data, '\r', value.len) == NULL &&
+           memchr(value.data, '\n', value.len) == NULL &&
+           memchr(value.data, '\0', value.len) == NULL;
 }
 
 bool http_has_body(const struct http_request *rq, uint16_t status)

@@ -465,7 +465,11 @@ static void write_head(struct http_request *rq, struct writer *w, uint16_t statu
 {
     struct http1 *h = state_of(rq);
     if (h->conn->home->stopping || h->conn->eof) rq->close_after = true;
-    writer_printf(w, "HTTP/1.1 %u %s\r\n", status, http_status_str((enum http_status)status));
+    writer_text(w, "HTTP/1.1 ");
+    writer_decimal(w, status);
+    writer_text(w, " ");
+    writer_text(w, http_status_str((enum http_status)status));
+    writer_text(w, "\r\n");
     for (uint32_t i = 0; i < header_count; i++) {
         if (!http_value_is_legal(headers[i].value)) continue;
         writer_bytes_raw(w, headers[i].name);
@@ -473,7 +477,9 @@ static void write_head(struct http_request *rq, struct writer *w, uint16_t statu
         writer_bytes_raw(w, headers[i].value);
         writer_text(w, "\r\n");
     }
-    writer_printf(w, "date: %s\r\n", http_date());
+    writer_text(w, "date: ");
+    writer_text(w, http_date());
+    writer_text(w, "\r\n");
     if (rq->close_after) writer_text(w, "connection: close\r\n");
     else if (h->parser.http_minor == 0) writer_text(w, "connection: keep-alive\r\n");
 }
@@ -508,8 +514,11 @@ static void http1_reply(struct http_request *rq, uint16_t status, const struct h
     CLEANUP(writer_done) struct writer head;
     writer_init(&head, REPLY_HEAD_BYTES_MAX);
     write_head(rq, &head, status, headers, header_count);
-    if (status >= 200 && status != 204)
-        writer_printf(&head, "content-length: %zu\r\n", writer_total(&rq->reply));
+    if (status >= 200 && status != 204) {
+        writer_text(&head, "content-length: ");
+        writer_decimal(&head, writer_total(&rq->reply));
+        writer_text(&head, "\r\n");
+    }
     writer_text(&head, "\r\n");
     if (head.err != ERR_OK) {
         http1_version.abort(rq);

@@ -25,14 +25,21 @@ void ids_init(struct ids *ids)
     ids->random[0] |= 1;            /* the generator must not stand at zero */
 }
 
+/* A UUID of version 4. */
 struct bytes ids_request(struct ids *ids, struct arena *arena)
 {
-    uint64_t a = random_next(ids), b = random_next(ids);
-    char *text = arena_printf(arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(a >> 32),
-                              (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
-                              (unsigned)(0x8000 | (b >> 48 & 0x3fff)),
-                              (unsigned long long)(b & 0xffffffffffff));
-    return bytes_str(text);
+    static const char form[] = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
+    char *text = arena_alloc(arena, sizeof form);
+    if (text == NULL) return BYTES_NULL;
+    uint64_t noise = 0;
+    for (size_t i = 0, digits = 0; i < sizeof form - 1; i++) {
+        text[i] = form[i];
+        if (form[i] < 'x') continue;
+        if (digits++ % 16 == 0) noise = random_next(ids);
+        text[i] = "0123456789abcdef"[form[i] == 'x' ? noise & 0xf : 8 | (noise & 3)];
+        noise >>= 4;
+    }
+    return bytes_of(text, sizeof form - 1);
 }
 
 struct bytes ids_second(struct ids *ids, struct arena *arena)

@@ -8,12 +8,11 @@
 
 enum { MESSAGE_MAX = 16 * 1024 };
 
-/* The part of text before the first of the marks; text moves behind it. */
-static struct bytes take_part(struct bytes *text, const char *marks)
+/* The part of text before the first mark; text moves behind it. */
+static struct bytes take_part(struct bytes *text, char mark)
 {
-    size_t len = 0;
-    while (len < text->len && (text->data[len] == 0 || strchr(marks, text->data[len]) == NULL))
-        len++;
+    const uint8_t *at = text->len > 0 ? memchr(text->data, mark, text->len) : NULL;
+    size_t len = at != NULL ? (size_t)(at - text->data) : text->len;
     struct bytes part = bytes_slice(*text, 0, len);
     *text = bytes_slice(*text, len < text->len ? len + 1 : len,
                         text->len - len - (len < text->len));
@@ -28,8 +27,8 @@ struct pair {
 static struct pair pair_of(struct bytes part)
 {
     struct pair pair;
-    pair.name = take_part(&part, "=");
-    pair.value = take_part(&part, "=");
+    pair.name = take_part(&part, '=');
+    pair.value = take_part(&part, '=');
     return pair;
 }
 
@@ -46,7 +45,7 @@ static void lack(struct writer *w, bool given, const char *text)
 static void finish_shape(struct sigv4_shape *shape)
 {
     struct bytes rest = shape->credential;
-    shape->access_key = take_part(&rest, "/");
+    shape->access_key = take_part(&rest, '/');
 }
 
 /* The name that a part of the header has, or NULL. */
@@ -61,12 +60,15 @@ static struct bytes *header_field(struct sigv4_shape *shape, struct bytes name)
 static void check_header(const struct sigv4_request *request, struct sigv4_shape *shape,
                          struct writer *w)
 {
-    struct bytes rest = request->authorization;
-    take_part(&rest, " ,");
-    while (rest.len > 0) {
-        struct pair pair = pair_of(take_part(&rest, " ,"));
-        struct bytes *field = header_field(shape, pair.name);
-        if (field) *field = pair.value;
+    bool algorithm = true;
+    for (struct bytes rest = request->authorization; rest.len > 0;) {
+        struct bytes words = take_part(&rest, ',');
+        do {
+            struct pair pair = pair_of(take_part(&words, ' '));
+            struct bytes *field = algorithm ? NULL : header_field(shape, pair.name);
+            if (field) *field = pair.value;
+            algorithm = false;
+        } while (words.len > 0);
     }
     lack(w, is_given(shape->credential), "Authorization header requires 'Credential' parameter. ");
     lack(w, is_given(shape->signature), "Authorization header requires 'Signature' parameter. ");
@@ -111,7 +113,7 @@ static struct query read_query(struct bytes text)
 {
     struct query q = {0};
     while (text.len > 0) {
-        struct pair pair = pair_of(take_part(&text, "&"));
+        struct pair pair = pair_of(take_part(&text, '&'));
         if (bytes_equal_str(pair.name, "X-Amz-Algorithm")) {
             q.has_algorithm = true;
             q.algorithm = pair.value;

@@ -33,6 +33,17 @@ TEST(a_signed_header_is_taken_apart)
     EXPECT_BYTES(shape.signature, "abc");
 }
 
+TEST(blanks_and_commas_part_a_header_in_any_number)
+{
+    EXPECT_OK(check("Credential=no Credential=a,SignedHeaders=b  ,, Signature=c ", NULL, "d"));
+    EXPECT_BYTES(shape.credential, "a");
+    EXPECT_BYTES(shape.signed_headers, "b");
+    EXPECT_BYTES(shape.signature, "c");
+    EXPECT_OK(check(",Credential=a SignedHeaders=b,Signature=c", NULL, "d"));
+    EXPECT_BYTES(shape.credential, "a");
+    EXPECT_BYTES(shape.signature, "c");
+}
+
 TEST(a_presigned_query_is_taken_apart)
 {
     EXPECT_OK(check(
@@ -95,6 +106,7 @@ TEST(a_broken_escape_stays_as_it_is)
     EXPECT_BYTES(shape.signed_headers, "host;x");
 }
 
-TESTS(RUN(a_signed_header_is_taken_apart), RUN(a_presigned_query_is_taken_apart),
+TESTS(RUN(a_signed_header_is_taken_apart), RUN(blanks_and_commas_part_a_header_in_any_number),
+      RUN(a_presigned_query_is_taken_apart),
       RUN(both_forms_or_none_are_refused), RUN(missing_parts_are_all_named),
       RUN(a_broken_escape_stays_as_it_is))
