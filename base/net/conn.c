@@ -551,6 +551,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd, (void)what;
     struct conn *c = context;
+    loop_awake(c->home->loop);
     if (c->fresh && !first_byte(c)) return;
     if (c->handshaking && !handshake(c)) return;
     read_all(c);
@@ -631,6 +632,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd, (void)what;
     struct conn *c = context;
+    loop_awake(c->home->loop);
     c->write_blocked = false;
     bool read_waits = c->ssl != NULL && SSL_want_write(c->ssl);   /* a read that must write first */
     if (c->handshaking && !handshake(c)) return;

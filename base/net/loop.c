@@ -138,15 +138,9 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what, (void)context;      /* the turn itself looks at inbox and timers */
 }
 
-static void inbox_run(struct loop *loop)
+void loop_awake(struct loop *loop)
 {
-    jobs_run(mailbox_take(&loop->inbox));
-}
-
-static void on_inbox(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd, (void)what;
-    inbox_run(context);
+    mailbox_awake(&loop->inbox);
 }
 
 /* wait_ms: -1 = until the first timer. */
@@ -179,11 +173,12 @@ void loop_turn(struct loop *loop, int wait_ms)
     assert(!loop->started || current == loop);
     struct loop *outer = current;
     current = loop;
-    if (has_deferred(loop)) wait_ms = 0;
+    if (has_deferred(loop) || (wait_ms != 0 && !mailbox_sleep(&loop->inbox))) wait_ms = 0;
     if (wait_ms != 0) wake_at(loop, wait_ms);
     loop->now_ms = 0;
     loop->turns++;
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+    jobs_run(mailbox_take(&loop->inbox));
     timers_fire(loop);
     list_run_some(&loop->flushes, FLUSHES_A_TURN);
     list_run_first(&loop->longs);       /* what others wait for has left */
@@ -218,12 +213,12 @@ struct loop *loop_new(const char *name)
     /* From the start, so that no read lacks it; not zeroed and touched only as far as reads reach,
      * so an idle loop does not pay for it. */
     loop->scratch = mem_grow(NULL, LOOP_READ_BYTES);
-    mailbox_init(&loop->inbox);
+    mailbox_init_event(&loop->inbox);
     loop->timers.compare = compare_timers;
     list_init(&loop->flushes);
     list_init(&loop->longs);
-    loop->inbox_event = event_new(loop->base, loop->inbox.event_fd, EV_READ | EV_PERSIST, on_inbox,
-                                  loop);
+    loop->inbox_event = event_new(loop->base, loop->inbox.event_fd, EV_READ | EV_ET | EV_PERSIST,
+                                  on_wake, loop);
     loop->timer_event = evtimer_new(loop->base, on_timer, loop);
     if (loop->inbox_event == NULL || loop->timer_event == NULL) abort();
     event_add(loop->inbox_event, NULL);

@@ -1,9 +1,9 @@
 /* One thread with one libevent base: everything that lives on a loop is touched by its thread
- * alone, so nothing here takes a lock except the mailbox through which other threads hand in jobs.
+ * alone, so nothing here takes a lock; other threads hand in jobs through a mailbox.
  *
- * A turn is: wait for events, run what they call, flush the connections that got output (256 of
- * them, the others in the next turns), run one of the long jobs. So all replies that became ready
- * in one turn leave a connection in one write. */
+ * A turn is: wait for events, run what they call, run what was handed in until then, flush the
+ * connections that got output (256 of them, the others in the next turns), run one of the long
+ * jobs. So all replies that became ready in one turn leave a connection in one write. */
 #ifndef BASE_NET_LOOP_H
 #define BASE_NET_LOOP_H
 
@@ -60,6 +60,10 @@ void loop_defer_flush(struct loop *loop, struct job *job);
  * there are. Pieces are bounded by what they look at; whoever has more to do hands the job in
  * again. Thread: the loop's. */
 void loop_defer_long(struct loop *loop, struct job *job);
+
+/* For what an event calls, first of all: the loop does not wait any more, and who posts to it from
+ * here on need not wake it. Thread: the loop's. */
+void loop_awake(struct loop *loop);
 
 /* Counts the turns, for what holds within one. Thread: the loop's. */
 uint64_t loop_turns(const struct loop *loop);
