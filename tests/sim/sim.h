@@ -1,0 +1,91 @@
+/* Who lives at both doors, and what they share. What the clients of a kind ask for and make of the
+ * answers is in a header of its own: writers.h, readers.h, changers.h, groups.h. */
+#ifndef TESTS_SIM_SIM_H
+#define TESTS_SIM_SIM_H
+
+#include "random.h"
+#include "sim/ledger.h"
+#include "sim/world.h"
+
+enum {
+    STEPS = 400,
+    PARTITIONS = 3,             /* at first, and all that producers name */
+    OPEN_SHARDS_MAX = 8,
+    RECORDS_A_REQUEST = 3,
+    FETCH_BYTES = 16 << 10,
+    WRITERS = 2,                /* of each kind */
+    READS_MAX = 1000,           /* of one partition or shard, until it is at its end */
+};
+
+enum kind { PRODUCER, PUTTER, FETCHER, GETTER, CHANGER, COMMITTER, KINDS };
+
+struct actor {
+    enum kind kind;
+    int index;                  /* of its kind */
+    struct client *kafka;       /* NULL: at the Kinesis door */
+    struct bx_client *kinesis;
+    bool asks;                  /* and waits for an answer */
+    enum kafka_api_index api;
+
+    int32_t first, count;       /* records of the request */
+    int32_t partition;
+    bool idempotent, repeats;
+    int64_t producer_id;
+    int32_t sequence[PARTITIONS];
+    int64_t position[LEDGER_LOGS_MAX];
+    int32_t shard;
+    char iterator[1024];        /* "": none */
+    int64_t offset;             /* asked for */
+};
+
+enum { ACTORS = 2 * WRITERS + 5 };
+
+struct sim {
+    struct world world;
+    struct ledger ledger;
+    struct random random;
+    struct actor actors[ACTORS];
+    struct kv_mem_faults faults;
+    bool power;
+    int64_t deaths;
+    int64_t done[KINDS];        /* requests that succeeded */
+};
+
+static uint64_t below(struct sim *s, uint64_t bound)
+{
+    return random_below(&s->random, bound);
+}
+
+static struct topic *topic(struct sim *s)
+{
+    struct topic *t = store_topic(s->world.bx.cx.s, BYTES_LIT("s"));
+    EXPECT(t != NULL);
+    return t;
+}
+
+static int32_t partition_count(struct sim *s)
+{
+    struct topic *t = topic(s);
+    int32_t count = t->partition_count;
+    topic_unref(t);
+    return count;
+}
+
+static int32_t shard_count(struct sim *s)
+{
+    struct topic *t = topic(s);
+    int32_t count = t->shard_index_next;
+    topic_unref(t);
+    return count;
+}
+
+/* The offset that a sequence number in the text behind `at` has; it begins behind the quote. */
+static int64_t offset_in(const char *at, int32_t *ret_shard)
+{
+    struct sequence sequence;
+    EXPECT_OK(sequence_parse(bytes_of(at, strcspn(at, "\"")), &sequence));
+    *ret_shard = (int32_t)sequence.shard_index;
+    return sequence.offset;
+}
+
+#endif
