@@ -1,9 +1,10 @@
-/* Those who split and merge shards, add partitions, delete records. */
+/* Those who split and merge shards, add partitions, delete records, and say how long they are kept. */
 #ifndef TESTS_SIM_CHANGERS_H
 #define TESTS_SIM_CHANGERS_H
 
 #include "protocol/kafka/msg/create_partitions.h"
 #include "protocol/kafka/msg/delete_records.h"
+#include "protocol/kafka/msg/incremental_alter_configs.h"
 #include "sim/sim.h"
 
 /* ---- Who changes the stream */
@@ -72,12 +73,60 @@ static void send_more_partitions(struct sim *s, struct actor *a)
     KAFKA_SEND(&s->world, a->kafka, CREATE_PARTITIONS, create_partitions, 3, &in);
 }
 
+static void send_retention(struct sim *s, struct actor *a, int64_t ms)
+{
+    enum { TOPIC = 2, SET = 0 };
+    char value[24];
+    snprintf(value, sizeof value, "%lld", (long long)ms);
+    struct incremental_alter_configs_request_config c =
+        INCREMENTAL_ALTER_CONFIGS_REQUEST_CONFIG_INIT;
+    c.name = BYTES_LIT("retention.ms");
+    c.config_operation = SET;
+    c.value = bytes_str(value);
+    struct incremental_alter_configs_request_resource r =
+        INCREMENTAL_ALTER_CONFIGS_REQUEST_RESOURCE_INIT;
+    r.resource_type = TOPIC;
+    r.resource_name = BYTES_LIT("s");
+    r.configs = &c;
+    r.configs_count = 1;
+    struct incremental_alter_configs_request in = INCREMENTAL_ALTER_CONFIGS_REQUEST_INIT;
+    in.resources = &r;
+    in.resources_count = 1;
+    a->offset = ms;
+    ledger_retention_asked(&s->ledger, ms);
+    a->api = KAFKA_API_INCREMENTAL_ALTER_CONFIGS;
+    KAFKA_SEND(&s->world, a->kafka, INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, 1, &in);
+}
+
+static void take_retention(struct sim *s, struct actor *a)
+{
+    struct incremental_alter_configs_response out;
+    RECEIVE(a->kafka, incremental_alter_configs, &out);
+    if (out.responses[0].error_code != 0) return;
+    s->done[CHANGER]++;
+    ledger_retention_is(&s->ledger, a->offset);
+}
+
+/* Who changes the topic at the Kafka door. */
+static void send_kafka_change(struct sim *s, struct actor *a)
+{
+    static const int64_t kept_ms[] = {5000, 20000, 60000, 1000000000};
+    uint64_t luck = below(s, 16);
+    if (luck < 2) send_more_partitions(s, a);
+    else if (luck < 4) send_retention(s, a, kept_ms[below(s, 4)]);
+    else send_delete(s, a);
+}
+
 static void take_change(struct sim *s, struct actor *a)
 {
     if (a->api == KAFKA_API_CREATE_PARTITIONS) {
         struct create_partitions_response out;
         RECEIVE(a->kafka, create_partitions, &out);
         s->done[CHANGER] += out.results[0].error_code == 0;
+        return;
+    }
+    if (a->api == KAFKA_API_INCREMENTAL_ALTER_CONFIGS) {
+        take_retention(s, a);
         return;
     }
     struct delete_records_response out;

@@ -24,6 +24,7 @@ struct ledger_record {
     int32_t lane;               /* records of a lane are sent one after the other; -1: of none */
     bool acknowledged;
     int64_t offset;             /* by its acknowledgement; -1 */
+    int64_t sent_ms;            /* its timestamp is this or a later one */
     struct ledger_place seen[LEDGER_DOORS];
     bool last[LEDGER_DOORS];    /* found by the last reading */
 };
@@ -33,6 +34,10 @@ struct ledger {
     int32_t count;
     int64_t may_be_deleted[LEDGER_LOGS_MAX];    /* below: asked for */
     int64_t is_deleted[LEDGER_LOGS_MAX];        /* below: acknowledged */
+    int64_t log_start[LEDGER_LOGS_MAX];         /* as the last reading told */
+    int64_t retention_ms;       /* the least that may be in force; -1: for ever */
+    int64_t may_expire_ms;      /* what is older may have been dropped */
+    int32_t expired;            /* records that were, and nobody deleted them */
     int64_t commit_sent, commit_acknowledged;   /* a group's offset, which only grows */
     char wrong[256];            /* "": nothing */
 };
@@ -48,11 +53,30 @@ struct ledger {
 }
 
 /* A new record's number; its key and its value are made of it. */
-static inline int32_t ledger_new(struct ledger *l, int32_t lane)
+static inline int32_t ledger_new(struct ledger *l, int32_t lane, int64_t now_ms)
 {
     l->records[l->count] = (struct ledger_record){
-        .lane = lane, .offset = -1, .seen = {{.log = -1}, {.log = -1}}};
+        .lane = lane, .offset = -1, .sent_ms = now_ms, .seen = {{.log = -1}, {.log = -1}}};
     return l->count++;
+}
+
+/* ---- Retention: what is asked for may be in force from then on, what is acknowledged is, alone */
+
+static inline void ledger_retention_asked(struct ledger *l, int64_t ms)
+{
+    if (ms >= 0 && (l->retention_ms < 0 || ms < l->retention_ms)) l->retention_ms = ms;
+}
+
+static inline void ledger_retention_is(struct ledger *l, int64_t ms)
+{
+    l->retention_ms = ms;
+}
+
+/* To be called whenever time has gone by. */
+static inline void ledger_time(struct ledger *l, int64_t now_ms)
+{
+    if (l->retention_ms >= 0 && now_ms - l->retention_ms > l->may_expire_ms)
+        l->may_expire_ms = now_ms - l->retention_ms;
 }
 
 static inline void ledger_key(int32_t number, char to[LEDGER_TEXT_BYTES])
@@ -110,13 +134,18 @@ static inline void ledger_last(struct ledger *l, enum ledger_door door, const ch
         l->records[number].last[door] = true;
 }
 
-static inline bool ledger_may_be_gone(const struct ledger *l, const struct ledger_record *r)
+static inline bool ledger_may_be_deleted(const struct ledger *l, const struct ledger_record *r)
 {
     int32_t log = r->seen[LEDGER_KAFKA].log;
     if (log >= 0) return r->offset < l->may_be_deleted[log];
     for (int i = 0; i < LEDGER_LOGS_MAX; i++)
         if (r->offset < l->may_be_deleted[i]) return true;
     return false;
+}
+
+static inline bool ledger_may_be_gone(const struct ledger *l, const struct ledger_record *r)
+{
+    return r->sent_ms < l->may_expire_ms || ledger_may_be_deleted(l, r);
 }
 
 /* Compares the last reading with all that was promised. */
@@ -133,8 +162,13 @@ static inline void ledger_close(struct ledger *l)
         if (was_there && !r->last[LEDGER_KAFKA] && !ledger_may_be_gone(l, r))
             ledger_wrong(l, "record %d is lost: it was %s at offset %lld", (int)i,
                          r->acknowledged ? "acknowledged" : "read", (long long)r->offset);
+        l->expired += was_there && !r->last[LEDGER_KAFKA] && !ledger_may_be_deleted(l, r);
         if (r->last[LEDGER_KAFKA] && r->offset < l->is_deleted[at->log])
             ledger_wrong(l, "record %d was deleted and is there", (int)i);
+        if (at->log >= 0 && r->last[LEDGER_KAFKA] != (r->offset >= l->log_start[at->log]))
+            ledger_wrong(l, "record %d is %s at offset %lld, the log starts at %lld", (int)i,
+                         r->last[LEDGER_KAFKA] ? "there" : "gone", (long long)r->offset,
+                         (long long)l->log_start[at->log]);
         if (r->lane < 0 || !r->acknowledged || at->log < 0) continue;
         int32_t earlier = before[r->lane];
         if (earlier >= 0 && l->records[earlier].seen[LEDGER_KAFKA].log == at->log &&

@@ -51,6 +51,7 @@ static bool take_fetch(struct sim *s, struct actor *a, bool last)
     if (out.error_code != 0 || out.responses_count == 0) return true;
     const struct fetch_response_partition *p = &out.responses[0].partitions[0];
     int64_t *position = &a->position[a->partition];
+    if (last && p->log_start_offset >= 0) s->ledger.log_start[a->partition] = p->log_start_offset;
     if (p->error_code == err_kafka(ERR_OFFSET_OUT_OF_RANGE)) {
         *position = p->log_start_offset >= 0 ? p->log_start_offset : *position + 1;
         return true;

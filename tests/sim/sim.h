@@ -35,7 +35,7 @@ struct actor {
     int64_t position[LEDGER_LOGS_MAX];
     int32_t shard;
     char iterator[1024];        /* "": none */
-    int64_t offset;             /* asked for */
+    int64_t offset;             /* asked for; or retention.ms */
 };
 
 enum { ACTORS = 2 * WRITERS + 5 };
@@ -48,6 +48,7 @@ struct sim {
     struct kv_mem_faults faults;
     bool power;
     int64_t deaths;
+    int64_t dropped;            /* records, by retention */
     int64_t done[KINDS];        /* requests that succeeded */
 };
 

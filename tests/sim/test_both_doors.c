@@ -1,11 +1,12 @@
 /* The whole server, simulated: producers, readers, committers and somebody who splits, merges, adds
- * partitions and deletes records, at both doors, while writes fail and the process or the power
- * goes, on a clock that the test moves. Each life is made of one number; DIGLOT_SEED=n leads that
- * one again, DIGLOT_LIVES=n leads so many.
+ * partitions, deletes records and says how long they are kept, at both doors, while writes fail and
+ * the process or the power goes, on a clock that the test moves. Each life is made of one number;
+ * DIGLOT_SEED=n leads that one again, DIGLOT_LIVES=n leads so many.
  *
  * In the end, everything is read at both doors from the start, and the ledger (ledger.h) compares:
  * what was acknowledged, or once read, is there, once, unaltered, in order, at the offset that its
- * answer named, at both doors; what was deleted is gone; a committed offset never goes back. */
+ * answer named, at both doors; what was deleted is gone; what retention took was past its time and
+ * stood in front of what it left; a committed offset never goes back. */
 #include <malloc.h>
 #include "protocol/kafka/msg/create_topics.h"
 #include "sim/changers.h"
@@ -33,8 +34,7 @@ static void ask(struct sim *s, struct actor *a)
     case GETTER: send_get(s, a, (int32_t)below(s, (uint64_t)shard_count(s))); break;
     case CHANGER:
         if (a->kinesis != NULL) send_split_or_merge(s, a);
-        else if (below(s, 8) == 0) send_more_partitions(s, a);
-        else send_delete(s, a);
+        else send_kafka_change(s, a);
         break;
     case COMMITTER: send_commit(s, a); break;
     case KINDS: abort();
@@ -99,7 +99,7 @@ static void begin(struct sim *s, uint64_t seed)
     static const int counts[KINDS] = {[PRODUCER] = WRITERS, [PUTTER] = WRITERS, [FETCHER] = 1,
                                       [GETTER] = 1, [CHANGER] = 2, [COMMITTER] = 1};
     s->random.state = seed;
-    s->ledger = (struct ledger){0};
+    s->ledger = (struct ledger){.retention_ms = -1};
     s->power = below(s, 2) == 0;
     struct actor *a = s->actors;
     for (enum kind kind = 0; kind < KINDS; kind++)
@@ -151,9 +151,27 @@ static void step(struct sim *s, struct actor *a)
         else bx_loop_turn(&s->world.bx);
     }
     cx_advance_ms((int64_t)below(s, below(s, 50) == 0 ? 20000 : 20));
+    ledger_time(&s->ledger, clock_wall_ms());
 }
 
 /* ---- The end of a life: all is read from the start */
+
+static struct actor *first_of(struct sim *s, enum kind kind, bool kafka)
+{
+    struct actor *a = s->actors;
+    while (a->kind != kind || (a->kafka != NULL) != kafka) a++;
+    return a;
+}
+
+static void set_retention(struct sim *s, int64_t ms)
+{
+    struct actor *a = first_of(s, CHANGER, true);
+    send_retention(s, a, ms);
+    WORLD_UNTIL(&s->world, world_answered(a->kafka));
+    ledger_time(&s->ledger, clock_wall_ms());
+    take_retention(s, a);
+    if (s->ledger.retention_ms != ms) ledger_wrong(&s->ledger, "retention cannot be changed");
+}
 
 static void read_partitions(struct sim *s, struct actor *a)
 {
@@ -185,6 +203,28 @@ static void read_shards(struct sim *s, struct actor *a)
         if (more) ledger_wrong(&s->ledger, "shard %d cannot be read", (int)topic_nth(t, i)->index);
     }
     topic_unref(t);
+}
+
+/* What is past its time goes, all of it. */
+static void drop_all(struct sim *s)
+{
+    struct actor *a = first_of(s, FETCHER, true);
+    int32_t count = partition_count(s);
+    set_retention(s, 1);
+    for (int i = 0; i < 4; i++) {
+        cx_advance_ms(3000);
+        world_settle(&s->world);
+    }
+    for (int32_t p = 0; p < count; p++) {
+        struct fetch_response out;
+        send_fetch(s, a, p);
+        WORLD_UNTIL(&s->world, world_answered(a->kafka));
+        RECEIVE(a->kafka, fetch, &out);
+        const struct fetch_response_partition *r = &out.responses[0].partitions[0];
+        if (r->error_code != 0 || r->log_start_offset != r->high_watermark)
+            ledger_wrong(&s->ledger, "partition %d keeps %lld to %lld for ever", (int)p,
+                         (long long)r->log_start_offset, (long long)r->high_watermark);
+    }
 }
 
 static void read_commit(struct sim *s, struct client *c)
@@ -220,13 +260,14 @@ static void end(struct sim *s)
 {
     if (below(s, 2) == 0) world_settle(&s->world);
     die(s);
-    for (int i = 0; i < ACTORS; i++) {
-        struct actor *a = &s->actors[i];
-        if (a->kind == FETCHER) read_partitions(s, a);
-        if (a->kind == GETTER) read_shards(s, a);
-        if (a->kind == COMMITTER) read_commit(s, a->kafka);
-    }
+    /* From here on nothing is dropped, so that both doors have the same to tell. */
+    set_retention(s, -1);
+    read_partitions(s, first_of(s, FETCHER, true));
+    read_shards(s, first_of(s, GETTER, false));
+    read_commit(s, first_of(s, COMMITTER, true)->kafka);
     ledger_close(&s->ledger);
+    s->dropped += s->ledger.expired;
+    if (below(s, 8) == 0) drop_all(s);
     disconnect_all(s);
     struct walk_counts counts;
     EXPECT_OK(walk_logs(s->world.bx.cx.kv, on_walk_fault, s, &counts));
@@ -272,8 +313,10 @@ TEST(what_was_promised_holds_through_reshards_deletes_faults_and_deaths)
     }
     static const char *const names[KINDS] = {"produces", "puts", "fetches", "gets", "changes",
                                              "commits"};
-    print_message("%d lives with %lld deaths in %lld ms:", count, (long long)s->deaths,
-                  (long long)(until_now_ms() - begun_ms));
+    print_message("%d lives with %lld deaths in %lld ms: retention dropped %lld records,", count,
+                  (long long)s->deaths, (long long)(until_now_ms() - begun_ms),
+                  (long long)s->dropped);
+    EXPECT(s->dropped > count);
     for (int kind = 0; kind < KINDS; kind++) {
         print_message(" %lld %s", (long long)s->done[kind], names[kind]);
         EXPECT(s->done[kind] > count);      /* of each enough for a life to mean something */

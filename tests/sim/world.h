@@ -39,6 +39,7 @@ static inline void world_init(struct world *w, bool power)
     *w = (struct world){0};
     cx_init(&w->bx.cx);
     w->bx.cx.options.durability_power = power;
+    w->bx.cx.options.retention_check_ms = 2000;
     world_open(w);
 }
 

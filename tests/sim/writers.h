@@ -53,7 +53,7 @@ static void send_produce(struct sim *s, struct actor *a)
         a->count = 1 + (int32_t)below(s, RECORDS_A_REQUEST);
         a->first = s->ledger.count;
         for (int32_t i = 0; i < a->count; i++)
-            ledger_new(&s->ledger, a->index * PARTITIONS + a->partition);
+            ledger_new(&s->ledger, a->index * PARTITIONS + a->partition, clock_wall_ms());
     }
     uint8_t room[1024];
     struct produce_request_partition p = PRODUCE_REQUEST_PARTITION_INIT;
@@ -110,7 +110,7 @@ static void send_put(struct sim *s, struct actor *a)
     for (int32_t i = 0; i < a->count; i++) {
         char key[LEDGER_TEXT_BYTES], value[LEDGER_TEXT_BYTES];
         uint8_t data[32] = {0};
-        int32_t number = ledger_new(&s->ledger, -1);
+        int32_t number = ledger_new(&s->ledger, -1, clock_wall_ms());
         ledger_key(number, key);
         ledger_value(number, value);
         base64_encode(bytes_str(value), data);
