@@ -1,4 +1,4 @@
-/* Those who split and merge shards, add partitions, delete records, and say how long they are kept. */
+/* Those who split and merge shards, add partitions, delete records and say how long they stay. */
 #ifndef TESTS_SIM_CHANGERS_H
 #define TESTS_SIM_CHANGERS_H
 

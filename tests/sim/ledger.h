@@ -23,6 +23,7 @@ struct ledger_place {
 struct ledger_record {
     int32_t lane;               /* records of a lane are sent one after the other; -1: of none */
     bool acknowledged;
+    bool never;                 /* sent so that it has to be refused */
     int64_t offset;             /* by its acknowledgement; -1 */
     int64_t sent_ms;            /* its timestamp is this or a later one */
     struct ledger_place seen[LEDGER_DOORS];
@@ -103,6 +104,7 @@ static inline void ledger_see(struct ledger *l, enum ledger_door door, int32_t l
     if (strcmp(expected, value) != 0)
         ledger_wrong(l, "record %d has the value %.20s", number, value);
     struct ledger_record *r = &l->records[number];
+    if (r->never) ledger_wrong(l, "record %d had to be refused and is there", number);
     struct ledger_place *at = &r->seen[door];
     if (at->log >= 0 && (at->log != log || at->offset != offset))
         ledger_wrong(l, "record %d is at %d:%lld and at %d:%lld of door %d", number, at->log,

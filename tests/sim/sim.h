@@ -19,6 +19,19 @@ enum {
 
 enum kind { PRODUCER, PUTTER, FETCHER, GETTER, CHANGER, COMMITTER, KINDS };
 
+/* A batch of a producer, as it is sent each time. */
+struct sent {
+    int32_t first, count;       /* records */
+    int32_t partition;
+    int64_t made_ms;
+    int64_t producer_id;        /* -1: none */
+    int16_t epoch;
+    int32_t sequence;
+};
+
+/* What an idempotent producer sends: the next batch; one behind a gap; one of its former life. */
+enum sends { SENDS_NEXT, SENDS_BEHIND_GAP, SENDS_OLD };
+
 struct actor {
     enum kind kind;
     int index;                  /* of its kind */
@@ -30,7 +43,11 @@ struct actor {
     int32_t first, count;       /* records of the request */
     int32_t partition;
     bool idempotent, repeats;
+    enum sends sends;
+    struct sent batch, old;     /* old.count > 0: the last one of the epoch before */
+    bool old_is_fenced;         /* a batch of the new epoch is stored behind it */
     int64_t producer_id;
+    int16_t epoch;
     int32_t sequence[PARTITIONS];
     int64_t position[LEDGER_LOGS_MAX];
     int32_t shard;
@@ -49,6 +66,7 @@ struct sim {
     bool power;
     int64_t deaths;
     int64_t dropped;            /* records, by retention */
+    int64_t refused[SENDS_OLD + 1];     /* batches that had to be */
     int64_t done[KINDS];        /* requests that succeeded */
 };
 
