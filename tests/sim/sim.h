@@ -1,14 +1,16 @@
 /* Who lives at both doors, and what they share. What the clients of a kind ask for and make of the
- * answers is in a header of its own: writers.h, readers.h, changers.h, groups.h. */
+ * answers is in a header of its own: writers.h, readers.h, changers.h,
+ * groups.h, members.h. */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 
 #include "random.h"
 #include "sim/ledger.h"
+#include "sim/ledger_group.h"
 #include "sim/world.h"
 
 enum {
-    STEPS = 400,
+    STEPS = 500,
     PARTITIONS = 3,             /* at first, and all that producers name */
     OPEN_SHARDS_MAX = 8,
     RECORDS_A_REQUEST = 3,
@@ -17,7 +19,7 @@ enum {
     READS_MAX = 1000,           /* of one partition or shard, until it is at its end */
 };
 
-enum kind { PRODUCER, PUTTER, FETCHER, GETTER, CHANGER, COMMITTER, KINDS };
+enum kind { PRODUCER, PUTTER, FETCHER, GETTER, CHANGER, COMMITTER, MEMBER, KINDS };
 
 /* A batch of a producer, as it is sent each time. */
 struct sent {
@@ -31,6 +33,19 @@ struct sent {
 
 /* What an idempotent producer sends: the next batch; one behind a gap; one of its former life. */
 enum sends { SENDS_NEXT, SENDS_BEHIND_GAP, SENDS_OLD };
+
+enum { MEMBERS_LED_MAX = 4 };
+struct member {
+    enum { MEMBER_OUT, MEMBER_JOINED, MEMBER_IN } state;
+    char id[80];                /* "": none */
+    int64_t life;               /* of the server, that of the generation */
+    int32_t generation;
+    char led[MEMBERS_LED_MAX][80];      /* the leader's: the members' ids */
+    int led_count;
+    uint8_t partitions;         /* its own, a bit each */
+    bool is_old;                /* its generation, when it asked */
+    int64_t least[GROUP_PARTITIONS];    /* when it asked for what is committed */
+};
 
 struct actor {
     enum kind kind;
@@ -53,13 +68,15 @@ struct actor {
     int32_t shard;
     char iterator[1024];        /* "": none */
     int64_t offset;             /* asked for; or retention.ms */
+    struct member member;
 };
 
-enum { ACTORS = 2 * WRITERS + 5 };
+enum { ACTORS = 2 * WRITERS + 5 + GROUP_MEMBERS };
 
 struct sim {
     struct world world;
     struct ledger ledger;
+    struct ledger_group group;
     struct random random;
     struct actor actors[ACTORS];
     struct kv_mem_faults faults;

@@ -1,17 +1,19 @@
-/* The whole server, simulated: producers, readers, committers and somebody who splits, merges, adds
- * partitions, deletes records and says how long they are kept, at both doors, while writes fail and
- * the process or the power goes, on a clock that the test moves. Each life is made of one number;
- * DIGLOT_SEED=n leads that one again, DIGLOT_LIVES=n leads so many.
+/* The whole server, simulated: producers, readers, committers, members of a group and somebody who
+ * splits, merges, adds partitions, deletes records and says how long they are kept, at both doors,
+ * while writes fail and the process or the power goes, on a clock that the test moves. Each life is
+ * made of one number; DIGLOT_SEED=n leads that one again, DIGLOT_LIVES=n leads so many.
  *
  * In the end, everything is read at both doors from the start, and the ledger (ledger.h) compares:
  * what was acknowledged, or once read, is there, once, unaltered, in order, at the offset that its
  * answer named, at both doors, however often its producer repeated it or began anew; what was
  * deleted is gone; what retention took was past its time and stood in front of what it left; a
- * committed offset never goes back. */
+ * committed offset never goes back, no partition has two members in a generation, and none of an
+ * old one commits. */
 #include <malloc.h>
 #include "protocol/kafka/msg/create_topics.h"
 #include "sim/changers.h"
 #include "sim/groups.h"
+#include "sim/members.h"
 #include "sim/readers.h"
 #include "sim/sim.h"
 #include "sim/writers.h"
@@ -38,6 +40,7 @@ static void ask(struct sim *s, struct actor *a)
         else send_kafka_change(s, a);
         break;
     case COMMITTER: send_commit(s, a); break;
+    case MEMBER: send_member(s, a); break;
     case KINDS: abort();
     }
 }
@@ -66,6 +69,7 @@ static void take(struct sim *s, struct actor *a)
         if (a->kind == FETCHER) (void)take_fetch(s, a, false);
         if (a->kind == CHANGER) take_change(s, a);
         if (a->kind == COMMITTER) take_commit(s, a);
+        if (a->kind == MEMBER) take_member(s, a);
     }
     a->asks = false;
 }
@@ -98,9 +102,11 @@ static void disconnect_all(struct sim *s)
 static void begin(struct sim *s, uint64_t seed)
 {
     static const int counts[KINDS] = {[PRODUCER] = WRITERS, [PUTTER] = WRITERS, [FETCHER] = 1,
-                                      [GETTER] = 1, [CHANGER] = 2, [COMMITTER] = 1};
+                                      [GETTER] = 1, [CHANGER] = 2, [COMMITTER] = 1,
+                                      [MEMBER] = GROUP_MEMBERS};
     s->random.state = seed;
     s->ledger = (struct ledger){.retention_ms = -1};
+    s->group = (struct ledger_group){0};
     s->power = below(s, 2) == 0;
     struct actor *a = s->actors;
     for (enum kind kind = 0; kind < KINDS; kind++)
@@ -123,6 +129,7 @@ static void die(struct sim *s)
     kv_mem_reopen(s->world.bx.cx.kv, s->power);
     world_open(&s->world);
     connect_all(s);
+    ledger_group_begins_anew(&s->group);
     s->deaths++;
 }
 
@@ -250,6 +257,13 @@ static void read_commit(struct sim *s, struct client *c)
         ledger_wrong(&s->ledger, "nobody committed %lld", (long long)offset);
 }
 
+static void read_group(struct sim *s, struct actor *a)
+{
+    send_committed(s, a);
+    WORLD_UNTIL(&s->world, world_answered(a->kafka));
+    take_committed(s, a);
+}
+
 static void on_walk_fault(void *context, uint64_t log_id, int64_t offset, const char *text)
 {
     struct sim *s = context;
@@ -266,6 +280,7 @@ static void end(struct sim *s)
     read_partitions(s, first_of(s, FETCHER, true));
     read_shards(s, first_of(s, GETTER, false));
     read_commit(s, first_of(s, COMMITTER, true)->kafka);
+    read_group(s, first_of(s, MEMBER, true));
     ledger_close(&s->ledger);
     s->dropped += s->ledger.expired;
     if (below(s, 8) == 0) drop_all(s);
@@ -303,7 +318,7 @@ static int lives(int usually)
 static void expect_eventful(struct sim *s, int lives_led)
 {
     static const char *const names[KINDS] = {"produces", "puts", "fetches", "gets", "changes",
-                                             "commits"};
+                                             "commits", "members' commits"};
     bool many = lives_led >= LIVES;
     for (int kind = 0; kind < KINDS; kind++) {
         print_message("%lld %s, ", (long long)s->done[kind], names[kind]);
