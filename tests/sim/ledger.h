@@ -12,7 +12,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEDGER_RECORDS_MAX = 2048, LEDGER_LOGS_MAX = 64, LEDGER_TEXT_BYTES = 24 };
+enum {
+    LEDGER_RECORDS_MAX = 2048,
+    LEDGER_LOGS_MAX = 64,
+    LEDGER_TEXT_BYTES = 24,
+    LEDGER_PUSHES_MAX = 64          /* subscriptions: a bit each */
+};
 enum ledger_door { LEDGER_KAFKA, LEDGER_KINESIS, LEDGER_DOORS };
 
 struct ledger_place {
@@ -26,8 +31,15 @@ struct ledger_record {
     bool never;                 /* sent so that it has to be refused */
     int64_t offset;             /* by its acknowledgement; -1 */
     int64_t sent_ms;            /* its timestamp is this or a later one */
+    uint64_t pushed;            /* by these subscriptions */
     struct ledger_place seen[LEDGER_DOORS];
     bool last[LEDGER_DOORS];    /* found by the last reading */
+};
+
+/* What a subscription had to bring: the records of the shard in [from, to). */
+struct ledger_push {
+    int32_t shard;
+    int64_t from, to;
 };
 
 struct ledger {
@@ -40,6 +52,8 @@ struct ledger {
     int64_t may_expire_ms;      /* what is older may have been dropped */
     int32_t expired;            /* records that were, and nobody deleted them */
     int64_t commit_sent, commit_acknowledged;   /* a group's offset, which only grows */
+    struct ledger_push pushes[LEDGER_PUSHES_MAX];
+    int32_t push_count;
     char wrong[256];            /* "": nothing */
 };
 
@@ -127,6 +141,33 @@ static inline void ledger_acknowledge(struct ledger *l, int32_t number, int64_t 
     r->acknowledged = true;
 }
 
+/* ---- Subscriptions */
+
+static inline int32_t ledger_push_begin(struct ledger *l, int32_t shard, int64_t from)
+{
+    l->pushes[l->push_count] = (struct ledger_push){shard, from, from};
+    return l->push_count++;
+}
+
+/* All in front of offset has come. */
+static inline void ledger_push_is_at(struct ledger *l, int32_t push, int64_t offset)
+{
+    struct ledger_push *p = &l->pushes[push];
+    if (offset < p->to)
+        ledger_wrong(l, "subscription %d goes back from %lld to %lld", (int)push,
+                     (long long)p->to, (long long)offset);
+    p->to = offset;
+}
+
+static inline void ledger_pushed(struct ledger *l, int32_t push, const char *key, int64_t offset)
+{
+    int number = -1;
+    ledger_push_is_at(l, push, offset);
+    l->pushes[push].to = offset + 1;
+    if (sscanf(key, "key-%d", &number) == 1 && number >= 0 && number < l->count)
+        l->records[number].pushed |= (uint64_t)1 << push;
+}
+
 /* ---- The last reading, of everything from the start */
 
 static inline void ledger_last(struct ledger *l, enum ledger_door door, const char *key)
@@ -150,6 +191,18 @@ static inline bool ledger_may_be_gone(const struct ledger *l, const struct ledge
     return r->sent_ms < l->may_expire_ms || ledger_may_be_deleted(l, r);
 }
 
+/* Did every subscription bring what it said it did? */
+static inline void ledger_check_pushes(struct ledger *l, int32_t number)
+{
+    const struct ledger_record *r = &l->records[number];
+    for (int32_t i = 0; i < l->push_count; i++) {
+        const struct ledger_push *p = &l->pushes[i];
+        if (r->seen[LEDGER_KINESIS].log == p->shard && r->offset >= p->from && r->offset < p->to &&
+            (r->pushed >> i & 1) == 0 && !ledger_may_be_gone(l, r))
+            ledger_wrong(l, "record %d was not pushed by subscription %d", (int)number, (int)i);
+    }
+}
+
 /* Compares the last reading with all that was promised. */
 static inline void ledger_close(struct ledger *l)
 {
@@ -171,6 +224,7 @@ static inline void ledger_close(struct ledger *l)
             ledger_wrong(l, "record %d is %s at offset %lld, the log starts at %lld", (int)i,
                          r->last[LEDGER_KAFKA] ? "there" : "gone", (long long)r->offset,
                          (long long)l->log_start[at->log]);
+        ledger_check_pushes(l, i);
         if (r->lane < 0 || !r->acknowledged || at->log < 0) continue;
         int32_t earlier = before[r->lane];
         if (earlier >= 0 && l->records[earlier].seen[LEDGER_KAFKA].log == at->log &&

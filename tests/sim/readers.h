@@ -85,20 +85,26 @@ static void send_get(struct sim *s, struct actor *a, int32_t shard)
     bx_send(&s->world.bx, a->kinesis, "GetRecords", body);
 }
 
-static void see_record(struct sim *s, const char *at, bool last)
-{
+struct seen_record {
     char key[LEDGER_TEXT_BYTES];
+    int32_t shard;
+    int64_t offset;
+};
+
+static struct seen_record see_record(struct sim *s, const char *at, bool last)
+{
+    struct seen_record r;
     uint8_t value[64] = {0};
     size_t len = 0;
-    int32_t shard;
     const char *data = bx_text(at, "\"Data\":\"");
     EXPECT(strlen(data) < 40);
     EXPECT_EQ(base64_decode(bytes_str(data), value, &len, NULL), BASE64_OK);
     value[len] = '\0';
-    snprintf(key, sizeof key, "%s", bx_text(at, "\"PartitionKey\":\""));
-    int64_t offset = offset_in(bx_text(at, "\"SequenceNumber\":\""), &shard);
-    ledger_see(&s->ledger, LEDGER_KINESIS, shard, offset, key, (const char *)value);
-    if (last) ledger_last(&s->ledger, LEDGER_KINESIS, key);
+    snprintf(r.key, sizeof r.key, "%s", bx_text(at, "\"PartitionKey\":\""));
+    r.offset = offset_in(bx_text(at, "\"SequenceNumber\":\""), &r.shard);
+    ledger_see(&s->ledger, LEDGER_KINESIS, r.shard, r.offset, r.key, (const char *)value);
+    if (last) ledger_last(&s->ledger, LEDGER_KINESIS, r.key);
+    return r;
 }
 
 /* True: there is more. */
@@ -118,7 +124,7 @@ static bool take_get(struct sim *s, struct actor *a, int status, bool last)
     for (const char *at = body; (at = strstr(at, each)) != NULL; at++) {
         const char *begin = at;
         while (*begin != '{') begin--;
-        see_record(s, begin, last);
+        (void)see_record(s, begin, last);
     }
     snprintf(a->iterator, sizeof a->iterator, "%s", bx_text(body, "\"NextShardIterator\":\""));
     bool behind = strstr(body, "\"MillisBehindLatest\":0") == NULL || strstr(body, "\"Data\"");

@@ -1,6 +1,6 @@
 /* Who lives at both doors, and what they share. What the clients of a kind ask for and make of the
  * answers is in a header of its own: writers.h, readers.h, changers.h,
- * groups.h, members.h. */
+ * groups.h, members.h, subscribers.h. */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 
@@ -19,7 +19,7 @@ enum {
     READS_MAX = 1000,           /* of one partition or shard, until it is at its end */
 };
 
-enum kind { PRODUCER, PUTTER, FETCHER, GETTER, CHANGER, COMMITTER, MEMBER, KINDS };
+enum kind { PRODUCER, PUTTER, FETCHER, GETTER, CHANGER, COMMITTER, MEMBER, SUBSCRIBER, KINDS };
 
 /* A batch of a producer, as it is sent each time. */
 struct sent {
@@ -47,6 +47,17 @@ struct member {
     int64_t least[GROUP_PARTITIONS];    /* when it asked for what is committed */
 };
 
+enum { PUSH_BYTES = 256 << 10 };
+struct push {
+    char consumer[256];         /* its ARN */
+    char continuation[64];      /* "": it begins with a shard's start */
+    int32_t number;             /* in the ledger */
+    bool begun;                 /* the head of the answer is there */
+    size_t http_at;             /* of the answer's bytes, the chunks taken */
+    size_t stream_len;
+    uint8_t *stream;            /* what was taken, but for messages that were whole */
+};
+
 struct actor {
     enum kind kind;
     int index;                  /* of its kind */
@@ -67,11 +78,12 @@ struct actor {
     int64_t position[LEDGER_LOGS_MAX];
     int32_t shard;
     char iterator[1024];        /* "": none */
-    int64_t offset;             /* asked for; or retention.ms */
+    int64_t offset;             /* asked for; or retention.ms; or pushed up to here */
     struct member member;
+    struct push push;
 };
 
-enum { ACTORS = 2 * WRITERS + 5 + GROUP_MEMBERS };
+enum { ACTORS = 2 * WRITERS + 6 + GROUP_MEMBERS };
 
 struct sim {
     struct world world;
@@ -79,6 +91,7 @@ struct sim {
     struct ledger_group group;
     struct random random;
     struct actor actors[ACTORS];
+    uint8_t push_stream[PUSH_BYTES];
     struct kv_mem_faults faults;
     bool power;
     int64_t deaths;

@@ -1,14 +1,15 @@
-/* The whole server, simulated: producers, readers, committers, members of a group and somebody who
- * splits, merges, adds partitions, deletes records and says how long they are kept, at both doors,
- * while writes fail and the process or the power goes, on a clock that the test moves. Each life is
- * made of one number; DIGLOT_SEED=n leads that one again, DIGLOT_LIVES=n leads so many.
+/* The whole server, simulated: producers, readers, a subscriber, committers, members of a group and
+ * somebody who splits, merges, adds partitions, deletes records and says how long they are kept, at
+ * both doors, while writes fail and the process or the power goes, on a clock that the test moves.
+ * Each life is made of one number: DIGLOT_SEED=n leads that one again, DIGLOT_LIVES=n so many.
  *
  * In the end, everything is read at both doors from the start, and the ledger (ledger.h) compares:
  * what was acknowledged, or once read, is there, once, unaltered, in order, at the offset that its
- * answer named, at both doors, however often its producer repeated it or began anew; what was
- * deleted is gone; what retention took was past its time and stood in front of what it left; a
- * committed offset never goes back, no partition has two members in a generation, and none of an
- * old one commits. */
+ * answer named, at both doors, however often its producer repeated it or began anew; each
+ * subscription brought all that lay in front of where it said it was, in order; what was deleted is
+ * gone; what retention took was past its time and stood in front of what it left; a committed
+ * offset never goes back, no partition has two members in a generation, and none of an old one
+ * commits. */
 #include <malloc.h>
 #include "protocol/kafka/msg/create_topics.h"
 #include "sim/changers.h"
@@ -16,6 +17,7 @@
 #include "sim/members.h"
 #include "sim/readers.h"
 #include "sim/sim.h"
+#include "sim/subscribers.h"
 #include "sim/writers.h"
 #include "storage/check/walk.h"
 
@@ -41,6 +43,7 @@ static void ask(struct sim *s, struct actor *a)
         break;
     case COMMITTER: send_commit(s, a); break;
     case MEMBER: send_member(s, a); break;
+    case SUBSCRIBER: send_subscribe(s, a, (int32_t)below(s, (uint64_t)shard_count(s))); break;
     case KINDS: abort();
     }
 }
@@ -50,6 +53,7 @@ static bool may_ask(struct sim *s, const struct actor *a)
 {
     if (a->kind == CHANGER)
         return s->ledger.count > 0 && partition_count(s) + 2 < LEDGER_LOGS_MAX;
+    if (a->kind == SUBSCRIBER) return s->ledger.push_count < LEDGER_PUSHES_MAX;
     bool writes = a->kind == PRODUCER || a->kind == PUTTER;
     return !writes || a->repeats || s->ledger.count + RECORDS_A_REQUEST <= LEDGER_RECORDS_MAX;
 }
@@ -57,6 +61,10 @@ static bool may_ask(struct sim *s, const struct actor *a)
 /* What has come, if it has. */
 static void take(struct sim *s, struct actor *a)
 {
+    if (a->kind == SUBSCRIBER) {
+        follow_push(s, a);
+        return;
+    }
     if (a->kinesis != NULL) {
         int status = bx_answered(a->kinesis);
         if (status == 0) return;
@@ -74,13 +82,21 @@ static void take(struct sim *s, struct actor *a)
     a->asks = false;
 }
 
+static struct actor *first_of(struct sim *s, enum kind kind, bool kafka)
+{
+    struct actor *a = s->actors;
+    while (a->kind != kind || (a->kafka != NULL) != kafka) a++;
+    return a;
+}
+
 /* ---- A life */
 
 static void connect_all(struct sim *s)
 {
     for (int i = 0; i < ACTORS; i++) {
         struct actor *a = &s->actors[i];
-        bool http = a->kind == PUTTER || a->kind == GETTER || (a->kind == CHANGER && a->index == 0);
+        bool http = a->kind == PUTTER || a->kind == GETTER || a->kind == SUBSCRIBER ||
+                    (a->kind == CHANGER && a->index == 0);
         if (http) a->kinesis = bx_connect(&s->world.bx);
         else a->kafka = world_kafka(&s->world);
     }
@@ -103,7 +119,7 @@ static void begin(struct sim *s, uint64_t seed)
 {
     static const int counts[KINDS] = {[PRODUCER] = WRITERS, [PUTTER] = WRITERS, [FETCHER] = 1,
                                       [GETTER] = 1, [CHANGER] = 2, [COMMITTER] = 1,
-                                      [MEMBER] = GROUP_MEMBERS};
+                                      [MEMBER] = GROUP_MEMBERS, [SUBSCRIBER] = 1};
     s->random.state = seed;
     s->ledger = (struct ledger){.retention_ms = -1};
     s->group = (struct ledger_group){0};
@@ -117,6 +133,7 @@ static void begin(struct sim *s, uint64_t seed)
     world_init(&s->world, s->power);
     EXPECT_OK(cx_create(&s->world.bx.cx, "s", PARTITIONS));
     connect_all(s);
+    register_consumer(s, first_of(s, SUBSCRIBER, false));
 }
 
 /* From here on nothing reaches the disk; what had is there at the next start, and with the power
@@ -163,13 +180,6 @@ static void step(struct sim *s, struct actor *a)
 }
 
 /* ---- The end of a life: all is read from the start */
-
-static struct actor *first_of(struct sim *s, enum kind kind, bool kafka)
-{
-    struct actor *a = s->actors;
-    while (a->kind != kind || (a->kafka != NULL) != kafka) a++;
-    return a;
-}
 
 static void set_retention(struct sim *s, int64_t ms)
 {
@@ -318,7 +328,7 @@ static int lives(int usually)
 static void expect_eventful(struct sim *s, int lives_led)
 {
     static const char *const names[KINDS] = {"produces", "puts", "fetches", "gets", "changes",
-                                             "commits", "members' commits"};
+                                             "commits", "members' commits", "pushes"};
     bool many = lives_led >= LIVES;
     for (int kind = 0; kind < KINDS; kind++) {
         print_message("%lld %s, ", (long long)s->done[kind], names[kind]);

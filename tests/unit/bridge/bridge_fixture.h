@@ -116,6 +116,15 @@ static inline void bx_disconnect(struct bx_client *c)
     c->fd = -1;
 }
 
+/* The same client at a new connection. */
+static inline void bx_reconnect(struct bx *f, struct bx_client *c)
+{
+    bx_disconnect(c);
+    c->fd = conn_pair_open(&f->home);
+    c->len = 0;
+    c->bytes[0] = '\0';
+}
+
 /* Closes everything; what is stored stays for bx_open(). Asserts that nothing is left of any
  * request. */
 static inline void bx_close(struct bx *f)
