@@ -152,9 +152,11 @@ static void take_leave(struct sim *s, struct actor *a)
     a->member.id[0] = '\0';
 }
 
+/* Sometimes as what it sent in the generation before, and comes late. */
 static void send_member_commit(struct sim *s, struct actor *a)
 {
     struct member *m = &a->member;
+    m->is_late = below(s, 8) == 0;
     do a->partition = (int32_t)below(s, GROUP_PARTITIONS);
     while ((m->partitions >> a->partition & 1) == 0);
     struct offset_commit_request_partition p = OFFSET_COMMIT_REQUEST_PARTITION_INIT;
@@ -166,23 +168,26 @@ static void send_member_commit(struct sim *s, struct actor *a)
     t.partitions_count = 1;
     struct offset_commit_request in = OFFSET_COMMIT_REQUEST_INIT;
     in.group_id = BYTES_LIT("m");
-    in.generation_id_or_member_epoch = m->generation;
+    in.generation_id_or_member_epoch = m->generation - m->is_late;
     in.member_id = member_id(m);
     in.topics = &t;
     in.topics_count = 1;
-    m->is_old = m->life != s->deaths || m->generation < s->group.generation;
+    m->is_old = m->is_late || m->life != s->deaths || m->generation < s->group.generation;
     a->api = KAFKA_API_OFFSET_COMMIT;
     KAFKA_SEND(&s->world, a->kafka, OFFSET_COMMIT, offset_commit, 6, &in);
 }
 
 static void take_member_commit(struct sim *s, struct actor *a)
 {
+    struct member *m = &a->member;
     struct offset_commit_response out;
     RECEIVE(a->kafka, offset_commit, &out);
     int16_t code = out.topics[0].partitions[0].error_code;
     if (code == 0) {
-        ledger_group_committed(&s->ledger, &s->group, a->partition, a->offset, a->member.is_old);
+        ledger_group_committed(&s->ledger, &s->group, a->partition, a->offset, m->is_old);
         s->done[MEMBER]++;
+    } else if (m->is_late && code == err_kafka(ERR_ILLEGAL_GENERATION)) {
+        s->late_commits++;
     } else if (code != err_kafka(ERR_NOT_COORDINATOR)) {     /* it could not be written, or was */
         refused(s, a, code);
     }

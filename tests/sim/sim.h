@@ -44,6 +44,7 @@ struct member {
     int led_count;
     uint8_t partitions;         /* its own, a bit each */
     bool is_old;                /* its generation, when it asked */
+    bool is_late;               /* it asked with the one before its own */
     int64_t least[GROUP_PARTITIONS];    /* when it asked for what is committed */
 };
 
@@ -96,6 +97,7 @@ struct sim {
     bool power;
     int64_t deaths;
     int64_t dropped;            /* records, by retention */
+    int64_t late_commits;       /* of members, refused */
     int64_t refused[SENDS_OLD + 1];     /* batches that had to be */
     int64_t done[KINDS];        /* requests that succeeded */
 };

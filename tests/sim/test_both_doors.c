@@ -334,12 +334,14 @@ static void expect_eventful(struct sim *s, int lives_led)
         print_message("%lld %s, ", (long long)s->done[kind], names[kind]);
         EXPECT(!many || s->done[kind] > lives_led);
     }
-    print_message("%lld records dropped by retention, %lld batches behind a gap and %lld of an old "
-                  "epoch refused\n", (long long)s->dropped,
+    print_message("%lld records dropped by retention; refused: %lld late commits, %lld batches "
+                  "behind a gap, %lld of an old epoch\n", (long long)s->dropped,
+                  (long long)s->late_commits,
                   (long long)s->refused[SENDS_BEHIND_GAP], (long long)s->refused[SENDS_OLD]);
     EXPECT(!many || s->dropped > lives_led);
     EXPECT(!many || s->refused[SENDS_BEHIND_GAP] > lives_led / 20);
     EXPECT(!many || s->refused[SENDS_OLD] > lives_led / 20);
+    EXPECT(!many || s->late_commits > lives_led / 40);
 }
 
 TEST(what_was_promised_holds_through_reshards_deletes_faults_and_deaths)
