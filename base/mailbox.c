@@ -83,13 +83,18 @@ void mailbox_done(struct mailbox *m)
 
 /* ---- Jobs */
 
-void mailbox_post(struct mailbox *m, struct job *job)
+void mailbox_post_chain(struct mailbox *m, struct job *last, struct job *first)
 {
     struct job *newest = atomic_load_explicit(&m->newest, memory_order_relaxed);
-    do job->next = newest == &asleep ? NULL : newest;
-    while (!atomic_compare_exchange_weak_explicit(&m->newest, &newest, job, memory_order_release,
+    do first->next = newest == &asleep ? NULL : newest;
+    while (!atomic_compare_exchange_weak_explicit(&m->newest, &newest, last, memory_order_release,
                                                   memory_order_relaxed));
     if (newest == &asleep) wake(m);
+}
+
+void mailbox_post(struct mailbox *m, struct job *job)
+{
+    mailbox_post_chain(m, job, job);
 }
 
 static struct job *oldest_first(struct job *newest)

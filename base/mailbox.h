@@ -40,6 +40,8 @@ void mailbox_init_event(struct mailbox *m);
 void mailbox_done(struct mailbox *m);               /* must be empty */
 /* Thread: any. Never blocks, never fails: senders bound what they have under way. */
 void mailbox_post(struct mailbox *m, struct job *job);
+/* The same of several jobs at once, each of which links the one before it; first is the oldest. */
+void mailbox_post_chain(struct mailbox *m, struct job *last, struct job *first);
 /* All waiting jobs, first one first, or NULL. The receiver sleeps no more. Thread: the receiver. */
 struct job *mailbox_take(struct mailbox *m);
 /* As mailbox_take(), but waits until there is one or wait_ms passed (-1: for ever). Not with an

@@ -13,6 +13,14 @@
 /* A flush is a write to a socket, some 10 us: a group's thousands of members that are answered in
  * one turn are written to in several. */
 enum { FLUSHES_A_TURN = 256 };
+/* To so many mailboxes a turn's jobs wait to be handed over; to others they go at once. */
+enum { PARCELS_MAX = 8 };
+
+struct parcel {
+    struct mailbox *to;
+    struct job *last;                /* each links the one before it */
+    struct job *first;
+};
 
 struct job_list {
     struct job *first;
@@ -28,6 +36,8 @@ struct loop {
     struct heap timers;
     struct job_list flushes;
     struct job_list longs;
+    struct parcel parcels[PARCELS_MAX];
+    int parcel_count;
     int64_t now_ms;                  /* 0 = read the clock when asked */
     uint64_t turns;
     uint32_t index;
@@ -131,6 +141,44 @@ static bool has_deferred(const struct loop *loop)
     return loop->flushes.first != NULL || loop->longs.first != NULL;
 }
 
+/* ---- What goes to other threads */
+
+static void parcel_send(struct parcel *p)
+{
+    if (p->last != NULL) mailbox_post_chain(p->to, p->last, p->first);
+    p->last = NULL;
+}
+
+static void parcels_send(struct loop *loop)
+{
+    for (int i = 0; i < loop->parcel_count; i++) parcel_send(&loop->parcels[i]);
+    loop->parcel_count = 0;
+}
+
+/* NULL: to this mailbox nothing waits, and there is no room for more. */
+static struct parcel *parcel_to(struct loop *loop, struct mailbox *to)
+{
+    for (int i = 0; i < loop->parcel_count; i++)
+        if (loop->parcels[i].to == to) return &loop->parcels[i];
+    if (loop->parcel_count == PARCELS_MAX) return NULL;
+    struct parcel *p = &loop->parcels[loop->parcel_count++];
+    *p = (struct parcel){.to = to};
+    return p;
+}
+
+void loop_hand_over(struct mailbox *to, struct job *job, bool now)
+{
+    struct parcel *p = current != NULL ? parcel_to(current, to) : NULL;
+    if (p == NULL) {
+        mailbox_post(to, job);
+        return;
+    }
+    job->next = p->last;
+    if (p->last == NULL) p->first = job;
+    p->last = job;
+    if (now) parcel_send(p);
+}
+
 /* ---- The turn */
 
 static void on_wake(evutil_socket_t fd, short what, void *context)
@@ -180,8 +228,10 @@ void loop_turn(struct loop *loop, int wait_ms)
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
     jobs_run(mailbox_take(&loop->inbox));
     timers_fire(loop);
+    parcels_send(loop);
     list_run_some(&loop->flushes, FLUSHES_A_TURN);
     list_run_first(&loop->longs);       /* what others wait for has left */
+    parcels_send(loop);
     loop->now_ms = 0;
     current = outer;
 }
@@ -243,6 +293,7 @@ bool loop_run_posted(struct loop *loop)
         list_run_first(&loop->longs);
         list_run(&loop->flushes);
     }
+    parcels_send(loop);
     current = outer;
     return any;
 }

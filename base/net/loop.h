@@ -44,6 +44,10 @@ void loop_turn(struct loop *loop, int wait_ms);
 
 /* Hands a job to the loop, which owns it from then on. Thread: any. */
 void loop_post(struct loop *loop, struct job *job);
+/* As mailbox_post(), but what a turn of a loop hands over goes when its events were handled, before
+ * its output is sent: the receiver is woken once, and finds it all. now: without that wait, with
+ * what waits for this mailbox already. On other threads: now. Thread: any. */
+void loop_hand_over(struct mailbox *to, struct job *job, bool now);
 /* The way home of a job that was done elsewhere: to the loop that waits for it; NULL: nobody's loop
  * does, it runs right here. Thread: any. */
 static inline void loop_answer(struct loop *home, struct job *job)

@@ -38,6 +38,7 @@ enum {
     OPEN_WORK = 20,                /* to read what is stored of one that was not open */
     TURN_BYTES_MAX = 1 << 20,      /* so that what is staged stays in the cache and in one buffer */
     TURN_BYTES_POWER_MAX = 16 << 20,    /* when every turn waits for the disk */
+    SMALL_BYTES_MAX = 16 << 10,    /* appends that may wait for the end of their loop's turn */
     TURN_SHARES = 16,              /* so many logs find room in a turn, whatever waits at each */
     TURN_HOMES_MAX = 64,           /* loops answered with one post each; more loops: more posts */
     RESUME_INTERVAL_MS = 200,
@@ -421,22 +422,26 @@ static void append_run(struct job *job)
     }
 }
 
-/* Those of one worker are one post: one wake-up, and one commit. */
+/* Those of one worker are one post: one wake-up, and one commit; small ones of one loop's turn as
+ * well. A large one goes at once, so that the worker writes it while the loop reads on. */
 void store_append_list(struct store *s, struct append *list)
 {
     (void)s;
     while (list != NULL) {
         struct append *first = list, **last = &first->next_in_turn, **others = &list;
         struct worker *w = first_worker(first);
+        size_t bytes = first->batch.bytes.len;
         for (struct append *a = first->next_in_turn; a != NULL; a = a->next_in_turn) {
-            struct append ***to = first_worker(a) == w ? &last : &others;
+            bool here = first_worker(a) == w;
+            struct append ***to = here ? &last : &others;
             **to = a;
             *to = &a->next_in_turn;
+            bytes += here ? a->batch.bytes.len : 0;
         }
         *last = NULL;
         *others = NULL;
         first->job.run = append_run;
-        mailbox_post(&w->inbox, &first->job);
+        loop_hand_over(&w->inbox, &first->job, bytes > SMALL_BYTES_MAX);
     }
 }
 
@@ -491,7 +496,7 @@ void store_write(struct store *s, struct store_write *write)
 {
     write->worker = store_worker(s, write->affinity);
     write->job.run = write_run;
-    mailbox_post(&write->worker->inbox, &write->job);
+    loop_hand_over(&write->worker->inbox, &write->job, /* now= */ false);
 }
 
 /* ---- Calls, and what they do to a log inside a turn (worker_calls.c) */
@@ -593,7 +598,7 @@ static void open_run(struct job *job)
 void worker_open(struct log_open *o, struct plog *log, void (*then)(struct log_open *o))
 {
     *o = (struct log_open){.job.run = open_run, .log = log, .then = then};
-    mailbox_post(log->inbox, &o->job);
+    loop_hand_over(log->inbox, &o->job, /* now= */ false);
 }
 
 /* ---- Retention */

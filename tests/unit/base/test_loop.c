@@ -256,8 +256,64 @@ TEST(a_thread_wakes_for_jobs_and_timers)
     EXPECT_STR(trace, "zy");
 }
 
+/* ---- What a turn hands over */
+
+enum { BOXES = 20 };
+static struct mailbox boxes[BOXES];
+static struct note parcels[BOXES + 3];
+
+/* Names of what lies in the mailbox. */
+static void show(struct mailbox *m)
+{
+    struct job *next;
+    for (struct job *job = mailbox_take(m); job != NULL; job = next) {
+        next = job->next;
+        put(CONTAINER_OF(job, struct note, job)->name);
+    }
+    put('.');
+}
+
+static void on_look(struct job *job)
+{
+    (void)job;
+    for (int i = 0; i < BOXES - 1; i++) show(&boxes[i]);
+}
+
+static struct job look = {.run = on_look};
+
+static void on_hand_over(struct job *job)
+{
+    (void)job;
+    loop_defer_flush(loop_current(), &look);
+    loop_hand_over(&boxes[0], &parcels[0].job, false);
+    loop_hand_over(&boxes[0], &parcels[1].job, false);
+    show(&boxes[0]);
+    loop_hand_over(&boxes[0], &parcels[2].job, true);
+    show(&boxes[0]);
+    for (int i = 0; i < BOXES; i++) loop_hand_over(&boxes[i], &parcels[3 + i].job, false);
+    show(&boxes[0]);
+    show(&boxes[BOXES - 1]);        /* there are too many of them to wait for the end */
+}
+
+TEST(a_turn_hands_over_in_order_when_its_events_were_handled)
+{
+    struct loop *loop = loop_new("one");
+    struct job begin = {.run = on_hand_over};
+    for (int i = 0; i < BOXES; i++) mailbox_init(&boxes[i]);
+    for (int i = 0; i < BOXES + 3; i++) parcels[i] = note(NULL, (char)('a' + i));
+    trace[0] = '\0';
+    loop_hand_over(&boxes[0], &parcels[0].job, false);      /* no loop's thread */
+    show(&boxes[0]);
+    loop_post(loop, &begin);
+    loop_turn(loop, 0);
+    EXPECT_STR(trace, "a..abc..w.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.");
+    for (int i = 0; i < BOXES; i++) mailbox_done(&boxes[i]);
+    loop_free(loop);
+}
+
 TESTS(RUN(a_turn_runs_posted_then_flushes_then_a_long_job), RUN(a_turn_runs_one_long_job),
       RUN(an_answer_goes_to_the_loop_that_waits_or_is_run_here),
       RUN(flushes_of_very_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
+      RUN(a_turn_hands_over_in_order_when_its_events_were_handled),
       RUN(a_thread_wakes_for_jobs_and_timers))

@@ -94,6 +94,12 @@ void loop_post(struct loop *loop, struct job *job)
     mailbox_post(&loop->inbox, job);
 }
 
+void loop_hand_over(struct mailbox *to, struct job *job, bool now)
+{
+    (void)now;                  /* nobody is a loop's thread here */
+    mailbox_post(to, job);
+}
+
 bool loop_run_posted(struct loop *loop)
 {
     return jobs_run(mailbox_take(&loop->inbox));
