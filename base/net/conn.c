@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "base/moves.h"
 #include "base/net/tls_inner.h"
 #include "base/check.h"
 
@@ -29,6 +30,23 @@ static void on_free(struct job *job);
 
 /* ---- Life */
 
+/* From each, those that may follow. */
+static const moves life_moves[] = {
+    [CONN_FRESH] = TO(CONN_HANDSHAKING) | TO(CONN_OPEN) | TO(CONN_CLOSED),
+    [CONN_HANDSHAKING] = TO(CONN_OPEN) | TO(CONN_CLOSED),
+    [CONN_OPEN] = TO(CONN_FINISHING) | TO(CONN_CLOSED),
+    [CONN_FINISHING] = TO(CONN_LINGERING) | TO(CONN_CLOSED),
+    [CONN_LINGERING] = TO(CONN_CLOSED),
+    [CONN_CLOSED] = 0,
+};
+
+static void life_move(struct conn *c, enum conn_life to)
+{
+    if (c->life == CONN_HANDSHAKING) c->home->handshakes--;
+    MOVE(life_moves, c->life, to);
+    if (c->life == CONN_HANDSHAKING) c->home->handshakes++;
+}
+
 void conn_open(struct conn_home *home, int fd, struct peer *peer)
 {
     loop_assert(home->loop);
@@ -44,7 +62,6 @@ void conn_open(struct conn_home *home, int fd, struct peer *peer)
     c->home = home;
     c->fd = fd;
     c->peer = peer;
-    c->fresh = true;
     c->protocol = home->protocol;
     c->out.total = &loop_room(home->loop)->queued;
     c->timer.fire = on_timer;
@@ -67,9 +84,10 @@ void conn_open(struct conn_home *home, int fd, struct peer *peer)
 
 void conn_close(struct conn *c, enum net_close reason)
 {
-    if (c->closed) return;
+    if (conn_is_closed(c)) return;
     struct conn_home *home = c->home;
-    c->closed = true;
+    bool greets = c->life == CONN_HANDSHAKING;
+    life_move(c, CONN_CLOSED);
     if (c->prev != NULL) c->prev->next = c->next;
     else home->first = c->next;
     if (c->next != NULL) c->next->prev = c->prev;
@@ -81,8 +99,7 @@ void conn_close(struct conn *c, enum net_close reason)
     event_del(&c->write_event);
     if (c->protocol->on_gone != NULL) c->protocol->on_gone(c);
     conn_body_end(c);
-    conn_io_close(c);
-    if (c->handshaking) home->handshakes--;
+    conn_io_close(c, /* says_goodbye= */ !greets);
     outq_done(&c->out);
     home->stash_bytes -= c->stash_cap;      /* freed at the end of the turn: a caller may read it */
     loop_defer_flush(home->loop, &c->free_job);
@@ -162,7 +179,7 @@ static void linger_start(struct conn *c)
     }
     shutdown(c->fd, SHUT_WR);
     conn_switch(c, &linger_protocol, NULL);
-    c->finishing = false;
+    life_move(c, CONN_LINGERING);
     c->linger = false;
     c->blocked = false;
     c->mute_until_ms = 0;
@@ -174,8 +191,8 @@ static void linger_start(struct conn *c)
 
 void conn_finish(struct conn *c, enum net_close reason, bool linger)
 {
-    if (c->closed || c->finishing) return;
-    c->finishing = true;
+    if (c->life >= CONN_FINISHING) return;
+    life_move(c, CONN_FINISHING);
     /* Bytes that lie in the stash tell that the client is sending ahead. */
     c->linger = (linger || c->stash_len > 0) && !c->eof;
     c->finish_reason = reason;
@@ -186,7 +203,7 @@ void conn_finish(struct conn *c, enum net_close reason, bool linger)
 
 void conn_stop(struct conn *c)
 {
-    if (c->finishing) conn_deadline(c, CONN_STOP_OUT_MS, c->finish_reason);
+    if (conn_is_finishing(c)) conn_deadline(c, CONN_STOP_OUT_MS, c->finish_reason);
     else c->protocol->on_stop(c);
 }
 
@@ -194,7 +211,7 @@ void conn_stop(struct conn *c)
 
 static void arm(struct conn *c)
 {
-    if (c->closed) return;
+    if (conn_is_closed(c)) return;
     int64_t times[] = {c->deadline_ms, c->out_check_ms, c->mute_until_ms, c->retry_at_ms,
                        c->body.check_ms};
     int64_t first = 0;
@@ -222,7 +239,7 @@ void conn_deadline(struct conn *c, uint32_t ms, enum net_close reason)
 void conn_mute(struct conn *c, uint32_t ms)
 {
     int64_t until_ms = loop_now_ms(c->home->loop) + ms;
-    if (c->closed || ms == 0 || until_ms <= c->mute_until_ms) return;
+    if (conn_is_closed(c) || ms == 0 || until_ms <= c->mute_until_ms) return;
     c->mute_until_ms = until_ms;
     arm(c);
     conn_update(c);
@@ -308,13 +325,14 @@ static void on_timer(struct loop_timer *timer)
     struct conn *c = CONTAINER_OF(timer, struct conn, timer);
     int64_t now_ms = loop_now_ms(c->home->loop);
     if (c->out_check_ms != 0 && now_ms >= c->out_check_ms) out_check(c, now_ms);
-    if (!c->closed && c->body.check_ms != 0 && now_ms >= c->body.check_ms) body_check(c, now_ms);
-    if (c->closed) return;
+    if (conn_is_closed(c)) return;
+    if (c->body.check_ms != 0 && now_ms >= c->body.check_ms) body_check(c, now_ms);
+    if (conn_is_closed(c)) return;
     if (c->deadline_ms != 0 && now_ms >= c->deadline_ms) {
         c->deadline_ms = 0;
-        if (c->protocol->on_deadline != NULL && !c->finishing) c->protocol->on_deadline(c);
+        if (c->protocol->on_deadline != NULL && !conn_is_finishing(c)) c->protocol->on_deadline(c);
         else conn_close(c, c->deadline_reason);
-        if (c->closed) return;
+        if (conn_is_closed(c)) return;
     }
     bool resume = false;
     if (c->mute_until_ms != 0 && now_ms >= c->mute_until_ms) {
@@ -334,8 +352,8 @@ static void on_timer(struct loop_timer *timer)
 
 static bool wants_read(const struct conn *c)
 {
-    if (c->closed || c->eof || c->finishing || conn_is_muted(c)) return false;
-    if (c->handshaking) return true;
+    if (conn_is_closed(c) || c->eof || conn_is_finishing(c) || conn_is_muted(c)) return false;
+    if (c->life == CONN_HANDSHAKING) return true;
     if (!c->protocol->reads_always && conn_is_full(c)) return false;
     return !c->blocked || (c->stash_len == 0 && c->home->stash_bytes <= CONN_STASH_BYTES_MAX);
 }
@@ -348,7 +366,7 @@ bool conn_is_full(const struct conn *c)
 void conn_update(struct conn *c)
 {
     bool wanted = wants_read(c);
-    if (wanted == c->reading || c->closed) return;
+    if (wanted == c->reading || conn_is_closed(c)) return;
     c->reading = wanted;
     if (!wanted) {
         event_del(&c->read_event);
@@ -391,7 +409,7 @@ static size_t give(struct conn *c, const uint8_t *data, size_t len)
         protocol = c->protocol;
         c->again = false;
         used += protocol->on_bytes(c, data + used, len - used);
-    } while (!c->closed && !c->finishing && used < len && (c->again || protocol != c->protocol));
+    } while (!conn_is_ending(c) && used < len && (c->again || protocol != c->protocol));
     c->feeding = false;
     return used;
 }
@@ -402,18 +420,18 @@ static void feed_stash(struct conn *c)
     size_t used = give(c, data, c->stash_len);
     c->stash_at += used;
     c->stash_len -= used;
-    if (c->stash_len == 0 && !c->closed) stash_release(c);
+    if (c->stash_len == 0 && !conn_is_closed(c)) stash_release(c);
 }
 
 static void feed(struct conn *c, const uint8_t *data, size_t len)
 {
     if (c->stash_len > 0 || c->blocked) {
         stash_add(c, data, len);
-        if (!c->blocked && !c->closed) feed_stash(c);
+        if (!c->blocked && !conn_is_closed(c)) feed_stash(c);
         return;
     }
     size_t used = give(c, data, len);
-    if (used < len && !c->closed && !c->finishing) stash_add(c, data + used, len - used);
+    if (used < len && !conn_is_ending(c)) stash_add(c, data + used, len - used);
 }
 
 void conn_block(struct conn *c)
@@ -423,14 +441,14 @@ void conn_block(struct conn *c)
 
 void conn_resume(struct conn *c)
 {
-    if (c->closed) return;
+    if (conn_is_closed(c)) return;
     c->blocked = false;
     if (c->feeding) {
         c->again = true;
         return;
     }
     /* Also with an empty stash: a protocol may hold a whole request that waited for this. */
-    if (!c->finishing) feed_stash(c);
+    if (!conn_is_finishing(c)) feed_stash(c);
     conn_update(c);
 }
 
@@ -489,8 +507,8 @@ static bool read_once(struct conn *c, size_t *total)
     size_t len = (size_t)got;
     size_t taken = len < direct ? len : direct;
     if (taken > 0) c->protocol->on_direct(c, taken);
-    if (len > taken && !c->closed) feed(c, scratch, len - taken);
-    return !c->closed;
+    if (len > taken && !conn_is_closed(c)) feed(c, scratch, len - taken);
+    return !conn_is_closed(c);
 }
 
 static void read_all(struct conn *c)
@@ -502,7 +520,7 @@ static void read_all(struct conn *c)
         if (wants_read(c)) event_active(&c->read_event, EV_READ, 0);
         break;
     }
-    if (!c->closed) conn_update(c);
+    if (!conn_is_closed(c)) conn_update(c);
 }
 
 /* ---- TLS */
@@ -514,8 +532,10 @@ static bool first_byte(struct conn *c)
     uint8_t first;
     ssize_t len = recv(c->fd, &first, 1, MSG_PEEK);
     if (len < 0) return false;               /* again; or an error that the next read reports */
-    c->fresh = false;
-    if (len == 0 || first != TLS_HANDSHAKE_BYTE) return true;
+    if (len == 0 || first != TLS_HANDSHAKE_BYTE) {
+        life_move(c, CONN_OPEN);
+        return true;
+    }
     const struct door *door = c->home->door;
     if (door->tls != NULL && c->home->handshakes >= door->limits.handshakes_max) {
         conn_close(c, NET_CLOSE_FULL);       /* a session costs tens of KiB until it is set up */
@@ -527,8 +547,7 @@ static bool first_byte(struct conn *c)
         conn_close(c, NET_CLOSE_TLS);
         return false;
     }
-    c->handshaking = true;
-    c->home->handshakes++;
+    life_move(c, CONN_HANDSHAKING);
     c->tls = true;
     conn_deadline(c, conn_limits(c)->handshake_ms, NET_CLOSE_HANDSHAKE);
     return true;
@@ -540,8 +559,7 @@ static bool handshake(struct conn *c)
     int outcome = conn_io_handshake(c);
     if (outcome == IO_FAILED) conn_close(c, NET_CLOSE_TLS);
     if (outcome != 1) return false;
-    c->handshaking = false;
-    c->home->handshakes--;
+    life_move(c, CONN_OPEN);
     conn_deadline(c, conn_limits(c)->idle_ms, NET_CLOSE_IDLE);
     metric_add(c->home->counters->tls_handshakes, 1);
     return true;
@@ -552,8 +570,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what;
     struct conn *c = context;
     loop_awake(c->home->loop);
-    if (c->fresh && !first_byte(c)) return;
-    if (c->handshaking && !handshake(c)) return;
+    if (c->life == CONN_FRESH && !first_byte(c)) return;
+    if (c->life == CONN_HANDSHAKING && !handshake(c)) return;
     read_all(c);
 }
 
@@ -561,7 +579,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 
 void conn_flush_later(struct conn *c)
 {
-    if (c->flush_queued || c->closed) return;
+    if (c->flush_queued || conn_is_closed(c)) return;
     c->flush_queued = true;
     loop_defer_flush(c->home->loop, &c->flush_job);
 }
@@ -605,15 +623,15 @@ static size_t send_out(struct conn *c)
 
 static void flush(struct conn *c)
 {
-    if (c->closed || c->handshaking) return;
+    if (conn_is_closed(c) || c->life == CONN_HANDSHAKING) return;
     if (c->protocol->before_flush != NULL) c->protocol->before_flush(c);
     if (c->out.failed) conn_close(c, NET_CLOSE_MEMORY);
-    if (c->closed || c->write_blocked) return;
+    if (conn_is_closed(c) || c->write_blocked) return;
     size_t sent = send_out(c);
-    if (c->closed) return;
+    if (conn_is_closed(c)) return;
     if (sent > 0 && c->protocol->on_drained != NULL) c->protocol->on_drained(c);
-    if (c->closed) return;
-    if (c->out.bytes == 0 && c->finishing) {
+    if (conn_is_closed(c)) return;
+    if (c->out.bytes == 0 && conn_is_finishing(c)) {
         if (c->linger) linger_start(c);
         else conn_close(c, c->finish_reason);
         return;
@@ -635,7 +653,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     loop_awake(c->home->loop);
     c->write_blocked = false;
     bool read_waits = c->ssl != NULL && SSL_want_write(c->ssl);   /* a read that must write first */
-    if (c->handshaking && !handshake(c)) return;
+    if (c->life == CONN_HANDSHAKING && !handshake(c)) return;
     if (read_waits && wants_read(c)) read_all(c);
     conn_flush_later(c);
 }

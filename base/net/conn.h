@@ -5,7 +5,7 @@
  * answer is due first, or the budget refused - calls conn_block(): the rest stays in the stash, and
  * once something lies there the socket is not read. conn_resume() gives the stash again.
  * Output is put into c->out; conn_flush_later() sends it at the end of the turn.
- * A closed connection (c->closed) stays readable memory until the end of the turn.
+ * A closed connection stays readable memory until the end of the turn.
  * Thread: all of it on the connection's loop. */
 #ifndef BASE_NET_CONN_H
 #define BASE_NET_CONN_H
@@ -77,6 +77,16 @@ struct conn_body {
     uint64_t got;
 };
 
+/* README.md has the picture. */
+enum conn_life {
+    CONN_FRESH,                      /* nothing read yet */
+    CONN_HANDSHAKING,
+    CONN_OPEN,
+    CONN_FINISHING,                  /* closes when out is empty */
+    CONN_LINGERING,                  /* all was sent; its client may still be sending */
+    CONN_CLOSED,
+};
+
 struct conn {
     struct conn_home *home;
     struct conn *next;
@@ -107,8 +117,7 @@ struct conn {
     struct job free_job;
     enum net_close deadline_reason;
     enum net_close finish_reason;
-    bool fresh;                      /* nothing read yet */
-    bool handshaking;
+    enum conn_life life;             /* by life_move() of conn.c alone */
     bool blocked;
     bool feeding;
     bool again;                      /* resumed while being fed */
@@ -116,11 +125,25 @@ struct conn {
     bool reading;                    /* read_event is added */
     bool write_blocked;              /* write_event is added */
     bool flush_queued;
-    bool finishing;                  /* closes when out is empty */
-    bool linger;                     /* and then reads on a little, so that the reply is not lost */
+    bool linger;                     /* when it has finished, so that the reply is not lost */
     bool tls;                        /* stays true when ssl is gone */
-    bool closed;
 };
+
+static inline bool conn_is_closed(const struct conn *c)
+{
+    return c->life == CONN_CLOSED;
+}
+
+static inline bool conn_is_finishing(const struct conn *c)
+{
+    return c->life == CONN_FINISHING;
+}
+
+/* Its protocol has nothing more to read or to say. */
+static inline bool conn_is_ending(const struct conn *c)
+{
+    return conn_is_closed(c) || conn_is_finishing(c);
+}
 
 /* Takes fd over, and closes it when memory is out. peer: from the door's peers_add(), or NULL. */
 void conn_open(struct conn_home *home, int fd, struct peer *peer);
@@ -203,6 +226,7 @@ ssize_t conn_io_read(struct conn *c, struct iovec *vectors, int count);
 ssize_t conn_io_write(struct conn *c, bool *ret_more);
 /* IO_AGAIN, IO_FAILED or 1 when done. */
 int conn_io_handshake(struct conn *c);
-void conn_io_close(struct conn *c);
+/* says_goodbye: by close_notify, if there is a session and the socket takes it. */
+void conn_io_close(struct conn *c, bool says_goodbye);
 
 #endif

@@ -17,20 +17,21 @@ static void times_check(const struct conn *c)
 
 static void conn_check(const struct conn *c)
 {
-    assert(!c->closed && !c->feeding && c->fd >= 0);
+    assert(!conn_is_closed(c) && !c->feeding && c->fd >= 0);
     assert(c->prev == NULL || c->prev->next == c);
     /* Fresh: nothing is known of it. A handshake is TLS's, and TLS came with the first byte. */
-    assert(!c->fresh || (c->ssl == NULL && !c->tls && c->stash_len == 0));
-    assert(!c->handshaking || (c->ssl != NULL && !c->fresh));
+    assert(c->life != CONN_FRESH || (c->ssl == NULL && !c->tls && c->stash_len == 0));
+    assert(c->life != CONN_HANDSHAKING || c->ssl != NULL);
     assert(c->ssl == NULL || c->tls);
     /* Who is at its end reads no more, and lingers only then. */
-    assert(!c->reading || (!c->eof && !c->finishing && !conn_is_muted(c)));
-    assert(!c->linger || c->finishing);
+    assert(!c->reading || (!c->eof && !conn_is_finishing(c) && !conn_is_muted(c)));
+    assert(!c->linger || conn_is_finishing(c));
     /* What lies in the stash is in it; an empty one takes no memory. */
     assert(c->stash_at + c->stash_len <= c->stash_cap);
     assert((c->stash_len == 0) == (c->stash == NULL));
     /* Output goes on: the socket is to say when, or the turn's end sends it. */
-    assert(c->out.bytes == 0 || c->write_blocked || c->flush_queued || c->handshaking);
+    assert(c->out.bytes == 0 || c->write_blocked || c->flush_queued ||
+           c->life == CONN_HANDSHAKING);
     assert(!c->write_blocked || (c->out.bytes > 0 && c->out_check_ms != 0));
     times_check(c);
     if (c->protocol->check != NULL) c->protocol->check(c);
@@ -44,7 +45,7 @@ void conn_home_check(const struct conn_home *home)
         assert(c->home == home);
         conn_check(c);
         count++;
-        handshakes += c->handshaking;
+        handshakes += c->life == CONN_HANDSHAKING;
         stash_bytes += c->stash_cap;
     }
     assert(count == home->count && handshakes == home->handshakes);

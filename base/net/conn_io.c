@@ -87,11 +87,11 @@ ssize_t conn_io_write(struct conn *c, bool *ret_more)
     return again() ? IO_AGAIN : IO_FAILED;
 }
 
-void conn_io_close(struct conn *c)
+void conn_io_close(struct conn *c, bool says_goodbye)
 {
     if (c->ssl != NULL) {
         ERR_clear_error();
-        if (!c->handshaking) SSL_shutdown(c->ssl);     /* close_notify, if the socket takes it */
+        if (says_goodbye) SSL_shutdown(c->ssl);
         ERR_clear_error();
         SSL_free(c->ssl);
         c->ssl = NULL;

@@ -136,7 +136,8 @@ static bool has_room(struct frame_conn *fc, const struct frame_request *rq)
 static bool may_start(struct frame_conn *fc, const struct frame_request *rq)
 {
     struct conn *c = fc->conn;
-    if (conn_is_muted(c) || conn_is_full(c) || c->finishing || c->home->stopping) return false;
+    if (conn_is_muted(c) || conn_is_full(c) || conn_is_ending(c) || c->home->stopping)
+        return false;
     if (fc->first == NULL) return has_room(fc, rq);
     const struct frame_door *door = door_of(fc);
     return fc->under_way < conn_limits(c)->pipelined_max && door->may_overlap != NULL &&
@@ -164,7 +165,7 @@ static void emit(struct frame_conn *fc, struct frame_request *rq)
 {
     struct conn *c = fc->conn;
     if (rq->state == ABORTED) conn_finish(c, NET_CLOSE_ABORT, !c->home->stopping);
-    if (rq->state != REPLIED || c->finishing) return;
+    if (rq->state != REPLIED || conn_is_ending(c)) return;
     uint8_t size[SIZE_BYTES];
     store_be32(size, (uint32_t)writer_total(&rq->reply));
     outq_copy(&c->out, bytes_of(size, sizeof size));
@@ -199,7 +200,7 @@ static void advance(struct frame_conn *fc)
         emit_finished(fc);
     }
     fc->emitting = false;
-    if (c->closed || c->finishing) return;
+    if (conn_is_ending(c)) return;
     bool done = fc->first == NULL && fc->waiting == NULL;
     if (done && c->eof) conn_finish(c, NET_CLOSE_PEER, false);
     else if (fc->first == NULL && c->home->stopping) conn_finish(c, NET_CLOSE_STOP, false);
@@ -311,7 +312,7 @@ static size_t frame_bytes(struct conn *c, const uint8_t *data, size_t len)
     struct frame_conn *fc = c->state;
     size_t used = 0;
     advance(fc);                                    /* a mute may have ended, output been sent */
-    while (!c->closed && !c->finishing) {
+    while (!conn_is_ending(c)) {
         if (fc->waiting != NULL || c->home->stopping) {
             conn_block(c);
             return used;
@@ -329,7 +330,7 @@ static size_t frame_bytes(struct conn *c, const uint8_t *data, size_t len)
         if (take < rest) break;
         complete(fc);
     }
-    if (c->closed || c->finishing || c->blocked) return used;
+    if (conn_is_ending(c) || c->blocked) return used;
     reads(fc);
     if (fc->first == NULL && fc->waiting == NULL && c->body.began_ms == 0) idle(fc);
     return used;
@@ -359,7 +360,7 @@ static bool frame_eof(struct conn *c)
     struct frame_conn *fc = c->state;
     if (fc->body.slab != NULL || fc->size_len > 0) conn_close(c, NET_CLOSE_TRUNCATED);
     else if (fc->waiting == NULL) conn_close(c, NET_CLOSE_PEER);
-    return c->closed;                /* a whole request that was sent before the end is still run */
+    return conn_is_closed(c);       /* a whole request that was sent before the end is still run */
 }
 
 static void frame_drained(struct conn *c)

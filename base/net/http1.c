@@ -74,10 +74,10 @@ static void http1_check(const struct conn *c)
     const struct http1 *h = c->state;
     assert(h->conn == c && h->phase != COMPLETE && h->chunks_len == 0);
     /* From its head on there is a request, until the connection is at its end. */
-    assert(h->phase == HEAD || h->rq != NULL || c->finishing);
+    assert(h->phase == HEAD || h->rq != NULL || conn_is_finishing(c));
     assert(h->in.slab == NULL || h->phase == BODY || h->phase == CHUNKED);
     /* What waits for memory or room comes back by itself. */
-    assert((h->phase != ADMIT && h->phase != READY) || c->retry_at_ms != 0 || c->finishing);
+    assert((h->phase != ADMIT && h->phase != READY) || c->retry_at_ms != 0 || conn_is_finishing(c));
 }
 
 /* ---- The head */
@@ -423,7 +423,7 @@ static size_t http1_bytes(struct conn *c, const uint8_t *data, size_t len)
     struct http1 *h = c->state;
     size_t used = 0;
     bool wait = false;
-    while (!c->finishing && !c->closed) {
+    while (!conn_is_ending(c)) {
         if (h->phase == RUNNING) conn_block(c);
         if (h->phase == RUNNING) return used;
         used += step(h, data + used, len - used, &wait);
@@ -561,7 +561,7 @@ static size_t http1_write(struct http_request *rq, struct writer *w)
     struct http1 *h = state_of(rq);
     struct conn *c = h->conn;
     if (w->err != ERR_OK) conn_finish(c, NET_CLOSE_ABORT, false);
-    if (writer_total(w) == 0 || h->bodiless_reply || c->finishing) {
+    if (writer_total(w) == 0 || h->bodiless_reply || conn_is_ending(c)) {
         writer_reset(w);
         return c->out.bytes;
     }
@@ -585,7 +585,7 @@ static size_t http1_queued(const struct http_request *rq)
 static void http1_end(struct http_request *rq)
 {
     struct http1 *h = state_of(rq);
-    if (h->chunked_reply && !h->bodiless_reply && !h->conn->finishing)
+    if (h->chunked_reply && !h->bodiless_reply && !conn_is_ending(h->conn))
         outq_copy(&h->conn->out, BYTES_LIT("0\r\n\r\n"));
     finish(rq);
 }
@@ -606,7 +606,7 @@ static bool http1_eof(struct conn *c)
 {
     struct http1 *h = c->state;
     if (h->rq != NULL && h->phase != RUNNING) conn_close(c, NET_CLOSE_TRUNCATED);
-    if (c->closed) return true;
+    if (conn_is_closed(c)) return true;
     /* A client may close its side and still wait for the reply; of a stream it takes its leave. */
     if (h->phase == RUNNING && h->rq != NULL) return h->rq->streaming;
     if (c->out.bytes == 0) return true;

@@ -22,13 +22,13 @@ enum { CONTINUATIONS_MAX = 8 };
 static void http2_before_flush(struct conn *c)
 {
     struct http2 *h = c->state;
-    if (c->finishing) return;
+    if (conn_is_ending(c)) return;
     http2_pump(h);
-    if (c->closed) return;
+    if (conn_is_closed(c)) return;
     http2_call_writable(h);
     http2_run_ready(h);
     http2_pump(h);
-    if (c->closed) return;
+    if (conn_is_closed(c)) return;
     if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session)) {
         bool wrong = h->reason == NET_CLOSE_PROTOCOL || h->reason == NET_CLOSE_FLOOD;
         conn_finish(c, h->reason, wrong);
@@ -38,7 +38,7 @@ static void http2_before_flush(struct conn *c)
 static void http2_drained(struct conn *c)
 {
     struct http2 *h = c->state;
-    if (c->out.bytes < HTTP2_OUT_BYTES_LOW && !c->finishing &&
+    if (c->out.bytes < HTTP2_OUT_BYTES_LOW && !conn_is_ending(c) &&
         nghttp2_session_want_write(h->session))
         conn_flush_later(c);
 }
