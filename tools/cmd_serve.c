@@ -5,7 +5,6 @@
  * the loops and of storage end, what is still in their mailboxes runs to its end on the main one,
  * and all is freed in the opposite order, so that nothing outlives what it uses. A second signal
  * ends the process at once: by then only what was never acknowledged is lost. */
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -358,10 +357,7 @@ static void close_all(struct server *s)
 
 static int serve(struct server *s, const sigset_t *stops)
 {
-    if (kv_rocksdb_make(s->settings.data_dir) != ERR_OK) {
-        directory_complain(s->settings.data_dir, ERR_DISK, strerror(errno));
-        return 1;
-    }
+    if (!directory_make(s->settings.data_dir)) return 1;
     directory_keep_to_owner(s->settings.data_dir);
     begin_tls(s);
     bool stored = open_store(s) == ERR_OK, secured = open_tls(s, stored) == ERR_OK;

@@ -42,10 +42,20 @@ void directory_complain(const char *dir, enum err err, const char *text)
             "diglot: data directory \"%s\" holds no data of diglot; --data-dir names another one\n",
             dir);
     else
-        fprintf(stderr,
-                "diglot: data directory \"%s\" cannot be used: %s%s\n", dir,
+        fprintf(stderr, "diglot: data directory \"%s\" cannot be used: %s%s\n", dir,
                 text != NULL ? text : err_text(err),
-                err == ERR_DISK ? " (docs/recovery.md says what to do about a damaged one)" : "");
+                err == ERR_DISK     ? " (docs/recovery.md says what to do about a damaged one)"
+                : err == ERR_CONFIG ? "; --data-dir names another one"
+                                    : "");
+}
+
+bool directory_make(const char *dir)
+{
+    struct stat found;
+    bool made = kv_rocksdb_make(dir) == ERR_OK && stat(dir, &found) == 0;
+    if (made && S_ISDIR(found.st_mode)) return true;
+    directory_complain(dir, ERR_CONFIG, strerror(made ? ENOTDIR : errno));
+    return false;
 }
 
 /* An empty folder, or one that holds data of ours: not one that others use too, as /tmp. */
@@ -72,8 +82,8 @@ void directory_keep_to_owner(const char *dir)
              {"dir", LOG_S(dir)});
 }
 
-/* Errors: ERR_NOT_FOUND - it holds nothing of ours; ERR_FORMAT; ERR_BUSY; ERR_DISK. Thread:
- * main. */
+/* Errors: ERR_NOT_FOUND - it holds nothing of ours; ERR_CONFIG - it cannot be looked into;
+ * ERR_FORMAT; ERR_BUSY; ERR_DISK. Thread: main. */
 static enum err open_checked(const char *dir, struct kv **ret, char **ret_text)
 {
     char current[4096];
@@ -82,7 +92,7 @@ static enum err open_checked(const char *dir, struct kv **ret, char **ret_text)
         if (errno == ENOENT || errno == ENOTDIR) return ERR_NOT_FOUND;
         const char *why = strerror(errno);
         *ret_text = mem_string(why, strlen(why));
-        return ERR_DISK;
+        return ERR_CONFIG;
     }
     struct kv_options options = {.background_jobs = 1, .read_only = true};
     struct kv *kv = NULL;

@@ -39,7 +39,9 @@ int main(int argc, char **argv)
         usage(stdout);
         return 0;
     }
-    if (strcmp(name, "--version") == 0) name = "version";
+    static const char *const version_flags[] = {"--version", "-V", "-v"};
+    for (size_t i = 0; i < sizeof version_flags / sizeof version_flags[0]; i++)
+        if (strcmp(name, version_flags[i]) == 0) name = "version";
     for (int i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 2, argv + 2);
     if (name[0] != '\0') fprintf(stderr, "diglot: %s is not a command\n\n", name);

@@ -35,14 +35,14 @@ struct spec {
     size_t part_at, part_bytes; /* the field there */
     int64_t units;              /* of that field, in one of the setting's */
     const char *choices;        /* of KIND_MATCH: its regular expression */
-    const char *words;          /* of KIND_MATCH: what that takes */
+    const char *words;          /* of KIND_TEXT and KIND_MATCH: what that takes */
     const char *help;
 };
 
 #define AT(name) offsetof(struct settings, name)
 #define GROUP(title) {.kind = KIND_GROUP, .name = title},
-#define TEXT(n, def, h)                                                                           \
-    {.kind = KIND_TEXT, .name = #n, .offset = AT(n), .text_default = def, .help = h},
+#define TEXT(n, def, w, h)                                                                         \
+    {.kind = KIND_TEXT, .name = #n, .offset = AT(n), .text_default = def, .words = w, .help = h},
 #define MATCH(n, def, regex, w, h)                                                                 \
     {.kind = KIND_MATCH, .name = #n, .offset = AT(n), .text_default = def, .choices = regex,       \
      .words = w, .help = h},
@@ -159,7 +159,6 @@ static bool are_addresses(const char *list, bool several, bool each_may_be_empty
 static void expected(const struct spec *spec, FILE *out)
 {
     switch (spec->kind) {
-    case KIND_MATCH: fprintf(out, "%s", spec->words); break;
     case KIND_ADDRESS: fprintf(out, "HOST:PORT"); break;
     case KIND_ADDRESSES: fprintf(out, "HOST:PORT, several with commas"); break;
     case KIND_NUMBER:
@@ -167,10 +166,11 @@ static void expected(const struct spec *spec, FILE *out)
         break;
     case KIND_SWITCH: fprintf(out, "true or false"); break;
     case KIND_CHOICE: fprintf(out, "one of %s", spec->choices); break;
-    default: fprintf(out, "a text"); break;
+    default: fprintf(out, "%s", spec->words); break;
     }
 }
 
+/* source: where the value stands, the setting's own name there included. */
 static enum err set(struct settings *s, const struct spec *spec, const char *value,
                     const char *source, FILE *complaints)
 {
@@ -204,9 +204,7 @@ static enum err set(struct settings *s, const struct spec *spec, const char *val
         *(char **)at = mem_string(value, strlen(value));
     }
     if (ok) return ERR_OK;
-    char flag[NAME_BYTES_MAX];
-    fprintf(complaints, "diglot: %s: \"%s\" is not legal for --%s, which takes ", source, value,
-            flag_of(spec, flag));
+    fprintf(complaints, "diglot: %s: \"%s\" is not legal; it takes ", source, value);
     expected(spec, complaints);
     fprintf(complaints, "\n");
     return ERR_CONFIG;
@@ -492,8 +490,10 @@ static enum err read_file(struct settings *s, const char *path, FILE *complaints
                     path, key,
                     spec ? "must be a text, a number or true or false" : "is not a setting");
             err = ERR_CONFIG;
-        } else if (set(s, spec, text, source, complaints) != ERR_OK) {
-            err = ERR_CONFIG;
+        } else {
+            char setting[sizeof source + NAME_BYTES_MAX];
+            snprintf(setting, sizeof setting, "%s: \"%s\"", source, key);
+            if (set(s, spec, text, setting, complaints) != ERR_OK) err = ERR_CONFIG;
         }
     }
     json_decref(root);
@@ -539,6 +539,7 @@ static enum err read_environment(struct settings *s, FILE *complaints)
 static enum err read_flag(struct settings *s, int count, char **args, int *at, FILE *complaints)
 {
     const char *flag = args[(*at)++];
+    char name[NAME_BYTES_MAX];
     if (strncmp(flag, "--set=", 6) == 0)
         return set_pair(s, bytes_str(flag + 6), "--set", complaints);
     if (strcmp(flag, "--set") == 0)
@@ -554,7 +555,8 @@ static enum err read_flag(struct settings *s, int count, char **args, int *at, F
                 (int)len, flag);
         return ERR_CONFIG;
     }
-    if (equals) return set(s, spec, equals + 1, flag, complaints);
+    bytes_to_text(bytes_of(flag, len), name, sizeof name);
+    if (equals) return set(s, spec, equals + 1, name, complaints);
     bool value_follows = *at < count && strncmp(args[*at], "--", 2) != 0;
     if (spec->kind == KIND_SWITCH && !value_follows) return set(s, spec, "true", flag, complaints);
     if (!value_follows) {

@@ -47,7 +47,7 @@ def test_help_and_version(tmp_path):
         for flag in ("--help", "-h"):
             code, out, err = run(command, flag, folder=tmp_path)
             assert (code, err) == (0, "") and out.startswith(f"Usage: diglot {command}"), (command, out, err)
-    for arguments in (["version"], ["--version"]):
+    for arguments in (["version"], ["--version"], ["-V"], ["-v"]):
         code, out, err = run(*arguments, folder=tmp_path)
         assert code == 0 and re.fullmatch(r"diglot \d+\.\d+\.\d+\n", out) and err == ""
 
@@ -76,7 +76,7 @@ def test_the_settings_page_and_help_tell_of_every_setting(tmp_path):
     (["serve", "--nope=1"], ["--nope is not a flag", "serve --help"]),
     (["serve", "--config"], ["--config needs a value"]),
     (["serve", "--num-partitions"], ["--num-partitions needs a value", "from 1 to 10000"]),
-    (["serve", "--data-dir", "--loops", "2"], ["--data-dir needs a value"]),
+    (["serve", "--data-dir", "--loops", "2"], ["--data-dir needs a value: a folder"]),
     (["serve", "--num-partitions", "0"], ['--num-partitions: "0"', "from 1 to 10000"]),
     (["serve", "--num-partitions=1e3"], ['"1e3"', "from 1 to 10000"]),
     (["serve", "--retention-ms", "9223372036854775808"], ["--retention-ms", "from -1 to 9223372036854775807"]),
@@ -84,7 +84,8 @@ def test_the_settings_page_and_help_tell_of_every_setting(tmp_path):
     (["serve", "--limits", "aws"], ['--limits: "aws"', "kinesis|off"]),
     (["serve", "--account-id", "12345"], ["--account-id", "12 digits"]),
     (["serve", "--region", "us east 1"], ["--region", "us-east-1"]),
-    (["serve", "--kafka", "here"], ['--kafka: "here"', "HOST:PORT"]),
+    (["serve", "--kafka", "here"], ['diglot: --kafka: "here" is not legal; it takes HOST:PORT, several with commas']),
+    (["serve", "--kafka=here"], ['diglot: --kafka: "here" is not legal; it takes HOST:PORT']),
     (["serve", "--kafka", ""], ["--kafka", "HOST:PORT"]),
     (["serve", "--kafka", "127.0.0.1:0,"], ["--kafka", "HOST:PORT"]),
     (["serve", "--kinesis", "127.0.0.1:65536"], ["--kinesis", "HOST:PORT"]),
@@ -107,7 +108,7 @@ def test_wrong_settings_in_environment_and_file_name_their_source(tmp_path):
     for text, said in ((b'{"limits":', ["line 1"]), (b"[]", ["not a JSON object"]),
                        (b'{"loops": 1, "loops": 2}', ["loops"]), (b'{"loops": 1.5}', ['"loops"', "a number"]),
                        (b'{"nope": 1, "limits": "aws"}', ['"nope" is not a setting', '"aws"', "kinesis|off"]),
-                       (b'{"kafka": "here"}', ['"here"', "HOST:PORT"])):
+                       (b'{"kafka": "here"}', ['c.json: "kafka": "here"', "HOST:PORT"])):
         (tmp_path / "c.json").write_bytes(text)
         refused(2, ["c.json", *said], "serve", "--config=c.json", folder=tmp_path)
 
@@ -263,8 +264,10 @@ def test_a_data_directory_that_is_none(tmp_path):
         for name in ("nothere", "empty", "file"):
             refused(1, [f'"{name}" holds no data of diglot'], command, "--data-dir", name, folder=tmp_path)
     refused(1, ['data directory "" cannot be used'], "serve", *FREE, "--data-dir", "", folder=tmp_path)
-    refused(1, ['"file"', "Not a directory"], "serve", *FREE, "--data-dir", "file", folder=tmp_path)
-    refused(1, ['"file/below"', "Not a directory"], "serve", *FREE, "--data-dir", "file/below", folder=tmp_path)
+    for name, why in (("file", "Not a directory"), ("file/below", "Not a directory"), ("/proc/x", "No such file")):
+        told = refused(1, [f'"{name}"', f"{why}", "--data-dir names another one"], "serve", *FREE, "--data-dir", name,
+                       folder=tmp_path)
+        assert "recovery.md" not in told                    # nothing is damaged
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
@@ -281,7 +284,7 @@ def test_a_data_directory_of_somebody_else(fresh_server):
             done = subprocess.run([binary, *command, "--data-dir", server.data], capture_output=True, text=True,
                                   timeout=30, cwd="/", user=65534, stdin=subprocess.DEVNULL)
             assert done.returncode == 1 and f'"{server.data}" cannot be used' in done.stderr
-            assert "Permission denied" in done.stderr, done.stderr
+            assert "Permission denied" in done.stderr and "recovery.md" not in done.stderr, done.stderr
 
 
 def open_to_others(folder):
