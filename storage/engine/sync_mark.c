@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/bytes.h"
 #include "base/crc32c.h"
@@ -34,7 +35,12 @@ static int open_in(const char *dir, const char *name, int flags)
         errno = ENAMETOOLONG;
         return -1;
     }
-    return open(path, flags | O_CLOEXEC, 0600);
+    int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600);      /* a FIFO would wait */
+    struct stat found;
+    if (fd < 0 || (fstat(fd, &found) == 0 && S_ISREG(found.st_mode))) return fd;
+    close(fd);
+    errno = EINVAL;
+    return -1;
 }
 
 /* ---- Slots */

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
 #include "storage/engine/damage.h"
@@ -157,7 +158,22 @@ TEST(a_used_directory_is_never_taken_for_a_new_one)
     end();
 }
 
-TESTS(RUN(the_last_mark_is_read_and_with_it_broken_the_one_before),
+/* Opening a FIFO waits for who writes into it. */
+TEST(a_mark_that_is_no_file_is_damage_and_not_waited_for)
+{
+    begin();
+    EXPECT_EQ(mkfifo(mark_path, 0600), 0);
+    struct sync_mark m;
+    sync_mark_read(&m, dir);
+    EXPECT(m.found);
+    EXPECT_EQ(m.slots_read, 0);
+    EXPECT_ERR(sync_mark_write(&m, 5, &(struct sync_file){0}, 1000), ERR_DISK);
+    sync_mark_done(&m);
+    end();
+}
+
+TESTS(RUN(a_mark_that_is_no_file_is_damage_and_not_waited_for),
+      RUN(the_last_mark_is_read_and_with_it_broken_the_one_before),
       RUN(it_tells_until_when_nothing_is_lost_however_long_ago),
       RUN(a_file_that_grows_is_held_to_what_it_was),
       RUN(a_used_directory_is_never_taken_for_a_new_one))
