@@ -101,8 +101,9 @@ char *bytes_to_text(struct bytes b, char *to, size_t cap)
 static size_t utf8_step(const uint8_t *p, size_t left)
 {
     if (p[0] < 0x80) return 1;
-    size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || len > left) return 0;
+    if (p[0] < 0xe0) return p[0] >= 0xc2 && left >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
+    size_t len = p[0] >= 0xf0 ? 4 : 3;
+    if (p[0] > 0xf4 || len > left) return 0;
     for (size_t i = 1; i < len; i++)
         if ((p[i] & 0xc0) != 0x80) return 0;
     if (p[0] == 0xe0 && p[1] < 0xa0) return 0;     /* overlong */
@@ -115,13 +116,14 @@ static size_t utf8_step(const uint8_t *p, size_t left)
 bool bytes_is_utf8(struct bytes b, size_t *ret_chars)
 {
     size_t chars = 0;
-    for (size_t i = 0; i < b.len; chars++) {
+    for (size_t i = 0; i < b.len;) {
         for (; b.len - i >= 8; i += 8, chars += 8)         /* plain ASCII, a word at a time */
             if (load_be64(b.data + i) & 0x8080808080808080u) break;
-        if (i == b.len) break;
-        size_t step = utf8_step(b.data + i, b.len - i);
-        if (step == 0) return false;
-        i += step;
+        size_t step = 1;
+        for (int run = 0; run < 8 && i < b.len; run++, i += step, chars++) {
+            step = utf8_step(b.data + i, b.len - i);
+            if (step == 0) return false;
+        }
     }
     if (ret_chars) *ret_chars = chars;
     return true;

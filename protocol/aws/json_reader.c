@@ -60,24 +60,19 @@ static const uint8_t *scan_string(const uint8_t *p, const uint8_t *end, bool *hi
     return end;
 }
 
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Four hexadecimal digits at p; -1 when they are not. */
 static int32_t hex4(const uint8_t *p, const uint8_t *end)
 {
-    int32_t v = 0;
+    static const int8_t hex[256] = {           /* of each: 1 more than its value */
+        ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+        ['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+        ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+        ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
+    int32_t v[4];
     if (end - p < 4) return -1;
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(p[i]);
-        if (digit < 0) return -1;
-        v = v << 4 | digit;
-    }
-    return v;
+    for (int i = 0; i < 4; i++) v[i] = hex[p[i]] - 1;
+    if ((v[0] | v[1] | v[2] | v[3]) < 0) return -1;
+    return v[0] << 12 | v[1] << 8 | v[2] << 4 | v[3];
 }
 
 static uint8_t *put_utf8(uint8_t *to, uint32_t c)
@@ -104,12 +99,12 @@ static uint8_t *put_utf8(uint8_t *to, uint32_t c)
 /* The escape behind a '\' at *p; moves *p behind it. False when it is none. */
 static bool unescape(const uint8_t **p, const uint8_t *end, uint8_t **to)
 {
-    static const char plain[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    static const uint8_t meant[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                       ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
     if (*p == end) return false;
     uint8_t c = *(*p)++;
-    const char *found = c ? strchr(plain, c) : NULL;
-    if (found) {
-        *(*to)++ = (uint8_t)meant[found - plain];
+    if (meant[c] != 0) {
+        *(*to)++ = meant[c];
         return true;
     }
     if (c != 'u') return false;
@@ -129,15 +124,16 @@ static bool unescape(const uint8_t **p, const uint8_t *end, uint8_t **to)
     return true;
 }
 
-/* The end of the string that goes on at p, i.e. its closing quote; NULL when there is none. */
+/* The end of the string that goes on at p, i.e. its closing quote; NULL when there is none. Where
+ * one escape follows the other nothing is scanned, here and in escaped(). */
 static const uint8_t *string_end(const uint8_t *p, const uint8_t *end, bool *high)
 {
     for (;;) {
+        while (end - p >= 2 && *p == '\\') p += 2;
         p = scan_string(p, end, high);
         if (p == end || *p < 0x20) return NULL;
         if (*p == '"') return p;
         if (end - p < 2) return NULL;
-        p += 2;
     }
 }
 
@@ -155,11 +151,12 @@ static struct bytes escaped(struct reader *r, const uint8_t *from, const uint8_t
         mem_copy(to, from, plain);
         to += plain;
         from = p;
-        if (from == end) break;
-        from++;
-        if (!unescape(&from, end, &to)) {
-            reader_break(r);
-            return BYTES_NULL;
+        while (from < end && *from == '\\') {
+            from++;
+            if (!unescape(&from, end, &to)) {
+                reader_break(r);
+                return BYTES_NULL;
+            }
         }
         bool unused;
         p = scan_string(from, end, &unused);

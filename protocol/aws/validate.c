@@ -130,14 +130,15 @@ static void put_values(struct writer *w, const struct aws_shape *shape)
         writer_printf(w, "%s%s", i > 0 ? ", " : "", shape->values[i]);
 }
 
-/* What is compared with min and max. Strings count in code points: bytes bound them from above, so
- * they are counted only when the bytes alone do not decide. */
+/* What is compared with min and max. Strings count in code points, of one to four bytes: they are
+ * counted only when the bytes alone do not decide. */
 static int64_t extent(const struct subject *s)
 {
     size_t chars;
     switch (s->shape->kind) {
     case AWS_STRING:
-        if (text_of(s).len == 0 || (int64_t)text_of(s).len <= s->shape->max)
+        if ((int64_t)text_of(s).len <= s->shape->max ||
+            (int64_t)text_of(s).len / 4 > s->shape->max)
             return (int64_t)text_of(s).len;
         return bytes_is_utf8(text_of(s), &chars) ? (int64_t)chars : (int64_t)text_of(s).len;
     case AWS_BLOB: return (int64_t)text_of(s).len;

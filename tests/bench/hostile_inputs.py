@@ -664,3 +664,15 @@ def deep_json(server, state):
     return again([(Line(server.kinesis), bad.kinesis_request(op, body)) for op, body in (
         ("PutRecord", deep), ("AddTagsToStream", wide),
         ("PutRecords", json.dumps({"StreamName": "none", "Records": [{}] * 200_000}).encode()))], Line.http)
+
+
+@attack("Strings of 10 MB at the Kinesis door: escapes, letters, two-byte characters; as CBOR too")
+def long_strings(server, state):
+    def json_of(member, unit):
+        return bad.kinesis_request("PutRecord", b'{"%b":"%b"}' % (member, unit * (10_000_000 // len(unit))))
+    text = "\u00e9".encode() * 5_000_000
+    cbor = b"\xa1\x6cPartitionKey\x7a" + len(text).to_bytes(4, "big") + text
+    blobs = [json_of(b"StreamName", b"\\n"), json_of(b"StreamName", b"\\u0041"), json_of(b"StreamName", b"a"),
+             json_of(b"PartitionKey", text[:2]), json_of(b"Data", b"\\/"),
+             bad.kinesis_request("PutRecord", cbor, "application/x-amz-cbor-1.1")]
+    return again([(Line(server.kinesis), blob) for blob in blobs], Line.http)

@@ -1,6 +1,7 @@
 #include "protocol/kinesis/api.gen.h"
 #include "base/arena.h"
 #include "base/mem.h"
+#include "random.h"
 #include "test.h"
 
 static struct arena arena;
@@ -249,6 +250,58 @@ TEST(what_is_not_json_is_unparsable_even_behind_a_wrong_type)
         expect_unparsable(bodies[i], strlen(bodies[i]));
     expect_unparsable("{\"a\":\0}", 7);
     expect_unparsable(NULL, 0);
+}
+
+/* Plain runs, escapes alone and many behind one another, in every order and across the blocks in
+ * which plain ones are scanned. */
+TEST(strings_of_escapes_and_plain_runs)
+{
+    static const struct {
+        const char *written, *meant;
+    } parts[] = {{"a", "a"},
+                 {"0123456789abcdefgh", "0123456789abcdefgh"},
+                 {"\\n", "\n"},
+                 {"\\\"", "\""},
+                 {"\\\\", "\\"},
+                 {"\\/\\b\\f\\r\\t", "/\b\f\r\t"},
+                 {"\\u0041", "A"},
+                 {"\\u00e9\\u00E9", "\xc3\xa9\xc3\xa9"},
+                 {"\\uD83D\\uDE00", "\xf0\x9f\x98\x80"},
+                 {"\\ud83dx", "\xef\xbf\xbdx"},
+                 {"\xc3\xa9", "\xc3\xa9"}};
+    struct random random = random_seeded();
+    for (int n = 0; n < 20000; n++) {
+        char body[1000] = "{\"StreamName\":\"s\",\"Data\":\"\",\"PartitionKey\":\"";
+        char meant[600] = "";
+        for (size_t left = 1 + random_below(&random, 20); left > 0; left--) {
+            size_t i = random_below(&random, sizeof parts / sizeof parts[0]);
+            strncat(body, parts[i].written, sizeof body - strlen(body) - 1);
+            strncat(meant, parts[i].meant, sizeof meant - strlen(meant) - 1);
+        }
+        strncat(body, "\"}", sizeof body - strlen(body) - 1);
+        struct put_record_input in;
+        size_t chars;
+        assert_true(bytes_is_utf8(bytes_str(meant), &chars));
+        if (chars > 256) continue;
+        EXPECT_OK(decode(&put_record_input_shape, body, &in));
+        EXPECT_BYTES(in.partition_key, meant);
+    }
+}
+
+/* Bytes decide where no count of characters could: four make one at most. */
+TEST(a_key_at_its_limit_in_characters)
+{
+    static const char *const signs[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t count = 255; count < 1100; count += count < 258 ? 1 : 200) {
+            char body[5000] = "{\"StreamName\":\"s\",\"Data\":\"\",\"PartitionKey\":\"";
+            for (size_t n = 0; n < count; n++)
+                strncat(body, signs[i], sizeof body - strlen(body) - 1);
+            strncat(body, "\"}", sizeof body - strlen(body) - 1);
+            struct put_record_input in;
+            enum err err = decode(&put_record_input_shape, body, &in);
+            EXPECT_EQ(err, count <= 256 ? ERR_OK : ERR_VALIDATION);
+        }
 }
 
 TEST(depth_is_limited)
@@ -504,7 +557,8 @@ TESTS(RUN(a_put_records_body_becomes_a_struct),
       RUN(strings_without_escapes_are_views_into_the_body), RUN(numbers_are_cut_and_clamped),
       RUN(the_member_given_last_counts), RUN(a_wrong_type_is_told_in_the_words_of_aws),
       RUN(what_is_not_json_is_unparsable_even_behind_a_wrong_type), RUN(depth_is_limited),
- RUN(parts_are_limited),
+      RUN(parts_are_limited), RUN(strings_of_escapes_and_plain_runs),
+      RUN(a_key_at_its_limit_in_characters),
       RUN(constraints_are_told_in_the_words_and_order_of_aws),
       RUN(a_stream_is_named_by_arn_as_well), RUN(a_key_is_measured_in_characters),
       RUN(ten_faults_are_told_at_most_and_lists_are_bounded),
