@@ -184,7 +184,8 @@ void *cursor_array(struct cursor *c, int32_t count, size_t element_bytes)
     bool fits = (uint32_t)count <= c->elements_left;
     void *p = fits ? arena_array(c->arena, (size_t)count, element_bytes) : NULL;
     if (p == NULL) poison(c, ERR_TOO_LARGE);
-    else c->elements_left -= (uint32_t)count;
+    if (!fits) c->elements_left = 0;
+    if (p != NULL) c->elements_left -= (uint32_t)count;
     return p;
 }
 

@@ -19,7 +19,8 @@ struct cursor {
     enum err err;           /* ERR_OK until the first failure, then ERR_INVALID_REQUEST or
                                ERR_TOO_LARGE */
     struct arena *arena;    /* for arrays; may be NULL when none are read */
-    uint32_t elements_left; /* that arrays may still have, all together; no bound until it is set */
+    uint32_t elements_left; /* that arrays may still have, all together; no bound until it is set;
+                               0 once one wanted more */
 };
 
 void cursor_init(struct cursor *c, struct bytes b, struct arena *arena);

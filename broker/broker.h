@@ -23,9 +23,9 @@ struct broker_options {
     int64_t connections_max;
     int64_t connections_max_per_ip;
     uint32_t request_bytes_max;         /* socket.request.max.bytes */
-    uint32_t request_elements_max;      /* what one request may name: topics, partitions, members
-                                           ... together, Produce and Fetch twice as many; it
-                                           bounds how long a loop is held */
+    uint32_t request_elements_max;      /* what one request may name at least: topics, partitions,
+                                           members ... together (dispatch.h); it bounds how long a
+                                           loop is held */
     uint32_t fetch_bytes_max;           /* fetch.max.bytes */
 };
 void broker_options_default(struct broker_options *ret);

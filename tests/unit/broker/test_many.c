@@ -1,5 +1,8 @@
 /* Requests that name many things: what each costs does not grow with how many there are. A handler
  * that compared each with each would take minutes for these, so the client's wait is over first. */
+#include <fcntl.h>
+#include "base/log.h"
+#include "broker/dispatch.h"
 #include "unit/broker/broker_fixture.h"
 #include "unit/broker/many.h"
 
@@ -156,27 +159,101 @@ TEST(configs_of_the_broker_many_times)
     end(c);
 }
 
-TEST(a_request_that_names_more_than_is_stated_closes_its_connection)
+static int log_ends[2];
+
+/* What was logged since the last call. */
+static const char *logged(void)
+{
+    static char text[LOG_LINE_BYTES_MAX];
+    ssize_t len = read(log_ends[0], text, sizeof text - 1);
+    text[len > 0 ? len : 0] = '\0';
+    return text;
+}
+
+/* One at a time, for what comes often fills nobody's disk. */
+TEST(a_request_that_names_more_than_is_stated_closes_its_connection_with_a_warning)
 {
     enum { MAX = 1000 };
     door_init(&door);
     door.options.request_elements_max = MAX;
+    EXPECT_EQ(pipe2(log_ends, O_NONBLOCK), 0);
+    log_setup(LOG_WARN, false, log_ends[1]);
     door_open(&door);
     struct bytes *names = many_names(MAX + 1);
-    for (int more = 0; more < 2; more++) {
+    for (int more = 0; more < 3; more++) {
         struct client *c = client_open(&door);
         struct describe_groups_request in = DESCRIBE_GROUPS_REQUEST_INIT;
         in.groups = names;
-        in.groups_count = MAX + more;
+        in.groups_count = MAX + (more > 0);
         SEND(c, DESCRIBE_GROUPS, describe_groups, 0, &in);
         EXPECT_EQ(client_take(c, 4), more == 0);
         client_close(c);
+        const char *line = logged();
+        EXPECT_EQ(strstr(line, "names more than one may") != NULL, more == 1);
+        if (more == 1) EXPECT(strstr(line, "api=DescribeGroups names_max=1000") != NULL);
     }
+    mem_free(names);
+    door_done(&door);
+    log_setup(LOG_INFO, false, STDERR_FILENO);
+    close(log_ends[0]);
+    close(log_ends[1]);
+}
+
+/* Each partition that there may be, in a topic of its own. */
+TEST(a_request_may_name_all_partitions_that_there_may_be)
+{
+    door_init(&door);
+    door_open(&door);
+    int32_t all = (int32_t)store_options(door.store)->partitions_max;
+    struct bytes *names = many_names(all + 1);
+    struct list_offsets_request_partition partition = LIST_OFFSETS_REQUEST_PARTITION_INIT;
+    partition.timestamp = -1;
+    struct list_offsets_request_topic *topics =
+        NEW_ARRAY(struct list_offsets_request_topic, (size_t)all + 1);
+    for (int32_t i = 0; i <= all; i++) {
+        topics[i] = LIST_OFFSETS_REQUEST_TOPIC_INIT;
+        topics[i].name = names[i];
+        topics[i].partitions = &partition;
+        topics[i].partitions_count = 1;
+    }
+    for (int more = 0; more < 2; more++) {
+        struct client *c = client_open(&door);
+        struct list_offsets_request in = LIST_OFFSETS_REQUEST_INIT;
+        in.topics = topics;
+        in.topics_count = all + more;
+        SEND(c, LIST_OFFSETS, list_offsets, 4, &in);
+        EXPECT_EQ(client_take(c, 4), more == 0);
+        client_close(c);
+    }
+    mem_free(topics);
     mem_free(names);
     door_done(&door);
 }
 
-TESTS(RUN(a_request_that_names_more_than_is_stated_closes_its_connection),
+TEST(what_names_topics_and_partitions_has_the_larger_limit)
+{
+    door_init(&door);
+    door_open(&door);
+    uint32_t all = 2 * (uint32_t)store_options(door.store)->partitions_max;
+    static const char *const wide[] = {"Produce", "Fetch", "ListOffsets", "Metadata",
+                                       "OffsetCommit", "OffsetFetch", "DeleteTopics",
+                                       "DeleteRecords", "OffsetForLeaderEpoch", "OffsetDelete"};
+    enum { WIDE_COUNT = sizeof wide / sizeof wide[0] };
+    int found = 0;
+    for (int i = 0; i < KAFKA_API_COUNT; i++) {
+        bool is_wide = false;
+        for (int n = 0; n < WIDE_COUNT; n++) is_wide |= strcmp(wide[n], kafka_apis[i].name) == 0;
+        EXPECT_EQ(broker_dispatch_names_max(door.broker, &kafka_apis[i]),
+                  is_wide ? all : door.options.request_elements_max);
+        found += is_wide;
+    }
+    EXPECT_EQ(found, WIDE_COUNT);
+    door_done(&door);
+}
+
+TESTS(RUN(a_request_that_names_more_than_is_stated_closes_its_connection_with_a_warning),
+      RUN(a_request_may_name_all_partitions_that_there_may_be),
+      RUN(what_names_topics_and_partitions_has_the_larger_limit),
       RUN(configs_of_the_broker_many_times), RUN(list_offsets_of_many_partitions),
       RUN(list_offsets_of_one_partition_many_times_is_one_answer),
       RUN(incremental_alter_configs_of_many_resources),
