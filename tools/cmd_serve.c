@@ -336,7 +336,18 @@ static void close_doors(struct server *s)
     }
 }
 
-static void close_all(struct server *s)
+/* Where the disk takes no more writes nothing is left to do but to sync what it took. RocksDB's
+ * close would wait, as RocksDB sleeps for a second after each table that it could not write. */
+static void leave_full_disk(const struct server *s, int code)
+{
+    struct kv *kv = store_kv(s->store);
+    if (!kv_writes_stopped(kv)) return;
+    (void)!kv_sync_now(kv);
+    fflush(stdout);
+    _exit(code);
+}
+
+static void close_all(struct server *s, int code)
 {
     atomic_store(&s->admin.ready, false);
     close_doors(s);
@@ -344,6 +355,7 @@ static void close_all(struct server *s)
     /* Requests of clients that left may be on their way between loops and storage: they come to
      * their end before either goes. */
     store_finish(s->store, s->loops, s->loop_count);
+    leave_full_disk(s, code);
     bridge_free(s->bridge);
     broker_free(s->broker);
     store_close(s->store);
@@ -381,7 +393,7 @@ static int serve(struct server *s, const sigset_t *stops)
         log_info("stopping", {"signal", LOG_I(signal_number)});
         pthread_sigmask(SIG_UNBLOCK, stops, NULL);
     }
-    close_all(s);
+    close_all(s, code);
     return code;
 }
 
