@@ -2,7 +2,11 @@
  * While the receiver sleeps, a mark stands in the place of the empty list: who finds it there owes
  * the receiver a wake. The receiver knows, from the jobs that it finds in the place of its mark,
  * how many wakes there must be in the end, and does not let go of the mailbox before they were
- * given: the job may be what ends the mailbox, and it runs as soon as it is in the list. */
+ * given: the job may be what ends the mailbox, and it runs as soon as it is in the list.
+ *
+ * Tried and left: a receiver that looks again for 20 or 50 us before it sleeps. On two processors
+ * one record a request cost 55 and 62 us of CPU in place of 51 at the Kinesis door, 10.9 and 13.3
+ * in place of 9.8 at the Kafka door, and the sleeps were as many: jobs come further apart. */
 #include "base/mailbox.h"
 
 #include <assert.h>

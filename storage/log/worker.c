@@ -12,7 +12,11 @@
  * anew from disk, and all appends of the turn that touched it are answered KAFKA_STORAGE_ERROR.
  * From then on appends are refused without trying until the engine says that it takes writes again;
  * reads go on all the while. Catalog changes arrive as calls that end the turn first
- * (worker_calls.c). */
+ * (worker_calls.c).
+ *
+ * Tried and left: a loop that runs the turn itself while the worker sleeps. One record a request
+ * cost 44 us of CPU in place of 51 at the Kinesis door, 8.0 in place of 9.8 at the Kafka door; but
+ * the loop, and all its connections, then wait whenever a write waits for the disk. */
 #include "storage/log/worker.h"
 
 #include <assert.h>
