@@ -31,6 +31,7 @@ enum {
     WRITE_BUFFERS_MAX = 3,
     BACKGROUND_JOBS = 2,
     L0_TRIGGER = 2,
+    L0_MUCH = 1000,
     CACHE_BYTES = 16 << 20,
     OPEN_FILES_MAX = 512,
     INFO_LOG_BYTES = 4 << 20,
@@ -39,6 +40,7 @@ enum {
     BATCH_KEEP_BYTES = 4 << 20,        /* a larger batch gives its memory back when cleared */
     HINT_BYTES = 8,                    /* keys of KV_LOG begin with 8 bytes for each log */
     FLUSH_LOOK_MS = 2,
+    FLUSH_LOOKS_MAX = 30000,
 };
 
 enum column { COLUMN_SMALL, COLUMN_LOG, COLUMN_COUNT };
@@ -74,7 +76,8 @@ struct rocks {
     rocksdb_writeoptions_t *write;
     rocksdb_column_family_handle_t *columns[COLUMN_COUNT];
     atomic_bool stopped;                           /* the last write failed */
-    uint64_t errors_seen;                          /* the flush's */
+    uint64_t errors_before;                        /* the flush */
+    bool flush_refused;
 };
 
 struct rocks_batch {
@@ -383,6 +386,11 @@ static uint64_t property(const struct rocks *r, enum column column, const char *
 
 /* ---- Writing memtables out */
 
+static uint64_t errors(const struct rocks *r)
+{
+    return property(r, COLUMN_SMALL, "rocksdb.background-errors");
+}
+
 /* RocksDB takes the memtables as they are now before the call returns; a new one of each family
  * takes what comes. */
 static void rocks_flush_begin(struct kv *kv)
@@ -390,9 +398,12 @@ static void rocks_flush_begin(struct kv *kv)
     struct rocks *r = rocks_of(kv);
     rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(o, 0);
+    r->errors_before = errors(r);
+    r->flush_refused = false;
     for (int c = 0; c < COLUMN_COUNT; c++) {
         CLEANUP(text_freep) char *text = NULL;
         rocksdb_flush_cf(r->db, o, r->columns[c], &text);
+        r->flush_refused |= text != NULL;
     }
     rocksdb_flushoptions_destroy(o);
 }
@@ -400,18 +411,17 @@ static void rocks_flush_begin(struct kv *kv)
 /* The C interface has no call that waits for what another one began. */
 static enum err rocks_flush_end(struct kv *kv)
 {
-    struct rocks *r = rocks_of(kv);
-    for (;;) {
+    const struct rocks *r = rocks_of(kv);
+    for (int look = 0; look < FLUSH_LOOKS_MAX && !r->flush_refused; look++) {
         uint64_t left = 0;
         for (int c = 0; c < COLUMN_COUNT; c++)
             left += property(r, c, "rocksdb.num-immutable-mem-table");
-        if (left == 0) return ERR_OK;
-        if (property(r, COLUMN_SMALL, "rocksdb.background-errors") > r->errors_seen) {
-            r->errors_seen = property(r, COLUMN_SMALL, "rocksdb.background-errors");
-            return ERR_DISK;
-        }
+        bool failed = errors(r) > r->errors_before;
+        if (left == 0 && !failed) return ERR_OK;
+        if (failed) break;
         poll(NULL, 0, FLUSH_LOOK_MS);
     }
+    return ERR_DISK;
 }
 
 static enum err rocks_reclaim(struct kv *kv, const atomic_bool *stop)
@@ -501,6 +511,10 @@ static rocksdb_options_t *family_options(struct rocks *r)
     rocksdb_options_set_write_buffer_size(o, WRITE_BUFFER_BYTES);
     rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS_MAX);
     rocksdb_options_set_level0_file_num_compaction_trigger(o, L0_TRIGGER);
+    /* Else a flush, which holds up all writers while it takes the memtables, would wait for
+     * compactions. */
+    rocksdb_options_set_level0_slowdown_writes_trigger(o, L0_MUCH);
+    rocksdb_options_set_level0_stop_writes_trigger(o, L0_MUCH);
     rocksdb_options_set_block_based_table_factory(o, r->table);
     return o;
 }

@@ -23,14 +23,6 @@ enum {
     ROW_BYTES_MAX = 128,            /* of an extent's row */
 };
 
-void walled_put_extent(struct kv_batch *inner, const struct wal_extent *e)
-{
-    struct extent_key key = extent_key(e->number);
-    uint8_t value[EXTENT_VALUE_BYTES];
-    extent_value_write(e, value);
-    kv_batch_put(inner, KV_EXTENTS, KEY_BYTES(key), bytes_of(value, sizeof value));
-}
-
 /* What single deletes take from extents: counted before the commit, and given back when it
  * fails. */
 struct dead {
@@ -199,7 +191,7 @@ enum err walled_resume(struct kv *kv)
     if (err == ERR_OK) err = kv_resume(r->tables);
     bool retry = err == ERR_OK && r->flush_failed;
     pthread_mutex_unlock(&r->lock);
-    if (retry) err = walled_flush(r);
+    if (retry) err = walled_flush_again(r);
     atomic_store_explicit(&r->stopped, err != ERR_OK, memory_order_relaxed);
     return err;
 }

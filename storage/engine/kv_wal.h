@@ -100,6 +100,8 @@ void walled_batch_delete_range(struct kv_batch *b, enum kv_family family, struct
                                struct bytes to);
 /* The parts as a write wants them; they stay the batch's. */
 void walled_batch_place_parts(struct walled_batch *b);
+/* The row of an extent, in a batch of the tables. */
+void walled_put_extent(struct kv_batch *inner, const struct wal_extent *e);
 
 /* ---- kv_wal_read.c */
 /* As kv_get(). Errors: ERR_DISK. Thread: any; blocks. */
@@ -125,7 +127,6 @@ enum err walled_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync);
 /* The same, with the lock held: the sweeper looks and commits under one. Errors: ERR_DISK.
  * Thread: any; blocks. */
 enum err walled_commit_locked(struct walled *r, struct walled_batch *b, enum kv_sync sync);
-void walled_put_extent(struct kv_batch *inner, const struct wal_extent *e);
 /* As kv_resume(). Errors: ERR_DISK. Thread: any; blocks. */
 enum err walled_resume(struct kv *kv);
 bool walled_writes_stopped(struct kv *kv);
@@ -141,6 +142,9 @@ enum err walled_flush(struct walled *r);
 bool walled_flush_is_due(const struct walled *r);       /* under the lock */
 /* Lets the flusher know, or flushes here where there is none. */
 void walled_flush_soon(struct walled *r);
+/* After one that failed. Errors: ERR_DISK - not yet: the flusher tries. Thread: any; blocks where
+ * there is no flusher. */
+enum err walled_flush_again(struct walled *r);
 /* Waits while writers are too far ahead of it. Under the lock. Errors: ERR_DISK - it fails. Thread:
  * any; blocks. */
 enum err walled_flush_wait(struct walled *r);

@@ -157,3 +157,11 @@ void walled_batch_delete_range(struct kv_batch *base, enum kv_family family, str
     kv_batch_delete_range(b->inner, family, from, to);
     b->other_ranges++;
 }
+
+void walled_put_extent(struct kv_batch *inner, const struct wal_extent *e)
+{
+    struct extent_key key = extent_key(e->number);
+    uint8_t value[EXTENT_VALUE_BYTES];
+    extent_value_write(e, value);
+    kv_batch_put(inner, KV_EXTENTS, KEY_BYTES(key), bytes_of(value, sizeof value));
+}

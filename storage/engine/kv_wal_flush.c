@@ -36,14 +36,18 @@ enum err walled_sync_now(struct kv *kv)
     return err;
 }
 
+/* And the row of an extent that the next frame would tell of: a start that begins behind it would
+ * not know that extent. */
 static enum err put_marks(struct walled *r)
 {
+    struct wal_extent sealed;
     struct wal_place here = wal_here(r->wal);
     uint8_t value[MARK_VALUE_BYTES];
     mark_write(&here, value);
     CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(r->tables);
     kv_batch_put(b, KV_EXTENTS, KEY_MARK, bytes_of(value, sizeof value));
     kv_batch_put(b, KV_LOG, KEY_LOG_MARK, bytes_of(value, sizeof value));
+    if (wal_untold(r->wal, &sealed)) walled_put_extent(b, &sealed);
     return kv_commit(r->tables, b, KV_NO_SYNC);
 }
 
@@ -105,6 +109,13 @@ void walled_flush_soon(struct walled *r)
     r->flush_wanted = true;
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
+}
+
+enum err walled_flush_again(struct walled *r)
+{
+    if (!r->has_flusher) return walled_flush(r);
+    walled_flush_soon(r);
+    return ERR_DISK;
 }
 
 enum err walled_flush_wait(struct walled *r)

@@ -49,16 +49,6 @@ enum err file_read(struct file *f, void *to, size_t len, uint64_t at)
     return f->ops->read(f, to, len, at);
 }
 
-enum err file_read_now(struct file *f, void *to, size_t len, uint64_t at)
-{
-    return f->ops->read_now(f, to, len, at);
-}
-
-void file_ahead(struct file *f, uint64_t at, uint64_t len)
-{
-    f->ops->ahead(f, at, len);
-}
-
 enum err file_sync(struct file *f)
 {
     return f->ops->sync(f);

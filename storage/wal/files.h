@@ -73,11 +73,6 @@ uint64_t file_bytes(struct file *f);        /* its length */
 enum err file_write(struct file *f, const struct iovec *parts, int count, uint64_t at);
 /* Exactly len bytes. Errors: ERR_DISK - also behind the end. Thread: any; blocks. */
 enum err file_read(struct file *f, void *to, size_t len, uint64_t at);
-/* As file_read(), and never waits for the disk.
- * Errors: ERR_BUSY - it would have to, or cannot know; ERR_DISK. Thread: any. */
-enum err file_read_now(struct file *f, void *to, size_t len, uint64_t at);
-/* Asks for what will be read soon. */
-void file_ahead(struct file *f, uint64_t at, uint64_t len);
 /* Errors: ERR_DISK - what was written before may be lost, and no later sync tells. Thread: any;
  * blocks. */
 enum err file_sync(struct file *f);

@@ -127,9 +127,17 @@ static void content_apply(struct content *c, const struct change *x)
     }
 }
 
-static void synced_apply(const struct change *x)
+/* A name is one file's: the one that got it last. */
+static void name_synced(struct mem_files *fs, struct node *n)
 {
-    if (x->kind == CHANGE_NAME) x->node->named_synced = true;
+    for (int i = 0; i < fs->node_count; i++)
+        if (strcmp(fs->nodes[i]->name, n->name) == 0) fs->nodes[i]->named_synced = false;
+    n->named_synced = true;
+}
+
+static void synced_apply(struct mem_files *fs, const struct change *x)
+{
+    if (x->kind == CHANGE_NAME) name_synced(fs, x->node);
     else if (x->kind == CHANGE_UNNAME) x->node->named_synced = false;
     else content_apply(&x->node->synced, x);
 }
@@ -150,7 +158,7 @@ static void settle(struct mem_files *fs, const struct node *node)
             fs->changes[kept++] = *x;
             continue;
         }
-        synced_apply(x);
+        synced_apply(fs, x);
         mem_free(x->data);
     }
     fs->change_count = kept;
@@ -251,9 +259,11 @@ static void mem_close(struct file *f)
 
 static uint64_t mem_bytes(struct file *base)
 {
-    struct mem_file *f = file_of(base);
-    CLEANUP(unlockp) struct mem_files *fs = locked(f->fs);
-    return f->node->now.len;
+    const struct mem_file *f = file_of(base);
+    pthread_mutex_lock(&f->fs->lock);
+    uint64_t len = f->node->now.len;
+    pthread_mutex_unlock(&f->fs->lock);
+    return len;
 }
 
 static void write_pages(struct mem_files *fs, struct node *n, const uint8_t *data, uint64_t len,
@@ -309,11 +319,6 @@ static enum err mem_read(struct file *base, void *to, size_t len, uint64_t at)
     if (fault_now(fs) || at > c->len || len > c->len - at) return ERR_DISK;
     mem_copy(to, c->data + at, len);
     return ERR_OK;
-}
-
-static void mem_ahead(struct file *f, uint64_t at, uint64_t len)
-{
-    (void)f, (void)at, (void)len;
 }
 
 static enum err mem_sync(struct file *base)
@@ -388,8 +393,6 @@ static const struct files_ops mem_ops = {
     .bytes = mem_bytes,
     .write = mem_write,
     .read = mem_read,
-    .read_now = mem_read,
-    .ahead = mem_ahead,
     .sync = mem_sync,
     .reserve = mem_reserve,
     .cut = mem_cut,
@@ -461,7 +464,7 @@ void files_mem_power_cut(struct files *base, bool (*keeps)(void *context, int nu
 {
     struct mem_files *fs = files_of(base);
     for (int i = 0; i < fs->change_count; i++) {
-        if (keeps(context, i)) synced_apply(&fs->changes[i]);
+        if (keeps(context, i)) synced_apply(fs, &fs->changes[i]);
         mem_free(fs->changes[i].data);
     }
     fs->change_count = 0;

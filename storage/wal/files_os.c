@@ -170,19 +170,6 @@ static enum err os_read(struct file *f, void *to, size_t len, uint64_t at)
     return ERR_OK;
 }
 
-static enum err os_read_now(struct file *f, void *to, size_t len, uint64_t at)
-{
-    struct iovec part = {to, len};
-    ssize_t n = preadv2(fd_of(f), &part, 1, (off_t)at, RWF_NOWAIT);
-    if (n == (ssize_t)len) return ERR_OK;
-    return n < 0 && errno == EIO ? ERR_DISK : ERR_BUSY;
-}
-
-static void os_ahead(struct file *f, uint64_t at, uint64_t len)
-{
-    (void)posix_fadvise(fd_of(f), (off_t)at, (off_t)len, POSIX_FADV_WILLNEED);
-}
-
 static enum err os_sync(struct file *f)
 {
     return done(fdatasync(fd_of(f)));
@@ -221,8 +208,6 @@ static const struct files_ops os_ops = {
     .bytes = os_bytes,
     .write = os_write,
     .read = os_read,
-    .read_now = os_read_now,
-    .ahead = os_ahead,
     .sync = os_sync,
     .reserve = os_reserve,
     .cut = os_cut,

@@ -66,7 +66,7 @@ static enum err cut_behind(struct wal *w, const struct wal_place *place)
     }
     pthread_mutex_lock(&w->lock);
     e->is_known = true;
-    e->dirty = true;        /* what was read may be in the page cache alone */
+    e->dirty = w->names_dirty = true;       /* who made it may have ended before a sync */
     if (bytes >= place->position) {
         w->current = e;
         w->reserved = place->position;
@@ -225,8 +225,20 @@ enum err wal_aim(struct wal *w, struct wal_run *runs, int run_count, const struc
     if (find_place(w, bytes, frees) != ERR_OK) TRY(find_place(w, bytes, frees));
     w->aimed_payload = payload;
     place_runs(w, runs, run_count, parts);
-    if (w->has_sealed) *ret_sealed = &w->sealed;
+    if (wal_untold(w, &w->sealed)) *ret_sealed = &w->sealed;
     return ERR_OK;
+}
+
+/* As it is known now: more of it may have died since, or what was counted may have been taken
+ * back. */
+bool wal_untold(struct wal *w, struct wal_extent *ret)
+{
+    if (!w->has_sealed) return false;
+    pthread_mutex_lock(&w->lock);
+    const struct extent *e = extents_get(w, w->sealed.number);
+    *ret = e != NULL ? e->known : w->sealed;
+    pthread_mutex_unlock(&w->lock);
+    return true;
 }
 
 bool wal_is_full(const struct wal *w)

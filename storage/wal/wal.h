@@ -108,6 +108,8 @@ struct wal_run {
  * Errors: ERR_DISK - also a full one. Thread: as above; blocks. */
 enum err wal_aim(struct wal *w, struct wal_run *runs, int run_count, const struct iovec *parts,
                  uint64_t batch_bytes_max, bool frees, const struct wal_extent **ret_sealed);
+/* That extent, if there is one. */
+bool wal_untold(struct wal *w, struct wal_extent *ret);
 /* The last frame was refused for want of room alone. */
 bool wal_is_full(const struct wal *w);
 /* Writes the frame there; it counts once it was accepted. After an error it may be there
@@ -135,11 +137,6 @@ enum err wal_sync(struct wal *w, uint64_t *ret_frame);
  * Errors: ERR_NOT_FOUND - the extent is gone; ERR_FORMAT - other bytes than were written; ERR_DISK.
  * Thread: any; blocks. */
 enum err wal_read(struct wal *w, const struct wal_pointer *p, uint8_t *to);
-/* As wal_read(), from memory alone. Errors: ERR_BUSY - it would wait for the disk; as wal_read().
- * Thread: any. */
-enum err wal_read_now(struct wal *w, const struct wal_pointer *p, uint8_t *to);
-/* Asks the disk for what will be read soon. Thread: any. */
-void wal_ahead(struct wal *w, const struct wal_pointer *p);
 /* More of an extent's payload is dead. False: no such extent. Thread: any. */
 bool wal_add_dead(struct wal *w, uint64_t extent, uint64_t bytes, struct wal_extent *ret);
 /* The first extent whose number is >= number. False: none. Thread: any. */
@@ -167,9 +164,7 @@ struct wal_stats {
     uint64_t bytes;             /* of their files */
     uint64_t payload_bytes;     /* of runs */
     uint64_t dead_bytes;
-    uint64_t open_files;
 };
 void wal_stats(struct wal *w, struct wal_stats *ret);
-struct files *wal_files(struct wal *w);
 
 #endif

@@ -130,33 +130,14 @@ enum err extent_read_header(struct extent *e, struct extent_header *ret)
 
 /* ---- Reading */
 
-static enum err read_run(struct wal *w, const struct wal_pointer *p, uint8_t *to, bool now)
+enum err wal_read(struct wal *w, const struct wal_pointer *p, uint8_t *to)
 {
     struct extent *e;
     TRY(extent_use(w, p->extent, &e));
-    enum err err = now ? file_read_now(e->file, to, p->bytes, p->position)
-                       : file_read(e->file, to, p->bytes, p->position);
+    enum err err = file_read(e->file, to, p->bytes, p->position);
     extent_end(w, e);
     TRY(err);
     return crc32c(to, p->bytes) == p->crc ? ERR_OK : ERR_FORMAT;
-}
-
-enum err wal_read(struct wal *w, const struct wal_pointer *p, uint8_t *to)
-{
-    return read_run(w, p, to, /* now= */ false);
-}
-
-enum err wal_read_now(struct wal *w, const struct wal_pointer *p, uint8_t *to)
-{
-    return read_run(w, p, to, /* now= */ true);
-}
-
-void wal_ahead(struct wal *w, const struct wal_pointer *p)
-{
-    struct extent *e;
-    if (extent_use(w, p->extent, &e) != ERR_OK) return;
-    file_ahead(e->file, p->position, p->bytes);
-    extent_end(w, e);
 }
 
 /* ---- Counts */
@@ -265,7 +246,6 @@ void wal_stats(struct wal *w, struct wal_stats *ret)
     *ret = (struct wal_stats){0};
     pthread_mutex_lock(&w->lock);
     ret->extents = w->extent_count;
-    ret->open_files = w->open_count;
     for (uint32_t i = 0; i < w->extent_count; i++) {
         const struct wal_extent *k = &w->extents[i]->known;
         bool is_current = w->extents[i] == w->current;
@@ -274,9 +254,4 @@ void wal_stats(struct wal *w, struct wal_stats *ret)
         ret->dead_bytes += k->dead_bytes;
     }
     pthread_mutex_unlock(&w->lock);
-}
-
-struct files *wal_files(struct wal *w)
-{
-    return w->fs;
 }

@@ -49,6 +49,15 @@ static enum err walk_enter(struct walk *k, uint64_t extent)
     return ERR_OK;
 }
 
+/* What the frames of this extent bring is on its way to tables: who wrote them may have ended
+ * before they were synced. */
+static void walk_dirty(struct walk *k)
+{
+    pthread_mutex_lock(&k->w->lock);
+    k->e->dirty = k->w->names_dirty = !k->w->read_only;
+    pthread_mutex_unlock(&k->w->lock);
+}
+
 static size_t table_bytes(const struct frame_header *h)
 {
     return (size_t)h->run_count * FRAME_RUN_BYTES;
@@ -200,6 +209,7 @@ enum err wal_walk(struct wal *w, const struct wal_place *from, uint64_t verify_f
                 .payload_bytes = h.payload_bytes,
             };
             TRY(fn(context, &frame));
+            walk_dirty(&k);
             w->has_sealed = false;
             p->frame = h.frame;
             p->payload_bytes += h.payload_bytes;

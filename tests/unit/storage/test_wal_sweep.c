@@ -198,6 +198,37 @@ static void no_fault(void *context, const char *text)
     EXPECT(text == NULL);
 }
 
+static void put_until_flushed(struct kv *kv)
+{
+    static uint8_t run[5000];
+    for (int64_t i = 2; i < 12; i++) {
+        struct kv_batch *b = kv_batch_new(kv);
+        struct log_key key = log_key(LOGS + 1, i);
+        kv_batch_put(b, KV_LOG, KEY_BYTES(key), bytes_of(run, sizeof run));
+        EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+        kv_batch_free(b);
+    }
+}
+
+static bool keeps_nothing(void *context, int number)
+{
+    (void)context, (void)number;
+    return false;
+}
+
+/* What is in tables on disk is in the log on disk, also where a life before wrote it and ended
+ * before it was synced. Ends both. */
+static void expect_readable(struct kv *tables, struct files *files)
+{
+    struct kv *kv;
+    files_mem_power_cut(files, keeps_nothing, NULL);
+    EXPECT_OK(kv_wal_open(kv_mem_share(tables), files, &small, 80, &kv));
+    EXPECT(print_of(kv) != 0);
+    EXPECT_OK(kv_check(kv, NULL, no_fault));
+    drop(kv, tables);
+    kv_close(tables);
+}
+
 /* Starts on the files, which it ends, and looks what is there. */
 static uint64_t print_after_start(struct story *s, struct files *files)
 {
@@ -219,8 +250,12 @@ static uint64_t print_after_start(struct story *s, struct files *files)
     kv_mem_reopen(tables, /* power_loss= */ true);
     EXPECT_OK(kv_wal_open(kv_mem_share(tables), again, &small, 79, &kv));
     EXPECT_EQ(print_of(kv), more);
+    put_until_flushed(kv);
+    files = files_mem_copy(again);
+    struct kv *flushed = kv_mem_copy_synced(tables);
     drop(kv, tables);
     kv_close(tables);
+    expect_readable(flushed, files);
     return print;
 }
 
