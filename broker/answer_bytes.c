@@ -17,7 +17,7 @@ enum {
 };
 enum {
     TOPIC_BYTES = 64, PARTITION_BYTES = 48, CONFIGS_PER_BYTE = 256,
-    BROKER = 4, BROKER_CONFIGS_BYTES = 32 << 10, BROKER_DOCUMENTED_BYTES = 96 << 10,
+    BROKER = 4, BROKER_CONFIGS_BYTES = 32 << 10, BROKER_DOCUMENTED_BYTES = 60 << 10,
     LOOKED_AT_BYTES = 2 << 10,      /* a longer body counts as if it named all */
     ARENA_BYTES = 64 << 10, ELEMENTS_MAX = 1000,
 };

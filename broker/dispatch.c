@@ -137,13 +137,15 @@ static void begin_in_turn(struct job *job)
 }
 
 /* Whether the request waits for a turn of its own. A Produce's bytes are its records; what is small
- * may ask for much. */
+ * may ask for much. An answer that had to wait for room has found it just now, and is made before
+ * another one finds the same. */
 static bool is_long(struct broker *b, struct broker_loop *home, const struct kafka_api *api,
                     struct bytes body)
 {
     if (api->key == PRODUCE_KEY) return false;
     if (api->plane == KAFKA_PLANE_DATA) return body.len > LONG_BODY_BYTES;
     size_t answer = body.len > SMALL_BODY_BYTES ? 0 : broker_answer_bytes(b->store, body);
+    if (answer > ROOM_ANSWER_BYTES_MIN) return false;
     return turn_is_full(home, answer > body.len ? answer : body.len);
 }
 
