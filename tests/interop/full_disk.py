@@ -143,14 +143,18 @@ def still_reads(server, acked):
     bad.wait_for(lambda: bad.scrape(server)["diglot_storage_writes_stopped"] == 1)
 
 
-def test_a_full_disk():
+def small_disk():
     if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("nsenter"):
         pytest.skip("only root may mount a small file system")
     disk = SmallDisk(["--limits", "off", "--workers", "1"])
     if not disk.mounted:
         disk.close()
         pytest.skip("no file system may be mounted here: " + disk.holder.stderr.read().decode().strip())
-    with disk as server:
+    return disk
+
+
+def test_a_full_disk():
+    with small_disk() as server:
         admin.create_topic(server, "disk")
         server.fill()
         load = fill_until_refused(server)
@@ -188,13 +192,7 @@ def test_a_full_disk():
 
 def test_a_stop_with_a_full_disk_does_not_wait():
     """RocksDB sleeps for a second after one that it could not write."""
-    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("nsenter"):
-        pytest.skip("only root may mount a small file system")
-    disk = SmallDisk(["--limits", "off", "--workers", "1"])
-    if not disk.mounted:
-        disk.close()
-        pytest.skip("no file system may be mounted here: " + disk.holder.stderr.read().decode().strip())
-    with disk as server:
+    with small_disk() as server:
         admin.create_topic(server, "disk")
         server.fill()
         acked = fill_until_refused(server).acked
