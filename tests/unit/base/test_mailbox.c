@@ -54,7 +54,7 @@ static void *receive(void *context)
 
 TEST(a_thread_that_is_stopped_runs_first_what_was_posted)
 {
-    struct receiver r = {0};
+    struct receiver r = {};
     pthread_t thread;
     mailbox_init(&r.inbox);
     traced = 0;
