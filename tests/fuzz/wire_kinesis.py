@@ -27,6 +27,7 @@ LEARNT = re.compile(rb'"(ShardIterator|NextShardIterator|SequenceNumber|Starting
                     rb'ConsumerARN|StreamId)":"([^"]{1,2000})"')
 SAME = {"NextShardIterator": "ShardIterator", "StartingSequenceNumber": "SequenceNumber"}
 BIG_BYTES = 1 << 20
+H2_WINDOW_BYTES = 1 << 20           # of a stream: h2_window_bytes in base/net/limits.h
 WAITING = ("SubscribeToShard",)
 
 
@@ -146,7 +147,10 @@ class Shapes:
         step = 16_384
         parts = [body[i:i + step] for i in range(0, len(body), step)] or [b""]
         frames += [(bad.DATA, bad.END_STREAM * (i == len(parts) - 1), part) for i, part in enumerate(parts)]
-        return Request(name, b"", frames)
+        made = Request(name, b"", frames)
+        # More than the server's window, which nobody waits for here: it may end the stream or the connection.
+        made.doubtful = len(body) > H2_WINDOW_BYTES
+        return made
 
     def harm(self, body):
         rng, data = self.rng, bytearray(body)
