@@ -1,30 +1,53 @@
 /* Housekeeping, on a thread of its own: the log's sync each second, retention, disk space.
  *
  * Sync: with durability "process" a power cut costs what was written since the last one. A sync
- * that fails is reported; the workers learn of a broken disk by their own commits. With it goes the
- * look whether a disk that was full has room again.
+ * that fails is reported; the workers learn of a broken disk by their own commits. With it goes
+ * the look whether a disk that was full has room again.
+ *
  * Retention: every retention_check_ms one job a topic and worker; the workers do it in slices
  * between turns. When all are back, what was removed is reclaimed.
- * Space: ranges that were deleted are compacted once RECLAIM_BYTES_MIN were removed or a topic or
- * records were deleted on demand, so that the disk space really comes back. That can take long, so
- * it runs on a thread that lives for it alone, one at a time. */
+ *
+ * Space: what was deleted is given back to the disk once RECLAIM_BYTES_MIN were removed or a topic
+ * or records were deleted on demand. That can take long, so it runs on a thread that lives for it
+ * alone, one at a time. */
 #include "storage/threads.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "storage/engine/keys.h"
 #include "storage/log/plog_impl.h"
 #include "base/check.h"
 
 enum {
     SYNC_INTERVAL_MS = 1000,
     RECLAIM_BYTES_MIN = 32 << 20,
-    RECLAIM_INTERVAL_MS = 5000, /* at least, so that a hundred deleted topics cost one compaction */
+    RECLAIM_INTERVAL_MS = 5000, /* at least, so that a hundred deleted topics cost one look */
 };
+
+/* What the disk holds, and what a start had to do. */
+static const struct {
+    const char *name;
+    const char *help;
+    size_t at;                  /* in struct kv_stats */
+} spaces[] = {
+    {"diglot_storage_disk_bytes", "Bytes of tables and of the write-ahead log's files",
+     offsetof(struct kv_stats, disk_bytes)},
+    {"diglot_storage_log_bytes", "Bytes of the write-ahead log's files",
+     offsetof(struct kv_stats, log_bytes)},
+    {"diglot_storage_live_bytes", "Bytes of record batches in them",
+     offsetof(struct kv_stats, live_bytes)},
+    {"diglot_storage_dead_bytes", "Bytes of deleted record batches in files that still are there",
+     offsetof(struct kv_stats, dead_bytes)},
+    {"diglot_storage_extents", "Files of the write-ahead log", offsetof(struct kv_stats, extents)},
+    {"diglot_storage_replayed_frames", "Commits that the start applied again from the log",
+     offsetof(struct kv_stats, replayed_frames)},
+};
+enum { SPACE_COUNT = sizeof spaces / sizeof spaces[0] };
 
 struct house {
     struct store *store;
@@ -38,61 +61,43 @@ struct house {
     struct metric *removed_total;
     struct metric *sync_failures_total;
     struct metric *writes_stopped;
+    struct metric *space[SPACE_COUNT];
     bool sync_failed;                   /* the last one */
     int retains_out;                    /* jobs at the workers */
     uint64_t bytes_removed;             /* by retention, not reclaimed yet */
     bool reclaim_now;
     int64_t reclaim_at_ms;              /* not before */
-    uint64_t reclaim_first;             /* log ids that had something removed: [first, next) */
-    uint64_t reclaim_next;
     struct job sweep_job;               /* the sweeper is through */
     pthread_t sweeper;
     bool sweeping;
-    uint64_t sweep_first;               /* what it was given */
-    uint64_t sweep_next;
+    atomic_bool sweep_stop;
     enum err sweep_err;
 };
 
 struct reclaim_job {
     struct job job;
     struct house *house;
-    uint64_t first;
-    uint64_t next;
 };
 
 /* ---- Space */
 
-static void note_range(struct house *h, uint64_t first, uint64_t next)
-{
-    if (h->reclaim_first == h->reclaim_next) {
-        h->reclaim_first = first;
-        h->reclaim_next = next;
-        return;
-    }
-    if (first < h->reclaim_first) h->reclaim_first = first;
-    if (next > h->reclaim_next) h->reclaim_next = next;
-}
-
 static void reclaim_run(struct job *job)
 {
     struct reclaim_job *r = CONTAINER_OF(job, struct reclaim_job, job);
-    note_range(r->house, r->first, r->next);
     r->house->reclaim_now = true;
     mem_free(r);
 }
 
-void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next)
+void house_reclaim(struct house *h)
 {
     struct reclaim_job *r = NEW(struct reclaim_job);
-    *r = (struct reclaim_job){.job.run = reclaim_run, .house = h, .first = log_id_first,
-                              .next = log_id_next};
+    *r = (struct reclaim_job){.job.run = reclaim_run, .house = h};
     mailbox_post(&h->inbox, &r->job);
 }
 
 static void sweep(struct house *h)
 {
-    struct log_key from = log_key_first(h->sweep_first), to = log_key_first(h->sweep_next);
-    h->sweep_err = kv_reclaim(h->kv, KEY_BYTES(from), KEY_BYTES(to));
+    h->sweep_err = kv_reclaim(h->kv, &h->sweep_stop);
 }
 
 static void swept_run(struct job *job)
@@ -114,11 +119,8 @@ static void *sweeper_main(void *arg)
 
 static void reclaim(struct house *h)
 {
-    h->sweep_first = h->reclaim_first;
-    h->sweep_next = h->reclaim_next;
     h->reclaim_now = false;
     h->bytes_removed = 0;
-    h->reclaim_first = h->reclaim_next = 0;
     h->sweep_job.run = swept_run;
     h->sweeping = true;
     if (!h->started) {
@@ -140,9 +142,6 @@ static void retained_run(struct job *job)
     h->retains_out--;
     h->bytes_removed += r->bytes_removed;
     metric_add(h->removed_total, (int64_t)r->bytes_removed);
-    if (r->bytes_removed > 0)
-        for (int32_t i = 0; i < r->topic->partition_count; i++)
-            note_range(h, r->topic->partitions[i].log_id, r->topic->partitions[i].log_id + 1);
     topic_unref(r->topic);
     mem_free(r);
     if (h->retains_out == 0 && h->bytes_removed >= RECLAIM_BYTES_MIN) h->reclaim_now = true;
@@ -189,6 +188,14 @@ static void sync_log(struct house *h)
                   "after the disk, then start diglot again");
 }
 
+static void measure(struct house *h)
+{
+    struct kv_stats stats;
+    kv_stats(h->kv, &stats);
+    for (int i = 0; i < SPACE_COUNT; i++)
+        metric_set(h->space[i], (int64_t)*(uint64_t *)((char *)&stats + spaces[i].at));
+}
+
 /* What is due at now_ms; false when nothing was. */
 static bool do_due(struct house *h, int64_t now_ms)
 {
@@ -197,6 +204,7 @@ static bool do_due(struct house *h, int64_t now_ms)
     if (now_ms >= h->sync_at_ms) {
         sync_log(h);
         resume(h);
+        measure(h);
         h->sync_at_ms = now_ms + SYNC_INTERVAL_MS;
         any = true;
     }
@@ -241,6 +249,9 @@ struct house *house_new(struct store *s)
                                         "Syncs of the write-ahead log that failed", NULL);
     h->writes_stopped = metric_get(METRIC_GAUGE, "diglot_storage_writes_stopped",
                                    "1: the disk refuses writes", NULL);
+    for (int i = 0; i < SPACE_COUNT; i++)
+        h->space[i] = metric_get(METRIC_GAUGE, spaces[i].name, spaces[i].help, NULL);
+    measure(h);
     return h;
 }
 
@@ -255,13 +266,14 @@ void house_start(struct house *h)
 bool house_turn(struct house *h)
 {
     bool any = jobs_run(mailbox_take(&h->inbox));
-    /* A stop does not wait for retention, nor for a compaction. */
+    /* A stop does not wait for retention. */
     return (!h->stopping && do_due(h, clock_mono_ms())) || any;
 }
 
 void house_stop(struct house *h)
 {
     if (!h->started) return;
+    atomic_store(&h->sweep_stop, true);
     mailbox_stop(&h->inbox, &h->stopping, h->thread);
     h->started = false;
 }

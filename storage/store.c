@@ -102,8 +102,7 @@ static enum err open_engine(struct store *s, char **ret_text)
         s->kv = kv_mem_new();
         return ERR_OK;
     }
-    struct kv_options engine = {.write_buffer_bytes = o->write_buffer_bytes};
-    TRY(kv_rocksdb_open(o->data_dir, &engine, &s->kv, ret_text));
+    TRY(kv_open(o->data_dir, &(struct kv_options){0}, &s->kv, ret_text));
     tell_damage(kv_damage(s->kv), o->data_dir);
     return ERR_OK;
 }

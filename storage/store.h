@@ -30,7 +30,6 @@ struct store_options {
     int64_t offsets_bytes_max;          /* of committed offsets, notes included */
     int64_t producers_bytes_max;        /* of what is known of idempotent producers */
     int64_t partitions_max;             /* of all topics */
-    uint64_t write_buffer_bytes;        /* 0: default */
     struct topic_config topic_defaults;
     int32_t num_partitions;             /* broker default for new topics */
     int64_t producer_expiry_ms;         /* producer.id.expiration.ms */

@@ -68,10 +68,6 @@ void store_logs_call(struct store *s, struct plog *const *logs, int32_t count, l
  * that have a thread do so by themselves. Thread: the controller. */
 void store_logs_settle(struct store *s);
 
-/* Calls fn for each range of log ids, [first, next), that the topic's partitions have. */
-void topic_each_log_range(const struct topic *topic, void *context,
-                          void (*fn)(void *context, uint64_t first, uint64_t next));
-
 /* ---- Readers */
 struct readers *readers_new(struct store *s, int count);
 void readers_start(struct readers *r);
@@ -88,14 +84,13 @@ bool codecs_turn(struct codecs *c);             /* manual: one step a thread; fa
 void codecs_stop(struct codecs *c);             /* ends the threads, runs what waits */
 void codecs_free(struct codecs *c);             /* NULL is a no-op */
 
-/* ---- Housekeeping: WAL sync, retention, disk space */
+/* ---- Housekeeping: syncs, retention, disk space */
 struct house *house_new(struct store *s);
 void house_start(struct house *h);
 bool house_turn(struct house *h);               /* manual: does what is due by the clock */
 void house_stop(struct house *h);
 void house_free(struct house *h);               /* NULL is a no-op */
-/* Bytes of these logs (ids in [first, next)) were removed: give their disk space back. Thread:
- * any. */
-void house_reclaim(struct house *h, uint64_t log_id_first, uint64_t log_id_next);
+/* Records were removed on demand: give their disk space back. Thread: any. */
+void house_reclaim(struct house *h);
 
 #endif

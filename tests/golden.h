@@ -28,4 +28,13 @@ static inline void golden_free(struct bytes b)
     free((void *)b.data);
 }
 
+/* What was made is what the file under tests/golden holds. */
+#define EXPECT_GOLDEN(path, got_data, got_len)                                                     \
+    do {                                                                                           \
+        struct bytes want_ = golden(path);                                                         \
+        EXPECT_EQ(got_len, want_.len);                                                             \
+        assert_memory_equal(got_data, want_.data, want_.len);                                      \
+        golden_free(want_);                                                                        \
+    } while (0)
+
 #endif

@@ -52,7 +52,7 @@ void directory_complain(const char *dir, enum err err, const char *text)
 bool directory_make(const char *dir)
 {
     struct stat found;
-    bool made = kv_rocksdb_make(dir) == ERR_OK && stat(dir, &found) == 0;
+    bool made = kv_make_dir(dir) == ERR_OK && stat(dir, &found) == 0;
     if (made && S_ISDIR(found.st_mode)) return true;
     directory_complain(dir, ERR_CONFIG, strerror(made ? ENOTDIR : errno));
     return false;
@@ -94,9 +94,9 @@ static enum err open_checked(const char *dir, struct kv **ret, char **ret_text)
         *ret_text = mem_string(why, strlen(why));
         return ERR_CONFIG;
     }
-    struct kv_options options = {.background_jobs = 1, .read_only = true};
+    struct kv_options options = {.read_only = true};
     struct kv *kv = NULL;
-    TRY(kv_rocksdb_open(dir, &options, &kv, ret_text));
+    TRY(kv_open(dir, &options, &kv, ret_text));
     enum err err = store_format_check(kv, ret_text);
     const char *damage = kv_damage(kv)->text;
     if (err == ERR_NOT_FOUND && damage[0] != '\0') {       /* it held some */

@@ -19,7 +19,9 @@ enum {
     ROOM_OVER_BYTES = 16 * MIB,          /* small answers beside a full room */
     FRAME_SPARES_MAX = 64,
     FRAME_SPARE_BYTES = 16 * 1024,
-    ENGINE_BUFFER_BYTES = 3 * (48 + 4) * MIB,
+    ENGINE_BUFFER_BYTES = 2 * (4 * 8) * 2 * MIB,   /* FLUSH_TIMES_MAX of FLUSH_TABLES_BYTES, twice:
+                                                      what fills up and what is written out; as
+                                                      much again for their lists */
     ENGINE_CACHE_BYTES = 16 * MIB,
     ENGINE_FILES_MAX = 512,
     ENGINE_FILE_BYTES = 256 * 1024,

@@ -73,11 +73,6 @@ enum err control_freeze(struct controller *k, const struct topic *t, const int32
     return ERR_OK;
 }
 
-static void reclaim_range(void *house, uint64_t first, uint64_t next)
-{
-    house_reclaim(house, first, next);
-}
-
 /* The draft is in the catalog's table: now the logs learn of it. */
 static void spread(struct controller *k, struct topic *draft)
 {
@@ -86,7 +81,7 @@ static void spread(struct controller *k, struct topic *draft)
         return;
     }
     store_logs_close(k->store, draft);
-    topic_each_log_range(draft, store_house(k->store), reclaim_range);
+    house_reclaim(store_house(k->store));
 #define PART_OF_TOPICS(name, ...) name##_forget_topic(store_##name(k->store), &draft->id);
 #include "storage/parts.def"
 }

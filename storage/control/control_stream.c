@@ -78,7 +78,7 @@ enum err control_delete_records(struct controller *k, struct control *c)
     if (c->offset < -1) return ERR_OFFSET_OUT_OF_RANGE;
     struct plog *log = t->partitions[c->partitions].log;
     TRY(store_log_raise_start(log, c->offset, &c->result));
-    house_reclaim(store_house(k->store), plog_id(log), plog_id(log) + 1);
+    house_reclaim(store_house(k->store));
     c->topic = TAKE(t);
     return ERR_OK;
 }

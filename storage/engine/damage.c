@@ -12,13 +12,12 @@
 #include <unistd.h>
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "storage/wal/wal.h"
 #include "base/check.h"
 
-enum { PATH_BYTES = 4096, LINE_BYTES = 1024 };
+enum { PATH_BYTES = 4096, COPY_BYTES = 1 << 20 };
 
-static const char opening[] = "opening", damaged[] = "damaged-";
-
-static const char words[] = "LOG";      /* RocksDB's own, begun anew by each opening */
+static const char damaged[] = "damaged-";
 
 static void close_dirp(DIR **dir)
 {
@@ -28,12 +27,6 @@ static void close_dirp(DIR **dir)
 static void close_filep(FILE **f)
 {
     if (*f != NULL) fclose(*f);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), n = strlen(end);
-    return len >= n && strcmp(text + len - n, end) == 0;
 }
 
 /* False when it is too long. */
@@ -69,10 +62,11 @@ static enum err refuse(char **ret_text, const char *name, const char *what)
     return ERR_DISK;
 }
 
-/* Files of the engine that it reads once and then removes. */
+/* Files without which the rest means nothing. */
 static bool is_wanted(const char *name)
 {
-    return ends_with(name, ".log") || strncmp(name, "MANIFEST-", 9) == 0 ||
+    uint64_t number;
+    return extent_name_read(name, &number) || strncmp(name, "MANIFEST-", 9) == 0 ||
            strcmp(name, "CURRENT") == 0;
 }
 
@@ -100,53 +94,18 @@ enum err damage_before(const struct sync_mark *m, const char *dir, bool has_engi
 
 /* ---- After */
 
-/* The words that RocksDB has for a log that ends in the middle of a write. */
-static bool is_torn(const char *line)
+void damage_after(const struct sync_mark *m, const struct wal_end *end, struct kv_damage *d)
 {
-    return strstr(line, "truncated header") != NULL ||
-           strstr(line, "truncated record body") != NULL ||
-           strstr(line, "error reading trailing data") != NULL;
-}
-
-/* "...] 000004.log: dropping 10194 bytes; Corruption: checksum mismatch" */
-static void read_line(struct kv_damage *d, char *line)
-{
-    static const char dropping[] = ": dropping ";
-    char *at = strstr(line, dropping);
-    if (at == NULL) return;
-    uint64_t bytes = 0;
-    const char *digits = at + sizeof dropping - 1;
-    (void)bytes_to_u64(bytes_of((const uint8_t *)digits, strspn(digits, "0123456789")), &bytes);
-    if (is_torn(line)) {
-        d->torn_bytes += bytes;
-        return;
+    uint64_t marked = sync_mark_position(m), frame = end->place.frame;
+    if (frame < marked) {
+        d->lost_writes += marked - frame;
+        d->damaged_bytes += end->torn_bytes;
+        damage_say(d, "the write-ahead log ends %" PRIu64 " writes before what was synced: %s",
+                   marked - frame, end->text[0] != '\0' ? end->text : "a file of it is missing");
+        d->since_ms = sync_mark_time(m, frame);
+    } else {
+        d->torn_bytes = end->torn_bytes;
     }
-    d->damaged_bytes += bytes;
-    char *name = at;
-    while (name > line && name[-1] != ' ' && name[-1] != '/') name--;
-    line[strcspn(line, "\n")] = '\0';
-    damage_say(d, "%s", name);
-}
-
-static void read_words(struct kv_damage *d, const char *path)
-{
-    CLEANUP(close_filep) FILE *f = fopen(path, "re");
-    char line[LINE_BYTES];
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) read_line(d, line);
-}
-
-void damage_after(const struct sync_mark *m, uint64_t position, const char *words_dir,
-                  struct kv_damage *d)
-{
-    char path[PATH_BYTES];
-    if (words_dir != NULL && path_in(path, words_dir, words)) read_words(d, path);
-    uint64_t marked = sync_mark_position(m);
-    if (position < marked) {
-        d->lost_writes = marked - position;
-        damage_say(d, "the write-ahead log ends %" PRIu64 " writes before what was synced",
-                   d->lost_writes);
-    }
-    if (d->lost_writes > 0 || d->damaged_bytes > 0) d->since_ms = sync_mark_time(m, position);
     d->mark_damaged = m->slots_read < SYNC_MARK_SLOTS;
     if (d->mark_damaged && m->slots_read > 0)
         damage_say(d, "half of the file sync-mark cannot be read: what was synced last may be "
@@ -156,22 +115,28 @@ void damage_after(const struct sync_mark *m, uint64_t position, const char *word
                    m->found ? "cannot be read" : "is missing");
 }
 
-/* ---- Aside */
+/* ---- The mark */
 
-void aside_begin(const char *dir)
+bool manifest_name(const char *dir, char to[SYNC_NAME_BYTES])
 {
-    char folder[PATH_BYTES], from[PATH_BYTES], to[PATH_BYTES];
-    if (!path_in(folder, dir, opening)) return;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST) return;
-    CLEANUP(close_dirp) DIR *all = opendir(dir);
-    for (const struct dirent *e; all != NULL && (e = readdir(all)) != NULL;)
-        /* One that is there already stays: it is older, and was not taken away since. */
-        if (is_wanted(e->d_name) && path_in(from, dir, e->d_name) &&
-            path_in(to, folder, e->d_name))
-            (void)!link(from, to);
+    char path[PATH_BYTES];
+    if (!path_in(path, dir, "CURRENT")) return false;
+    CLEANUP(close_filep) FILE *f = fopen(path, "re");
+    bool read = f != NULL && fgets(to, SYNC_NAME_BYTES, f) != NULL;
+    if (read) to[strcspn(to, "\n")] = '\0';
+    return read;
 }
 
-static void remove_folder(const char *folder)
+void mark_renew(struct sync_mark *m, struct sync_file *manifest, uint64_t position, int64_t now_ms)
+{
+    char name[SYNC_NAME_BYTES];
+    if (manifest_name(m->dir, name) && sync_file_extend(manifest, m->dir, name) == ERR_OK)
+        (void)!sync_mark_write(m, position, manifest, now_ms);
+}
+
+/* ---- Aside */
+
+void remove_folder(const char *folder)
 {
     char path[PATH_BYTES];
     CLEANUP(close_dirp) DIR *all = opendir(folder);
@@ -198,20 +163,34 @@ static void remove_oldest(const char *dir)
     }
 }
 
-void aside_end(const char *dir, bool keep, int64_t now_ms, struct kv_damage *d)
+enum err copy_file(const char *from, const char *to)
 {
-    char from[PATH_BYTES], when[32], name[64];
-    if (!path_in(from, dir, opening)) return;
-    if (!keep) {
-        remove_folder(from);
-        return;
-    }
+    CLEANUP(close_filep) FILE *in = fopen(from, "re");
+    CLEANUP(close_filep) FILE *out = in != NULL ? fopen(to, "wex") : NULL;
+    CLEANUP(mem_freep) char *some = mem_new(COPY_BYTES);
+    if (out == NULL) return ERR_DISK;
+    for (size_t len; (len = fread(some, 1, COPY_BYTES, in)) > 0;)
+        if (fwrite(some, 1, len, out) != len) return ERR_DISK;
+    return ferror(in) || fflush(out) != 0 ? ERR_DISK : ERR_OK;
+}
+
+void aside_keep(const char *dir, uint64_t extent, int64_t now_ms, struct kv_damage *d)
+{
+    char from[PATH_BYTES], folder[PATH_BYTES], to[PATH_BYTES], when[32], name[64];
     time_t seconds = (time_t)(now_ms / 1000);
     struct tm tm;
     strftime(when, sizeof when, "%Y%m%dT%H%M%S", gmtime_r(&seconds, &tm));
     snprintf(name, sizeof name, "%s%s.%03dZ", damaged, when, (int)(now_ms % 1000));
-    char to[PATH_BYTES];
-    if (!path_in(to, dir, name) || rename(from, to) != 0) return;
+    if (!path_in(folder, dir, name) || mkdir(folder, 0700) != 0) return;
+    CLEANUP(close_dirp) DIR *all = opendir(dir);
+    for (const struct dirent *e; all != NULL && (e = readdir(all)) != NULL;) {
+        uint64_t number;
+        if (!extent_name_read(e->d_name, &number) || number < extent) continue;
+        if (!path_in(from, dir, e->d_name) || !path_in(to, folder, e->d_name)) continue;
+        /* The first one is written on; the others go. */
+        if (number == extent) (void)!copy_file(from, to);
+        else (void)!link(from, to);
+    }
     snprintf(d->aside, sizeof d->aside, "%s", name);
     remove_oldest(dir);
 }

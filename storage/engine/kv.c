@@ -47,9 +47,19 @@ struct bytes kv_iter_key(const struct kv_iter *it)
     return it->engine->iter_key(it);
 }
 
-struct bytes kv_iter_value(const struct kv_iter *it)
+struct bytes kv_iter_value(struct kv_iter *it)
 {
     return it->engine->iter_value(it);
+}
+
+size_t kv_iter_value_len(const struct kv_iter *it)
+{
+    return it->engine->iter_value_len(it);
+}
+
+struct slab *kv_iter_slab(struct kv_iter *it)
+{
+    return it->engine->iter_slab(it);
 }
 
 enum err kv_iter_error(const struct kv_iter *it)
@@ -102,7 +112,7 @@ void kv_batch_put(struct kv_batch *b, enum kv_family family, struct bytes key, s
 void kv_batch_put_parts(struct kv_batch *b, enum kv_family family, struct bytes key,
                         const struct bytes *parts, int part_count)
 {
-    assert(part_count >= 1 && part_count <= KV_PARTS_MAX);
+    assert(part_count >= 1 && part_count <= TABLE_PARTS_MAX);
     b->engine->batch_put_parts(b, family, key, parts, part_count);
 }
 
@@ -129,7 +139,7 @@ void kv_batch_delete_span(struct kv_batch *b, struct kv *kv, enum kv_family fami
     CLEANUP(kv_iter_freep) struct kv_iter *it = kv_iter_new(kv, family, from, to, false);
     while (kv_iter_next(it)) {
         struct bytes key = kv_iter_key(it);
-        bytes += kv_iter_value(it).len;
+        bytes += kv_iter_value_len(it);
         if (count == SPAN_KEYS_MAX || bytes > SPAN_BYTES_MAX || key.len != to.len) {
             kv_batch_delete_range(b, family, range_from, to);
             return;
@@ -164,14 +174,24 @@ bool kv_writes_stopped(struct kv *kv)
     return kv->engine->writes_stopped(kv);
 }
 
+bool kv_is_full(struct kv *kv)
+{
+    return kv->engine->is_full(kv);
+}
+
 bool kv_behind(struct kv *kv)
 {
     return kv->engine->behind(kv);
 }
 
-enum err kv_reclaim(struct kv *kv, struct bytes from, struct bytes to)
+enum err kv_reclaim(struct kv *kv, const atomic_bool *stop)
 {
-    return kv->engine->reclaim(kv, from, to);
+    return kv->engine->reclaim(kv, stop);
+}
+
+enum err kv_check(struct kv *kv, void *context, void (*fault)(void *context, const char *text))
+{
+    return kv->engine->check(kv, context, fault);
 }
 
 void kv_stats(struct kv *kv, struct kv_stats *ret)

@@ -1,10 +1,16 @@
 /* The engine seam: an ordered key-value store with families, atomic batches and range deletes.
  *
- * Two engines stand behind it: RocksDB (kv_rocksdb.c), and a deterministic one in memory with fault
- * injection (kv_mem.c) for simulations. Keys order bytewise. */
+ * Two engines stand behind it: the one of a data directory (kv_wal.c: a write-ahead log that keeps
+ * the record bytes, and tables that keep all else), and a deterministic one in memory with fault
+ * injection (kv_mem.c) for simulations. Keys order bytewise.
+ *
+ * KV_LOG is for runs of record batches: a key is put once, none is put where a range was deleted,
+ * and values of RUN_KEY_BYTES keys that are KV_RUN_BYTES_MIN and more stay in the log and are read
+ * from it. */
 #ifndef STORAGE_KV_H
 #define STORAGE_KV_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/bytes.h"
@@ -24,12 +30,13 @@ struct kv;
 struct kv_batch;
 struct kv_iter;
 
-/* ---- RocksDB */
+enum { KV_RUN_BYTES_MIN = 1024 };
+
+/* ---- A data directory */
 struct kv_options {
-    uint64_t write_buffer_bytes;     /* 0: the default of the memory budget */
-    uint64_t blob_file_bytes;
-    uint64_t blob_bytes_min;         /* values of at least this size go to blob files */
-    int background_jobs;
+    uint64_t extent_bytes;           /* 0: the default, as of the next two */
+    uint64_t flush_tables_bytes;     /* tables are written out once they got so much since, */
+    uint64_t flush_log_bytes;        /* or the log */
     bool read_only;                  /* nothing in the directory changes, not even by opening it */
 };
 /* What a directory was found to have lost when it was opened. */
@@ -43,14 +50,14 @@ struct kv_damage {
     char aside[64];                  /* folder of the directory that keeps the files; "" when not */
 };
 /* Makes the directory and those above it; errno tells why not. Errors: ERR_DISK. Thread: any. */
-enum err kv_rocksdb_make(const char *dir);
-/* Opens or makes the directory's database and takes its lock; read-only ones share it.
+enum err kv_make_dir(const char *dir);
+/* Opens or makes what a directory holds and takes its lock; read-only ones share it.
  * Errors: ERR_FORMAT - made by a newer version; ERR_BUSY - another process has it; ERR_DISK - also
  * a directory that lost a file without which the rest means nothing.
  * ret_text (may be NULL) gets the engine's own words, to be freed with mem_free().
  * Thread: before the others start. Blocks. */
-enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, struct kv **ret,
-                         char **ret_text);
+enum err kv_open(const char *dir, const struct kv_options *options, struct kv **ret,
+                 char **ret_text);
 
 /* since_ms as text: "2026-11-30T01:02:03Z", or "(unknown)". Thread: any. */
 enum { KV_TIME_BYTES = 32 };
@@ -70,6 +77,8 @@ struct kv *kv_mem_new(void);
 /* One more handle on the same memory: it outlives the kv_close() of a store that owns the other
  * one. */
 struct kv *kv_mem_share(struct kv *kv);
+/* One with what of this one was synced. */
+struct kv *kv_mem_copy_synced(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
 void kv_mem_set_behind(struct kv *kv, bool behind);
 void kv_mem_set_full(struct kv *kv, bool full);  /* a full disk: commits fail, reads go on */
@@ -99,8 +108,15 @@ struct kv_iter *kv_iter_new(struct kv *kv, enum kv_family family, struct bytes f
                             struct bytes to, bool backwards);
 bool kv_iter_next(struct kv_iter *it);          /* false at the end or on an error */
 struct bytes kv_iter_key(const struct kv_iter *it);      /* valid until the next call */
-struct bytes kv_iter_value(const struct kv_iter *it);
-/* Errors: ERR_DISK if the walk ended by one. Thread: its owner. */
+/* Null where it cannot be read: then the walk ends, with an error. Blocks. */
+struct bytes kv_iter_value(struct kv_iter *it);
+/* Its length, without reading it. */
+size_t kv_iter_value_len(const struct kv_iter *it);
+/* A reference to the slab that holds what kv_iter_value() gave, so that it outlives the iterator;
+ * NULL: none does, copy it. */
+struct slab *kv_iter_slab(struct kv_iter *it);
+/* Errors: ERR_DISK if the walk ended by one; ERR_COLD - what stood there when the iterator was made
+ * was deleted since, and its bytes are gone. Thread: its owner. */
 enum err kv_iter_error(const struct kv_iter *it);
 void kv_iter_free(struct kv_iter *it);          /* NULL is a no-op */
 void kv_iter_freep(struct kv_iter **it);
@@ -111,7 +127,8 @@ void kv_batch_freep(struct kv_batch **b);
 void kv_batch_clear(struct kv_batch *b);
 size_t kv_batch_bytes(const struct kv_batch *b);
 void kv_batch_put(struct kv_batch *b, enum kv_family family, struct bytes key, struct bytes value);
-/* value = the parts one after the other, gathered without an extra copy. */
+/* value = the parts one after the other, gathered without an extra copy. Parts of KV_LOG that are
+ * KV_RUN_BYTES_MIN and longer are borrowed until the batch was committed or cleared. */
 void kv_batch_put_parts(struct kv_batch *b, enum kv_family family, struct bytes key,
                         const struct bytes *parts, int part_count);
 void kv_batch_delete(struct kv_batch *b, enum kv_family family, struct bytes key);
@@ -139,22 +156,35 @@ enum err kv_sync_now(struct kv *kv);
 enum err kv_resume(struct kv *kv);
 /* The last write was refused by the disk, and none has succeeded since. Thread: any. */
 bool kv_writes_stopped(struct kv *kv);
+/* Writes are refused for want of room alone. A batch that deletes from KV_LOG and puts little is
+ * taken nevertheless, so that what it deletes can be given back. Thread: any; a short lock. */
+bool kv_is_full(struct kv *kv);
 /* What was written to the families other than KV_LOG comes faster than it goes to disk: soon the
  * engine would make every writer wait. What is large and can wait does so. Thread: any but a
  * network loop; a short lock of the engine's. */
 bool kv_behind(struct kv *kv);
-/* Gives the space of what was deleted from KV_LOG in [from, to) back to the disk, in the background
- * if the engine can. Errors: ERR_DISK. Thread: housekeeping; blocks. */
-enum err kv_reclaim(struct kv *kv, struct bytes from, struct bytes to);
+/* Gives the space of what was deleted from KV_LOG back to the disk, as far as that is worth it, in
+ * steps that hold nobody up. *stop, set by another thread: ends it between two of them.
+ * Errors: ERR_DISK. Thread: housekeeping, one at a time; blocks. */
+enum err kv_reclaim(struct kv *kv, const atomic_bool *stop);
 
-/* For tests and measurements. */
+/* Proves that what the engine knows of its files agrees with what it holds; what does not is
+ * told in words. Values are not read. Errors: ERR_DISK. Thread: any, while nothing writes;
+ * blocks. */
+enum err kv_check(struct kv *kv, void *context, void (*fault)(void *context, const char *text));
+
 struct kv_stats {
-    uint64_t disk_bytes;
-    uint64_t blob_bytes;
+    uint64_t disk_bytes;        /* all of it */
+    uint64_t log_bytes;         /* of extents */
+    uint64_t live_bytes;        /* of record runs in them */
+    uint64_t dead_bytes;        /* of runs that were deleted, and not given back yet */
+    uint64_t extents;
     uint64_t memtable_bytes;
     uint64_t cache_bytes;
-    uint64_t crc_calls;         /* checksums the engine asked of base/crc32c in this process */
+    uint64_t replayed_frames;   /* by the last opening */
+    uint64_t crc_calls;         /* checksums that RocksDB asked of base/crc32c in this process */
 };
+/* Thread: any; short locks. */
 void kv_stats(struct kv *kv, struct kv_stats *ret);
 
 #endif

@@ -11,7 +11,9 @@ struct kv_engine {
                                 struct bytes to, bool backwards);
     bool (*iter_next)(struct kv_iter *it);
     struct bytes (*iter_key)(const struct kv_iter *it);
-    struct bytes (*iter_value)(const struct kv_iter *it);
+    struct bytes (*iter_value)(struct kv_iter *it);
+    size_t (*iter_value_len)(const struct kv_iter *it);
+    struct slab *(*iter_slab)(struct kv_iter *it);
     enum err (*iter_error)(const struct kv_iter *it);
     void (*iter_free)(struct kv_iter *it);
     struct kv_batch *(*batch_new)(struct kv *kv);
@@ -27,9 +29,18 @@ struct kv_engine {
     enum err (*sync_now)(struct kv *kv);
     enum err (*resume)(struct kv *kv);
     bool (*writes_stopped)(struct kv *kv);
+    bool (*is_full)(struct kv *kv);
     bool (*behind)(struct kv *kv);
-    enum err (*reclaim)(struct kv *kv, struct bytes from, struct bytes to);
+    enum err (*reclaim)(struct kv *kv, const atomic_bool *stop);
     void (*stats)(struct kv *kv, struct kv_stats *ret);
+    enum err (*check)(struct kv *kv, void *context,
+                      void (*fault)(void *context, const char *text));
+
+    /* Of tables alone, whose commits last only once they were written out. */
+    struct bytes (*batch_data)(const struct kv_batch *b);   /* valid until the batch changes */
+    enum err (*apply)(struct kv *kv, struct bytes batch_data);
+    void (*flush_begin)(struct kv *kv);     /* of all up to now */
+    enum err (*flush_end)(struct kv *kv);   /* waits for it */
 };
 
 struct kv {
@@ -43,6 +54,6 @@ struct kv_batch {
     const struct kv_engine *engine;
 };
 
-enum { KV_PARTS_MAX = 512 };
+enum { KV_PARTS_MAX = 512, TABLE_PARTS_MAX = KV_PARTS_MAX + 1 };
 
 #endif

@@ -39,6 +39,9 @@ struct mem_batch {
     size_t count;
     size_t cap;
     size_t bytes;
+    uint8_t *data;              /* mem_batch_data()'s */
+    size_t data_len;
+    size_t data_cap;
 };
 
 struct mem_kv {
@@ -56,6 +59,7 @@ struct mem_kv {
     bool stopped;                       /* the last write failed */
     bool behind;
     bool lose_next;
+    enum err flush_err;
     struct kv_mem_deletes deletes;
 };
 
@@ -231,6 +235,7 @@ static void mem_batch_free(struct kv_batch *base)
 {
     mem_batch_clear(base);
     mem_free(batch_of(base)->ops);
+    mem_free(batch_of(base)->data);
     mem_free(base);
 }
 
@@ -327,9 +332,20 @@ static struct bytes mem_iter_key(const struct kv_iter *it)
     return entry_key(iter_entry(it));
 }
 
-static struct bytes mem_iter_value(const struct kv_iter *it)
+static struct bytes mem_iter_value(struct kv_iter *it)
 {
     return entry_value(iter_entry(it));
+}
+
+static size_t mem_iter_value_len(const struct kv_iter *it)
+{
+    return iter_entry(it)->value_len;
+}
+
+static struct slab *mem_iter_slab(struct kv_iter *it)
+{
+    (void)it;
+    return NULL;
 }
 
 static enum err mem_iter_error(const struct kv_iter *it)
@@ -353,6 +369,17 @@ static void sync_all(struct mem_kv *m)
     mem_batch_clear(&m->unsynced->base);
 }
 
+static bool frees(const struct mem_batch *b)
+{
+    bool deletes = false;
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->ops[i].family != KV_LOG) continue;
+        if (b->ops[i].kind == MEM_PUT) return false;
+        deletes = true;
+    }
+    return deletes;
+}
+
 /* Errors: ERR_DISK. Thread: any, under the lock. */
 static enum err commit(struct mem_kv *m, const struct mem_batch *b, enum kv_sync sync)
 {
@@ -362,7 +389,7 @@ static enum err commit(struct mem_kv *m, const struct mem_batch *b, enum kv_sync
         m->lose_next = false;
         return ERR_OK;
     }
-    if (m->full) return ERR_DISK;
+    if (m->full && !frees(b)) return ERR_DISK;
     if (fails && (was_crashed || !m->faults.applied)) return ERR_DISK;
     ops_apply(m->now, b);
     for (size_t i = 0; i < b->count; i++) {
@@ -405,15 +432,21 @@ static bool mem_writes_stopped(struct kv *kv)
     return m->stopped;
 }
 
+static bool mem_is_full(struct kv *kv)
+{
+    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
+    return m->full && m->stopped;
+}
+
 static bool mem_behind(struct kv *kv)
 {
     CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
     return m->behind;
 }
 
-static enum err mem_reclaim(struct kv *kv, struct bytes from, struct bytes to)
+static enum err mem_reclaim(struct kv *kv, const atomic_bool *stop)
 {
-    (void)from, (void)to;
+    (void)stop;
     CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
     return fault_now(m) ? ERR_DISK : ERR_OK;
 }
@@ -424,6 +457,75 @@ static void mem_stats(struct kv *kv, struct kv_stats *ret)
     for (int f = 0; f < KV_FAMILY_COUNT; f++)
         for (size_t i = 0; i < m->now[f].count; i++)
             ret->memtable_bytes += m->now[f].entries[i]->key_len + m->now[f].entries[i]->value_len;
+}
+
+static enum err mem_check(struct kv *kv, void *context,
+                          void (*fault)(void *context, const char *text))
+{
+    (void)kv, (void)context, (void)fault;
+    return ERR_OK;
+}
+
+/* ---- As tables behind a write-ahead log: what lasts is what was synced */
+
+static void data_add(struct mem_batch *b, const void *data, size_t len)
+{
+    if (b->data_len + len > b->data_cap) {
+        b->data_cap = (b->data_len + len) * 2;
+        b->data = mem_grow(b->data, b->data_cap);
+    }
+    mem_copy(b->data + b->data_len, data, len);
+    b->data_len += len;
+}
+
+/* Each operation: kind, family, lengths of key and value, both. */
+enum { OP_HEADER_BYTES = 1 + 1 + 4 + 4 };
+
+static struct bytes mem_batch_data(const struct kv_batch *base)
+{
+    struct mem_batch *b = batch_of((struct kv_batch *)(uintptr_t)base);
+    b->data_len = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct mem_op *op = &b->ops[i];
+        uint8_t header[OP_HEADER_BYTES] = {(uint8_t)op->kind, (uint8_t)op->family};
+        store_be32(header + 2, (uint32_t)op->entry->key_len);
+        store_be32(header + 6, (uint32_t)op->entry->value_len);
+        data_add(b, header, sizeof header);
+        data_add(b, op->entry->data, op->entry->key_len + op->entry->value_len);
+    }
+    return bytes_of(b->data, b->data_len);
+}
+
+static enum err mem_apply(struct kv *kv, struct bytes data)
+{
+    CLEANUP(kv_batch_freep) struct kv_batch *b = mem_batch_new(kv);
+    while (data.len > 0) {
+        if (data.len < OP_HEADER_BYTES) return ERR_FORMAT;
+        enum mem_op_kind kind = data.data[0];
+        enum kv_family family = data.data[1];
+        uint64_t key_len = load_be32(data.data + 2), value_len = load_be32(data.data + 6);
+        if (family >= KV_FAMILY_COUNT || data.len - OP_HEADER_BYTES < key_len + value_len)
+            return ERR_FORMAT;
+        struct bytes value = bytes_slice(data, OP_HEADER_BYTES + key_len, value_len);
+        batch_add(batch_of(b), kind, family,
+                  entry_new(bytes_slice(data, OP_HEADER_BYTES, key_len), &value, 1));
+        size_t len = OP_HEADER_BYTES + key_len + value_len;
+        data = bytes_slice(data, len, data.len - len);
+    }
+    return mem_commit(kv, b, KV_NO_SYNC);
+}
+
+static void mem_flush_begin(struct kv *kv)
+{
+    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
+    m->flush_err = fault_now(m) ? ERR_DISK : ERR_OK;
+    if (m->flush_err == ERR_OK) sync_all(m);
+}
+
+static enum err mem_flush_end(struct kv *kv)
+{
+    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
+    return m->flush_err;
 }
 
 static void mem_close(struct kv *kv)
@@ -446,6 +548,8 @@ static const struct kv_engine mem_engine = {
     .iter_next = mem_iter_next,
     .iter_key = mem_iter_key,
     .iter_value = mem_iter_value,
+    .iter_value_len = mem_iter_value_len,
+    .iter_slab = mem_iter_slab,
     .iter_error = mem_iter_error,
     .iter_free = mem_iter_free,
     .batch_new = mem_batch_new,
@@ -459,9 +563,15 @@ static const struct kv_engine mem_engine = {
     .sync_now = mem_sync_now,
     .resume = mem_resume,
     .writes_stopped = mem_writes_stopped,
+    .is_full = mem_is_full,
     .behind = mem_behind,
     .reclaim = mem_reclaim,
     .stats = mem_stats,
+    .check = mem_check,
+    .batch_data = mem_batch_data,
+    .apply = mem_apply,
+    .flush_begin = mem_flush_begin,
+    .flush_end = mem_flush_end,
 };
 
 struct kv *kv_mem_new(void)
@@ -479,6 +589,19 @@ struct kv *kv_mem_share(struct kv *kv)
 {
     mem_of(kv)->handles++;
     return kv;
+}
+
+struct kv *kv_mem_copy_synced(struct kv *kv)
+{
+    const struct mem_kv *from = mem_of(kv);
+    struct kv *copy = kv_mem_new();
+    struct mem_kv *to = mem_of(copy);
+    for (int f = 0; f < KV_FAMILY_COUNT; f++)
+        for (size_t i = 0; i < from->synced[f].count; i++) {
+            map_put(&to->now[f], from->synced[f].entries[i]);
+            map_put(&to->synced[f], from->synced[f].entries[i]);
+        }
+    return copy;
 }
 
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults)

@@ -1,60 +1,46 @@
-/* The engine behind a data directory: RocksDB through its C interface.
+/* The tables of a data directory: RocksDB through its C interface, without a log of its own.
  *
- * Two column families: "log" for record batches, whose values go to blob files, and "default" for
- * all other kv_families, each behind a byte of its own. Rejected: a column family each, which costs
- * three syncs more at the first start (122 -> 71 ms with these two) and a memtable ever after. A
- * compaction of the log moves keys only, and each byte is written twice in all (write-ahead log,
- * blob). Batches were compressed by their producers, so nothing is compressed here.
+ * Two column families: "log" for pointers to record batches and small ones themselves, and
+ * "default" for all other kv_families, each behind a byte of its own. Rejected: a column family
+ * each, which costs three syncs more at the first start and a memtable ever after; one for all, as
+ * the hint below is one for a whole family and mistakes ranges that begin with a key. Batches were
+ * compressed by their producers, so nothing is compressed here.
  *
- * A write that fails stops all writing inside RocksDB; reads go on. From a full disk it recovers by
- * itself, some seconds after as much room is there as its largest write buffer has (it writes that
- * out first), which kv_resume() finds out by an empty write. Any other failure - and a sync that
- * failed, after which nobody knows what the disk holds - lasts until the next start. */
+ * Memtables are written out by flush_begin() alone (kv_wal_flush.c): they have room for several
+ * times what is in them by then.
+ *
+ * A write-out that fails stops all writing inside RocksDB; reads go on. From a full disk it
+ * recovers by itself, some seconds after there is room again, which kv_resume() finds out by an
+ * empty write. Any other failure lasts until the next start. */
 #include "storage/engine/kv_engine.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
-#include "storage/engine/damage.h"
-#include "storage/engine/sync_mark.h"
-#include "storage/engine/wal_sync.h"
+#include "storage/engine/tables.h"
 #include "base/check.h"
 
 enum {
-    WRITE_BUFFER_BYTES = 48 << 20,     /* of KV_LOG: grows only as it is filled */
-    SMALL_BUFFER_BYTES = 4 << 20,      /* of the other families */
+    WRITE_BUFFER_BYTES = 64 << 20,     /* more than a memtable gets before it is written out */
     WRITE_BUFFERS_MAX = 3,
-    BLOB_FILE_BYTES = 128 << 20,
-    BLOB_BYTES_MIN = 1024,
     BACKGROUND_JOBS = 2,
     L0_TRIGGER = 2,
+    L0_MUCH = 1000,
     CACHE_BYTES = 16 << 20,
     OPEN_FILES_MAX = 512,
     INFO_LOG_BYTES = 4 << 20,
     INFO_LOGS_MAX = 2,
     INFO_LEVEL_WARN = 2,
     BATCH_KEEP_BYTES = 4 << 20,        /* a larger batch gives its memory back when cleared */
-    SETTLE_BYTES_MIN = 8 << 20,
     HINT_BYTES = 8,                    /* keys of KV_LOG begin with 8 bytes for each log */
-    RECOVER_ALL_THAT_CAN_BE_READ = 3,  /* WALRecoveryMode::kSkipAnyCorruptedRecords */
-    OPEN_ATTEMPTS = 3,
-    COMPACT_FORCE = 2,                 /* BottommostLevelCompaction::kForce */
-    GARBAGE_SHARE = 45,                /* percent of the blob files */
-    GARBAGE_BYTES_MIN = 64 << 20,
-    RANGES_MAX = 128,                  /* deleted ones that a memtable may hold */
-    HOLD_WAL_BUFFERS = 4,              /* the write-ahead log may be this many write buffers long */
+    FLUSH_LOOK_MS = 2,
+    FLUSH_LOOKS_MAX = 30000,
 };
 
 enum column { COLUMN_SMALL, COLUMN_LOG, COLUMN_COUNT };
@@ -88,25 +74,16 @@ struct rocks {
     rocksdb_cache_t *cache;
     rocksdb_readoptions_t *read;
     rocksdb_writeoptions_t *write;
-    rocksdb_writeoptions_t *write_sync;
     rocksdb_column_family_handle_t *columns[COLUMN_COUNT];
-    atomic_int ranges;                             /* deleted since the last flush */
     atomic_bool stopped;                           /* the last write failed */
-    atomic_bool sync_failed;                       /* for good: see above */
-    pthread_mutex_t sync_lock;                     /* one sync at a time; guards what follows */
-    struct wal_sync wal_sync;
-    uint64_t synced;                               /* all up to this position is */
-    struct sync_mark mark;
-    struct sync_file manifest;                     /* as of the latest mark */
-    bool read_only;
-    int dir_fd;                                    /* holds the directory's lock; -1: none */
+    uint64_t errors_before;                        /* the flush */
+    bool flush_refused;
 };
 
 struct rocks_batch {
     struct kv_batch base;
     struct rocks *kv;
     rocksdb_writebatch_t *batch;
-    int ranges;                                    /* that it deletes */
 };
 
 struct rocks_iter {
@@ -198,7 +175,6 @@ static size_t rocks_batch_bytes(const struct kv_batch *base)
 static void rocks_batch_clear(struct kv_batch *base)
 {
     struct rocks_batch *b = batch_of(base);
-    b->ranges = 0;
     if (rocks_batch_bytes(base) > BATCH_KEEP_BYTES) {
         rocksdb_writebatch_destroy(b->batch);
         b->batch = rocksdb_writebatch_create();
@@ -212,8 +188,8 @@ static void rocks_batch_put_parts(struct kv_batch *base, enum kv_family family, 
 {
     struct rocks_batch *b = batch_of(base);
     struct key_parts k = parts_of(family, key);
-    const char *data[KV_PARTS_MAX];
-    size_t lens[KV_PARTS_MAX];
+    const char *data[TABLE_PARTS_MAX];
+    size_t lens[TABLE_PARTS_MAX];
     for (int i = 0; i < part_count; i++) {
         data[i] = parts[i].data ? (const char *)parts[i].data : "";
         lens[i] = parts[i].len;
@@ -235,7 +211,6 @@ static void rocks_batch_delete_range(struct kv_batch *base, enum kv_family famil
     struct rocks_batch *b = batch_of(base);
     assert(family != KV_LOG || from.len < HINT_BYTES || from.data[HINT_BYTES - 1] % 2 == 0);
     struct key_parts first = parts_of(family, from), last = parts_of(family, to);
-    b->ranges++;
     rocksdb_writebatch_delete_rangev_cf(b->batch, column_of(b->kv, family), 2, first.data,
                                         first.len, last.data, last.len);
 }
@@ -312,11 +287,24 @@ static struct bytes rocks_iter_key(const struct kv_iter *it)
     return bytes_of(data + i->prefix_len, len - i->prefix_len);
 }
 
-static struct bytes rocks_iter_value(const struct kv_iter *it)
+static struct bytes rocks_iter_value(struct kv_iter *it)
 {
     size_t len;
     const char *data = rocksdb_iter_value(((const struct rocks_iter *)it)->it, &len);
     return bytes_of(data, len);
+}
+
+static size_t rocks_iter_value_len(const struct kv_iter *it)
+{
+    size_t len;
+    (void)rocksdb_iter_value(((const struct rocks_iter *)it)->it, &len);
+    return len;
+}
+
+static struct slab *rocks_iter_slab(struct kv_iter *it)
+{
+    (void)it;
+    return NULL;
 }
 
 static enum err rocks_iter_error(const struct kv_iter *it)
@@ -336,103 +324,51 @@ static void rocks_iter_free(struct kv_iter *base)
 
 /* ---- Writing */
 
-static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch, enum kv_sync sync)
+static enum err write_batch(struct rocks *r, rocksdb_writebatch_t *batch)
 {
     /* RocksDB counts each key comparison in a thread-local unless told not to, a tenth of a
      * write. */
     static _Thread_local bool is_quiet;
     if (!is_quiet) rocksdb_set_perf_level(rocksdb_disable);
     is_quiet = true;
-    if (atomic_load_explicit(&r->sync_failed, memory_order_relaxed)) return ERR_DISK;
     CLEANUP(text_freep) char *text = NULL;
-    rocksdb_write(r->db, sync == KV_SYNC ? r->write_sync : r->write, batch, &text);
+    rocksdb_write(r->db, r->write, batch, &text);
     atomic_store_explicit(&r->stopped, text != NULL, memory_order_relaxed);
     return text == NULL ? ERR_OK : ERR_DISK;
 }
 
-/* Writes both memtables out. Both, as a write-ahead log lives until the slower one was. */
-static void flush(struct rocks *r, bool wait)
-{
-    rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
-    rocksdb_flushoptions_set_wait(o, wait);
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        CLEANUP(text_freep) char *text = NULL;
-        rocksdb_flush_cf(r->db, o, r->columns[c], &text);
-    }
-    rocksdb_flushoptions_destroy(o);
-}
-
-/* The ranges that were deleted lie in a memtable as they came. Each read after one more sorts all
- * of them anew and cuts those that overlap into pieces, a list for each: 10,000 trims of one log
- * made a gigabyte of it, reads of seconds, and a next start of minutes, as recovery does the same.
- * In a table they are sorted for good and of each piece the newest is kept. So a memtable with
- * RANGES_MAX of them is written out, as full as it is: by then a read pays some 50 us. */
 static enum err rocks_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sync)
 {
-    struct rocks *r = rocks_of(kv);
-    const struct rocks_batch *b = batch_of(base);
-    TRY(write_batch(r, b->batch, sync));
-    if (b->ranges == 0) return ERR_OK;
-    int before = atomic_fetch_add(&r->ranges, b->ranges);
-    if (before < RANGES_MAX && before + b->ranges >= RANGES_MAX) {
-        atomic_store(&r->ranges, 0);
-        flush(r, /* wait= */ false);
-    }
-    return ERR_OK;
+    (void)sync;     /* the log in front of it is what is synced */
+    return write_batch(rocks_of(kv), batch_of(base)->batch);
 }
 
-static void unlockp(pthread_mutex_t **lock)
+static struct bytes rocks_batch_data(const struct kv_batch *base)
 {
-    pthread_mutex_unlock(*lock);
+    size_t bytes;
+    const char *data = rocksdb_writebatch_data(((const struct rocks_batch *)base)->batch, &bytes);
+    return bytes_of(data, bytes);
 }
 
-/* The file that says which tables there are. False: there is none. */
-static bool manifest_name(const char *dir, char to[SYNC_NAME_BYTES])
+static enum err rocks_apply(struct kv *kv, struct bytes data)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/CURRENT", dir);
-    FILE *f = fopen(path, "re");
-    bool read = f != NULL && fgets(to, SYNC_NAME_BYTES, f) != NULL;
-    if (f != NULL) fclose(f);
-    if (read) to[strcspn(to, "\n")] = '\0';
-    return read;
+    rocksdb_writebatch_t *batch =
+        rocksdb_writebatch_create_from((const char *)data.data, data.len);
+    enum err err = write_batch(rocks_of(kv), batch);
+    rocksdb_writebatch_destroy(batch);
+    return err;
 }
 
-/* All up to the position is synced, and with it all that was written before now_ms. A mark that
- * could not be written is written with the next sync: an older one is right, too. */
-static void renew_mark(struct rocks *r, uint64_t position, int64_t now_ms)
-{
-    char name[SYNC_NAME_BYTES];
-    if (manifest_name(r->mark.dir, name) &&
-        sync_file_extend(&r->manifest, r->mark.dir, name) == ERR_OK)
-        (void)!sync_mark_write(&r->mark, position, &r->manifest, now_ms);
-}
-
-/* Whoever finds a sync under way waits for it: only then is it known whether nothing is left to
- * do. */
 static enum err rocks_sync_now(struct kv *kv)
 {
-    struct rocks *r = rocks_of(kv);
-    CLEANUP(unlockp) pthread_mutex_t *lock = &r->sync_lock;
-    pthread_mutex_lock(lock);
-    if (atomic_load(&r->sync_failed)) return ERR_DISK;
-    int64_t now_ms = clock_wall_ms();           /* before: what comes after it may lie behind */
-    uint64_t position = rocksdb_get_latest_sequence_number(r->db);
-    enum err err = position > r->synced ? wal_sync_now(&r->wal_sync) : ERR_OK;
-    if (err == ERR_OK) {
-        r->synced = position;
-        renew_mark(r, position, now_ms);
-        return ERR_OK;
-    }
-    atomic_store(&r->sync_failed, true);
-    atomic_store(&r->stopped, true);
-    return err;
+    (void)kv;
+    return ERR_OK;
 }
 
 static enum err rocks_resume(struct kv *kv)
 {
     rocksdb_writebatch_t *nothing = rocksdb_writebatch_create();
-    enum err err = write_batch(rocks_of(kv), nothing, KV_NO_SYNC);
+    enum err err = write_batch(rocks_of(kv), nothing);
     rocksdb_writebatch_destroy(nothing);
     return err;
 }
@@ -448,59 +384,68 @@ static uint64_t property(const struct rocks *r, enum column column, const char *
     return rocksdb_property_int_cf(r->db, r->columns[column], name, &v) == 0 ? v : 0;
 }
 
-static void compact(struct rocks *r, const struct bytes *from, const struct bytes *to, bool force)
+/* ---- Writing memtables out */
+
+static uint64_t errors(const struct rocks *r)
 {
-    rocksdb_compactoptions_t *o = rocksdb_compactoptions_create();
-    rocksdb_compactoptions_set_exclusive_manual_compaction(o, 0);
-    if (force) rocksdb_compactoptions_set_bottommost_level_compaction(o, COMPACT_FORCE);
-    rocksdb_compact_range_cf_opt(r->db, r->columns[COLUMN_LOG], o,
-                                 from ? (const char *)from->data : NULL, from ? from->len : 0,
-                                 to ? (const char *)to->data : NULL, to ? to->len : 0);
-    rocksdb_compactoptions_destroy(o);
+    return property(r, COLUMN_SMALL, "rocksdb.background-errors");
 }
 
-static void set_blob_gc(struct rocks *r, bool on)
-{
-    const char *const names[] = {"enable_blob_garbage_collection",
-                                 "blob_garbage_collection_age_cutoff"};
-    const char *const values[] = {on ? "true" : "false", "1.0"};
-    CLEANUP(text_freep) char *text = NULL;
-    rocksdb_set_options_cf(r->db, r->columns[COLUMN_LOG], 2, names, values, &text);
-}
-
-/* Compacts what lies in the range: only keys move, and blob files that nothing names any more go.
- * What lives long keeps a blob file whose other values are gone: once that is GARBAGE_SHARE of all,
- * the live ones are copied together. So a byte is copied at most once for each dead one that goes;
- * RocksDB's own rule, by age, copied live data with every compaction: a third of the CPU. */
-static enum err rocks_reclaim(struct kv *kv, struct bytes from, struct bytes to)
+/* RocksDB takes the memtables as they are now before the call returns; a new one of each family
+ * takes what comes. */
+static void rocks_flush_begin(struct kv *kv)
 {
     struct rocks *r = rocks_of(kv);
-    compact(r, &from, &to, false);
-    uint64_t garbage = property(r, COLUMN_LOG, "rocksdb.live-blob-file-garbage-size");
-    uint64_t all = property(r, COLUMN_LOG, "rocksdb.live-blob-file-size");
-    if (garbage >= GARBAGE_BYTES_MIN && garbage > all / 100 * GARBAGE_SHARE) {
-        set_blob_gc(r, true);
-        compact(r, NULL, NULL, true);
-        set_blob_gc(r, false);
+    rocksdb_flushoptions_t *o = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(o, 0);
+    r->errors_before = errors(r);
+    r->flush_refused = false;
+    for (int c = 0; c < COLUMN_COUNT; c++) {
+        CLEANUP(text_freep) char *text = NULL;
+        rocksdb_flush_cf(r->db, o, r->columns[c], &text);
+        r->flush_refused |= text != NULL;
     }
-    return rocks_writes_stopped(kv) ? ERR_DISK : ERR_OK;
+    rocksdb_flushoptions_destroy(o);
 }
 
-/* WRITE_BUFFERS_MAX full ones stop all writes of all families until one is on disk. */
-static bool rocks_behind(struct kv *kv)
+/* The C interface has no call that waits for what another one began. */
+static enum err rocks_flush_end(struct kv *kv)
 {
     const struct rocks *r = rocks_of(kv);
-    return property(r, COLUMN_SMALL, "rocksdb.num-immutable-mem-table") > 0 ||
-           property(r, COLUMN_SMALL, "rocksdb.actual-delayed-write-rate") > 0;
+    for (int look = 0; look < FLUSH_LOOKS_MAX && !r->flush_refused; look++) {
+        uint64_t left = 0;
+        for (int c = 0; c < COLUMN_COUNT; c++)
+            left += property(r, c, "rocksdb.num-immutable-mem-table");
+        bool failed = errors(r) > r->errors_before;
+        if (left == 0 && !failed) return ERR_OK;
+        if (failed) break;
+        poll(NULL, 0, FLUSH_LOOK_MS);
+    }
+    return ERR_DISK;
+}
+
+static enum err rocks_reclaim(struct kv *kv, const atomic_bool *stop)
+{
+    (void)kv, (void)stop;
+    return ERR_OK;
+}
+
+static bool rocks_is_full(struct kv *kv)
+{
+    (void)kv;
+    return false;
+}
+
+static bool rocks_behind(struct kv *kv)
+{
+    return property(rocks_of(kv), COLUMN_SMALL, "rocksdb.actual-delayed-write-rate") > 0;
 }
 
 static void rocks_stats(struct kv *kv, struct kv_stats *ret)
 {
     struct rocks *r = rocks_of(kv);
     for (int c = 0; c < COLUMN_COUNT; c++) {
-        uint64_t blobs = property(r, c, "rocksdb.total-blob-file-size");
-        ret->blob_bytes += blobs;
-        ret->disk_bytes += blobs + property(r, c, "rocksdb.total-sst-files-size");
+        ret->disk_bytes += property(r, c, "rocksdb.total-sst-files-size");
         ret->memtable_bytes += property(r, c, "rocksdb.size-all-mem-tables");
     }
     ret->cache_bytes = rocksdb_cache_get_usage(r->cache);
@@ -509,37 +454,20 @@ static void rocks_stats(struct kv *kv, struct kv_stats *ret)
 
 /* ---- Life */
 
-/* What is only in the write-ahead log is read again at the next start: when that is much, it is
- * written out now. A disk that fails here was reported before. */
-static void settle(struct rocks *r)
-{
-    (void)!rocks_sync_now(&r->base);
-    if (property(r, COLUMN_LOG, "rocksdb.cur-size-all-mem-tables") >= SETTLE_BYTES_MIN)
-        flush(r, /* wait= */ true);
-}
-
 static void rocks_close(struct kv *kv)
 {
     struct rocks *r = rocks_of(kv);
     if (r->db != NULL) {
-        if (!r->read_only) settle(r);
         for (int c = 0; c < COLUMN_COUNT; c++)
             rocksdb_column_family_handle_destroy(r->columns[c]);
         rocksdb_close(r->db);
-        if (!r->read_only && !atomic_load(&r->sync_failed))
-            renew_mark(r, sync_mark_position(&r->mark), clock_wall_ms());   /* nothing changes */
     }
-    if (r->dir_fd >= 0) close(r->dir_fd);
-    sync_mark_done(&r->mark);
     rocksdb_readoptions_destroy(r->read);
     rocksdb_writeoptions_destroy(r->write);
-    rocksdb_writeoptions_destroy(r->write_sync);
     rocksdb_options_destroy(r->options);
     rocksdb_options_destroy(r->log_options);
     rocksdb_block_based_options_destroy(r->table);
     rocksdb_cache_destroy(r->cache);
-    wal_sync_done(&r->wal_sync);
-    pthread_mutex_destroy(&r->sync_lock);
     mem_free(r);
 }
 
@@ -550,6 +478,8 @@ static const struct kv_engine rocks_engine = {
     .iter_next = rocks_iter_next,
     .iter_key = rocks_iter_key,
     .iter_value = rocks_iter_value,
+    .iter_value_len = rocks_iter_value_len,
+    .iter_slab = rocks_iter_slab,
     .iter_error = rocks_iter_error,
     .iter_free = rocks_iter_free,
     .batch_new = rocks_batch_new,
@@ -563,19 +493,28 @@ static const struct kv_engine rocks_engine = {
     .sync_now = rocks_sync_now,
     .resume = rocks_resume,
     .writes_stopped = rocks_writes_stopped,
+    .is_full = rocks_is_full,
     .behind = rocks_behind,
     .reclaim = rocks_reclaim,
     .stats = rocks_stats,
+    .batch_data = rocks_batch_data,
+    .apply = rocks_apply,
+    .flush_begin = rocks_flush_begin,
+    .flush_end = rocks_flush_end,
 };
 
 /* What every family has. */
-static rocksdb_options_t *family_options(struct rocks *r, uint64_t write_buffer_bytes)
+static rocksdb_options_t *family_options(struct rocks *r)
 {
     rocksdb_options_t *o = rocksdb_options_create();
     rocksdb_options_set_compression(o, rocksdb_no_compression);
-    rocksdb_options_set_write_buffer_size(o, write_buffer_bytes);
+    rocksdb_options_set_write_buffer_size(o, WRITE_BUFFER_BYTES);
     rocksdb_options_set_max_write_buffer_number(o, WRITE_BUFFERS_MAX);
     rocksdb_options_set_level0_file_num_compaction_trigger(o, L0_TRIGGER);
+    /* Else a flush, which holds up all writers while it takes the memtables, would wait for
+     * compactions. */
+    rocksdb_options_set_level0_slowdown_writes_trigger(o, L0_MUCH);
+    rocksdb_options_set_level0_stop_writes_trigger(o, L0_MUCH);
     rocksdb_options_set_block_based_table_factory(o, r->table);
     return o;
 }
@@ -605,22 +544,19 @@ static void hint_by_log(struct rocks *r)
     set_by_text(&r->log_options, "memtable_insert_with_hint_prefix_extractor=fixed:8");
 }
 
-static void set_options(struct rocks *r, const struct kv_options *k)
+static void set_options(struct rocks *r, bool look_only)
 {
-    uint64_t buffer = k->write_buffer_bytes ? k->write_buffer_bytes : WRITE_BUFFER_BYTES;
     r->cache = rocksdb_cache_create_lru(CACHE_BYTES);
     r->table = rocksdb_block_based_options_create();
     rocksdb_block_based_options_set_block_cache(r->table, r->cache);
     rocksdb_block_based_options_set_cache_index_and_filter_blocks(r->table, 1);
-    rocksdb_options_t *o = r->options = family_options(r, SMALL_BUFFER_BYTES);
+    rocksdb_options_t *o = r->options = family_options(r);
     rocksdb_options_set_create_if_missing(o, 1);
     rocksdb_options_set_create_missing_column_families(o, 1);
-    rocksdb_options_set_max_background_jobs(o, k->background_jobs ? k->background_jobs
-                                                                  : BACKGROUND_JOBS);
+    rocksdb_options_set_max_background_jobs(o, BACKGROUND_JOBS);
     rocksdb_options_set_max_open_files(o, OPEN_FILES_MAX);
     /* It would start 16 threads a family at each open, two thirds of the time to open. */
     rocksdb_options_set_max_file_opening_threads(o, 1);
-    rocksdb_options_set_max_total_wal_size(o, buffer * HOLD_WAL_BUFFERS);
     rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
     rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
     rocksdb_options_set_info_log_level(o, INFO_LEVEL_WARN);
@@ -628,29 +564,14 @@ static void set_options(struct rocks *r, const struct kv_options *k)
     rocksdb_options_set_keep_log_file_num(o, INFO_LOGS_MAX);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
     rocksdb_options_set_stats_persist_period_sec(o, 0);
-    rocksdb_options_t *l = r->log_options = family_options(r, buffer);
-    rocksdb_options_set_enable_blob_files(l, 1);
-    rocksdb_options_set_min_blob_size(l, k->blob_bytes_min ? k->blob_bytes_min : BLOB_BYTES_MIN);
-    rocksdb_options_set_blob_file_size(l, k->blob_file_bytes ? k->blob_file_bytes
-                                                             : BLOB_FILE_BYTES);
+    set_by_text(&r->options, "avoid_flush_during_shutdown=true");
+    r->log_options = family_options(r);
+    rocksdb_options_set_disable_auto_compactions(r->options, look_only);
+    rocksdb_options_set_disable_auto_compactions(r->log_options, look_only);
     hint_by_log(r);
     r->read = rocksdb_readoptions_create();
     r->write = rocksdb_writeoptions_create();
-    r->write_sync = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_set_sync(r->write_sync, 1);
-}
-
-enum err kv_rocksdb_make(const char *dir)
-{
-    size_t len = strlen(dir);
-    CLEANUP(mem_freep) char *path = mem_string(dir, len);
-    for (size_t i = 1; i < len; i++) {
-        if (path[i] != '/') continue;
-        path[i] = '\0';
-        if (mkdir(path, 0755) != 0 && errno != EEXIST) return ERR_DISK;
-        path[i] = '/';
-    }
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? ERR_OK : ERR_DISK;
+    rocksdb_writeoptions_disable_WAL(r->write, 1);
 }
 
 static enum err open_error(const char *text)
@@ -665,112 +586,28 @@ static void rocks_closep(struct rocks **r)
     if (*r != NULL) rocks_close(&(*r)->base);
 }
 
-static void set_text(char **ret_text, const char *text)
-{
-    if (ret_text != NULL) *ret_text = mem_string(text, strlen(text));
-}
-
-/* RocksDB takes a lock of its own, but by then the directory was looked at, and read-only it takes
- * none.
- * Errors: ERR_BUSY; ERR_DISK. Thread: main. */
-static enum err lock_dir(struct rocks *r, const char *dir, char **ret_text)
-{
-    r->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r->dir_fd >= 0 && flock(r->dir_fd, (r->read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
-        return ERR_OK;
-    enum err err = r->dir_fd >= 0 && errno == EWOULDBLOCK ? ERR_BUSY : ERR_DISK;
-    set_text(ret_text, strerror(errno));
-    return err;
-}
-
-/* What RocksDB refuses, and how it is opened all the same, with r->base.damage telling of it:
- * - A write-ahead log is missing that another one follows: without the list that it keeps of them.
- *   Not read-only, where it then ends the process by an assertion, as it cannot write that the list
- *   is no more.
- * - A log is damaged, and one column was written out since while the other was not: what cannot be
- *   read is left out and the rest taken, as no moment is left at which both were whole.
- * False: there is no other way. */
-static bool find_other_way(struct rocks *r, rocksdb_options_t *listed, const rocksdb_options_t **o,
-                           const char *text)
-{
-    if (strstr(text, "ahead of WALs") != NULL) {
-        rocksdb_options_set_wal_recovery_mode(listed, RECOVER_ALL_THAT_CAN_BE_READ);
-        rocksdb_options_set_wal_recovery_mode(r->options, RECOVER_ALL_THAT_CAN_BE_READ);
-    } else if (strstr(text, "WAL") != NULL && !r->read_only) *o = r->options;
-    else return false;
-    r->base.damage.lost_writes = 1;             /* at least */
-    damage_say(&r->base.damage, "%s", text);
-    return true;
-}
-
 /* text: what went wrong, NULL nothing. */
 static void open_db(struct rocks *r, const char *dir, char **text)
 {
-    rocksdb_options_t *listed = rocksdb_options_create_copy(r->options);
-    set_by_text(&listed, "track_and_verify_wals_in_manifest=true");
-    const rocksdb_options_t *o = listed;
-    for (int attempt = 1;; attempt++) {
-        const rocksdb_options_t *of[COLUMN_COUNT] = {
-            [COLUMN_SMALL] = o, [COLUMN_LOG] = r->log_options,
-        };
-        r->db = r->read_only
-                    ? rocksdb_open_for_read_only_column_families(
-                          o, dir, COLUMN_COUNT, column_names, of, r->columns, 0, text)
-                    : rocksdb_open_column_families(o, dir, COLUMN_COUNT, column_names, of,
-                                                   r->columns, text);
-        if (*text == NULL) break;
-        r->db = NULL;
-        if (attempt == OPEN_ATTEMPTS || !find_other_way(r, listed, &o, *text)) break;
-        text_freep(text);
-        *text = NULL;
-    }
-    rocksdb_options_destroy(listed);
+    const rocksdb_options_t *of[COLUMN_COUNT] = {
+        [COLUMN_SMALL] = r->options, [COLUMN_LOG] = r->log_options,
+    };
+    r->db = rocksdb_open_column_families(r->options, dir, COLUMN_COUNT, column_names, of,
+                                         r->columns, text);
+    if (*text != NULL) r->db = NULL;
 }
 
-/* Errors: as kv_rocksdb_open(). Thread: main; blocks. */
-static enum err open_looked_after(struct rocks *r, const char *dir, char **ret_text)
+enum err tables_open(const char *dir, bool look_only, struct kv **ret, char **ret_text)
 {
-    char name[SYNC_NAME_BYTES];
-    bool may_make = true;
-    struct kv_damage *d = &r->base.damage;
-    TRY(lock_dir(r, dir, ret_text));
-    sync_mark_read(&r->mark, dir);
-    TRY(damage_before(&r->mark, dir, manifest_name(dir, name), &may_make, ret_text));
-    /* From before the first thing is stored there is a mark, so that a missing one means
-     * something. */
-    if (may_make && !r->read_only) TRY(sync_mark_write(&r->mark, 0, &r->manifest, clock_wall_ms()));
-    if (!r->read_only) aside_begin(dir);
+    CLEANUP(rocks_closep) struct rocks *r = NEW(struct rocks);
+    *r = (struct rocks){.base.engine = &rocks_engine};
+    set_options(r, look_only);
     CLEANUP(text_freep) char *text = NULL;
     open_db(r, dir, &text);
     if (text != NULL) {
-        set_text(ret_text, text);
+        if (ret_text != NULL) *ret_text = mem_string(text, strlen(text));
         return open_error(text);
     }
-    uint64_t position = rocksdb_get_latest_sequence_number(r->db);
-    /* Read-only it writes no words of its own. */
-    damage_after(&r->mark, position, r->read_only ? NULL : dir, d);
-    if (r->read_only) return ERR_OK;
-    r->synced = position;       /* what was only in the log is in tables now */
-    aside_end(dir, d->lost_writes > 0 || d->damaged_bytes > 0, clock_wall_ms(), d);
-    /* An empty one is marked; the first sync renews that, and no start waits for a second one. */
-    if (!may_make) renew_mark(r, position, clock_wall_ms());
-    return ERR_OK;
-}
-
-enum err kv_rocksdb_open(const char *dir, const struct kv_options *options, struct kv **ret,
-                         char **ret_text)
-{
-    if (!options->read_only && kv_rocksdb_make(dir) != ERR_OK) {
-        set_text(ret_text, strerror(errno));
-        return ERR_DISK;
-    }
-    CLEANUP(rocks_closep) struct rocks *r = NEW(struct rocks);
-    *r = (struct rocks){.base.engine = &rocks_engine, .read_only = options->read_only,
-                        .dir_fd = -1};
-    pthread_mutex_init(&r->sync_lock, NULL);
-    wal_sync_init(&r->wal_sync, dir);
-    set_options(r, options);
-    TRY(open_looked_after(r, dir, ret_text));
     *ret = &TAKE(r)->base;
     return ERR_OK;
 }

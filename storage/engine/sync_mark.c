@@ -14,10 +14,11 @@
 
 enum {
     GENERATION_AT = 8, NAME_AT = 16, FILE_BYTES_AT = 80, FILE_CRC_AT = 88, COUNT_AT = 92,
-    POINTS_AT = 96, POINT_BYTES = 16, CRC_AT = SYNC_SLOT_BYTES - 4,
+    POINTS_AT = 96, POINT_BYTES = 16, BOOT_AT = POINTS_AT + SYNC_POINTS_MAX * POINT_BYTES,
+    CRC_AT = SYNC_SLOT_BYTES - 4,
     PIECE_BYTES = 64 << 10
 };
-static_assert(POINTS_AT + SYNC_POINTS_MAX * POINT_BYTES <= CRC_AT, "on-disk format");
+static_assert(BOOT_AT == 3936 && BOOT_AT + 8 <= CRC_AT, "on-disk format");
 
 static const char magic[] = "DGLTMARK";
 
@@ -59,6 +60,7 @@ static void slot_read(struct sync_mark *m, const uint8_t *slot)
     m->file.bytes = load_be64(slot + FILE_BYTES_AT);
     m->file.crc = load_be32(slot + FILE_CRC_AT);
     m->point_count = (int)count;
+    m->boot = load_be64(slot + BOOT_AT);
     for (uint32_t i = 0; i < count; i++) {
         const uint8_t *at = slot + POINTS_AT + i * POINT_BYTES;
         m->points[i] = (struct sync_point){.position = load_be64(at),
@@ -79,12 +81,26 @@ static void slot_fill(const struct sync_mark *m, uint8_t *slot)
         store_be64(at, m->points[i].position);
         store_be64(at + 8, (uint64_t)m->points[i].at_ms);
     }
+    store_be64(slot + BOOT_AT, m->boot_now);
     store_be32(slot + CRC_AT, crc32c(slot, CRC_AT));
+}
+
+static uint64_t boot_now(void)
+{
+    char id[64];
+    CLEANUP(close_fdp) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd >= 0 ? read(fd, id, sizeof id) : -1;
+    return len > 0 ? bytes_fnv1a(bytes_of(id, (size_t)len)) : 0;
+}
+
+bool sync_mark_same_boot(const struct sync_mark *m)
+{
+    return m->boot != 0 && m->boot == m->boot_now;
 }
 
 void sync_mark_read(struct sync_mark *m, const char *dir)
 {
-    *m = (struct sync_mark){.dir = mem_string(dir, strlen(dir))};
+    *m = (struct sync_mark){.dir = mem_string(dir, strlen(dir)), .boot_now = boot_now()};
     CLEANUP(close_fdp) int fd = open_in(dir, "sync-mark", O_RDONLY);
     m->found = fd >= 0 || errno != ENOENT;
     for (int i = 0; fd >= 0 && i < SYNC_MARK_SLOTS; i++) {

@@ -13,6 +13,7 @@
  *    88  4  CRC-32C of these
  *    92  4  points
  *    96     points, oldest first, each: 8 position, 8 wall clock in ms when all up to it was synced
+ *  3936  8  hash of the system's boot id
  *  4092  4  CRC-32C of all in front */
 #ifndef STORAGE_SYNC_MARK_H
 #define STORAGE_SYNC_MARK_H
@@ -48,6 +49,8 @@ struct sync_mark {
     struct sync_file file;
     struct sync_point points[SYNC_POINTS_MAX];
     int point_count;
+    uint64_t boot;                      /* of the system, when it was written; 0: unknown */
+    uint64_t boot_now;
 };
 
 /* Reads the directory's mark, if there is one. Thread: one owner, as of all below. */
@@ -55,6 +58,9 @@ void sync_mark_read(struct sync_mark *m, const char *dir);
 void sync_mark_done(struct sync_mark *m);
 /* The last one that was written; 0 when there is none. */
 uint64_t sync_mark_position(const struct sync_mark *m);
+/* Whether the system has run since the mark was written: then what was written to files is there,
+ * synced or not. False also where nobody knows. */
+bool sync_mark_same_boot(const struct sync_mark *m);
 /* When all up to this position was known to be synced; 0 when that is unknown. What was written
  * later may lie behind it. */
 int64_t sync_mark_time(const struct sync_mark *m, uint64_t position);

@@ -6,21 +6,22 @@
 #include "storage/log/worker.h"
 #include "base/check.h"
 
-void topic_each_log_range(const struct topic *topic, void *context,
-                          void (*fn)(void *context, uint64_t first, uint64_t next))
+struct erase {
+    struct kv *kv;
+    struct kv_batch *batch;
+};
+
+/* Calls fn for each range of log ids, [first, next), that the topic's partitions have. */
+static void each_log_range(const struct topic *topic, const struct erase *e,
+                           void (*fn)(const struct erase *e, uint64_t first, uint64_t next))
 {
     for (int32_t i = 0, j; i < topic->partition_count; i = j) {
         uint64_t first = topic->partitions[i].log_id;
         for (j = i + 1; j < topic->partition_count; j++)
             if (topic->partitions[j].log_id != first + (uint64_t)(j - i)) break;
-        fn(context, first, first + (uint64_t)(j - i));
+        fn(e, first, first + (uint64_t)(j - i));
     }
 }
-
-struct erase {
-    struct kv *kv;
-    struct kv_batch *batch;
-};
 
 static void erase_span(const struct erase *e, enum kv_family family, struct bytes from,
                        struct bytes to)
@@ -28,9 +29,8 @@ static void erase_span(const struct erase *e, enum kv_family family, struct byte
     kv_batch_delete_span(e->batch, e->kv, family, from, to, from);
 }
 
-static void erase_range(void *context, uint64_t first, uint64_t next)
+static void erase_range(const struct erase *e, uint64_t first, uint64_t next)
 {
-    const struct erase *e = context;
     struct log_range_key log_from = log_range_first(first), log_to = log_range_first(next);
     erase_span(e, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
     struct chunk_key chunk_from = chunk_key_first(first), chunk_to = chunk_key_first(next);
@@ -44,5 +44,5 @@ static void erase_range(void *context, uint64_t first, uint64_t next)
 void store_logs_erase(struct store *s, struct kv_batch *b, const struct topic *topic)
 {
     struct erase e = {.kv = store_kv(s), .batch = b};
-    topic_each_log_range(topic, &e, erase_range);
+    each_log_range(topic, &e, erase_range);
 }

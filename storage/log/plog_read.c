@@ -70,12 +70,23 @@ static enum err scan_next(struct scan *s)
 
 /* ---- Ranges */
 
-/* Copies the batch into the slab of the batches before it when there is room, else into a new
- * one. */
-static enum err copy_batch(const struct scan *s, struct slab **slab, size_t bytes_left,
+/* One that the iterator has read into a slab of its own is handed on as it is, unless it may stay
+ * the only part of that which is. Others are copied into the slab of the batches before them when
+ * there is room, else into a new one. */
+static enum err take_batch(const struct scan *s, struct slab **slab, size_t bytes_left,
                            struct read_result *ret)
 {
     size_t len = s->value.batch.len;
+    CLEANUP(slab_unrefp) struct slab *own = kv_iter_slab(s->it);
+    if (own != NULL && (own->len <= bytes_left || len >= own->len / 2)) {
+        struct batch_view v = {
+            .bytes = {.slab = slab_ref(own), .bytes = s->value.batch},
+            .base_offset = s->info.base_offset,
+            .last_offset = s->offset_next - 1,
+            .arrival_ms = s->value.arrival_ms,
+        };
+        return read_result_add(ret, &v) ? ERR_OK : ERR_BUSY;
+    }
     if (*slab == NULL || (*slab)->cap - (*slab)->len < len) {
         size_t cap = bytes_left < READ_SLAB_BYTES ? bytes_left : READ_SLAB_BYTES;
         slab_unref(*slab);
@@ -109,7 +120,7 @@ enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds 
         size_t len = s.value.batch.len;
         size_t left = r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0;
         if (len > left && !(r->min_one && r->read_bytes == 0)) return ERR_OK;
-        TRY(copy_batch(&s, &slab, left, &r->result));
+        TRY(take_batch(&s, &slab, left, &r->result));
         r->read_bytes += len;
         r->offset_next = s.offset_next;
         /* Before the next batch is read: it may be large. */

@@ -122,7 +122,7 @@ void plog_stage_start(struct plog *log, struct kv *kv, int64_t log_start,
     assert(log_start > w->log_start && log_start <= w->offset_next);
     assert(w->run_first == w->staged_count);
     /* From the old start on: what lies in front of it was deleted before. Only a range cannot begin
-     * there (keys.h): those of one log overlap, which kv_rocksdb.c puts an end to in time. */
+     * there (keys.h): those of one log are one to the engine. */
     struct log_key from = log_key(log->id, w->log_start), to = log_key(log->id, log_start);
     struct log_range_key range_from = log_range_first(log->id);
     if (bytes_total_at_start - w->bytes_total_at_start > CHUNK_BYTES)

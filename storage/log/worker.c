@@ -580,7 +580,7 @@ enum err worker_raise_start(struct plog *log, int64_t offset)
     if (offset < 0) offset = writer->offset_next;
     if (offset > writer->offset_next) return ERR_OFFSET_OUT_OF_RANGE;
     if (offset <= writer->log_start) return ERR_OK;
-    if (!writes_go(w)) return ERR_KAFKA_STORAGE_ERROR;
+    if (!writes_go(w) && !kv_is_full(w->kv)) return ERR_KAFKA_STORAGE_ERROR;
     uint64_t bytes_at_start;
     if (plog_bytes_in_front(log, w->kv, offset, &bytes_at_start) != ERR_OK)
         return ERR_KAFKA_STORAGE_ERROR;
@@ -641,7 +641,7 @@ static void retain_run(struct job *job)
         struct plog *log = r->topic->partitions[r->partition_next].log;
         if (log->worker != w) continue;
         looked_at++;
-        if (w->writes_stopped) continue;
+        if (w->writes_stopped && !kv_is_full(w->kv)) continue;
         enum err err = retain_log(w, log, r);
         if (err != ERR_OK && err != ERR_CLOSED)
             log_error("retention failed", {"log", LOG_I(log->id)}, {"err", LOG_S(err_name(err))});

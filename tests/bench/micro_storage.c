@@ -149,7 +149,7 @@ int main(int argc, char **argv)
     printf("appends/s %.0f  MB/s %.0f  CPU us each %.2f  CPU s/GB %.2f  disk MB %.0f (blobs %.0f)  "
            "RSS MB %.0f\n",
            (double)appends / wall, bytes / wall / 1e6, cpu * 1e6 / (double)appends,
-           cpu / (bytes / 1e9), (double)stats.disk_bytes / 1e6, (double)stats.blob_bytes / 1e6,
+           cpu / (bytes / 1e9), (double)stats.disk_bytes / 1e6, (double)stats.log_bytes / 1e6,
            rss_mb());
     topic_unref(topic);
     store_close(store);

@@ -323,27 +323,27 @@ def test_a_data_directory_is_its_owners_alone(start_server, topic):
 
 
 def stamp(data, version):
-    """Another format for a fresh data directory. The stamp lies in the engine's write-ahead log, whose
-    records are a masked CRC, a length, a type and the bytes."""
-    log, = data.glob("*.log")
-    content = bytearray(log.read_bytes())
+    """Another format for a fresh data directory that no start has tidied up. The stamp lies in a frame of the
+    write-ahead log (storage/wal/frame.h), whose header has a CRC of the batch and one of itself."""
+    extent, = data.glob("*.extent")
+    content = bytearray(extent.read_bytes())
     key = b"\x07Mformat\x04"                  # with the length before and that of the value behind
-    at = content.index(key) + len(key)
-    content[at:at + 4] = version.to_bytes(4, "big")
-    at = 0
-    while at < len(content):
-        length = int.from_bytes(content[at + 4:at + 6], "little")
-        crc = crc32c(content[at + 6:at + 7 + length])
-        masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-        content[at:at + 4] = masked.to_bytes(4, "little")
-        at += 7 + length
-    log.write_bytes(content)
+    stamped = content.index(key) + len(key)
+    content[stamped:stamped + 4] = version.to_bytes(4, "big")
+    at = 64
+    while content[at:at + 8] == b"DGLTFRAM":
+        payload, runs, batch = (int.from_bytes(content[at + i:at + i + 4], "big") for i in (36, 40, 44))
+        first = at + 64 + payload + 28 * runs
+        content[at + 48:at + 52] = crc32c(content[first:first + batch]).to_bytes(4, "big")
+        content[at + 60:at + 64] = crc32c(content[at:at + 60]).to_bytes(4, "big")
+        at = (first + batch + 7) // 8 * 8
+    extent.write_bytes(content)
 
 
 @pytest.mark.parametrize("version, remedy", [(1, "use an older one"), (99, "use a newer one")])
 def test_another_format_is_refused_and_left_alone(version, remedy, fresh_server, tmp_path):
     server = fresh_server
-    server.stop()
+    server.kill()
     stamp(server.data, version)
     for command in (["serve", *FREE], ["dump"], ["check"]):
         refused(1, [f'"{server.data}"', f"format {version}", remedy], *command, "--data-dir", server.data,

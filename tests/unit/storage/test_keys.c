@@ -2,15 +2,8 @@
 #include "storage/engine/keys.h"
 
 #include "golden.h"
+#include "storage/wal/wal.h"
 #include "test.h"
-
-#define EXPECT_GOLDEN(path, got_data, got_len)                                                     \
-    do {                                                                                           \
-        struct bytes want_ = golden("storage/" path);                                              \
-        EXPECT_EQ(got_len, want_.len);                                                             \
-        assert_memory_equal(got_data, want_.data, want_.len);                                      \
-        golden_free(want_);                                                                        \
-    } while (0)
 
 static const struct chunk chunk_example = {
     .first_offset = 0x0102030405060708, .last_offset = 0x0102030405060710, .bytes = 1048577,
@@ -40,27 +33,45 @@ TEST(layouts_are_those_of_the_golden_files)
     len += LOG_ENTRY_HEADER_BYTES;
     memcpy(out + len, e.batch.data, e.batch.len);
     len += e.batch.len;
-    EXPECT_GOLDEN("log_entry.bin", out, len);
+    EXPECT_GOLDEN("storage/log_entry.bin", out, len);
 
     struct chunk_key ck = chunk_key(7, chunk_example.last_offset);
     memcpy(out, ck.data, sizeof ck.data);
     chunk_write(&chunk_example, out + sizeof ck.data);
-    EXPECT_GOLDEN("chunk.bin", out, sizeof ck.data + CHUNK_VALUE_BYTES);
+    EXPECT_GOLDEN("storage/chunk.bin", out, sizeof ck.data + CHUNK_VALUE_BYTES);
 
     struct start_key sk = start_key(7);
     memcpy(out, sk.data, sizeof sk.data);
     start_write(1234567890123, 1700000000123, out + sizeof sk.data);
-    EXPECT_GOLDEN("start.bin", out, sizeof sk.data + START_VALUE_BYTES);
+    EXPECT_GOLDEN("storage/start.bin", out, sizeof sk.data + START_VALUE_BYTES);
 
     struct producers_key pk = producers_key(7);
     memcpy(out, pk.data, sizeof pk.data);
     len = sizeof pk.data;
     len += producers_header_write(99, 1, out + len);
     len += producer_write(&producer_example, out + len);
-    EXPECT_GOLDEN("producers.bin", out, len);
+    EXPECT_GOLDEN("storage/producers.bin", out, len);
+
+    const struct wal_extent e2 = {.number = 5, .sealed = true, .end = 0x01020304,
+                                  .last_frame = 0x1112131415161718, .payload_bytes = 123456,
+                                  .dead_bytes = 23456, .punched_bytes = 3456};
+    struct extent_key xk = extent_key(5);
+    memcpy(out, xk.data, sizeof xk.data);
+    extent_value_write(&e2, out + sizeof xk.data);
+    EXPECT_GOLDEN("storage/extent.bin", out, sizeof xk.data + EXTENT_VALUE_BYTES);
+
+    const struct wal_place place = {.store_id = 0x0102030405060708, .frame = 9, .extent = 5,
+                                    .position = 0x01020304, .payload_bytes = 77};
+    mark_write(&place, out);
+    EXPECT_GOLDEN("storage/mark.bin", out, MARK_VALUE_BYTES);
+
+    const struct wal_pointer pointer = {.extent = 5, .position = 0x01020304, .bytes = 4096,
+                                        .crc = 0xfedcba98};
+    pointer_write(&pointer, out);
+    EXPECT_GOLDEN("storage/pointer.bin", out, POINTER_BYTES);
 
     format_write(FORMAT_VERSION, out);
-    EXPECT_GOLDEN("format.bin", out, FORMAT_BYTES);
+    EXPECT_GOLDEN("storage/format.bin", out, FORMAT_BYTES);
 }
 
 TEST(what_is_written_is_read)

@@ -172,12 +172,27 @@ TEST(a_failed_cut_changes_nothing_and_is_repeated)
     f.options.topic_defaults.retention_bytes = 0;
     EXPECT_OK(fx_start(&f));
     fill(&f, CHUNK_BATCHES_HERE, 1);
-    kv_mem_set_full(f.kv, true);
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_count = INT64_MAX});
     EXPECT_EQ(retained(&f).log_start, 0);
-    kv_mem_set_full(f.kv, false);
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
     EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
     struct log_bounds b = retained(&f);
     EXPECT_EQ(b.log_start, CHUNK_BATCHES_HERE + 1);
+    fx_done(&f);
+}
+
+/* Else nothing would ever make room on it. */
+TEST(a_full_disk_takes_cuts_while_it_takes_nothing_else)
+{
+    struct fx f;
+    fx_init(&f, 1);
+    f.options.topic_defaults.retention_bytes = 0;
+    EXPECT_OK(fx_start(&f));
+    fill(&f, CHUNK_BATCHES_HERE, 1);
+    kv_mem_set_full(f.kv, true);
+    EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
+    EXPECT_EQ(retained(&f).log_start, CHUNK_BATCHES_HERE);
+    EXPECT_ERR(fx_append(&f, 0, &(struct fx_batch){0}, NULL), ERR_KAFKA_STORAGE_ERROR);
     fx_done(&f);
 }
 
@@ -201,4 +216,5 @@ TESTS(RUN(old_chunks_go_by_time_and_the_open_one_too), RUN(a_trim_of_little_dele
       RUN(a_quiet_log_is_cut_to_the_hour),
       RUN(at_least_retention_bytes_stay), RUN(a_cold_log_is_retained_without_a_client),
       RUN(a_compacted_topic_is_not_cut), RUN(a_failed_cut_changes_nothing_and_is_repeated),
+      RUN(a_full_disk_takes_cuts_while_it_takes_nothing_else),
       RUN(silent_producers_are_forgotten))

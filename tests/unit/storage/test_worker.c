@@ -723,9 +723,9 @@ static void expect_refused(uint32_t version, const char *words)
 TEST(another_format_is_refused_with_words)
 {
     expect_refused(FORMAT_VERSION + 1,
-                   "format 4, and this version of diglot reads format 3: use a newer one");
+                   "format 5, and this version of diglot reads format 4: use a newer one");
     expect_refused(FORMAT_VERSION - 1,
-                   "format 2, and this version of diglot reads format 3: use an older one");
+                   "format 3, and this version of diglot reads format 4: use an older one");
 }
 
 TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_turns_evenly),
