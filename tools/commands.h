@@ -6,6 +6,7 @@
 int cmd_serve(int arg_count, char **args);
 int cmd_dump(int arg_count, char **args);
 int cmd_check(int arg_count, char **args);
+int cmd_backup(int arg_count, char **args);
 int cmd_settings(int arg_count, char **args);
 int cmd_memory(int arg_count, char **args);
 int cmd_version(int arg_count, char **args);

@@ -108,15 +108,20 @@ static enum err open_checked(const char *dir, struct kv **ret, char **ret_text)
     return err;
 }
 
-struct kv *directory_open(int arg_count, char **args, const char *usage, int *ret_exit_code)
+const char *directory_named(int arg_count, char **args, const char *usage, int *ret_exit_code)
 {
     bool help = arg_count > 0 && (strcmp(args[0], "--help") == 0 || strcmp(args[0], "-h") == 0);
     const char *dir = help ? NULL : dir_of(arg_count, args);
-    if (dir == NULL) {
-        fputs(usage, help ? stdout : stderr);
-        *ret_exit_code = help ? 0 : 2;
-        return NULL;
-    }
+    if (dir != NULL) return dir;
+    fputs(usage, help ? stdout : stderr);
+    *ret_exit_code = help ? 0 : 2;
+    return NULL;
+}
+
+struct kv *directory_open(int arg_count, char **args, const char *usage, int *ret_exit_code)
+{
+    const char *dir = directory_named(arg_count, args, usage, ret_exit_code);
+    if (dir == NULL) return NULL;
     struct kv *kv = NULL;
     CLEANUP(mem_freep) char *text = NULL;
     enum err err = open_checked(dir, &kv, &text);

@@ -7,9 +7,11 @@
 #include "base/err.h"
 #include "storage/engine/kv.h"
 
-/* The one argument `--data-dir D`; without it DIGLOT_DATA_DIR, then ./data. Prints why not on
- * stderr; a directory that holds nothing is not made. Returns NULL then, or after --help (whose
- * text is usage). */
+/* The one argument `--data-dir D`; without it DIGLOT_DATA_DIR, then ./data. NULL: --help was asked
+ * (whose text is usage), or something is wrong with the flags, which was told. */
+const char *directory_named(int arg_count, char **args, const char *usage, int *ret_exit_code);
+/* The same one opened for looking. Prints why not on stderr; a directory that holds nothing is not
+ * made. Returns NULL then, or after --help. */
 struct kv *directory_open(int arg_count, char **args, const char *usage, int *ret_exit_code);
 
 /* Makes the folder, and those above it, unless it is there. False: it cannot be, which was told.

@@ -17,6 +17,7 @@ static const struct command {
     {"serve", cmd_serve, "open both doors on a data directory"},
     {"dump", cmd_dump, "print what lies in a data directory"},
     {"check", cmd_check, "walk a data directory and prove its invariants"},
+    {"backup", cmd_backup, "copy a data directory, also under a running server"},
     {"settings", cmd_settings, "print the settings of `serve` as a page"},
     {"memory", cmd_memory, "print what holds memory, and how much at most, as a page"},
     {"version", cmd_version, "print the version"},

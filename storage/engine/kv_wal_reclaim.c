@@ -16,8 +16,10 @@
  * Work is done in steps of some milliseconds; the lock of commits is held for the commit of a step
  * alone. */
 #include <assert.h>
+#include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/engine/backup.h"
 #include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
 #include "base/check.h"
@@ -450,10 +452,19 @@ static enum err reclaim_pass(struct walled *r, const atomic_bool *stop)
     return ERR_OK;
 }
 
-/* The second pass takes what the first one copied away. */
+static void close_fdp(const int *fd)
+{
+    if (*fd >= 0) close(*fd);
+}
+
+/* The second pass takes what the first one copied away. While a backup is made nothing leaves the
+ * disk. */
 enum err walled_reclaim(struct kv *kv, const atomic_bool *stop)
 {
-    TRY(sweep(walled_of(kv), stop));
-    TRY(reclaim_pass(walled_of(kv), stop));
-    return reclaim_pass(walled_of(kv), stop);
+    struct walled *r = walled_of(kv);
+    TRY(sweep(r, stop));
+    CLEANUP(close_fdp) int lock = r->has_dir ? reclaim_lock(r->mark.dir, /* wait= */ false) : -1;
+    if (r->has_dir && lock < 0) return ERR_OK;
+    TRY(reclaim_pass(r, stop));
+    return reclaim_pass(r, stop);
 }

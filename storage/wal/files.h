@@ -82,7 +82,8 @@ enum err file_reserve(struct file *f, uint64_t at, uint64_t len);
 /* Errors: ERR_DISK. Thread: any; blocks. */
 enum err file_cut(struct file *f, uint64_t len);
 /* Gives the blocks that lie wholly inside the range back to the disk; they read as zeros then.
- * ret_done: false where the volume knows no holes, and nothing happened.
+ * A file that has another name, as in a backup, keeps them all. ret_done: false where the volume
+ * knows no holes, and nothing happened.
  * Errors: ERR_DISK. Thread: any; blocks. */
 enum err file_punch(struct file *f, uint64_t at, uint64_t len, bool *ret_done);
 /* What it takes of the disk: holes do not count. Thread: any; blocks. */
