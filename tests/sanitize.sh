@@ -5,7 +5,7 @@
 #   tests/sanitize.sh interop [argument...]    that, and the interop tests against it: pytest's arguments, by default
 #                                          those of the paths on which most is made and freed
 # address: AddressSanitizer with leak check, and UBSan. thread: ThreadSanitizer on the same tests, since what
-# has no threads costs nothing there, but for the fault sweep: it starts thousands of stores, whose threads
+# has no threads costs nothing there, but for the sweeps: they start thousands of stores, whose threads
 # the other storage tests run too, in minutes. BUILD names the build folders' common beginning; the address
 # one is what tests/fuzz/run.sh uses as well.
 set -euo pipefail
@@ -48,10 +48,10 @@ run() {
 failed=0
 case ${1:-both} in
 address) run address address,undefined nothing || failed=1 ;;
-thread) run thread thread fault_sweep || failed=1 ;;
+thread) run thread thread 'fault_sweep|wal_sweep' || failed=1 ;;
 both)
     run address address,undefined nothing || failed=1
-    run thread thread fault_sweep || failed=1
+    run thread thread 'fault_sweep|wal_sweep' || failed=1
     ;;
 server) build address address,undefined diglot || failed=1 ;;
 interop)

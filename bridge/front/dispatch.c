@@ -14,6 +14,9 @@
 
 #define TYPE_PLAIN_JSON "application/json"
 
+/* A body beyond that takes milliseconds to read: such ones begin one a turn of the loop. */
+enum { LONG_BODY_BYTES = 512 << 10 };
+
 /* What X-Amz-Target names. */
 struct target {
     struct front_service *service;
@@ -153,26 +156,10 @@ size_t front_dispatch_answer_bytes(const struct http_request *http)
     return to.op < to.service->operation_count ? to.service->answer_bytes(to.op) : 0;
 }
 
-void front_dispatch(struct http_request *http)
+static void begin(struct front_request *rq)
 {
-    struct front *f = http->door->context;
-    struct front_request *rq = ARENA_NEW(&http->arena, struct front_request);
-    if (rq == NULL) {
-        http_abort(http);
-        return;
-    }
-    struct target to = target_of(f, http);
-    *rq = (struct front_request){
-        .http = http,
-        .front = f,
-        .service = to.service,
-        .op = to.op,
-        .arena = &http->arena,
-        .started_us = clock_mono_us(),
-    };
-    http->context = rq;
-    http->on_closed = on_closed;
-    http->on_stop = on_stop;
+    struct http_request *http = rq->http;
+    struct target to = target_of(rq->front, http);
     if (refuse_early(rq, content_type_of(http), &to)) return;
     rq->input = arena_alloc(rq->arena, to.service->input_bytes);
     if (rq->input == NULL) {
@@ -189,4 +176,34 @@ void front_dispatch(struct http_request *http)
     else if (err != ERR_OK) front_fail_text(rq, err, fault.message, fault.capital);
     else rq->service->handlers[rq->op](rq);
     front_release(rq);
+}
+
+static void run_turn(struct job *job)
+{
+    begin(CONTAINER_OF(job, struct front_request, turn));
+}
+
+void front_dispatch(struct http_request *http)
+{
+    struct front *f = http->door->context;
+    struct front_request *rq = ARENA_NEW(&http->arena, struct front_request);
+    if (rq == NULL) {
+        http_abort(http);
+        return;
+    }
+    struct target to = target_of(f, http);
+    *rq = (struct front_request){
+        .turn.run = run_turn,
+        .http = http,
+        .front = f,
+        .service = to.service,
+        .op = to.op,
+        .arena = &http->arena,
+        .started_us = clock_mono_us(),
+    };
+    http->context = rq;
+    http->on_closed = on_closed;
+    http->on_stop = on_stop;
+    if (http_body(http).len > LONG_BODY_BYTES) loop_defer_long(http->loop, &rq->turn);
+    else begin(rq);
 }

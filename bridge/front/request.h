@@ -19,6 +19,7 @@
 #define FRONT_TYPE_CBOR "application/x-amz-cbor-1.1"
 
 struct front_request {
+    struct job turn;                    /* dispatch's: it waits for its turn */
     struct http_request *http;
     struct front *front;
     const struct front_service *service;

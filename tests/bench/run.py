@@ -22,11 +22,13 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "interop")]
 
+import kafka_power_rows  # noqa: E402
 import kafka_rows  # noqa: E402
 import kinesis_rows  # noqa: E402
 from rows import LOAD, ROOT, median  # noqa: E402
 
-PAGES = [("Kafka door", kafka_rows), ("Kinesis door", kinesis_rows)]
+PAGES = [("Kafka door", kafka_rows), ("Kafka door, each acknowledgement after a sync", kafka_power_rows),
+         ("Kinesis door", kinesis_rows)]
 
 
 def measure_row(row, sides, servers, runs):

@@ -44,6 +44,8 @@ static void engine_done(struct engine *e)
     if (e->dir[0] != '\0') remove_dir(e->dir);
 }
 
+static const atomic_bool go_on;
+
 static void put(struct kv *kv, const char *key, const char *value)
 {
     struct kv_batch *b = kv_batch_new(kv);
@@ -212,7 +214,7 @@ BOTH(removed_ranges_are_reclaimed)
     kv_batch_delete_range(b, KV_LOG, BYTES_LIT("a"), BYTES_LIT("b"));
     EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
     kv_batch_free(b);
-    EXPECT_OK(kv_reclaim(kv, &(atomic_bool){false}));
+    EXPECT_OK(kv_reclaim(kv, &go_on));
     EXPECT_STR(list(kv, BYTES_LIT(""), BYTES_NULL, false), "b=2 ");
     EXPECT_OK(kv_sync_now(kv));
     EXPECT_OK(kv_resume(kv));
@@ -271,7 +273,7 @@ TEST(both_engines_hold_the_same_after_random_lives_of_logs)
         kv_batch_free(b[1]);
         if (i % 300 == 299) expect_equal(memory.kv, disk.kv);
         if (i % 500 == 499) {
-            EXPECT_OK(kv_reclaim(disk.kv, &(atomic_bool){false}));
+            EXPECT_OK(kv_reclaim(disk.kv, &go_on));
         }
     }
     expect_equal(memory.kv, disk.kv);
