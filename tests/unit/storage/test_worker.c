@@ -418,7 +418,7 @@ TEST(a_turn_wakes_a_loop_once)
     struct fx f;
     fx_init(&f, 1);
     EXPECT_OK(fx_start(&f));
-    struct loop loop = {0};
+    struct loop loop = {};
     mailbox_init(&loop.inbox);
     struct append a[10];
     answered = 0;
