@@ -84,20 +84,6 @@ static uint64_t bytes_in(const char *dir, const char *name)
     return path_in(path, dir, name) && stat(path, &found) == 0 ? (uint64_t)found.st_size : 0;
 }
 
-int reclaim_lock(const char *dir, bool wait)
-{
-    char path[PATH_BYTES];
-    /* A file that is always there, also on a full disk. */
-    int fd = path_in(path, dir, "sync-mark") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0) return -1;
-    int failed;
-    do failed = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
-    while (failed && errno == EINTR);
-    if (!failed) return fd;
-    close(fd);
-    return -1;
-}
-
 /* ---- Files */
 
 /* Errors: ERR_NOT_FOUND - gone meanwhile; ERR_DISK. Thread: the backup's, as of all below. */
@@ -321,7 +307,7 @@ enum err backup_make(const char *dir, const char *to, const char *also,
     /* No server may start on it meanwhile. One that runs has the lock: then it is not needed. */
     CLEANUP(close_fdp) int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd >= 0) (void)!flock(dir_fd, LOCK_SH | LOCK_NB);
-    CLEANUP(close_fdp) int lock = reclaim_lock(dir, /* wait= */ true);
+    CLEANUP(close_fdp) int lock = sync_mark_lock(dir, /* wait= */ true);
     if (lock < 0) return fail(&b, ERR_DISK, "its file sync-mark: %s", strerror(errno));
     struct sync_mark mark;
     sync_mark_read(&mark, dir);

@@ -5,8 +5,8 @@
  * but the last one by hard link, and the last one as far as it was written; opened, the copy goes
  * on to the last whole frame. That one is the moment.
  *
- * Meanwhile nothing may leave the disk: whoever gives space back takes the reclaim lock before, and
- * leaves it for later while a backup holds it. A file that has two names gets no holes (files.h),
+ * Meanwhile nothing may leave the disk: whoever gives space back takes the lock of the sync mark
+ * before, and leaves it for later while a backup holds it. A file that has two names gets no holes (files.h),
  * so the copy stays whole as long as it is kept. */
 #ifndef STORAGE_BACKUP_H
 #define STORAGE_BACKUP_H
@@ -30,9 +30,5 @@ struct backup {
  * Thread: any; blocks. */
 enum err backup_make(const char *dir, const char *to, const char *also,
                      void (*progress)(const struct backup *), struct backup *ret, char **ret_text);
-
-/* A lock of that directory, to be given back by close(). wait: for others. -1: others hold it, or
- * there is none to be had. Thread: any; blocks when it waits. */
-int reclaim_lock(const char *dir, bool wait);
 
 #endif

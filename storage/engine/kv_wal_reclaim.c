@@ -19,7 +19,6 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/mem.h"
-#include "storage/engine/backup.h"
 #include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
 #include "base/check.h"
@@ -463,7 +462,7 @@ enum err walled_reclaim(struct kv *kv, const atomic_bool *stop)
 {
     struct walled *r = walled_of(kv);
     TRY(sweep(r, stop));
-    CLEANUP(close_fdp) int lock = r->has_dir ? reclaim_lock(r->mark.dir, /* wait= */ false) : -1;
+    CLEANUP(close_fdp) int lock = r->has_dir ? sync_mark_lock(r->mark.dir, /* wait= */ false) : -1;
     if (r->has_dir && lock < 0) return ERR_OK;
     TRY(reclaim_pass(r, stop));
     return reclaim_pass(r, stop);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/bytes.h"
@@ -113,6 +114,18 @@ void sync_mark_read(struct sync_mark *m, const char *dir)
 void sync_mark_done(struct sync_mark *m)
 {
     m->dir = mem_free(m->dir);
+}
+
+int sync_mark_lock(const char *dir, bool wait)
+{
+    int fd = open_in(dir, "sync-mark", O_RDONLY);
+    if (fd < 0) return -1;
+    int failed;
+    do failed = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+    while (failed && errno == EINTR);
+    if (!failed) return fd;
+    close(fd);
+    return -1;
 }
 
 /* ---- Points */

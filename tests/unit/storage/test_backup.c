@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "storage/engine/keys.h"
 #include "storage/engine/kv.h"
+#include "storage/engine/sync_mark.h"
 #include "storage/wal/files.h"
 #include "test.h"
 
@@ -122,8 +123,8 @@ TEST(while_a_backup_is_made_nothing_leaves_the_disk)
     kv_stats(p.kv, &stats);
     uint64_t extents = stats.extents;
     delete_up_to(p.kv, RUNS - 1);
-    int lock = reclaim_lock(p.dir, /* wait= */ false);
-    EXPECT(lock >= 0 && reclaim_lock(p.dir, false) < 0);
+    int lock = sync_mark_lock(p.dir, /* wait= */ false);
+    EXPECT(lock >= 0 && sync_mark_lock(p.dir, false) < 0);
     reclaim(p.kv);
     kv_stats(p.kv, &stats);
     EXPECT_EQ(stats.extents, extents);
