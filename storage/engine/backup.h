@@ -6,8 +6,8 @@
  * on to the last whole frame. That one is the moment.
  *
  * Meanwhile nothing may leave the disk: whoever gives space back takes the lock of the sync mark
- * before, and leaves it for later while a backup holds it. A file that has two names gets no holes (files.h),
- * so the copy stays whole as long as it is kept. */
+ * before, and leaves it for later while a backup holds it. A file that has two names gets no holes
+ * (files.h), so the copy stays whole as long as it is kept. */
 #ifndef STORAGE_BACKUP_H
 #define STORAGE_BACKUP_H
 

@@ -69,8 +69,8 @@ int64_t sync_mark_time(const struct sync_mark *m, uint64_t position);
 enum err sync_mark_write(struct sync_mark *m, uint64_t position, const struct sync_file *file,
                          int64_t now_ms);
 
-/* A lock on the directory's mark, a file that is always there, between those who give space back and
- * those who copy the directory; nobody else asks for it. To be given back by close(). wait: for
+/* A lock on the directory's mark, a file that is always there, between those who give space back
+ * and those who copy the directory; nobody else asks for it. To be given back by close(). wait: for
  * others. -1: others hold it, or there is no mark. Thread: any; blocks when it waits. */
 int sync_mark_lock(const char *dir, bool wait);
 

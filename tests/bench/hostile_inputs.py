@@ -333,13 +333,14 @@ def list_offsets_100k(server, state):
         {"name": "wide", "partitions": parts}]))])
 
 
-@attack("OffsetCommit, OffsetFetch, DeleteRecords, DeleteTopics, OffsetForLeaderEpoch: 99,000 topics each, a partition each")
+@attack("OffsetCommit, OffsetFetch, DeleteRecords, DeleteTopics, OffsetForLeaderEpoch, each of 99,000 topics")
 def names_198k(server, state):
     def topics(part, name="name"):
         return [{name: f"t{i}", "partitions": [part]} for i in range(99_000)]
     return again([(Line(server.kafka), request(name, version, **fields)) for name, version, fields in (
-        ("OffsetCommit", 2, {"group_id": "g", "generation_id_or_member_epoch": -1, "member_id": "", "retention_time_ms": -1,
-                             "topics": topics({"partition_index": 0, "committed_offset": 1, "committed_metadata": ""})}),
+        ("OffsetCommit", 2, {
+            "group_id": "g", "generation_id_or_member_epoch": -1, "member_id": "", "retention_time_ms": -1,
+            "topics": topics({"partition_index": 0, "committed_offset": 1, "committed_metadata": ""})}),
         ("OffsetFetch", 1, {"group_id": "g", "topics": [
             {"name": f"t{i}", "partition_indexes": [0]} for i in range(99_000)]}),
         ("DeleteRecords", 0, {"timeout_ms": 1000, "topics": topics({"partition_index": 0, "offset": 0})}),
