@@ -93,8 +93,10 @@ struct sim {
     struct random random;
     struct actor actors[ACTORS];
     uint8_t push_stream[PUSH_BYTES];
-    struct kv_mem_faults faults;
+    struct kv_mem_faults faults;        /* of the engine, or of the log's files */
     bool power;
+    bool logs;                  /* a write-ahead log over files; else the engine in memory */
+    bool plain;                 /* no life has one */
     int64_t deaths;
     int64_t dropped;            /* records, by retention */
     int64_t late_commits;       /* of members, refused */

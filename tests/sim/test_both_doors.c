@@ -124,26 +124,58 @@ static void begin(struct sim *s, uint64_t seed)
     s->ledger = (struct ledger){.retention_ms = -1};
     s->group = (struct ledger_group){0};
     s->power = below(s, 2) == 0;
+    s->logs = !s->plain && below(s, 2) == 0;
     struct actor *a = s->actors;
     for (enum kind kind = 0; kind < KINDS; kind++)
         for (int i = 0; i < counts[kind]; i++)
             *a++ = (struct actor){.kind = kind, .index = i, .producer_id = -1,
                                   .idempotent = kind == PRODUCER && i % 2 == 0};
     EXPECT(a == s->actors + ACTORS);
-    world_init(&s->world, s->power);
+    world_init(&s->world, s->power, s->logs);
     EXPECT_OK(cx_create(&s->world.bx.cx, "s", PARTITIONS));
     connect_all(s);
     register_consumer(s, first_of(s, SUBSCRIBER, false));
 }
 
+/* ---- Its disk: the engine in memory, or tables and the files of a write-ahead log there */
+
+static void set_faults(struct sim *s, const struct kv_mem_faults *f)
+{
+    struct cx *cx = &s->world.bx.cx;
+    s->faults = *f;
+    if (cx->files == NULL) kv_mem_set_faults(cx->kv, f);
+    else
+        files_mem_set_faults(cx->files, &(struct files_mem_faults){
+            .fail_at = f->fail_at, .fail_count = f->fail_count, .crash = f->crash,
+            .applied = f->applied});
+}
+
+static bool faulted(const struct sim *s)
+{
+    const struct cx *cx = &s->world.bx.cx;
+    return cx->files == NULL ? kv_mem_faulted(cx->kv) : files_mem_faulted(cx->files);
+}
+
+static bool keeps(void *sim, int number)
+{
+    (void)number;
+    return below(sim, 2) == 0;
+}
+
 /* From here on nothing reaches the disk; what had is there at the next start, and with the power
- * goes what was not synced. */
+ * goes what was not synced. Tables that were not written out are gone with the process. */
 static void die(struct sim *s)
 {
+    struct cx *cx = &s->world.bx.cx;
     disconnect_all(s);
-    kv_mem_set_faults(s->world.bx.cx.kv, &(struct kv_mem_faults){.crash = true});
+    struct files *left = cx->files != NULL ? files_mem_copy(cx->files) : NULL;
+    if (left != NULL) kv_mem_set_faults(cx->kv, &(struct kv_mem_faults){.crash = true});
+    set_faults(s, &(struct kv_mem_faults){.crash = true});
     world_close(&s->world);
-    kv_mem_reopen(s->world.bx.cx.kv, s->power);
+    kv_mem_reopen(cx->kv, left != NULL || s->power);
+    cx->files = left;
+    if (left != NULL) files_mem_restart(left);
+    if (left != NULL && s->power) files_mem_power_cut(left, keeps, s);
     world_open(&s->world);
     connect_all(s);
     ledger_group_begins_anew(&s->group);
@@ -153,18 +185,18 @@ static void die(struct sim *s)
 /* Writes that fail, the end of the process at one of them, or just so. */
 static void misfortune(struct sim *s)
 {
-    struct kv *kv = s->world.bx.cx.kv;
-    if (kv_mem_faulted(kv)) {
+    static const atomic_bool go_on;
+    if (faulted(s)) {
         if (s->faults.crash) die(s);
-        else kv_mem_set_faults(kv, &(struct kv_mem_faults){.fail_at = -1});
+        else set_faults(s, &(struct kv_mem_faults){.fail_at = -1});
     }
     uint64_t luck = below(s, 100);
     if (luck == 0) die(s);
+    if (luck == 3) (void)!kv_reclaim(s->world.bx.cx.options.kv, &go_on);
     if (luck > 2) return;
-    s->faults = (struct kv_mem_faults){
+    set_faults(s, &(struct kv_mem_faults){
         .fail_at = (int64_t)below(s, 60), .fail_count = (int64_t)below(s, 4),
-        .crash = below(s, 2) == 0, .applied = below(s, 2) == 0};
-    kv_mem_set_faults(kv, &s->faults);
+        .crash = below(s, 2) == 0, .applied = below(s, 2) == 0});
 }
 
 static void step(struct sim *s, struct actor *a)
@@ -281,6 +313,12 @@ static void on_walk_fault(void *context, uint64_t log_id, int64_t offset, const 
     ledger_wrong(&s->ledger, "check says: %s", text);
 }
 
+static void on_engine_fault(void *context, const char *text)
+{
+    struct sim *s = context;
+    ledger_wrong(&s->ledger, "check says: %s", text);
+}
+
 static void end(struct sim *s)
 {
     if (below(s, 2) == 0) world_settle(&s->world);
@@ -296,7 +334,9 @@ static void end(struct sim *s)
     if (below(s, 8) == 0) drop_all(s);
     disconnect_all(s);
     struct walk_counts counts;
-    EXPECT_OK(walk_logs(s->world.bx.cx.kv, on_walk_fault, s, &counts));
+    struct kv *kv = s->world.bx.cx.options.kv;
+    EXPECT_OK(walk_logs(kv, on_walk_fault, s, &counts));
+    EXPECT_OK(kv_check(kv, s, on_engine_fault));
     world_done(&s->world);
 }
 
@@ -368,6 +408,7 @@ TEST(an_append_that_is_lost_is_found)
 {
     struct sim *s = new_sim();
     struct random seeds = random_seeded();
+    s->plain = true;
     for (int i = 0; i < PLANTED; i++) {
         begin(s, random_next(&seeds));
         struct actor *producer = &s->actors[1];

@@ -34,10 +34,11 @@ static inline void world_open(struct world *w)
     w->home = conn_pair_home(w->bx.loop, &w->door, &w->counters);
 }
 
-static inline void world_init(struct world *w, bool power)
+static inline void world_init(struct world *w, bool power, bool logs)
 {
     *w = (struct world){0};
     cx_init(&w->bx.cx);
+    if (logs) w->bx.cx.files = files_mem_new();
     w->bx.cx.options.durability_power = power;
     w->bx.cx.options.retention_check_ms = 2000;
     world_open(w);

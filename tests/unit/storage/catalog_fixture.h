@@ -1,4 +1,4 @@
-/* A whole store on kv_mem that a test turns by hand, on a clock that only the test moves. */
+/* A whole store in memory that a test turns by hand, on a clock that only the test moves. */
 #ifndef TESTS_UNIT_STORAGE_CATALOG_FIXTURE_H
 #define TESTS_UNIT_STORAGE_CATALOG_FIXTURE_H
 
@@ -10,13 +10,15 @@
 #include "protocol/batch/build.h"
 #include "storage/catalog/catalog.h"
 #include "storage/control/control.h"
+#include "storage/engine/kv_wal.h"
 #include "storage/log/plog_impl.h"
 #include "storage/state/offsets.h"
 #include "storage/parts.h"
 #include "test.h"
 
 struct cx {
-    struct kv *kv;              /* kept over a restart */
+    struct kv *kv;              /* kept over a restart: the engine, or with files its tables */
+    struct files *files;        /* of a write-ahead log; the open engine owns them. NULL: none */
     struct store *s;
     struct store_options options;
     char text[512];             /* of the latest control */
@@ -25,9 +27,16 @@ struct cx {
 
 static int64_t cx_now_us;
 
+/* Files and tables of a log turn over within a test. */
+static const struct kv_options cx_small = {
+    .extent_bytes = 64 << 10, .flush_tables_bytes = 8 << 10, .flush_log_bytes = 128 << 10,
+};
+
 static inline enum err cx_start(struct cx *f)
 {
     f->options.kv = kv_mem_share(f->kv);
+    if (f->files != NULL)
+        EXPECT_OK(kv_wal_open(f->options.kv, f->files, &cx_small, 77, &f->options.kv));
     enum err err = store_open(&f->options, &f->s, NULL);
     if (err != ERR_OK) f->s = NULL;
     return err;
