@@ -42,7 +42,7 @@ def test_help_and_version(tmp_path):
     code, out, err = run("--help", folder=tmp_path)
     assert (code, err) == (0, "")
     commands = re.findall(r"^  (\w+) ", out, re.MULTILINE)
-    assert commands == ["serve", "dump", "check", "settings", "memory", "version"]
+    assert commands == ["serve", "dump", "check", "backup", "settings", "memory", "version"]
     for command in commands:
         for flag in ("--help", "-h"):
             code, out, err = run(command, flag, folder=tmp_path)
