@@ -272,7 +272,7 @@ static uint8_t *fill_table(struct wal *w, const struct wal_run *runs, int run_co
         frame_run_write(&r, w->table + (size_t)i * FRAME_RUN_BYTES);
     }
     mem_copy(w->table + runs_len, batch.data, batch.len);
-    memset(w->table + len, 0, padded - len);
+    if (padded > len) memset(w->table + len, 0, padded - len);
     *ret_len = padded;
     return w->table;
 }
