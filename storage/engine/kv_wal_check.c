@@ -91,7 +91,7 @@ enum err walled_check(struct kv *kv, void *context,
     const struct checked c = {context, fault};
     CLEANUP(pointers_done) struct pointers all = {0};
     TRY(gather(r, &all));
-    qsort(all.all, all.count, sizeof *all.all, by_place);
+    if (all.count > 0) qsort(all.all, all.count, sizeof *all.all, by_place);
     for (size_t i = 0, j; i < all.count; i = j) {
         for (j = i + 1; j < all.count && all.all[j].extent == all.all[i].extent; j++) {}
         check_extent(r, &c, &all.all[i], j - i);
