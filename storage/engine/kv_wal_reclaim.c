@@ -349,12 +349,15 @@ static enum err copy(struct walled *r, struct survey *v)
     return ERR_OK;
 }
 
-/* Commits the extent's row, or that it goes. Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err put_row(struct walled *r, const struct wal_extent *e, bool drop)
+/* Commits the extent's row, now that its holes are made, or that it goes. What is counted and the
+ * row are of one moment: a commit in between would have its own row written over by an older one.
+ * Errors: ERR_DISK. Thread: the sweeper; blocks. */
+static enum err put_row(struct walled *r, struct wal_extent *e, bool drop)
 {
     CLEANUP(kv_batch_freep) struct kv_batch *base = own_batch(r);
     struct walled_batch *b = (struct walled_batch *)base;
     pthread_mutex_lock(&r->lock);
+    if (!drop) wal_set_punched(r->wal, e->number, e);
     struct extent_key key = extent_key(e->number);
     if (drop) kv_batch_delete(b->inner, KV_EXTENTS, KEY_BYTES(key));
     else walled_put_extent(b->inner, e);
@@ -381,9 +384,6 @@ static enum err shrink(struct walled *r, struct wal_extent *e, const atomic_bool
     if (err == ERR_OK && r->holes) TRY(punch(r, e->number, &v));
     if (err == ERR_OK && takes_too_much(r, e)) TRY(copy(r, &v));
     if (atomic_load(stop)) return ERR_OK;
-    pthread_mutex_lock(&r->lock);
-    wal_set_punched(r->wal, e->number, e);
-    pthread_mutex_unlock(&r->lock);
     return put_row(r, e, /* drop= */ false);
 }
 
