@@ -402,14 +402,12 @@ static enum err reclaim_extent(struct walled *r, struct wal_extent *e, const ato
     return put_row(r, e, /* drop= */ true);
 }
 
-/* The extent that is written is sealed once much of it is dead. */
+/* The extent that is written is sealed once much of it is dead. Under the lock. */
 static void seal(struct walled *r, const struct wal_extent *e)
 {
-    if (e->dead_bytes < SEAL_BYTES_MIN) return;
-    pthread_mutex_lock(&r->lock);
     uint64_t payload = wal_here(r->wal).payload_bytes;
-    if (e->dead_bytes >= payload / 100 * PUNCH_SHARE) wal_want_seal(r->wal);
-    pthread_mutex_unlock(&r->lock);
+    if (e->dead_bytes >= SEAL_BYTES_MIN && e->dead_bytes >= payload / 100 * PUNCH_SHARE)
+        wal_want_seal(r->wal);
 }
 
 struct found {
@@ -423,7 +421,8 @@ static void found_done(struct found *f)
     mem_free(f->all);
 }
 
-/* Extents that have something to give, as they are known now. */
+/* Extents that have something to give, as they are known now. Under the lock: what a commit counted
+ * as dead that is not through yet may come back. */
 static void look(struct walled *r, struct found *f)
 {
     struct wal_extent e;
@@ -440,11 +439,11 @@ static void look(struct walled *r, struct found *f)
 static enum err reclaim_pass(struct walled *r, const atomic_bool *stop)
 {
     CLEANUP(found_done) struct found f = {0};
-    look(r, &f);
-    if (f.count == 0) return ERR_OK;
     pthread_mutex_lock(&r->lock);
+    look(r, &f);
     bool flushed = f.last_frame <= r->flushed_frame;
     pthread_mutex_unlock(&r->lock);
+    if (f.count == 0) return ERR_OK;
     TRY(flushed ? walled_sync_now(&r->base) : walled_flush(r));
     for (size_t i = 0; i < f.count && !atomic_load(stop); i++)
         TRY(reclaim_extent(r, &f.all[i], stop));

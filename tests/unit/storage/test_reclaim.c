@@ -1,0 +1,67 @@
+/* Giving space back where something else goes on, or goes wrong, at the same time. */
+#include <pthread.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "storage/engine/keys.h"
+#include "storage/engine/kv_wal.h"
+#include "test.h"
+
+enum { EXTENT_BYTES = 32 << 10, RUN_BYTES_HERE = 20000 };   /* one of them fills an extent */
+
+static const struct kv_options small = {.extent_bytes = EXTENT_BYTES};
+static const atomic_bool go_on;
+
+static struct kv *engine_new(struct files *files)
+{
+    struct kv *kv;
+    EXPECT_OK(kv_wal_open(kv_mem_new(), files, &small, 7, &kv));
+    return kv;
+}
+
+static void put(struct kv *kv, int64_t offset, size_t bytes)
+{
+    static uint8_t run[RUN_BYTES_HERE];
+    memset(run, (int)offset, sizeof run);
+    struct log_key key = log_key(1, offset);
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_put(b, KV_LOG, KEY_BYTES(key), bytes_of(run, bytes));
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+}
+
+static void expect_there(struct kv *kv, int64_t offset)
+{
+    struct slab *value = NULL;
+    struct log_key key = log_key(1, offset);
+    EXPECT_OK(kv_get(kv, KV_LOG, KEY_BYTES(key), &value));
+    EXPECT_EQ(value->data[0], (uint8_t)offset);
+    slab_unref(value);
+}
+
+static void *reclaim(void *kv)
+{
+    EXPECT_OK(kv_reclaim(kv, &go_on));
+    return NULL;
+}
+
+/* Else the whole file goes, and the commit's runs come back to nothing. */
+TEST(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file)
+{
+    struct kv *kv = engine_new(files_mem_new());
+    for (int64_t i = 1; i < 4; i++) put(kv, i, RUN_BYTES_HERE);
+    struct walled *r = walled_of(kv);
+    struct wal_extent e;
+    pthread_t sweeper;
+    pthread_mutex_lock(&r->lock);               /* as a commit that deletes the first run */
+    EXPECT(wal_add_dead(r->wal, 1, RUN_BYTES_HERE, &e) && e.sealed);
+    EXPECT_EQ(e.dead_bytes, e.payload_bytes);
+    EXPECT_EQ(pthread_create(&sweeper, NULL, reclaim, kv), 0);
+    usleep(50000);
+    EXPECT(wal_add_dead(r->wal, 1, -(uint64_t)RUN_BYTES_HERE, &e));
+    pthread_mutex_unlock(&r->lock);
+    pthread_join(sweeper, NULL);
+    for (int64_t i = 1; i < 4; i++) expect_there(kv, i);
+    kv_close(kv);
+}
+
+TESTS(RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file))
