@@ -55,11 +55,15 @@ static enum err older_mark(struct kv *tables, struct wal_place *ret)
     return ERR_OK;
 }
 
-/* An extent that is not as it was: told once, as what it holds is told whenever it is read. */
+/* An extent that is not as it was: told once, as what it holds is told whenever it is read. What is
+ * left of a file stays known, or the next start would take it for a leftover. */
 static void lose_extent(struct walled *r, const struct wal_extent *e, struct kv_batch *b)
 {
     struct extent_key key = extent_key(e->number);
-    kv_batch_delete(b, KV_EXTENTS, KEY_BYTES(key));
+    struct wal_extent left;
+    if (wal_extent_from(r->wal, e->number, &left) && left.number == e->number)
+        walled_put_extent(b, &left);
+    else kv_batch_delete(b, KV_EXTENTS, KEY_BYTES(key));
     if (e->dead_bytes >= e->payload_bytes) return;      /* it was to go, and its row with it */
     char name[EXTENT_NAME_BYTES];
     extent_name(e->number, name);

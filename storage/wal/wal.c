@@ -70,11 +70,13 @@ static enum err cut_behind(struct wal *w, const struct wal_place *place)
     if (bytes >= place->position) {
         w->current = e;
         w->reserved = place->position;
-    } else {                                        /* likewise */
+    } else {        /* likewise; a start that knew nothing of it would drop what is left */
         e->known.sealed = true;
         e->known.end = (uint32_t)bytes;
         e->known.last_frame = place->frame;
         e->known.payload_bytes = place->payload_bytes;
+        w->sealed = e->known;
+        w->has_sealed = true;
     }
     pthread_mutex_unlock(&w->lock);
     extent_end(w, e);

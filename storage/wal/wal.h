@@ -83,7 +83,7 @@ enum err wal_walk(struct wal *w, const struct wal_place *from, uint64_t verify_f
  * one that is begun.
  * Errors: ERR_DISK. Thread: as above; blocks. */
 enum err wal_begin(struct wal *w, const struct wal_place *place, uint64_t store_id);
-/* Takes over what was stored of an extent.
+/* Takes over what was stored of an extent. Of a file that is shorter than it was the rest is known.
  * Errors: ERR_NOT_FOUND - its file is missing or shorter than it was; ERR_DISK. Thread: as above;
  * blocks. */
 enum err wal_know(struct wal *w, const struct wal_extent *e);

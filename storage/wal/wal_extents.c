@@ -189,6 +189,7 @@ enum err wal_know(struct wal *w, const struct wal_extent *known)
     } else {
         *k = *known;
     }
+    if (!whole) k->end = (uint32_t)file_bytes(e->file);
     e->is_known = true;
     pthread_mutex_unlock(&w->lock);
     extent_end(w, e);

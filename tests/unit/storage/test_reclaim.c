@@ -1,4 +1,5 @@
-/* Giving space back where something else goes on, or goes wrong, at the same time. */
+/* Giving space back where something else goes on, or goes wrong, at the same time; and what a start
+ * takes for leftovers. */
 #include <pthread.h>
 #include <unistd.h>
 #include "base/mem.h"
@@ -64,4 +65,59 @@ TEST(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file)
     kv_close(kv);
 }
 
-TESTS(RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file))
+/* A start behind all that is in tables. Takes over files. */
+static struct kv *engine_again(struct kv *tables, struct files *files)
+{
+    struct kv *kv;
+    EXPECT_OK(kv_wal_open(kv_mem_share(tables), files, &small, 8, &kv));
+    return kv;
+}
+
+/* Ends it with all in tables; what is left of its files. */
+static struct files *engine_end(struct kv *kv)
+{
+    EXPECT_OK(walled_flush(walled_of(kv)));
+    struct files *left = files_mem_copy(walled_of(kv)->files);
+    kv_close(kv);
+    return left;
+}
+
+static void cut_short(struct files *files, const char *name, uint64_t bytes)
+{
+    struct file *f;
+    EXPECT_OK(files_open(files, name, FILE_WRITE, &f));
+    EXPECT(file_bytes(f) > bytes);
+    EXPECT_OK(file_cut(f, bytes));
+    file_close(f);
+}
+
+/* The next start would take a file that it knows nothing of for a leftover. sealed: or the one that
+ * was written last. */
+static void expect_rest_stays(bool sealed)
+{
+    enum { RUN = 2000 };
+    struct kv *tables = kv_mem_new();
+    struct kv *kv = engine_again(tables, files_mem_new());
+    for (int64_t i = 1; i <= (sealed ? 30 : 8); i++) put(kv, i, RUN);
+    struct files *files = engine_end(kv);
+    cut_short(files, "0000000000000001.extent", 6 * RUN);
+    kv = engine_again(tables, files);
+    EXPECT(!sealed || kv_damage(kv)->lost_writes == 1);
+    for (int life = 0; life < 3; life++) {
+        for (int64_t i = 1; i <= 5; i++) expect_there(kv, i);
+        put(kv, 100 + life, RUN);
+        kv = engine_again(tables, engine_end(kv));
+        EXPECT_STR(kv_damage(kv)->text, "");
+    }
+    kv_close(kv);
+    kv_close(tables);
+}
+
+TEST(what_is_left_of_a_file_that_was_cut_short_stays)
+{
+    expect_rest_stays(true);
+    expect_rest_stays(false);
+}
+
+TESTS(RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
+      RUN(what_is_left_of_a_file_that_was_cut_short_stays))
