@@ -260,8 +260,10 @@ static enum err open_once(const struct job *b)
     struct kv *kv;
     TRY(kv_open(b->part, &(struct kv_options){0}, &kv, b->ret_text));
     enum err err = ERR_OK;
-    if (kv_damage(kv)->text[0] != '\0')
-        err = fail(b, ERR_DISK, "the directory is damaged: %s", kv_damage(kv)->text);
+    const struct kv_damage *d = kv_damage(kv);
+    char aside[PATH_BYTES];
+    if (d->text[0] != '\0') err = fail(b, ERR_DISK, "the directory is damaged: %s", d->text);
+    if (d->aside[0] != '\0' && path_in(aside, b->part, d->aside)) remove_folder(aside);
     kv_close(kv);
     return err;
 }

@@ -29,6 +29,11 @@ enum err files_sync_names(struct files *fs)
     return fs->ops->sync_names(fs);
 }
 
+enum err files_own(struct files *fs, const char *name, uint64_t len)
+{
+    return fs->ops->own(fs, name, len);
+}
+
 void file_close(struct file *f)
 {
     if (f != NULL) f->ops->close(f);

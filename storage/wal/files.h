@@ -65,6 +65,10 @@ enum err files_open(struct files *fs, const char *name, enum file_mode mode, str
 enum err files_remove(struct files *fs, const char *name);
 /* What was created and removed survives a power cut. Errors: ERR_DISK. Thread: any; blocks. */
 enum err files_sync_names(struct files *fs);
+/* A file that has another name too, as in a backup, becomes a copy of its first len bytes, so that
+ * what is done to it is not done to the other one. One that is shorter stays as it is. Who has it
+ * open opens it anew. Errors: ERR_DISK. Thread: any; blocks. */
+enum err files_own(struct files *fs, const char *name, uint64_t len);
 
 void file_close(struct file *f);            /* NULL is a no-op */
 uint64_t file_bytes(struct file *f);        /* its length */

@@ -12,6 +12,7 @@ struct files_ops {
     enum err (*open)(struct files *fs, const char *name, enum file_mode mode, struct file **ret);
     enum err (*remove)(struct files *fs, const char *name);
     enum err (*sync_names)(struct files *fs);
+    enum err (*own)(struct files *fs, const char *name, uint64_t len);
     void (*close)(struct file *f);
     uint64_t (*bytes)(struct file *f);
     enum err (*write)(struct file *f, const struct iovec *parts, int count, uint64_t at);

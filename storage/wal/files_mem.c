@@ -252,6 +252,13 @@ static enum err mem_sync_names(struct files *base)
     return fails ? ERR_DISK : ERR_OK;
 }
 
+/* Each has one name. */
+static enum err mem_own(struct files *fs, const char *name, uint64_t len)
+{
+    (void)fs, (void)name, (void)len;
+    return ERR_OK;
+}
+
 static void mem_close(struct file *f)
 {
     mem_free(f);
@@ -389,6 +396,7 @@ static const struct files_ops mem_ops = {
     .open = mem_open,
     .remove = mem_remove,
     .sync_names = mem_sync_names,
+    .own = mem_own,
     .close = mem_close,
     .bytes = mem_bytes,
     .write = mem_write,

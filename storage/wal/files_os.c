@@ -15,7 +15,7 @@
 #include "storage/wal/files_impl.h"
 #include "base/check.h"
 
-enum { PARTS_MAX = IOV_MAX };
+enum { PARTS_MAX = IOV_MAX, COPY_BYTES = 256 << 10 };
 
 struct os_files {
     struct files base;
@@ -105,25 +105,6 @@ static enum err os_sync_names(struct files *base)
     return done(fsync(files_of(base)->dir_fd));
 }
 
-static void os_close(struct file *f)
-{
-    close(fd_of(f));
-    mem_free(f);
-}
-
-static uint64_t os_bytes(struct file *f)
-{
-    struct stat s;
-    return fstat(fd_of(f), &s) == 0 ? (uint64_t)s.st_size : 0;
-}
-
-static uint64_t os_disk_bytes(struct file *f)
-{
-    enum { BLOCK = 512 };       /* st_blocks counts these, whatever the volume's are */
-    struct stat s;
-    return fstat(fd_of(f), &s) == 0 ? (uint64_t)s.st_blocks * BLOCK : 0;
-}
-
 /* Goes on behind what a call took. */
 static enum err write_some(int fd, struct iovec *parts, int count, uint64_t *at)
 {
@@ -143,6 +124,58 @@ static enum err write_some(int fd, struct iovec *parts, int count, uint64_t *at)
         }
     }
     return ERR_OK;
+}
+
+static void close_fdp(const int *fd)
+{
+    if (*fd >= 0) close(*fd);
+}
+
+static enum err copy_front(int from, int to, uint64_t len)
+{
+    CLEANUP(mem_freep) uint8_t *some = mem_new(COPY_BYTES);
+    for (uint64_t at = 0; at < len;) {
+        size_t wanted = len - at < COPY_BYTES ? (size_t)(len - at) : COPY_BYTES;
+        ssize_t n = pread(from, some, wanted, (off_t)at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return ERR_DISK;
+        TRY(write_some(to, &(struct iovec){some, (size_t)n}, 1, &at));
+    }
+    return ERR_OK;
+}
+
+static enum err os_own(struct files *base, const char *name, uint64_t len)
+{
+    static const char beside[] = ".own";        /* what is left of it is written over */
+    int dir = files_of(base)->dir_fd;
+    struct stat s;
+    CLEANUP(close_fdp) int from = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (from < 0) return done(errno != ENOENT);
+    if (fstat(from, &s) != 0) return ERR_DISK;
+    if (s.st_nlink < 2 || (uint64_t)s.st_size < len) return ERR_OK;
+    CLEANUP(close_fdp) int to = openat(dir, beside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to < 0) return ERR_DISK;
+    TRY(copy_front(from, to, len));
+    return done(fdatasync(to) != 0 || renameat(dir, beside, dir, name) != 0 || fsync(dir) != 0);
+}
+
+static void os_close(struct file *f)
+{
+    close(fd_of(f));
+    mem_free(f);
+}
+
+static uint64_t os_bytes(struct file *f)
+{
+    struct stat s;
+    return fstat(fd_of(f), &s) == 0 ? (uint64_t)s.st_size : 0;
+}
+
+static uint64_t os_disk_bytes(struct file *f)
+{
+    enum { BLOCK = 512 };       /* st_blocks counts these, whatever the volume's are */
+    struct stat s;
+    return fstat(fd_of(f), &s) == 0 ? (uint64_t)s.st_blocks * BLOCK : 0;
 }
 
 static enum err os_write(struct file *f, const struct iovec *parts, int count, uint64_t at)
@@ -208,6 +241,7 @@ static const struct files_ops os_ops = {
     .open = os_open,
     .remove = os_remove,
     .sync_names = os_sync_names,
+    .own = os_own,
     .close = os_close,
     .bytes = os_bytes,
     .write = os_write,

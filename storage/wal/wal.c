@@ -51,11 +51,25 @@ void wal_close(struct wal *w)
     mem_free(w);
 }
 
+/* What is cut and written from now on is a file that nobody shares. */
+static enum err own(struct wal *w, const struct wal_place *place)
+{
+    char name[EXTENT_NAME_BYTES];
+    extent_name(place->extent, name);
+    struct extent *e = extents_get(w, place->extent);
+    if (e != NULL && e->file != NULL) {
+        file_close(TAKE(e->file));
+        w->open_count--;
+    }
+    return files_own(w->fs, name, place->position);
+}
+
 /* Bytes behind the end might look like frames again once the ones that are to come end where the
  * old ones did: they go, durably, before anything is written. */
 static enum err cut_behind(struct wal *w, const struct wal_place *place)
 {
     struct extent *e;
+    TRY(own(w, place));
     enum err err = extent_use(w, place->extent, &e);
     if (err == ERR_NOT_FOUND) return ERR_OK;        /* damage: the next extent is a new one */
     TRY(err);

@@ -1,6 +1,7 @@
 /* Backups of a directory that is open, and what they keep from whoever gives space back. */
 #include "storage/engine/backup.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "storage/engine/kv.h"
 #include "storage/engine/sync_mark.h"
 #include "storage/wal/files.h"
+#include "storage/wal/frame.h"
 #include "test.h"
 
 enum { VALUE_BYTES = 20000, RUNS = 40 };
@@ -187,6 +189,38 @@ TEST(an_earlier_copy_or_nothing_to_copy_is_told)
     place_done(&p);
 }
 
+static void flip(const struct place *p, const char *name, off_t at)
+{
+    char path[192];
+    uint8_t byte;
+    snprintf(path, sizeof path, "%s/%s", p->dir, name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    EXPECT_EQ(pread(fd, &byte, 1, at), 1);
+    byte ^= 1;
+    EXPECT_EQ(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+/* What stands behind it is read by the server still, and is in a file that the copy shares. */
+TEST(a_copy_that_ends_at_damage_takes_nothing_from_the_directory)
+{
+    struct place p;
+    struct backup told;
+    CLEANUP(mem_freep) char *text = NULL;
+    char part[128];
+    place_new(&p);
+    for (int64_t i = 0; i < RUNS; i++) put(p.kv, i);
+    EXPECT_OK(kv_sync_now(p.kv));
+    flip(&p, "0000000000000002.extent", EXTENT_HEADER_BYTES + 8);
+    EXPECT_ERR(backup_make(p.dir, p.to, "tls", NULL, &told, &text), ERR_DISK);
+    EXPECT(text != NULL && strstr(text, "damaged") != NULL);
+    for (int64_t i = 0; i < RUNS; i++) EXPECT(has(p.kv, i));
+    snprintf(part, sizeof part, "%s.partial", p.to);
+    EXPECT(access(part, F_OK) != 0);
+    place_done(&p);
+}
+
 TESTS(RUN(a_backup_has_what_was_there_and_keeps_it),
+      RUN(a_copy_that_ends_at_damage_takes_nothing_from_the_directory),
       RUN(while_a_backup_is_made_nothing_leaves_the_disk),
       RUN(a_file_with_two_names_gets_no_holes), RUN(an_earlier_copy_or_nothing_to_copy_is_told))
