@@ -108,8 +108,13 @@ static enum err take_link(struct job *b, const char *name)
         b->told->linked_bytes += bytes_in(b->part, name);
         return ERR_OK;
     }
-    if (errno == EEXIST) return ERR_OK;         /* by an earlier try: tables never change */
-    return errno == ENOENT ? ERR_NOT_FOUND : take_copy(b, name);
+    if (errno == ENOENT) return ERR_NOT_FOUND;
+    if (errno == EEXIST) {
+        /* By an earlier try: tables never change; but a copy may be of one half written. */
+        if (bytes_in(b->part, name) == bytes_in(b->dir, name)) return ERR_OK;
+        unlink(to);
+    }
+    return take_copy(b, name);
 }
 
 /* ---- Tables */
