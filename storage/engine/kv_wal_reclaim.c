@@ -139,12 +139,13 @@ static void put_done(struct walled *r, const struct discard *d, struct kv_batch 
     while (kv_iter_next(it)) kv_batch_delete(inner, KV_DISCARDS, kv_iter_key(it));
 }
 
-/* One step: what was looked through goes. Errors: ERR_DISK. Thread: the sweeper; blocks. */
+/* One step: what was looked through goes. Errors: ERR_FORMAT - what lies there cannot be read;
+ * ERR_DISK. Thread: the sweeper; blocks. */
 static enum err sweep_step(struct walled *r, const struct discard *d, struct bound *at,
                            bool *ret_more)
 {
     CLEANUP(swept_done) struct swept s = {0};
-    TRY(look_through(r, at, &d->to, &s));
+    if (look_through(r, at, &d->to, &s) != ERR_OK) return ERR_FORMAT;
     CLEANUP(kv_batch_freep) struct kv_batch *base = own_batch(r);
     struct walled_batch *b = (struct walled_batch *)base;
     pthread_mutex_lock(&r->lock);
@@ -167,9 +168,11 @@ static enum err sweep_step(struct walled *r, const struct discard *d, struct bou
     return err;
 }
 
-/* Errors: ERR_DISK. Thread: the sweeper; blocks. */
+/* A range in damaged tables keeps what it has, and holds up no other.
+ * Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err sweep(struct walled *r, const atomic_bool *stop)
 {
+    bool unread = false;
     pthread_mutex_lock(&r->discards_lock);
     CLEANUP(discards_done) struct discards all =
         discards_of(&r->discards, BYTES_LIT(""), BYTES_NULL);
@@ -179,10 +182,13 @@ static enum err sweep(struct walled *r, const atomic_bool *stop)
         bool more = true;
         while (more) {
             if (atomic_load(stop)) return ERR_OK;
-            TRY(sweep_step(r, &all.all[i], &at, &more));
+            enum err err = sweep_step(r, &all.all[i], &at, &more);
+            if (err != ERR_OK && err != ERR_FORMAT) return err;
+            if (err != ERR_OK) more = false;
+            unread |= err != ERR_OK;
         }
     }
-    return ERR_OK;
+    return unread ? ERR_DISK : ERR_OK;
 }
 
 /* ---- Extents */
@@ -435,7 +441,9 @@ static void look(struct walled *r, struct found *f)
     }
 }
 
-/* What dies behind the sync is for the next time. Errors: ERR_DISK. Thread: the sweeper; blocks. */
+/* What dies behind the sync is for the next time. An extent that fails holds up no other: a full
+ * disk has no room for copies, but gets whole files back.
+ * Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err reclaim_pass(struct walled *r, const atomic_bool *stop)
 {
     CLEANUP(found_done) struct found f = {0};
@@ -445,9 +453,12 @@ static enum err reclaim_pass(struct walled *r, const atomic_bool *stop)
     pthread_mutex_unlock(&r->lock);
     if (f.count == 0) return ERR_OK;
     TRY(flushed ? walled_sync_now(&r->base) : walled_flush(r));
-    for (size_t i = 0; i < f.count && !atomic_load(stop); i++)
-        TRY(reclaim_extent(r, &f.all[i], stop));
-    return ERR_OK;
+    enum err first = ERR_OK;
+    for (size_t i = 0; i < f.count && !atomic_load(stop); i++) {
+        enum err err = reclaim_extent(r, &f.all[i], stop);
+        if (first == ERR_OK) first = err;
+    }
+    return first;
 }
 
 static void close_fdp(const int *fd)
@@ -460,9 +471,12 @@ static void close_fdp(const int *fd)
 enum err walled_reclaim(struct kv *kv, const atomic_bool *stop)
 {
     struct walled *r = walled_of(kv);
-    TRY(sweep(r, stop));
+    enum err first = sweep(r, stop);
     CLEANUP(close_fdp) int lock = r->has_dir ? sync_mark_lock(r->mark.dir, /* wait= */ false) : -1;
-    if (r->has_dir && lock < 0) return ERR_OK;
-    TRY(reclaim_pass(r, stop));
-    return reclaim_pass(r, stop);
+    if (r->has_dir && lock < 0) return first;
+    for (int pass = 0; pass < 2 && !atomic_load(stop); pass++) {
+        enum err err = reclaim_pass(r, stop);
+        if (first == ERR_OK) first = err;
+    }
+    return first;
 }

@@ -119,5 +119,83 @@ TEST(what_is_left_of_a_file_that_was_cut_short_stays)
     expect_rest_stays(false);
 }
 
+static void put_of(struct kv_batch *b, uint64_t log, int64_t offset, size_t bytes)
+{
+    static const uint8_t run[RUN_BYTES_HERE];
+    struct log_key key = log_key(log, offset);
+    kv_batch_put(b, KV_LOG, KEY_BYTES(key), bytes_of(run, bytes));
+}
+
+static void delete_log(struct kv *kv, uint64_t log)
+{
+    struct log_range_key from = log_range_first(log), to = log_range_first(log + 1);
+    struct kv_batch *b = kv_batch_new(kv);
+    kv_batch_delete_range(b, KV_LOG, KEY_BYTES(from), KEY_BYTES(to));
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+}
+
+static uint64_t extents_of(struct kv *kv)
+{
+    struct kv_stats stats;
+    kv_stats(kv, &stats);
+    return stats.extents;
+}
+
+/* What lives in the first file is a tenth of it, in small pieces: it is to be copied, for which a
+ * full disk has no room. The second one has nothing that lives. */
+TEST(a_full_disk_gets_whole_files_back_behind_one_that_it_cannot_copy)
+{
+    enum { RUN = 2000, TURN = 10, BIG = 4 << 20 };
+    const struct kv_options big = {.extent_bytes = BIG};
+    struct files *files = files_mem_new();
+    struct kv *kv;
+    EXPECT_OK(kv_wal_open(kv_mem_new(), files, &big, 7, &kv));
+    struct kv_batch *b = kv_batch_new(kv);
+    for (int64_t turn = 0; extents_of(kv) < 3; turn++) {
+        kv_batch_clear(b);
+        for (int64_t i = 0; i < TURN; i++)
+            put_of(b, i == 0 && turn < 100 ? 1 : 2, turn * TURN + i, RUN);
+        EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    }
+    files_mem_set_room(files, 0);
+    kv_batch_clear(b);
+    put_of(b, 3, 1, RUN);
+    while (kv_commit(kv, b, KV_NO_SYNC) == ERR_OK) {}
+    EXPECT(kv_is_full(kv));
+    delete_log(kv, 2);
+    EXPECT_ERR(kv_reclaim(kv, &go_on), ERR_DISK);       /* of the first one */
+    EXPECT_EQ(extents_of(kv), 2);
+    kv_batch_free(b);
+    kv_close(kv);
+}
+
+TEST(a_range_that_cannot_be_looked_through_holds_up_no_other)
+{
+    enum { FILES = 3 };
+    struct kv *tables = kv_mem_new();
+    struct kv *kv = engine_again(tables, files_mem_new());
+    struct kv_batch *b = kv_batch_new(kv);
+    for (int64_t i = 0; i < 3 * FILES; i++) {
+        kv_batch_clear(b);
+        put_of(b, 1 + (uint64_t)i / FILES, i, RUN_BYTES_HERE);
+        EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    }
+    delete_log(kv, 1);
+    delete_log(kv, 2);
+    EXPECT_EQ(extents_of(kv), 3 * FILES);
+    kv_mem_set_faults(tables, &(struct kv_mem_faults){.fail_at = 0});
+    EXPECT_ERR(kv_reclaim(kv, &go_on), ERR_DISK);
+    EXPECT(kv_mem_faulted(tables));
+    EXPECT_EQ(extents_of(kv), 2 * FILES);
+    EXPECT_OK(kv_reclaim(kv, &go_on));
+    EXPECT_EQ(extents_of(kv), FILES);
+    kv_batch_free(b);
+    kv_close(kv);
+    kv_close(tables);
+}
+
 TESTS(RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
-      RUN(what_is_left_of_a_file_that_was_cut_short_stays))
+      RUN(what_is_left_of_a_file_that_was_cut_short_stays),
+      RUN(a_full_disk_gets_whole_files_back_behind_one_that_it_cannot_copy),
+      RUN(a_range_that_cannot_be_looked_through_holds_up_no_other))
