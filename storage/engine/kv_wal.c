@@ -75,11 +75,16 @@ static enum err count_deletes(struct walled *r, struct walled_batch *b, struct d
     return ERR_OK;
 }
 
+/* Those of the batch are joined first: two rows that begin alike are one, which would be the last
+ * one's. */
 static void put_ranges(struct walled *r, struct walled_batch *b)
 {
-    for (int i = 0; i < b->range_count; i++) {
-        struct discard j = discards_joined(&r->discards, bound_bytes(&b->ranges[i].from),
-                                           bound_bytes(&b->ranges[i].to));
+    CLEANUP(discards_done) struct discards all = {0};
+    for (int i = 0; i < b->range_count; i++)
+        discards_add(&all, bound_bytes(&b->ranges[i].from), bound_bytes(&b->ranges[i].to));
+    for (uint32_t i = 0; i < all.count; i++) {
+        struct discard j = discards_joined(&r->discards, bound_bytes(&all.all[i].from),
+                                           bound_bytes(&all.all[i].to));
         kv_batch_put(b->inner, KV_DISCARDS, bound_bytes(&j.from), bound_bytes(&j.to));
     }
 }

@@ -195,7 +195,35 @@ TEST(a_range_that_cannot_be_looked_through_holds_up_no_other)
     kv_close(tables);
 }
 
+/* Of two that begin alike the shorter one came last. */
+TEST(ranges_of_one_batch_are_there_after_a_start)
+{
+    struct kv *tables = kv_mem_new();
+    struct kv *kv = engine_again(tables, files_mem_new());
+    for (int64_t i = 1; i <= 9; i++) put(kv, i, 2000);
+    struct kv_batch *b = kv_batch_new(kv);
+    struct log_range_key from = log_range_first(1);
+    const int64_t to[] = {8, 4};
+    for (int i = 0; i < 2; i++) {
+        struct log_key end = log_key(1, to[i]);
+        kv_batch_delete_range(b, KV_LOG, KEY_BYTES(from), KEY_BYTES(end));
+    }
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    for (int life = 0; life < 2; life++) {
+        struct slab *value = NULL;
+        struct log_key first = log_key(1, 1), last = log_key(1, 7);
+        EXPECT_ERR(kv_get(kv, KV_LOG, KEY_BYTES(first), &value), ERR_NOT_FOUND);
+        EXPECT_ERR(kv_get(kv, KV_LOG, KEY_BYTES(last), &value), ERR_NOT_FOUND);
+        expect_there(kv, 8);
+        kv = engine_again(tables, engine_end(kv));
+    }
+    kv_close(kv);
+    kv_close(tables);
+}
+
 TESTS(RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
       RUN(what_is_left_of_a_file_that_was_cut_short_stays),
       RUN(a_full_disk_gets_whole_files_back_behind_one_that_it_cannot_copy),
-      RUN(a_range_that_cannot_be_looked_through_holds_up_no_other))
+      RUN(a_range_that_cannot_be_looked_through_holds_up_no_other),
+      RUN(ranges_of_one_batch_are_there_after_a_start))
