@@ -427,28 +427,29 @@ static void found_done(struct found *f)
     mem_free(f->all);
 }
 
-/* Extents that have something to give, as they are known now. Under the lock: what a commit counted
- * as dead that is not through yet may come back. */
-static void look(struct walled *r, struct found *f)
+/* Extents up to a frame that have something to give, as they are known now. Under the lock: what a
+ * commit counted as dead that is not through yet may come back. */
+static void look(struct walled *r, uint64_t frame, struct found *f)
 {
     struct wal_extent e;
     for (uint64_t n = 0; wal_extent_from(r->wal, n, &e); n = e.number + 1) {
         if (!e.sealed) seal(r, &e);
-        if (!e.sealed || !is_worth_it(&e)) continue;
+        if (!e.sealed || e.last_frame > frame || !is_worth_it(&e)) continue;
         f->all = mem_grow(f->all, (f->count + 1) * sizeof *f->all);
         f->all[f->count++] = e;
         f->last_frame = e.last_frame;
     }
 }
 
-/* What dies behind the sync is for the next time. An extent that fails holds up no other: a full
- * disk has no room for copies, but gets whole files back.
+/* What dies behind the sync is for the next time. flushes: also those whose frames tables lack. An
+ * extent that fails holds up no other: a full disk has no room for copies, but gets whole files
+ * back.
  * Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err reclaim_pass(struct walled *r, const atomic_bool *stop)
+static enum err reclaim_pass(struct walled *r, bool flushes, const atomic_bool *stop)
 {
     CLEANUP(found_done) struct found f = {0};
     pthread_mutex_lock(&r->lock);
-    look(r, &f);
+    look(r, flushes ? UINT64_MAX : r->flushed_frame, &f);
     bool flushed = f.last_frame <= r->flushed_frame;
     pthread_mutex_unlock(&r->lock);
     if (f.count == 0) return ERR_OK;
@@ -466,16 +467,16 @@ static void close_fdp(const int *fd)
     if (*fd >= 0) close(*fd);
 }
 
-/* The second pass takes what the first one copied away. While a backup is made nothing leaves the
- * disk. */
+/* What needs no flush goes first: that needs room, and one that fails stops all writing. The pass
+ * behind each takes what it copied away. While a backup is made nothing leaves the disk. */
 enum err walled_reclaim(struct kv *kv, const atomic_bool *stop)
 {
     struct walled *r = walled_of(kv);
     enum err first = sweep(r, stop);
     CLEANUP(close_fdp) int lock = r->has_dir ? sync_mark_lock(r->mark.dir, /* wait= */ false) : -1;
     if (r->has_dir && lock < 0) return first;
-    for (int pass = 0; pass < 2 && !atomic_load(stop); pass++) {
-        enum err err = reclaim_pass(r, stop);
+    for (int pass = 0; pass < 3 && !atomic_load(stop); pass++) {
+        enum err err = reclaim_pass(r, /* flushes= */ pass == 1, stop);
         if (first == ERR_OK) first = err;
     }
     return first;

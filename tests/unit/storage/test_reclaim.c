@@ -222,8 +222,38 @@ TEST(ranges_of_one_batch_are_there_after_a_start)
     kv_close(tables);
 }
 
+/* As on a full disk, which has no room for tables either. */
+TEST(what_is_in_tables_goes_before_others_are_written_out)
+{
+    enum { FILES = 3 };
+    struct kv *tables = kv_mem_new();
+    struct kv *kv = engine_again(tables, files_mem_new());
+    for (int64_t i = 1; i <= FILES + 1; i++) put(kv, i, RUN_BYTES_HERE);
+    EXPECT_OK(walled_flush(walled_of(kv)));
+    for (int64_t i = FILES + 2; i <= 2 * FILES + 1; i++) put(kv, i, RUN_BYTES_HERE);
+    EXPECT_EQ(extents_of(kv), 2 * FILES + 1);
+    struct kv_batch *b = kv_batch_new(kv);
+    for (int64_t i = 1; i <= 2 * FILES; i++) {
+        struct log_key key = log_key(1, i);
+        kv_batch_delete(b, KV_LOG, KEY_BYTES(key));
+    }
+    EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    kv_mem_set_faults(tables, &(struct kv_mem_faults){.fail_count = INT64_MAX});
+    EXPECT_ERR(kv_reclaim(kv, &go_on), ERR_DISK);
+    EXPECT(extents_of(kv) <= FILES + 1);
+    kv_mem_set_faults(tables, &(struct kv_mem_faults){.fail_at = -1});
+    EXPECT_OK(kv_resume(kv));
+    EXPECT_OK(kv_reclaim(kv, &go_on));
+    EXPECT_EQ(extents_of(kv), 1);
+    expect_there(kv, 2 * FILES + 1);
+    kv_close(kv);
+    kv_close(tables);
+}
+
 TESTS(RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
       RUN(what_is_left_of_a_file_that_was_cut_short_stays),
       RUN(a_full_disk_gets_whole_files_back_behind_one_that_it_cannot_copy),
       RUN(a_range_that_cannot_be_looked_through_holds_up_no_other),
-      RUN(ranges_of_one_batch_are_there_after_a_start))
+      RUN(ranges_of_one_batch_are_there_after_a_start),
+      RUN(what_is_in_tables_goes_before_others_are_written_out))
