@@ -79,15 +79,36 @@ static bool is_used(const char *dir)
     return false;
 }
 
-enum err damage_before(const struct sync_mark *m, const char *dir, bool has_engine,
+/* 0: not the name of a list of tables. */
+static uint64_t list_number(const char *name)
+{
+    static const char front[] = "MANIFEST-";
+    uint64_t number = 0;
+    if (strncmp(name, front, sizeof front - 1) != 0) return 0;
+    return bytes_to_u64(bytes_str(name + sizeof front - 1), &number) ? number : 0;
+}
+
+/* RocksDB begins a new list with each start and removes the one before: a start that was ended
+ * before it wrote its first mark leaves one that names the list that went. */
+static bool is_replaced(const char *marked, const char *list, const char *dir)
+{
+    char path[PATH_BYTES];
+    bool is_gone = path_in(path, dir, marked) && access(path, F_OK) != 0 && errno == ENOENT;
+    return is_gone && list_number(marked) > 0 && list_number(list) > list_number(marked) &&
+           path_in(path, dir, list) && access(path, F_OK) == 0;
+}
+
+enum err damage_before(const struct sync_mark *m, const char *dir, const char *list,
                        bool *ret_may_make, char **ret_text)
 {
+    bool has_engine = list != NULL;
     /* A first start that was ended leaves engine files, and a mark that nothing was stored. */
     bool used = sync_mark_position(m) > 0 || (m->slots_read == 0 && is_used(dir));
     if (!has_engine && used)
         return refuse(ret_text, "CURRENT", "is missing");
     const char *fault = has_engine ? sync_file_fault(&m->file, dir) : NULL;
-    if (fault != NULL) return refuse(ret_text, m->file.name, fault);
+    if (fault != NULL && !is_replaced(m->file.name, list, dir))
+        return refuse(ret_text, m->file.name, fault);
     *ret_may_make = !has_engine;
     return ERR_OK;
 }

@@ -13,10 +13,11 @@
 
 enum { DAMAGED_KEPT = 4 };
 
-/* Whether the engine may open the directory. may_make: nothing was ever stored there.
+/* Whether the engine may open the directory. list: of its tables, as manifest_name() gives it, NULL
+ * when there is none. may_make: nothing was ever stored there.
  * Errors: ERR_DISK - a file without which all would look new is not there or not as it was;
  * ret_text (may be NULL) says which. Thread: main; blocks. */
-enum err damage_before(const struct sync_mark *m, const char *dir, bool has_engine,
+enum err damage_before(const struct sync_mark *m, const char *dir, const char *list,
                        bool *ret_may_make, char **ret_text);
 /* Adds a sentence to d->text. */
 void damage_say(struct kv_damage *d, const char *format, ...) __attribute__((format(printf, 2, 3)));

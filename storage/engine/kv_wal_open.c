@@ -283,7 +283,8 @@ static enum err open_dir(struct walled *r, const char *dir, const struct kv_opti
     bool may_make = true;
     TRY(lock_dir(r, dir, ret_text));
     sync_mark_read(&r->mark, dir);
-    TRY(damage_before(&r->mark, dir, manifest_name(dir, name), &may_make, ret_text));
+    const char *list = manifest_name(dir, name) ? name : NULL;
+    TRY(damage_before(&r->mark, dir, list, &may_make, ret_text));
     /* From before the first thing is stored there is a mark, so that a missing one means
      * something. */
     if (may_make && !r->read_only) TRY(sync_mark_write(&r->mark, 0, &r->manifest, clock_wall_ms()));

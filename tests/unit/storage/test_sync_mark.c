@@ -131,12 +131,12 @@ TEST(a_file_that_grows_is_held_to_what_it_was)
     end();
 }
 
-static enum err may_open(bool has_engine, bool *ret_may_make)
+static enum err may_open(const char *list, bool *ret_may_make)
 {
     struct sync_mark m;
     sync_mark_read(&m, dir);
     CLEANUP(mem_freep) char *text = NULL;
-    enum err err = damage_before(&m, dir, has_engine, ret_may_make, &text);
+    enum err err = damage_before(&m, dir, list, ret_may_make, &text);
     EXPECT(err == ERR_OK || strstr(text, "Nothing was changed") != NULL);
     sync_mark_done(&m);
     return err;
@@ -146,15 +146,43 @@ TEST(a_used_directory_is_never_taken_for_a_new_one)
 {
     begin();
     bool may_make = false;
-    EXPECT_OK(may_open(false, &may_make));          /* empty */
+    EXPECT_OK(may_open(NULL, &may_make));          /* empty */
     EXPECT(may_make);
     snprintf(file_path, sizeof file_path, "%s/MANIFEST-000001", dir);
     write_at(file_path, 0, "x", 1);
-    EXPECT_ERR(may_open(false, &may_make), ERR_DISK);   /* what names the engine, and the mark */
+    EXPECT_ERR(may_open(NULL, &may_make), ERR_DISK);   /* what names the engine, and the mark */
     mark(0, 1000);
-    EXPECT_OK(may_open(false, &may_make));          /* a first start that was ended */
+    EXPECT_OK(may_open(NULL, &may_make));          /* a first start that was ended */
     mark(7, 2000);
-    EXPECT_ERR(may_open(false, &may_make), ERR_DISK);
+    EXPECT_ERR(may_open(NULL, &may_make), ERR_DISK);
+    end();
+}
+
+/* A new list comes with each start, and the one before goes: the mark is written a while later. */
+TEST(a_start_that_was_ended_before_its_first_mark_is_no_damage)
+{
+    begin();
+    bool may_make = true;
+    struct sync_mark m;
+    struct sync_file list = {0};
+    snprintf(file_path, sizeof file_path, "%s/MANIFEST-000999", dir);
+    write_at(file_path, 0, "x", 1);
+    EXPECT_OK(sync_file_extend(&list, dir, "MANIFEST-000999"));
+    sync_mark_read(&m, dir);
+    EXPECT_OK(sync_mark_write(&m, 7, &list, 1000));
+    sync_mark_done(&m);
+    EXPECT_OK(may_open("MANIFEST-000999", &may_make));
+    unlink(file_path);
+    EXPECT_ERR(may_open("MANIFEST-000999", &may_make), ERR_DISK);
+    EXPECT_ERR(may_open("MANIFEST-001000", &may_make), ERR_DISK);   /* is not there either */
+    snprintf(file_path, sizeof file_path, "%s/MANIFEST-001000", dir);
+    write_at(file_path, 0, "y", 1);
+    EXPECT_OK(may_open("MANIFEST-001000", &may_make));
+    EXPECT(!may_make);
+    unlink(file_path);
+    snprintf(file_path, sizeof file_path, "%s/MANIFEST-000998", dir);
+    write_at(file_path, 0, "z", 1);
+    EXPECT_ERR(may_open("MANIFEST-000998", &may_make), ERR_DISK);   /* an older copy */
     end();
 }
 
@@ -176,4 +204,5 @@ TESTS(RUN(a_mark_that_is_no_file_is_damage_and_not_waited_for),
       RUN(the_last_mark_is_read_and_with_it_broken_the_one_before),
       RUN(it_tells_until_when_nothing_is_lost_however_long_ago),
       RUN(a_file_that_grows_is_held_to_what_it_was),
+      RUN(a_start_that_was_ended_before_its_first_mark_is_no_damage),
       RUN(a_used_directory_is_never_taken_for_a_new_one))
