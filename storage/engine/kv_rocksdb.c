@@ -27,7 +27,9 @@
 #include "base/check.h"
 
 enum {
-    WRITE_BUFFER_BYTES = 64 << 20,     /* more than a memtable gets before it is written out */
+    /* More than a memtable gets before it is written out, also by a start: it may apply all of a
+     * flush that was not through and what came meanwhile, half as much again in a memtable. */
+    WRITE_BUFFER_BYTES = 128 << 20,
     WRITE_BUFFERS_MAX = 3,
     BACKGROUND_JOBS = 2,
     L0_TRIGGER = 2,
