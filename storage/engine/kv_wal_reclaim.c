@@ -296,12 +296,15 @@ static enum err punch(struct walled *r, uint64_t extent, const struct survey *v)
     return ERR_OK;
 }
 
-/* One that cannot be read stays where it is. Errors: ERR_DISK. Thread: the sweeper; blocks. */
+/* One that cannot be read stays where it is. Each is looked up here too: the look under the lock
+ * finds it in memory then. Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err read_copies(struct walled *r, struct survey *v, uint32_t first, uint32_t count,
                             uint8_t *to)
 {
     for (uint32_t i = first; i < first + count; i++) {
-        enum err err = wal_read(r->wal, &v->runs[i], to);
+        bool alive;
+        TRY(lives(r, bound_bytes(&v->keys[i]), &v->runs[i], &alive));
+        enum err err = alive ? wal_read(r->wal, &v->runs[i], to) : ERR_FORMAT;
         to += v->runs[i].bytes;
         if (err == ERR_FORMAT) v->runs[i].extent = 0;
         else TRY(err);
