@@ -53,11 +53,13 @@ static int by_place(const void *a, const void *b)
  * Errors: ERR_DISK. Thread: any, under the lock; blocks. */
 static enum err count_deletes(struct walled *r, struct walled_batch *b, struct dead *d)
 {
-    if (b->delete_count == 0) return ERR_OK;
-    d->all = NEW_ARRAY(struct wal_pointer, (size_t)b->delete_count);
-    int found = 0;
+    int found = b->moved_count;
+    if (b->delete_count + found == 0) return ERR_OK;
+    d->all = NEW_ARRAY(struct wal_pointer, (size_t)(b->delete_count + found));
+    if (found > 0) mem_copy(d->all, b->moved, (size_t)found * sizeof *d->all);
     for (int i = 0; i < b->delete_count; i++) {
         bool is_pointer = false;
+        deleted_add(&r->deleted, bound_bytes(&b->deletes[i]));
         enum err err =
             walled_find(r->tables, bound_bytes(&b->deletes[i]), &is_pointer, &d->all[found]);
         if (err == ERR_OK && is_pointer) found++;

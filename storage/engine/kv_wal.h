@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include "base/crc32c.h"
 #include "storage/engine/discards.h"
 #include "storage/engine/kv_engine.h"
 #include "storage/engine/sync_mark.h"
@@ -21,12 +22,21 @@ enum {
     FLUSH_RANGES = 128,         /* deleted ones that tables may hold in memory */
 };
 
+/* Keys of runs that commits deleted one by one since the sweeper looked: a bit by their hash, which
+ * others may share. */
+enum { DELETED_BITS = 1 << 16 };
+struct deleted {
+    bool watched;
+    uint64_t bits[DELETED_BITS / 64];
+};
+
 struct walled {
     struct kv base;
     struct kv *tables;          /* owned, as the files */
     struct files *files;
     struct wal *wal;
     bool read_only;
+    uint64_t extent_bytes;
     uint64_t flush_tables_bytes;
     uint64_t flush_log_bytes;
     uint64_t replayed;
@@ -39,6 +49,7 @@ struct walled {
     uint64_t tables_bytes;      /* since the last flush began */
     uint64_t log_bytes;
     int ranges;
+    struct deleted deleted;
     bool flush_failed;          /* the last one */
     uint64_t flushed_frame;     /* what tables have on disk */
     bool flush_wanted;
@@ -79,9 +90,23 @@ struct walled_batch {
     struct bound *deletes;      /* of KV_LOG */
     int delete_count;
     int delete_cap;
+    struct wal_pointer *moved;  /* of runs that are put elsewhere: dead with the commit */
+    int moved_count;
+    int moved_cap;
     int other_ranges;           /* of other families */
     bool own;                   /* the engine's own: it gives room back */
 };
+
+static inline bool deleted_may_have(const struct deleted *d, struct bytes key)
+{
+    uint32_t hash = crc32c(key.data, key.len) % DELETED_BITS;
+    return !d->watched || (d->bits[hash / 64] >> hash % 64 & 1) != 0;
+}
+static inline void deleted_add(struct deleted *d, struct bytes key)
+{
+    uint32_t hash = crc32c(key.data, key.len) % DELETED_BITS;
+    d->bits[hash / 64] |= UINT64_C(1) << hash % 64;
+}
 
 static inline struct walled *walled_of(struct kv *kv)
 {
@@ -98,6 +123,9 @@ void walled_batch_put_parts(struct kv_batch *b, enum kv_family family, struct by
 void walled_batch_delete(struct kv_batch *b, enum kv_family family, struct bytes key);
 void walled_batch_delete_range(struct kv_batch *b, enum kv_family family, struct bytes from,
                                struct bytes to);
+/* A run goes to another place: `at` is where it stands now, as the tables say under the lock. */
+void walled_batch_move(struct walled_batch *b, struct bytes key, const struct wal_pointer *at,
+                       struct bytes run);
 /* The parts as a write wants them; they stay the batch's. */
 void walled_batch_place_parts(struct walled_batch *b);
 /* The row of an extent, in a batch of the tables. */

@@ -31,7 +31,8 @@ static void free_lists(struct walled_batch *b)
     b->copied = mem_free(b->copied);
     b->ranges = mem_free(b->ranges);
     b->deletes = mem_free(b->deletes);
-    b->run_cap = b->part_cap = b->range_cap = b->delete_cap = 0;
+    b->moved = mem_free(b->moved);
+    b->run_cap = b->part_cap = b->range_cap = b->delete_cap = b->moved_cap = 0;
     b->copied_cap = 0;
 }
 
@@ -50,7 +51,8 @@ void walled_batch_clear(struct kv_batch *base)
     if (b->copied_cap > KEEP_COPIED_BYTES || b->part_cap > KEEP_ENTRIES ||
         b->delete_cap > KEEP_ENTRIES)
         free_lists(b);
-    b->run_count = b->part_count = b->range_count = b->delete_count = b->other_ranges = 0;
+    b->run_count = b->part_count = b->range_count = b->delete_count = b->moved_count = 0;
+    b->other_ranges = 0;
     b->copied_len = b->run_bytes = 0;
 }
 
@@ -135,6 +137,13 @@ void walled_batch_put_parts(struct kv_batch *base, enum kv_family family, struct
     for (int i = 0; i < part_count; i++)
         if (parts[i].len > 0) add_part(b, run, parts[i]);
     b->run_bytes += bytes;
+}
+
+void walled_batch_move(struct walled_batch *b, struct bytes key, const struct wal_pointer *at,
+                       struct bytes run)
+{
+    *ADD(b->moved, b->moved_count, b->moved_cap) = *at;
+    walled_batch_put_parts(&b->base, KV_LOG, key, &run, 1);
 }
 
 void walled_batch_delete(struct kv_batch *base, enum kv_family family, struct bytes key)

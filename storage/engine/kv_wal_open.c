@@ -178,6 +178,7 @@ static struct walled *walled_new(const struct kv_options *o, struct kv *tables,
     *r = (struct walled){
         .base.engine = &walled_engine, .tables = tables, .files = files,
         .read_only = o->read_only, .dir_fd = -1, .holes = true,
+        .extent_bytes = o->extent_bytes ? o->extent_bytes : WAL_EXTENT_BYTES,
         .flush_tables_bytes = o->flush_tables_bytes ? o->flush_tables_bytes : FLUSH_TABLES_BYTES,
         .flush_log_bytes = o->flush_log_bytes ? o->flush_log_bytes : FLUSH_LOG_BYTES,
     };

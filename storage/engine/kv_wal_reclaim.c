@@ -3,11 +3,11 @@
  * A deleted range of KV_LOG is noted alone, so that the commit that deletes it costs nothing. Here
  * its entries are looked through in steps: what their runs take is counted as dead in their
  * extents, then they leave the tables. An extent of which nothing lives goes as a whole: where all
- * topics keep their records equally long, that is all there is to do. Else holes are made in
- * extents of which PUNCH_SHARE more is dead than when it was done last, and what still takes too
- * much of the disk then, as runs of a block or less leave no hole, has what lives in it appended
- * anew. A volume that knows no holes has copies alone. What lives in an extent is found by its own
- * frames, which name their runs.
+ * topics keep their records equally long, that is all there is to do. Else, once the log takes more
+ * than DISK_SHARE of what lives in it, extents are emptied, those first of which least lives, as
+ * with each moment more of the others dies by itself: large holes are made in them, and where that
+ * does not do, what lives is appended anew. A volume that knows no holes has copies alone; a full
+ * disk has no room for copies, and gets every hole there is.
  *
  * All that an extent loses must be synced as deleted, and its frames in tables, before the disk
  * loses it: a power cut goes back to what was synced, and a start reads the frames that no table
@@ -16,21 +16,27 @@
  * Work is done in steps of some milliseconds; the lock of commits is held for the commit of a step
  * alone. */
 #include <assert.h>
+#include <stdlib.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "storage/engine/survey.h"
 #include "base/check.h"
 
 enum {
     SWEEP_KEYS = 4096,          /* looked through in one step */
     SPAN_DELETES_MAX = 32,      /* more are one range */
-    PUNCH_SHARE = 25,           /* percent of the payload */
-    DISK_SHARE = 150,           /* percent of what lives: an extent that takes more is copied */
-    DISK_SPARE_BYTES = 1 << 20, /* and so much always may be */
-    SEAL_BYTES_MIN = 4 << 20,   /* dead ones of the extent that is written */
+    DISK_SHARE = 125,           /* percent of what lives that all may take, and a fourth of a whole
+                                   extent; an extent that was emptied likewise, and a 128th */
+    DEAD_SHARE_MIN = 10,        /* percent of an extent that died since it was emptied last */
+    HOLE_BYTES_MIN = 64 << 10,  /* smaller ones cost more than a copy of what is around them */
+    SEAL_BYTES_MIN = 4 << 20,   /* dead ones of the extent that is written, */
+    SEAL_SHARE = 25,            /* and percent of it */
     COPY_BYTES = 512 << 10,     /* in one step */
+    ROUND_MS = 500,
 };
 
 static struct kv_batch *own_batch(struct walled *r)
@@ -193,138 +199,57 @@ static enum err sweep(struct walled *r, const atomic_bool *stop)
 
 /* ---- Extents */
 
-struct place {
-    uint32_t at;
-    uint32_t bytes;
-};
-
-/* What lives in an extent, by its own frames, and what a hole can be made of. */
-struct survey {
-    struct walled *r;
-    const atomic_bool *stop;
-    enum err err;
-    struct wal_pointer *runs;
-    struct bound *keys;
-    uint32_t run_count;
-    uint32_t run_cap;
-    struct place *holes;        /* neighbours are one */
-    uint32_t hole_count;
-    uint32_t hole_cap;
-};
-
-static void survey_done(struct survey *v)
-{
-    mem_free(v->runs);
-    mem_free(v->keys);
-    mem_free(v->holes);
-}
-
-static void add_hole(struct survey *v, uint32_t at, uint32_t bytes)
-{
-    struct place *last = v->hole_count > 0 ? &v->holes[v->hole_count - 1] : NULL;
-    if (last != NULL && last->at + last->bytes == at) {
-        last->bytes += bytes;
-        return;
-    }
-    if (v->hole_count == v->hole_cap) {
-        v->hole_cap = v->hole_cap ? v->hole_cap * 2 : 256;
-        v->holes = mem_grow(v->holes, v->hole_cap * sizeof *v->holes);
-    }
-    v->holes[v->hole_count++] = (struct place){at, bytes};
-}
-
-static void add_run(struct survey *v, const uint8_t key[RUN_KEY_BYTES],
-                    const struct wal_pointer *at)
-{
-    if (v->run_count == v->run_cap) {
-        v->run_cap = v->run_cap ? v->run_cap * 2 : 256;
-        v->runs = mem_grow(v->runs, v->run_cap * sizeof *v->runs);
-        v->keys = mem_grow(v->keys, v->run_cap * sizeof *v->keys);
-    }
-    v->runs[v->run_count] = *at;
-    v->keys[v->run_count++] = bound_of(bytes_of(key, RUN_KEY_BYTES));
-}
-
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err lives(struct walled *r, struct bytes key, const struct wal_pointer *at, bool *ret)
+static enum err lives(struct walled *r, const struct survey_run *run, bool *ret)
 {
     struct wal_pointer now;
     bool is_pointer = false;
-    enum err err = walled_find(r->tables, key, &is_pointer, &now);
-    *ret = err == ERR_OK && is_pointer && now.extent == at->extent &&
-           now.position == at->position;
+    enum err err =
+        walled_find(r->tables, bytes_of(run->key, RUN_KEY_BYTES), &is_pointer, &now);
+    *ret = err == ERR_OK && is_pointer && now.extent == run->at.extent &&
+           now.position == run->at.position;
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-static bool visit_run(void *context, const uint8_t key[RUN_KEY_BYTES],
-                      const struct wal_pointer *at)
-{
-    struct survey *v = context;
-    bool alive;
-    v->err = lives(v->r, bytes_of(key, RUN_KEY_BYTES), at, &alive);
-    if (v->err != ERR_OK || atomic_load(v->stop)) return false;
-    if (alive) add_run(v, key, at);
-    else add_hole(v, at->position, at->bytes);
-    return true;
-}
-
-static bool visit_batch(void *context, uint32_t at, uint32_t bytes)
-{
-    add_hole(context, at, bytes);
-    return true;
-}
-
-/* Errors: ERR_FORMAT - a frame of it cannot be read; ERR_NOT_FOUND; ERR_DISK. Thread: the sweeper;
- * blocks. */
-static enum err survey(struct walled *r, uint64_t extent, const atomic_bool *stop,
-                       struct survey *ret)
-{
-    *ret = (struct survey){.r = r, .stop = stop};
-    const struct wal_visit visit = {.context = ret, .run = visit_run, .batch = visit_batch};
-    TRY(wal_visit(r->wal, extent, &visit));
-    return ret->err;
-}
-
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err punch(struct walled *r, uint64_t extent, const struct survey *v)
+static enum err punch(struct walled *r, uint64_t extent, const struct survey *v,
+                      const atomic_bool *stop)
 {
-    for (uint32_t i = 0; i < v->hole_count && r->holes && !atomic_load(v->stop); i++)
-        TRY(wal_punch(r->wal, extent, v->holes[i].at, v->holes[i].bytes, &r->holes));
+    uint32_t least = walled_is_full(&r->base) ? 0 : HOLE_BYTES_MIN;
+    for (uint32_t i = 0; i < v->hole_count && r->holes && !atomic_load(stop); i++)
+        if (v->holes[i].bytes >= least)
+            TRY(wal_punch(r->wal, extent, v->holes[i].at, v->holes[i].bytes, &r->holes));
     if (!r->holes)
         log_info("the volume of the data directory knows no holes in files: the space of deleted "
                  "records is given back by copying what is left");
     return ERR_OK;
 }
 
-/* One that cannot be read stays where it is. Each is looked up here too: the look under the lock
- * finds it in memory then. Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err read_copies(struct walled *r, struct survey *v, uint32_t first, uint32_t count,
+/* One that cannot be read stays where it is. Errors: ERR_DISK. Thread: the sweeper; blocks. */
+static enum err read_copies(struct walled *r, struct survey_run *runs, uint32_t count,
                             uint8_t *to)
 {
-    for (uint32_t i = first; i < first + count; i++) {
-        bool alive;
-        TRY(lives(r, bound_bytes(&v->keys[i]), &v->runs[i], &alive));
-        enum err err = alive ? wal_read(r->wal, &v->runs[i], to) : ERR_FORMAT;
-        to += v->runs[i].bytes;
-        if (err == ERR_FORMAT) v->runs[i].extent = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        enum err err = wal_read(r->wal, &runs[i].at, to);
+        to += runs[i].at.bytes;
+        if (err == ERR_FORMAT) runs[i].alive = false;
         else TRY(err);
     }
     return ERR_OK;
 }
 
-/* Under the lock: what was deleted since is not put again.
+/* Under the lock: what was deleted since the survey is not put again. Only what may have been is
+ * looked up, which may read the disk.
  * Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err put_copies(struct walled *r, const struct survey *v, uint32_t first,
-                           uint32_t count, const uint8_t *from, struct kv_batch *b)
+static enum err put_copies(struct walled *r, const struct survey_run *runs, uint32_t count,
+                           const uint8_t *from, struct walled_batch *b)
 {
-    for (uint32_t i = first; i < first + count; i++) {
-        bool alive;
-        struct bytes key = bound_bytes(&v->keys[i]), run = bytes_of(from, v->runs[i].bytes);
-        TRY(lives(r, key, &v->runs[i], &alive));
-        from += run.len;
-        if (!alive || discards_have(&r->discards, key)) continue;
-        walled_batch_delete(b, KV_LOG, key);        /* counts the old place as dead */
-        walled_batch_put_parts(b, KV_LOG, key, &run, 1);
+    for (uint32_t i = 0; i < count; from += runs[i++].at.bytes) {
+        bool alive = runs[i].alive;
+        struct bytes key = bytes_of(runs[i].key, RUN_KEY_BYTES);
+        if (alive && deleted_may_have(&r->deleted, key)) TRY(lives(r, &runs[i], &alive));
+        if (alive && !discards_have(&r->discards, key))
+            walled_batch_move(b, key, &runs[i].at, bytes_of(from, runs[i].at.bytes));
     }
     return ERR_OK;
 }
@@ -332,18 +257,19 @@ static enum err put_copies(struct walled *r, const struct survey *v, uint32_t fi
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err copy_step(struct walled *r, struct survey *v, uint32_t *next)
 {
-    uint32_t first = *next, count = 0;
+    struct survey_run *runs = v->runs + *next;
+    uint32_t left = v->run_count - *next, count = 0;
     size_t bytes = 0;
-    while (first + count < v->run_count &&
-           (count == 0 || bytes + v->runs[first + count].bytes <= COPY_BYTES))
-        bytes += v->runs[first + count++].bytes;
-    *next = first + count;
-    CLEANUP(kv_batch_freep) struct kv_batch *b = own_batch(r);
+    while (count < left && (count == 0 || bytes + runs[count].at.bytes <= COPY_BYTES))
+        bytes += runs[count++].at.bytes;
+    *next += count;
+    CLEANUP(kv_batch_freep) struct kv_batch *base = own_batch(r);
+    struct walled_batch *b = (struct walled_batch *)base;
     CLEANUP(mem_freep) uint8_t *copies = mem_new(bytes);
-    TRY(read_copies(r, v, first, count, copies));
+    TRY(read_copies(r, runs, count, copies));
     pthread_mutex_lock(&r->lock);
-    enum err err = put_copies(r, v, first, count, copies, b);
-    if (err == ERR_OK) err = walled_commit_locked(r, (struct walled_batch *)b, KV_NO_SYNC);
+    enum err err = put_copies(r, runs, count, copies, b);
+    if (err == ERR_OK) err = walled_commit_locked(r, b, KV_NO_SYNC);
     bool due = walled_flush_is_due(r);
     pthread_mutex_unlock(&r->lock);
     if (due) walled_flush_soon(r);
@@ -351,9 +277,9 @@ static enum err copy_step(struct walled *r, struct survey *v, uint32_t *next)
 }
 
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err copy(struct walled *r, struct survey *v)
+static enum err copy(struct walled *r, struct survey *v, const atomic_bool *stop)
 {
-    for (uint32_t next = 0; next < v->run_count && !atomic_load(v->stop);)
+    for (uint32_t next = 0; next < v->run_count && !atomic_load(stop);)
         TRY(copy_step(r, v, &next));
     return ERR_OK;
 }
@@ -375,38 +301,50 @@ static enum err put_row(struct walled *r, struct wal_extent *e, bool drop)
     return err;
 }
 
+static uint64_t live_bytes(const struct wal_extent *e)
+{
+    return e->payload_bytes - e->dead_bytes;
+}
+
 static bool takes_too_much(struct walled *r, const struct wal_extent *e)
 {
-    uint64_t live = e->payload_bytes - e->dead_bytes;
-    return wal_disk_bytes(r->wal, e->number) > live / 100 * DISK_SHARE + DISK_SPARE_BYTES;
+    return wal_disk_bytes(r->wal, e->number) > live_bytes(e) / 100 * DISK_SHARE + e->end / 128;
 }
 
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err shrink(struct walled *r, struct wal_extent *e, const atomic_bool *stop)
 {
     CLEANUP(survey_done) struct survey v;
-    enum err err = survey(r, e->number, stop, &v);
+    pthread_mutex_lock(&r->lock);
+    r->deleted = (struct deleted){.watched = true};
+    pthread_mutex_unlock(&r->lock);
+    enum err err = survey_take(r->wal, r->tables, e->number, stop, &v);
+    if (atomic_load(stop)) return ERR_OK;
     if (err == ERR_FORMAT || err == ERR_NOT_FOUND)
         log_warn("a file of the write-ahead log is damaged: it gives no space back before all in "
                  "it is deleted", {"extent", LOG_I(e->number)});
     else TRY(err);
-    if (err == ERR_OK && r->holes) TRY(punch(r, e->number, &v));
-    if (err == ERR_OK && takes_too_much(r, e)) TRY(copy(r, &v));
+    if (err == ERR_OK && r->holes) TRY(punch(r, e->number, &v, stop));
+    if (err == ERR_OK && takes_too_much(r, e)) TRY(copy(r, &v, stop));
     if (atomic_load(stop)) return ERR_OK;
     return put_row(r, e, /* drop= */ false);
+}
+
+static bool is_dead(const struct wal_extent *e)
+{
+    return e->dead_bytes >= e->payload_bytes;
 }
 
 static bool is_worth_it(const struct wal_extent *e)
 {
     uint64_t more = e->dead_bytes - e->punched_bytes;
-    return e->dead_bytes >= e->payload_bytes ||
-           (more > 0 && more >= e->payload_bytes / 100 * PUNCH_SHARE);
+    return is_dead(e) || (more > 0 && more >= e->payload_bytes / 100 * DEAD_SHARE_MIN);
 }
 
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err reclaim_extent(struct walled *r, struct wal_extent *e, const atomic_bool *stop)
 {
-    if (e->dead_bytes < e->payload_bytes) return shrink(r, e, stop);
+    if (!is_dead(e)) return shrink(r, e, stop);
     TRY(wal_drop(r->wal, e->number));
     return put_row(r, e, /* drop= */ true);
 }
@@ -415,14 +353,15 @@ static enum err reclaim_extent(struct walled *r, struct wal_extent *e, const ato
 static void seal(struct walled *r, const struct wal_extent *e)
 {
     uint64_t payload = wal_here(r->wal).payload_bytes;
-    if (e->dead_bytes >= SEAL_BYTES_MIN && e->dead_bytes >= payload / 100 * PUNCH_SHARE)
+    if (e->dead_bytes >= SEAL_BYTES_MIN && e->dead_bytes >= payload / 100 * SEAL_SHARE)
         wal_want_seal(r->wal);
 }
 
+/* Extents that have something to give, those of which least lives first. */
 struct found {
     struct wal_extent *all;
     size_t count;
-    uint64_t last_frame;
+    struct wal_stats stats;     /* of all extents */
 };
 
 static void found_done(struct found *f)
@@ -430,8 +369,16 @@ static void found_done(struct found *f)
     mem_free(f->all);
 }
 
-/* Extents up to a frame that have something to give, as they are known now. Under the lock: what a
- * commit counted as dead that is not through yet may come back. */
+static int by_share(const void *a, const void *b)
+{
+    const struct wal_extent *x = a, *y = b;
+    double share_x = (double)live_bytes(x) / (double)(x->payload_bytes + 1);
+    double share_y = (double)live_bytes(y) / (double)(y->payload_bytes + 1);
+    return share_x < share_y ? -1 : share_x > share_y;
+}
+
+/* Up to a frame, as they are known now. Under the lock: what a commit counted as dead that is not
+ * through yet may come back. */
 static void look(struct walled *r, uint64_t frame, struct found *f)
 {
     struct wal_extent e;
@@ -440,27 +387,52 @@ static void look(struct walled *r, uint64_t frame, struct found *f)
         if (!e.sealed || e.last_frame > frame || !is_worth_it(&e)) continue;
         f->all = mem_grow(f->all, (f->count + 1) * sizeof *f->all);
         f->all[f->count++] = e;
-        f->last_frame = e.last_frame;
     }
+    if (f->count > 0) qsort(f->all, f->count, sizeof *f->all, by_share);
+    wal_stats(r->wal, &f->stats);
+}
+
+/* How many of them, from the first one on, are to be emptied. */
+static size_t choose(struct walled *r, const struct found *f)
+{
+    uint64_t live = f->stats.payload_bytes - f->stats.dead_bytes;
+    int64_t excess = (int64_t)f->stats.bytes -
+                     (int64_t)(live / 100 * DISK_SHARE + r->extent_bytes / 4);
+    for (size_t i = 0; i < f->count; i++)       /* which may have holes already */
+        excess -= (int64_t)f->all[i].end - (int64_t)wal_disk_bytes(r->wal, f->all[i].number);
+    if (walled_is_full(&r->base)) excess = INT64_MAX;
+    size_t count = 0;
+    for (; count < f->count && (excess > 0 || is_dead(&f->all[count])); count++)
+        excess -= (int64_t)wal_disk_bytes(r->wal, f->all[count].number) -
+                  (int64_t)live_bytes(&f->all[count]);
+    return count;
 }
 
 /* What dies behind the sync is for the next time. flushes: also those whose frames tables lack. An
  * extent that fails holds up no other: a full disk has no room for copies, but gets whole files
- * back.
+ * back. ret_some: something was given back.
  * Errors: ERR_DISK. Thread: the sweeper; blocks. */
-static enum err reclaim_pass(struct walled *r, bool flushes, const atomic_bool *stop)
+static enum err reclaim_pass(struct walled *r, bool flushes, const atomic_bool *stop,
+                             bool *ret_some)
 {
     CLEANUP(found_done) struct found f = {0};
     pthread_mutex_lock(&r->lock);
-    look(r, flushes ? UINT64_MAX : r->flushed_frame, &f);
-    bool flushed = f.last_frame <= r->flushed_frame;
+    uint64_t flushed_frame = r->flushed_frame, last_frame = 0;
+    look(r, flushes ? UINT64_MAX : flushed_frame, &f);
     pthread_mutex_unlock(&r->lock);
-    if (f.count == 0) return ERR_OK;
-    TRY(flushed ? walled_sync_now(&r->base) : walled_flush(r));
+    size_t count = choose(r, &f);
+    if (count == 0) return ERR_OK;
+    for (size_t i = 0; i < count; i++)
+        if (f.all[i].last_frame > last_frame) last_frame = f.all[i].last_frame;
+    TRY(last_frame <= flushed_frame ? walled_sync_now(&r->base) : walled_flush(r));
     enum err first = ERR_OK;
-    for (size_t i = 0; i < f.count && !atomic_load(stop); i++) {
+    int64_t until_ms = clock_mono_ms() + ROUND_MS;
+    for (size_t i = 0; i < count && !atomic_load(stop) && (i == 0 || clock_mono_ms() < until_ms);
+         i++) {
         enum err err = reclaim_extent(r, &f.all[i], stop);
         if (first == ERR_OK) first = err;
+        if (err == ERR_OK) *ret_some = true;
+        else wal_set_punched(r->wal, f.all[i].number, &f.all[i]);   /* others come first now */
     }
     return first;
 }
@@ -470,17 +442,30 @@ static void close_fdp(const int *fd)
     if (*fd >= 0) close(*fd);
 }
 
-/* What needs no flush goes first: that needs room, and one that fails stops all writing. The pass
- * behind each takes what it copied away. While a backup is made nothing leaves the disk. */
-enum err walled_reclaim(struct kv *kv, const atomic_bool *stop)
+/* For ROUND_MS, or one extent. What needs no flush goes first: that needs room, and one that fails
+ * stops all writing. While a backup is made nothing leaves the disk.
+ * Errors: ERR_DISK. Thread: the sweeper; blocks. */
+static enum err reclaim_round(struct walled *r, const atomic_bool *stop, bool *ret_some)
 {
-    struct walled *r = walled_of(kv);
+    *ret_some = false;
     enum err first = sweep(r, stop);
     CLEANUP(close_fdp) int lock = r->has_dir ? sync_mark_lock(r->mark.dir, /* wait= */ false) : -1;
     if (r->has_dir && lock < 0) return first;
-    for (int pass = 0; pass < 3 && !atomic_load(stop); pass++) {
-        enum err err = reclaim_pass(r, /* flushes= */ pass == 1, stop);
+    for (int flushes = 0; flushes < 2 && !*ret_some && !atomic_load(stop); flushes++) {
+        enum err err = reclaim_pass(r, flushes, stop, ret_some);
         if (first == ERR_OK) first = err;
     }
     return first;
+}
+
+/* Each round sees what died meanwhile, and what the one before copied away. */
+enum err walled_reclaim(struct kv *kv, const atomic_bool *stop)
+{
+    bool some = true;
+    enum err err = ERR_OK;
+    while (some && !atomic_load(stop)) {
+        enum err round = reclaim_round(walled_of(kv), stop, &some);
+        if (err == ERR_OK) err = round;
+    }
+    return err;
 }

@@ -187,9 +187,7 @@ TEST(a_range_that_cannot_be_looked_through_holds_up_no_other)
     kv_mem_set_faults(tables, &(struct kv_mem_faults){.fail_at = 0});
     EXPECT_ERR(kv_reclaim(kv, &go_on), ERR_DISK);
     EXPECT(kv_mem_faulted(tables));
-    EXPECT_EQ(extents_of(kv), 2 * FILES);
-    EXPECT_OK(kv_reclaim(kv, &go_on));
-    EXPECT_EQ(extents_of(kv), FILES);
+    EXPECT_EQ(extents_of(kv), FILES);       /* the second round could look */
     kv_batch_free(b);
     kv_close(kv);
     kv_close(tables);
