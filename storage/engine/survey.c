@@ -8,7 +8,7 @@
 
 enum {
     LOG_BYTES = 8,              /* of a run's key: what tells logs apart */
-    STRAYS_MAX = 16,            /* entries of other extents that a walk passes before it looks anew */
+    STRAYS_MAX = 16,            /* entries of other extents that a walk passes, then looks anew */
 };
 
 void survey_done(struct survey *v)
