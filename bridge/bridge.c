@@ -49,7 +49,7 @@ struct bridge *bridge_new(const struct bridge_options *options, struct store *st
         inflater_init(&b->loops[i].inflater, NULL, INFLATE_BYTES_MAX);
         deflater_init(&b->loops[i].deflater);
     }
-    struct front_options front = {options->access, BODY_BYTES_MAX, REPLY_BYTES_MAX};
+    struct front_options front = {options->access, BODY_BYTES_MAX, REPLY_BYTES_MAX, store};
     b->front = front_new(&front, loop_count);
     bridge_service_init(&b->kinesis, b);
     front_add(b->front, &b->kinesis);

@@ -14,7 +14,7 @@
 
 #define TYPE_PLAIN_JSON "application/json"
 
-/* A body beyond that takes milliseconds to read: such ones begin one a turn of the loop. */
+/* A body beyond that takes milliseconds to read, up to some tens: codec lanes do that. */
 enum { LONG_BODY_BYTES = 512 << 10 };
 
 /* What X-Amz-Target names. */
@@ -156,6 +156,43 @@ size_t front_dispatch_answer_bytes(const struct http_request *http)
     return to.op < to.service->operation_count ? to.service->answer_bytes(to.op) : 0;
 }
 
+static bool is_large(const struct http_request *http)
+{
+    return http_body(http).len > LONG_BODY_BYTES;
+}
+
+/* Thread: any, with the request to itself. */
+static void read_body(struct front_request *rq)
+{
+    rq->read_err = aws_decode(front_operation(rq)->input, rq->codec, http_body(rq->http),
+                              rq->arena, rq->input, &rq->fault);
+}
+
+static void handle(struct front_request *rq)
+{
+    const struct aws_fault *fault = &rq->fault;
+    struct bytes text = BYTES_NULL;
+    front_hold(rq);
+    enum err unsigned_err = fault->unparsable ? ERR_OK : check_signature(rq, &text);
+    if (unsigned_err != ERR_OK) front_fail_text(rq, unsigned_err, text, false);
+    else if (rq->read_err != ERR_OK)
+        front_fail_text(rq, rq->read_err, fault->message, fault->capital);
+    else rq->service->handlers[rq->op](rq);
+    front_release(rq);
+}
+
+static enum codec_outcome read_step(struct codec_work *w, struct codec_tools *tools)
+{
+    (void)tools;
+    read_body(CONTAINER_OF(w, struct front_request, reading));
+    return CODEC_OVER;
+}
+
+static void read_done(struct codec_work *w)
+{
+    handle(CONTAINER_OF(w, struct front_request, reading));
+}
+
 static void begin(struct front_request *rq)
 {
     struct http_request *http = rq->http;
@@ -166,16 +203,15 @@ static void begin(struct front_request *rq)
         http_abort(http);
         return;
     }
-    front_hold(rq);
-    struct aws_fault fault = {0};
-    enum err err = aws_decode(front_operation(rq)->input, rq->codec, http_body(http),
-                              rq->arena, rq->input, &fault);
-    struct bytes text = BYTES_NULL;
-    enum err unsigned_err = fault.unparsable ? ERR_OK : check_signature(rq, &text);
-    if (unsigned_err != ERR_OK) front_fail_text(rq, unsigned_err, text, false);
-    else if (err != ERR_OK) front_fail_text(rq, err, fault.message, fault.capital);
-    else rq->service->handlers[rq->op](rq);
-    front_release(rq);
+    if (is_large(http)) {
+        rq->reading = (struct codec_work){
+            .client = front_client(rq), .lane = CODEC_QUICK, .step = read_step,
+            .home = http->loop, .done = read_done};
+        store_codec(rq->front->options.store, &rq->reading);
+        return;
+    }
+    read_body(rq);
+    handle(rq);
 }
 
 static void run_turn(struct job *job)
@@ -204,6 +240,7 @@ void front_dispatch(struct http_request *http)
     http->context = rq;
     http->on_closed = on_closed;
     http->on_stop = on_stop;
-    if (http_body(http).len > LONG_BODY_BYTES) loop_defer_long(http->loop, &rq->turn);
+    /* Of an operation that nobody knows the body is looked at on the loop. */
+    if (is_large(http) && !front_operation_is_known(rq)) loop_defer_long(http->loop, &rq->turn);
     else begin(rq);
 }

@@ -10,10 +10,12 @@
 #include "bridge/front/ids.h"
 #include "bridge/front/service.h"
 
+struct store;
 struct front_options {
     const struct http_access *access;   /* NULL: any page and any Host; not owned */
     uint32_t body_bytes_max;
     uint32_t reply_bytes_max;
+    struct store *store;                /* whose codec lanes read large bodies; not owned */
 };
 
 enum { FRONT_SERVICES_MAX = 8 };

@@ -14,12 +14,16 @@
 #include "base/net/http.h"
 #include "bridge/front/front.h"
 #include "protocol/aws/codec.h"
+#include "storage/codecs.h"
 
 #define FRONT_TYPE_JSON "application/x-amz-json-1.1"
 #define FRONT_TYPE_CBOR "application/x-amz-cbor-1.1"
 
 struct front_request {
-    struct job turn;                    /* dispatch's: it waits for its turn */
+    struct codec_work reading;          /* dispatch's, as the next three */
+    struct job turn;
+    enum err read_err;                  /* of its body */
+    struct aws_fault fault;
     struct http_request *http;
     struct front *front;
     const struct front_service *service;
