@@ -26,9 +26,10 @@ static const size_t unpacked_max[CODEC_LANES] = {
     [CODEC_LONG] = CODEC_LONG_BYTES_MAX,
     [CODEC_SLOW] = CODEC_LONG_BYTES_MAX,
 };
-/* Added to the process's own: a busy machine still gives a third of a share to the last one. */
+/* Added to the process's own: a busy machine still gives a fifth of a share to the last one. A loop
+ * that wakes beside them waits for a slice of theirs the longer the less they differ. */
 static const int nice_of[CODEC_LANES] = {
-    [CODEC_QUICK] = 1, [CODEC_LONG] = 3, [CODEC_SLOW] = 5};
+    [CODEC_QUICK] = 5, [CODEC_LONG] = 6, [CODEC_SLOW] = 7};
 
 struct codec_thread {
     struct codecs *all;
