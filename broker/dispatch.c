@@ -90,22 +90,23 @@ static void refuse(struct frame_request *frame, enum err err, const struct kafka
     frame_abort(frame);
 }
 
-/* Of what names topics and partitions: they may be all that there can be, each partition once and
- * each in a topic of its own. Groups, members and configs have no such number. */
-static bool names_partitions(enum kafka_api_index api)
+/* How many things a request names to name a partition: itself, and its topic, or that alone. They
+ * may be all that there can be, each partition in a topic of its own. 0: groups, members and
+ * configs have no such number. */
+static int names_a_partition(enum kafka_api_index api)
 {
     switch (api) {
+    case KAFKA_API_METADATA:
+    case KAFKA_API_DELETE_TOPICS: return 1;
     case KAFKA_API_PRODUCE:
     case KAFKA_API_FETCH:
     case KAFKA_API_LIST_OFFSETS:
-    case KAFKA_API_METADATA:
     case KAFKA_API_OFFSET_COMMIT:
     case KAFKA_API_OFFSET_FETCH:
-    case KAFKA_API_DELETE_TOPICS:
     case KAFKA_API_DELETE_RECORDS:
     case KAFKA_API_OFFSET_FOR_LEADER_EPOCH:
-    case KAFKA_API_OFFSET_DELETE: return true;
-    default: return false;
+    case KAFKA_API_OFFSET_DELETE: return 2;
+    default: return 0;
     }
 }
 
@@ -113,8 +114,8 @@ uint32_t broker_dispatch_names_max(const struct broker *b, const struct kafka_ap
 {
     int64_t max = b->options.request_elements_max;
     if (api->plane == KAFKA_PLANE_DATA) max *= 2;
-    int64_t all = 2 * store_options(b->store)->partitions_max;
-    if (names_partitions(api->index) && all > max) max = all;
+    int64_t all = names_a_partition(api->index) * store_options(b->store)->partitions_max;
+    if (all > max) max = all;
     return (uint32_t)max;
 }
 

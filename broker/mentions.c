@@ -5,11 +5,12 @@
 #include "base/check.h"
 
 /* The slot of the name, or the free one where it belongs. */
-static int32_t *slot_of(const struct name_set *s, struct bytes name, uint64_t hash)
+static struct name_slot *slot_of(const struct name_set *s, struct bytes name, uint64_t hash)
 {
     uint64_t at = hash & s->mask;
-    for (; s->slots[at] != 0; at = (at + 1) & s->mask) {
-        const struct mention *m = &s->all[s->slots[at] - 1];
+    for (; s->slots[at].entry != 0; at = (at + 1) & s->mask) {
+        if (s->slots[at].tag != hash >> 32) continue;
+        const struct mention *m = &s->all[s->slots[at].entry - 1];
         if (m->hash == hash && bytes_equal(m->key, name)) break;
     }
     return &s->slots[at];
@@ -22,7 +23,7 @@ enum err name_set_init(struct name_set *s, struct arena *arena, const struct byt
     while (slots < 2 * (size_t)count) slots *= 2;
     *s = (struct name_set){
         .all = ARENA_ARRAY(arena, struct mention, (size_t)count),
-        .slots = ARENA_ARRAY(arena, int32_t, slots),
+        .slots = ARENA_ARRAY(arena, struct name_slot, slots),
         .mask = slots - 1,
     };
     if (s->all == NULL || s->slots == NULL) return ERR_TOO_LARGE;
@@ -30,11 +31,11 @@ enum err name_set_init(struct name_set *s, struct arena *arena, const struct byt
         struct mention *m = &s->all[i];
         *m = (struct mention){.key = names[i], .hash = bytes_hash(names[i]), .first = i};
         if (bytes_is_null(names[i])) continue;
-        int32_t *slot = slot_of(s, m->key, m->hash);
-        if (*slot == 0) {
-            *slot = i + 1;
+        struct name_slot *slot = slot_of(s, m->key, m->hash);
+        if (slot->entry == 0) {
+            *slot = (struct name_slot){(uint32_t)(m->hash >> 32), i + 1};
         } else {
-            m->first = *slot - 1;
+            m->first = slot->entry - 1;
             s->all[m->first].repeated = true;
         }
     }
@@ -43,7 +44,7 @@ enum err name_set_init(struct name_set *s, struct arena *arena, const struct byt
 
 int32_t name_set_find(const struct name_set *s, struct bytes name)
 {
-    return *slot_of(s, name, bytes_hash(name)) - 1;
+    return slot_of(s, name, bytes_hash(name))->entry - 1;
 }
 
 enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t count,
@@ -55,13 +56,40 @@ enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t co
     return ERR_OK;
 }
 
+/* As clients write it: each topic once, its partitions in their order. */
+static bool are_apart(const struct mention *names, const struct partition_mention *all,
+                      int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        const struct partition_mention *m = &all[i], *last = i > 0 ? m - 1 : NULL;
+        if (names[m->topic].first != m->topic || names[m->topic].repeated) return false;
+        if (last != NULL && (m->topic < last->topic || (m->topic == last->topic &&
+                                                        m->partition <= last->partition)))
+            return false;
+    }
+    return true;
+}
+
+/* Nothing to look up. Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */
+static enum err mention_each(struct arena *arena, struct partition_mention *all, int32_t count)
+{
+    struct mention *pairs = ARENA_ARRAY(arena, struct mention, (size_t)count);
+    if (pairs == NULL) return ERR_TOO_LARGE;
+    for (int32_t i = 0; i < count; i++) {
+        pairs[i].first = i;
+        all[i].mention = &pairs[i];
+    }
+    return ERR_OK;
+}
+
 enum err mentions_of_partitions(struct arena *arena, const struct bytes *topics,
                                 int32_t topic_count, struct partition_mention *all, int32_t count)
 {
     struct mention *names, *pairs;
+    TRY(mentions_find(arena, topics, topic_count, &names));
+    if (are_apart(names, all, count)) return mention_each(arena, all, count);
     struct bytes *keys = ARENA_ARRAY(arena, struct bytes, (size_t)count);
     if (keys == NULL) return ERR_TOO_LARGE;
-    TRY(mentions_find(arena, topics, topic_count, &names));
     static_assert(offsetof(struct partition_mention, partition) ==
                       offsetof(struct partition_mention, topic) + sizeof(int32_t),
                   "topic and partition are one key");

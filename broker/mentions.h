@@ -21,10 +21,16 @@ struct mention {
 enum err mentions_find(struct arena *arena, const struct bytes *keys, int32_t count,
                        struct mention **ret);
 
+/* Of an open hash table: most names that are not the one asked for are told by the tag, without a
+ * look at them. */
+struct name_slot {
+    uint32_t tag;               /* of the hash, a part that finds no slot */
+    int32_t entry;              /* its number and 1; 0: free */
+};
 /* Names to look others up among; the names stay the caller's. */
 struct name_set {
     struct mention *all;        /* one an entry, as mentions_find() gives it */
-    int32_t *slots;             /* of an open hash table: an entry's number and 1; 0: free */
+    struct name_slot *slots;
     uint64_t mask;
 };
 /* All of it lies in the arena. Errors: ERR_TOO_LARGE - the arena is full. Thread: any. */

@@ -344,7 +344,7 @@ def names_198k(server, state):
         ("OffsetFetch", 1, {"group_id": "g", "topics": [
             {"name": f"t{i}", "partition_indexes": [0]} for i in range(99_000)]}),
         ("DeleteRecords", 0, {"timeout_ms": 1000, "topics": topics({"partition_index": 0, "offset": 0})}),
-        ("DeleteTopics", 1, {"timeout_ms": 1000, "topic_names": [f"t{i}" for i in range(190_000)]}),
+        ("DeleteTopics", 1, {"timeout_ms": 1000, "topic_names": [f"t{i}" for i in range(99_000)]}),
         ("OffsetForLeaderEpoch", 2, {"topics": topics(
             {"partition": 0, "current_leader_epoch": -1, "leader_epoch": 0}, "topic")}))])
 

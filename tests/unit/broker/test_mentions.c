@@ -59,6 +59,24 @@ TEST(partitions_are_the_same_in_whatever_entry_they_stand)
     arena_done(&arena);
 }
 
+TEST(partitions_in_their_order_are_told_apart_and_what_stands_twice_is_found)
+{
+    struct bytes topics[] = {BYTES_LIT("a"), BYTES_LIT("b"), BYTES_LIT("c")};
+    struct partition_mention plain[] = {{NULL, 0, 1}, {NULL, 0, 2}, {NULL, 2, 0}};
+    struct partition_mention twice[] = {{NULL, 0, 1}, {NULL, 0, 1}, {NULL, 2, 0}};
+    struct partition_mention back[] = {{NULL, 0, 2}, {NULL, 0, 1}, {NULL, 0, 2}};
+    struct arena arena;
+    arena_init(&arena, 1 << 16);
+    EXPECT_OK(mentions_of_partitions(&arena, topics, 3, plain, 3));
+    for (int i = 0; i < 3; i++) EXPECT(plain[i].mention->first == i && !plain[i].mention->repeated);
+    EXPECT_OK(mentions_of_partitions(&arena, topics, 3, twice, 3));
+    EXPECT(twice[1].mention->first == 0 && twice[0].mention->repeated);
+    EXPECT_OK(mentions_of_partitions(&arena, topics, 3, back, 3));
+    EXPECT(back[2].mention->first == 0 && back[1].mention->first == 1);
+    EXPECT_OK(mentions_of_partitions(&arena, topics, 3, NULL, 0));
+    arena_done(&arena);
+}
+
 TEST(a_set_of_names_tells_where_one_stands)
 {
     struct bytes names[] = {BYTES_LIT("a"), BYTES_LIT("b"), BYTES_NULL, BYTES_LIT("b")};
@@ -74,6 +92,7 @@ TEST(a_set_of_names_tells_where_one_stands)
 }
 
 TESTS(RUN(partitions_are_the_same_in_whatever_entry_they_stand),
+      RUN(partitions_in_their_order_are_told_apart_and_what_stands_twice_is_found),
       RUN(a_set_of_names_tells_where_one_stands),
       RUN(a_repeat_points_to_the_first_place_which_knows), RUN(null_is_like_no_other),
       RUN(a_full_arena_is_told))
