@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "random.h"
 #include "test.h"
 
 enum { EXTENT_BYTES = 32 << 10, RUN_BYTES_HERE = 20000 };   /* one of them fills an extent */
@@ -249,7 +250,52 @@ TEST(what_is_in_tables_goes_before_others_are_written_out)
     kv_close(tables);
 }
 
-TESTS(RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
+/* Logs of very different rates, of which each keeps its newest runs: every file holds some of all. */
+static void skewed(bool plain)
+{
+    enum { LOGS = 20, TURNS = 3000, KEEP = 12, RUN = 1500, BYTES = 256 << 10 };
+    const struct kv_options options = {.extent_bytes = BYTES, .flush_log_bytes = BYTES,
+                                       .flush_tables_bytes = 16 << 10};
+    struct files *files = files_mem_new();
+    struct kv *kv;
+    int64_t next[LOGS] = {0}, first[LOGS] = {0};
+    struct random random = {.state = 4711};
+    files_mem_set_plain(files, plain);
+    EXPECT_OK(kv_wal_open(kv_mem_new(), files, &options, 7, &kv));
+    for (int turn = 0; turn < TURNS; turn++) {
+        uint64_t log = random_below(&random, LOGS);
+        log = random_below(&random, log + 1);               /* the first ones more often */
+        struct kv_batch *b = kv_batch_new(kv);
+        put_of(b, 1 + log, next[log]++, RUN);
+        if (next[log] - first[log] > KEEP) {
+            struct log_range_key from = log_range_first(1 + log);
+            struct log_key to = log_key(1 + log, ++first[log]);
+            kv_batch_delete_range(b, KV_LOG, KEY_BYTES(from), KEY_BYTES(to));
+        }
+        EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+        kv_batch_free(b);
+        if (turn % 100 == 99) EXPECT_OK(kv_reclaim(kv, &go_on));
+    }
+    struct wal *w = walled_of(kv)->wal;
+    uint64_t live = 0, disk = wal_here(w).position;     /* without what is kept ready behind it */
+    struct wal_extent e;
+    for (uint64_t n = 0; wal_extent_from(w, n, &e); n = e.number + 1)
+        if (e.sealed) disk += wal_disk_bytes(w, e.number);
+    for (int i = 0; i < LOGS; i++) live += (uint64_t)(next[i] - first[i]) * RUN;
+    EXPECT(live > LOGS / 2 * KEEP * RUN);
+    /* A share, a part of a file, and the one that is written. */
+    EXPECT(disk <= live / 100 * 125 + BYTES / 4 + BYTES);
+    kv_close(kv);
+}
+
+TEST(what_skewed_logs_keep_takes_little_more_than_it_is)
+{
+    skewed(false);
+    skewed(true);
+}
+
+TESTS(RUN(what_skewed_logs_keep_takes_little_more_than_it_is),
+      RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
       RUN(what_is_left_of_a_file_that_was_cut_short_stays),
       RUN(a_full_disk_gets_whole_files_back_behind_one_that_it_cannot_copy),
       RUN(a_range_that_cannot_be_looked_through_holds_up_no_other),
