@@ -250,7 +250,7 @@ TEST(what_is_in_tables_goes_before_others_are_written_out)
     kv_close(tables);
 }
 
-/* Logs of very different rates, of which each keeps its newest runs: every file holds some of all. */
+/* Logs of very different rates, each of which keeps its newest runs: a file holds some of all. */
 static void skewed(bool plain)
 {
     enum { LOGS = 20, TURNS = 3000, KEEP = 12, RUN = 1500, BYTES = 256 << 10 };
