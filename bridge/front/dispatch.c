@@ -193,12 +193,11 @@ static void read_done(struct codec_work *w)
     handle(CONTAINER_OF(w, struct front_request, reading));
 }
 
-static void begin(struct front_request *rq)
+static void begin(struct front_request *rq, const struct target *to)
 {
     struct http_request *http = rq->http;
-    struct target to = target_of(rq->front, http);
-    if (refuse_early(rq, content_type_of(http), &to)) return;
-    rq->input = arena_alloc(rq->arena, to.service->input_bytes);
+    if (refuse_early(rq, content_type_of(http), to)) return;
+    rq->input = arena_alloc(rq->arena, to->service->input_bytes);
     if (rq->input == NULL) {
         http_abort(http);
         return;
@@ -216,7 +215,9 @@ static void begin(struct front_request *rq)
 
 static void run_turn(struct job *job)
 {
-    begin(CONTAINER_OF(job, struct front_request, turn));
+    struct front_request *rq = CONTAINER_OF(job, struct front_request, turn);
+    struct target to = target_of(rq->front, rq->http);
+    begin(rq, &to);
 }
 
 void front_dispatch(struct http_request *http)
@@ -242,5 +243,5 @@ void front_dispatch(struct http_request *http)
     http->on_stop = on_stop;
     /* Of an operation that nobody knows the body is looked at on the loop. */
     if (is_large(http) && !front_operation_is_known(rq)) loop_defer_long(http->loop, &rq->turn);
-    else begin(rq);
+    else begin(rq, &to);
 }

@@ -42,13 +42,6 @@ static void dead_undo(struct walled *r, const struct dead *d)
         (void)wal_add_dead(r->wal, d->all[i].extent, -(uint64_t)d->all[i].bytes, &e);
 }
 
-static int by_place(const void *a, const void *b)
-{
-    const struct wal_pointer *x = a, *y = b;
-    if (x->extent != y->extent) return x->extent < y->extent ? -1 : 1;
-    return x->position < y->position ? -1 : x->position > y->position;
-}
-
 /* A key that is deleted twice in the batch dies once.
  * Errors: ERR_DISK. Thread: any, under the lock; blocks. */
 static enum err count_deletes(struct walled *r, struct walled_batch *b, struct dead *d)
@@ -65,11 +58,11 @@ static enum err count_deletes(struct walled *r, struct walled_batch *b, struct d
         if (err == ERR_OK && is_pointer) found++;
         else if (err != ERR_OK && err != ERR_NOT_FOUND) return ERR_DISK;
     }
-    qsort(d->all, (size_t)found, sizeof *d->all, by_place);
+    qsort(d->all, (size_t)found, sizeof *d->all, wal_pointer_compare);
     for (int i = 0; i < found; i++) {
         struct wal_pointer p = d->all[i];
         struct wal_extent e;
-        if (d->count > 0 && by_place(&d->all[d->count - 1], &p) == 0) continue;
+        if (d->count > 0 && wal_pointer_compare(&d->all[d->count - 1], &p) == 0) continue;
         if (!wal_add_dead(r->wal, p.extent, p.bytes, &e)) continue;
         d->all[d->count++] = p;
         walled_put_extent(b->inner, &e);

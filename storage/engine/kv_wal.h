@@ -26,7 +26,6 @@ enum {
  * others may share. */
 enum { DELETED_BITS = 1 << 16 };
 struct deleted {
-    bool watched;
     uint64_t bits[DELETED_BITS / 64];
 };
 
@@ -100,7 +99,7 @@ struct walled_batch {
 static inline bool deleted_may_have(const struct deleted *d, struct bytes key)
 {
     uint32_t hash = crc32c(key.data, key.len) % DELETED_BITS;
-    return !d->watched || (d->bits[hash / 64] >> hash % 64 & 1) != 0;
+    return (d->bits[hash / 64] >> hash % 64 & 1) != 0;
 }
 static inline void deleted_add(struct deleted *d, struct bytes key)
 {

@@ -20,13 +20,6 @@ static void pointers_done(struct pointers *p)
     mem_free(p->all);
 }
 
-static int by_place(const void *a, const void *b)
-{
-    const struct wal_pointer *x = a, *y = b;
-    if (x->extent != y->extent) return x->extent < y->extent ? -1 : 1;
-    return x->position < y->position ? -1 : x->position > y->position;
-}
-
 /* Those of deleted ranges that were not swept yet, too: they live as long.
  * Errors: ERR_DISK. Thread: as the check's. */
 static enum err gather(struct walled *r, struct pointers *ret)
@@ -91,7 +84,7 @@ enum err walled_check(struct kv *kv, void *context,
     const struct checked c = {context, fault};
     CLEANUP(pointers_done) struct pointers all = {0};
     TRY(gather(r, &all));
-    if (all.count > 0) qsort(all.all, all.count, sizeof *all.all, by_place);
+    if (all.count > 0) qsort(all.all, all.count, sizeof *all.all, wal_pointer_compare);
     for (size_t i = 0, j; i < all.count; i = j) {
         for (j = i + 1; j < all.count && all.all[j].extent == all.all[i].extent; j++) {}
         check_extent(r, &c, &all.all[i], j - i);

@@ -34,11 +34,6 @@ enum err walled_find(struct kv *tables, struct bytes key, bool *ret_pointer,
     return value_open(slab_bytes(value), ret_pointer, ret, &run);
 }
 
-static bool is_same(const struct wal_pointer *a, const struct wal_pointer *b)
-{
-    return a->extent == b->extent && a->position == b->position;
-}
-
 static bool is_discarded(struct walled *r, struct bytes key)
 {
     pthread_mutex_lock(&r->discards_lock);
@@ -61,7 +56,8 @@ static enum err load(struct walled *r, struct bytes key, struct wal_pointer p, s
         bool is_pointer;
         enum err found = walled_find(r->tables, key, &is_pointer, &now);
         if (found == ERR_NOT_FOUND || is_discarded(r, key)) return ERR_COLD;
-        if (found != ERR_OK || !is_pointer || now.bytes != p.bytes || is_same(&now, &p))
+        if (found != ERR_OK || !is_pointer || now.bytes != p.bytes ||
+            wal_pointer_compare(&now, &p) == 0)
             return ERR_DISK;
         p = now;
     }

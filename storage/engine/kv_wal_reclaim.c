@@ -206,8 +206,7 @@ static enum err lives(struct walled *r, const struct survey_run *run, bool *ret)
     bool is_pointer = false;
     enum err err =
         walled_find(r->tables, bytes_of(run->key, RUN_KEY_BYTES), &is_pointer, &now);
-    *ret = err == ERR_OK && is_pointer && now.extent == run->at.extent &&
-           now.position == run->at.position;
+    *ret = err == ERR_OK && is_pointer && wal_pointer_compare(&now, &run->at) == 0;
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
@@ -316,7 +315,7 @@ static enum err shrink(struct walled *r, struct wal_extent *e, const atomic_bool
 {
     CLEANUP(survey_done) struct survey v;
     pthread_mutex_lock(&r->lock);
-    r->deleted = (struct deleted){.watched = true};
+    r->deleted = (struct deleted){0};
     pthread_mutex_unlock(&r->lock);
     enum err err = survey_take(r->wal, r->tables, e->number, stop, &v);
     if (atomic_load(stop)) return ERR_OK;

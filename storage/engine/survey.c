@@ -46,7 +46,7 @@ static bool leads_here(struct bytes value, const struct wal_pointer *at)
     struct wal_pointer now;
     return value.len == 1 + POINTER_BYTES && value.data[0] == VALUE_POINTER &&
            pointer_read(bytes_slice(value, 1, POINTER_BYTES), &now) == ERR_OK &&
-           now.extent == at->extent && now.position == at->position;
+           wal_pointer_compare(&now, at) == 0;
 }
 
 static int compare(const struct survey_run *run, struct bytes key)

@@ -43,6 +43,9 @@ struct wal_pointer {
     uint32_t crc;
 };
 
+/* By place, as qsort() and bsearch() call it: 0 for the same one. */
+int wal_pointer_compare(const void *a, const void *b);
+
 /* What is known of an extent. */
 struct wal_extent {
     uint64_t number;

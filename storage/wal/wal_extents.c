@@ -130,6 +130,13 @@ enum err extent_read_header(struct extent *e, struct extent_header *ret)
 
 /* ---- Reading */
 
+int wal_pointer_compare(const void *a, const void *b)
+{
+    const struct wal_pointer *x = a, *y = b;
+    if (x->extent != y->extent) return x->extent < y->extent ? -1 : 1;
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
 enum err wal_read(struct wal *w, const struct wal_pointer *p, uint8_t *to)
 {
     struct extent *e;
