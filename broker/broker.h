@@ -24,7 +24,7 @@ struct broker_options {
     int64_t connections_max_per_ip;
     uint32_t request_bytes_max;         /* socket.request.max.bytes */
     uint32_t request_elements_max;      /* what one request may name at least: topics, partitions,
-                                           members ... together (dispatch.h); it bounds how long a
+                                           members ... together (refuse.h); it bounds how long a
                                            loop is held */
     uint32_t fetch_bytes_max;           /* fetch.max.bytes */
 };

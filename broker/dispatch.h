@@ -12,8 +12,5 @@ void broker_dispatch_init(void);
 void broker_dispatch_frame(struct frame_request *frame);
 size_t broker_dispatch_answer_bytes(const struct frame_door *door, struct bytes body);
 bool broker_dispatch_may_overlap(const struct frame_request *last, struct bytes next);
-/* What one request of an API may name, all together: topics, partitions, groups, members, configs.
- * Thread: any. */
-uint32_t broker_dispatch_names_max(const struct broker *b, const struct kafka_api *api);
 
 #endif

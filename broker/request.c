@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "broker/refuse.h"
+#include "broker/turn.h"
 #include "protocol/kafka/api.h"
 #include "storage/codecs.h"
 #include "base/check.h"
@@ -97,6 +99,32 @@ void kafka_beside(struct kafka_request *rq, void (*work)(struct kafka_request *r
                   .home = rq->frame->loop, .done = beside_done},
         .rq = rq, .work = work, .done = done, .promised = promised};
     store_codec(rq_store(rq), &b->codec);
+}
+
+static void prepare_beside(struct kafka_request *rq)
+{
+    rq->prepared = rq->prepare(rq);
+}
+
+/* Also of a client that has left: act() lets go of what prepare() took. */
+static void prepared_beside(struct kafka_request *rq)
+{
+    if (rq->prepared == ERR_OK) rq->act(rq);
+    else broker_refuse(rq->frame, rq->prepared, &rq->header, &rq->body);
+}
+
+enum err kafka_prepare(struct kafka_request *rq, enum err (*prepare)(struct kafka_request *rq),
+                       void (*act)(struct kafka_request *rq))
+{
+    if (slab_bytes(rq->frame->body).len > LONG_BODY_BYTES) {
+        rq->prepare = prepare;
+        rq->act = act;
+        kafka_beside(rq, prepare_beside, prepared_beside);
+        return ERR_OK;
+    }
+    TRY(prepare(rq));
+    act(rq);
+    return ERR_OK;
 }
 
 void kafka_reply_many(struct kafka_request *rq, bool is_long,

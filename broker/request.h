@@ -25,6 +25,9 @@ struct kafka_request {
     bool holds_next;                        /* a request that might overlap it waits */
     struct job turn;                        /* a large one begins in a turn of its own */
     bool is_over;                           /* before it began: the client left, the server stops */
+    enum err (*prepare)(struct kafka_request *rq);      /* kafka_prepare()'s own, beside the loop */
+    void (*act)(struct kafka_request *rq);
+    enum err prepared;
     struct wire_errors errors;              /* that the answer tells */
     void *context;                          /* the handler's own */
     void (*on_closed)(struct kafka_request *rq); /* the client went away while parked; may end it */
@@ -50,6 +53,13 @@ void kafka_reply(struct kafka_request *rq);
  * rq->home. */
 void kafka_beside(struct kafka_request *rq, void (*work)(struct kafka_request *rq),
                   void (*done)(struct kafka_request *rq));
+/* What a handler does first whose requests may be long: prepare() decodes and finds what is named,
+ * touching the request and its arena alone; then act() has it, on rq->home. prepare() runs here, or
+ * on a codec lane where the body is beyond LONG_BODY_BYTES.
+ * Errors: prepare()'s, if it ran here; what fails beside the loop is refused as dispatch would.
+ * Thread: rq->home. */
+enum err kafka_prepare(struct kafka_request *rq, enum err (*prepare)(struct kafka_request *rq),
+                       void (*act)(struct kafka_request *rq));
 /* encode() writes the answer into rq->reply, here or, when it is a long one, beside the loop; then
  * it is sent. What the answer points to stays until then. Thread: rq->home. */
 void kafka_reply_many(struct kafka_request *rq, bool is_long,

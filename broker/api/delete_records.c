@@ -23,14 +23,18 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
     m->rows[at]->low_watermark = c->err == ERR_OK ? c->result : -1;
 }
 
-static void finished(struct changes *ch)
+static void encode(struct kafka_request *rq)
 {
-    struct delete_records *m = CONTAINER_OF(ch, struct delete_records, changes);
-    KAFKA_ENCODE(ch->rq, delete_records, &m->out);
-    kafka_reply(ch->rq);
+    const struct delete_records *m = rq->context;
+    KAFKA_ENCODE(rq, delete_records, &m->out);
 }
 
-/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+static void finished(struct changes *ch)
+{
+    kafka_reply_many(ch->rq, kafka_is_long(ch->rq), encode);
+}
+
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the one that has the request. */
 static enum err gather(struct delete_records *m, struct arena *arena)
 {
     size_t count = 0;
@@ -55,7 +59,7 @@ static enum err gather(struct delete_records *m, struct arena *arena)
     return ERR_OK;
 }
 
-/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the one that has the request. */
 static enum err make_room(struct delete_records *m, struct arena *arena)
 {
     struct answer_room room;
@@ -102,14 +106,26 @@ static void ask(struct changes *ch, int32_t at)
     out->error_code = err_kafka(err);
 }
 
+static enum err prepare(struct kafka_request *rq)
+{
+    struct delete_records *m = rq->context;
+    TRY(delete_records_request_decode(&rq->body, rq->version, &m->in));
+    TRY(gather(m, rq->arena));
+    return make_room(m, rq->arena);
+}
+
+static void begin(struct kafka_request *rq)
+{
+    struct delete_records *m = rq->context;
+    changes_begin(&m->changes, rq, answered, finished);
+    changes_each(&m->changes, m->count, ask);
+}
+
 enum err kafka_delete_records(struct kafka_request *rq)
 {
     struct delete_records *m = ARENA_NEW(rq->arena, struct delete_records);
     if (m == NULL) return ERR_TOO_LARGE;
-    TRY(delete_records_request_decode(&rq->body, rq->version, &m->in));
-    TRY(gather(m, rq->arena));
-    TRY(make_room(m, rq->arena));
-    changes_begin(&m->changes, rq, answered, finished);
-    changes_each(&m->changes, m->count, ask);
-    return ERR_OK;
+    m->count = 0;
+    rq->context = m;
+    return kafka_prepare(rq, prepare, begin);
 }

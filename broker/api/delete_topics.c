@@ -20,11 +20,15 @@ static void answered(struct changes *ch, int32_t at, struct control *c)
     out->error_message = changes_text(ch, c);
 }
 
+static void encode(struct kafka_request *rq)
+{
+    const struct delete_topics *m = rq->context;
+    KAFKA_ENCODE(rq, delete_topics, &m->out);
+}
+
 static void finished(struct changes *ch)
 {
-    struct delete_topics *m = CONTAINER_OF(ch, struct delete_topics, changes);
-    KAFKA_ENCODE(ch->rq, delete_topics, &m->out);
-    kafka_reply(ch->rq);
+    kafka_reply_many(ch->rq, kafka_is_long(ch->rq), encode);
 }
 
 /* Names became {name, id} pairs in version 6; before, a plain list. */
@@ -66,8 +70,8 @@ static struct bytes key_of(const struct delete_topics_request_topic *in)
 }
 
 /* One entry of the answer, before anything is deleted. */
-static void look_up(struct delete_topics *m, const struct delete_topics_request_topic *in,
-                    bool repeated)
+static void look_up(struct kafka_request *rq, struct delete_topics *m,
+                    const struct delete_topics_request_topic *in, bool repeated)
 {
     struct delete_topics_response_topic *out = &m->out.responses[m->out.responses_count++];
     *out = DELETE_TOPICS_RESPONSE_TOPIC_INIT;
@@ -80,12 +84,12 @@ static void look_up(struct delete_topics *m, const struct delete_topics_request_
         return;
     }
     CLEANUP(topic_unrefp) struct topic *t = NULL;
-    enum err err = topic_find(rq_store(m->changes.rq), in->name, &in->topic_id, &t);
+    enum err err = topic_find(rq_store(rq), in->name, &in->topic_id, &t);
     if (err != ERR_OK) {
         set_error(out, err, err_text(err));
         return;
     }
-    out->name = arena_copy(m->changes.rq->arena, topic_name(t));
+    out->name = arena_copy(rq->arena, topic_name(t));
     out->topic_id = t->id;
 }
 
@@ -99,10 +103,9 @@ static void delete_one(struct changes *ch, int32_t at)
 }
 
 /* What was found, once; refused where a name and an id found the same.
- * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
-static enum err find_repeats(struct delete_topics *m)
+ * Errors: ERR_TOO_LARGE - the arena is full. Thread: the one that has the request. */
+static enum err find_repeats(struct delete_topics *m, struct arena *arena)
 {
-    struct arena *arena = m->changes.rq->arena;
     int32_t count = m->out.responses_count;
     struct bytes *ids = ARENA_ARRAY(arena, struct bytes, (size_t)count);
     if (ids == NULL) return ERR_TOO_LARGE;
@@ -123,10 +126,9 @@ static enum err find_repeats(struct delete_topics *m)
     return ERR_OK;
 }
 
-enum err kafka_delete_topics(struct kafka_request *rq)
+static enum err prepare(struct kafka_request *rq)
 {
-    struct delete_topics *m = ARENA_NEW(rq->arena, struct delete_topics);
-    if (m == NULL) return ERR_TOO_LARGE;
+    struct delete_topics *m = rq->context;
     TRY(delete_topics_request_decode(&rq->body, rq->version, &m->in));
     TRY(one_list(m, rq->arena));
     int32_t count = m->in.topics_count;
@@ -137,10 +139,22 @@ enum err kafka_delete_topics(struct kafka_request *rq)
     for (int32_t i = 0; i < count; i++) keys[i] = key_of(&m->in.topics[i]);
     struct mention *mentions;
     TRY(mentions_find(rq->arena, keys, count, &mentions));
-    changes_begin(&m->changes, rq, answered, finished);
     for (int32_t i = 0; i < count; i++)
-        if (mentions[i].first == i) look_up(m, &m->in.topics[i], mentions[i].repeated);
-    TRY(find_repeats(m));
+        if (mentions[i].first == i) look_up(rq, m, &m->in.topics[i], mentions[i].repeated);
+    return find_repeats(m, rq->arena);
+}
+
+static void begin(struct kafka_request *rq)
+{
+    struct delete_topics *m = rq->context;
+    changes_begin(&m->changes, rq, answered, finished);
     changes_each(&m->changes, m->out.responses_count, delete_one);
-    return ERR_OK;
+}
+
+enum err kafka_delete_topics(struct kafka_request *rq)
+{
+    struct delete_topics *m = ARENA_NEW(rq->arena, struct delete_topics);
+    if (m == NULL) return ERR_TOO_LARGE;
+    rq->context = m;
+    return kafka_prepare(rq, prepare, begin);
 }

@@ -13,6 +13,7 @@ struct offset_commit {
     struct offset_commit_response out;
     struct uuid *ids;               /* by topic */
     size_t *name_lens;
+    int32_t known;                  /* partitions that are there */
 };
 
 static void answer(struct offset_commit *m)
@@ -123,10 +124,8 @@ static void act(struct coordinator_call *call)
     group_commit_begin(gl, &m->commit);
 }
 
-/* Returns how many partitions are there.
- * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
-static enum err look_up(struct offset_commit *m, struct kafka_request *rq, int32_t topic,
-                        int32_t *ret_known)
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the one that has the request. */
+static enum err look_up(struct offset_commit *m, struct kafka_request *rq, int32_t topic)
 {
     const struct offset_commit_request_topic *in = &m->in.topics[topic];
     struct offset_commit_response_topic *out = &m->out.topics[topic];
@@ -142,22 +141,19 @@ static enum err look_up(struct offset_commit *m, struct kafka_request *rq, int32
                                 &in->topic_id, &t);
     if (t != NULL) m->ids[topic] = t->id;
     if (t != NULL) m->name_lens[topic] = topic_name(t).len;
-    int32_t known = 0;
     for (int32_t i = 0; i < in->partitions_count; i++) {
         enum err err = found;
         if (err == ERR_OK) err = topic_check_partition(t, in->partitions[i].partition_index, -1);
         out->partitions[i].partition_index = in->partitions[i].partition_index;
         out->partitions[i].error_code = err_kafka(err);
-        known += err == ERR_OK;
+        m->known += err == ERR_OK;
     }
-    *ret_known = known;
     return ERR_OK;
 }
 
-enum err kafka_offset_commit(struct kafka_request *rq)
+static enum err prepare(struct kafka_request *rq)
 {
-    struct offset_commit *m = ARENA_NEW(rq->arena, struct offset_commit);
-    if (m == NULL) return ERR_TOO_LARGE;
+    struct offset_commit *m = rq->context;
     TRY(offset_commit_request_decode(&rq->body, rq->version, &m->in));
     size_t count = (size_t)m->in.topics_count;
     m->out = OFFSET_COMMIT_RESPONSE_INIT;
@@ -166,17 +162,28 @@ enum err kafka_offset_commit(struct kafka_request *rq)
     m->ids = ARENA_ARRAY(rq->arena, struct uuid, count);
     m->name_lens = ARENA_ARRAY(rq->arena, size_t, count);
     if (m->out.topics == NULL || m->ids == NULL || m->name_lens == NULL) return ERR_TOO_LARGE;
-    int32_t known = 0;
-    for (int32_t i = 0; i < m->in.topics_count; i++) {
-        int32_t of_topic;
-        TRY(look_up(m, rq, i, &of_topic));
-        known += of_topic;
-    }
-    if (known == 0) {       /* nothing to ask the group for */
-        KAFKA_ENCODE(rq, offset_commit, &m->out);
-        kafka_reply(rq);
-        return ERR_OK;
-    }
-    coordinator_call_begin(&m->call, COORDINATOR_GROUP, rq, m->in.group_id, act);
+    for (int32_t i = 0; i < m->in.topics_count; i++) TRY(look_up(m, rq, i));
     return ERR_OK;
+}
+
+static void encode(struct kafka_request *rq)
+{
+    const struct offset_commit *m = rq->context;
+    KAFKA_ENCODE(rq, offset_commit, &m->out);
+}
+
+static void begin(struct kafka_request *rq)
+{
+    struct offset_commit *m = rq->context;
+    if (m->known > 0) coordinator_call_begin(&m->call, COORDINATOR_GROUP, rq, m->in.group_id, act);
+    else kafka_reply_many(rq, kafka_is_long(rq), encode);    /* nothing to ask the group for */
+}
+
+enum err kafka_offset_commit(struct kafka_request *rq)
+{
+    struct offset_commit *m = ARENA_NEW(rq->arena, struct offset_commit);
+    if (m == NULL) return ERR_TOO_LARGE;
+    m->known = 0;
+    rq->context = m;
+    return kafka_prepare(rq, prepare, begin);
 }

@@ -22,6 +22,7 @@ struct offset_fetch {
     struct mention *mentions;       /* one a group; of those that ask for all */
     struct offset_fetch_response_group *groups;
     enum err err;
+    bool asks_much;
 };
 
 static void set(struct offset_fetch_response_group_topic_partition *p, const struct offset_entry *e)
@@ -260,19 +261,31 @@ static bool asks_much(const struct offset_fetch *m)
     return count > KAFKA_ENTRIES_HERE_MAX;
 }
 
+static enum err prepare(struct kafka_request *rq)
+{
+    struct offset_fetch *m = rq->context;
+    TRY(offset_fetch_request_decode(&rq->body, rq->version, &m->in));
+    if (rq->version < GROUPS_SINCE) TRY(unfold(m));
+    m->asks_much = asks_much(m);
+    return ERR_OK;
+}
+
+static void begin(struct kafka_request *rq)
+{
+    const struct offset_fetch *m = rq->context;
+    if (m->asks_much) {
+        kafka_beside(rq, work, worked);
+        return;
+    }
+    work(rq);
+    worked(rq);
+}
+
 enum err kafka_offset_fetch(struct kafka_request *rq)
 {
     struct offset_fetch *m = ARENA_NEW(rq->arena, struct offset_fetch);
     if (m == NULL) return ERR_TOO_LARGE;
-    TRY(offset_fetch_request_decode(&rq->body, rq->version, &m->in));
     m->rq = rq;
     rq->context = m;
-    if (rq->version < GROUPS_SINCE) TRY(unfold(m));
-    if (asks_much(m)) {
-        kafka_beside(rq, work, worked);
-    } else {
-        TRY(look_up(m));
-        kafka_reply(rq);
-    }
-    return ERR_OK;
+    return kafka_prepare(rq, prepare, begin);
 }

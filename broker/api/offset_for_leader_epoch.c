@@ -5,15 +5,20 @@
 #include "protocol/kafka/msg/offset_for_leader_epoch.h"
 #include "base/check.h"
 
+struct epoch_seek;
+
 struct epochs {
     struct kafka_request *rq;
+    struct offset_for_leader_epoch_request in;
     struct offset_for_leader_epoch_response out;
+    struct epoch_seek *seeks;       /* to be asked */
     int32_t pending;
 };
 
 struct epoch_seek {
     struct log_seek seek;
     struct epochs *owner;
+    struct epoch_seek *next;
     int32_t epoch;
     struct offset_for_leader_epoch_response_partition *out;
 };
@@ -45,9 +50,11 @@ static void done(struct log_seek *q)
     finish(mine->owner);
 }
 
-static enum err ask(struct epochs *m, struct bytes name,
-                    const struct offset_for_leader_epoch_request_partition *in,
-                    struct offset_for_leader_epoch_response_partition *out)
+/* A log that is not open is asked when everything has been looked up.
+ * Errors: of the partition. Thread: the one that has the request. */
+static enum err look_up(struct epochs *m, struct bytes name,
+                        const struct offset_for_leader_epoch_request_partition *in,
+                        struct offset_for_leader_epoch_response_partition *out)
 {
     CLEANUP(topic_unrefp) struct topic *t = NULL;
     TRY(topic_find(rq_store(m->rq), name, NULL, &t));
@@ -64,58 +71,71 @@ static enum err ask(struct epochs *m, struct bytes name,
     if (s == NULL) return ERR_UNKNOWN_SERVER_ERROR;
     *s = (struct epoch_seek){
         .owner = m,
+        .next = m->seeks,
         .epoch = in->leader_epoch,
         .out = out,
-        .seek = {.work.client = kafka_client(m->rq), .topic = TAKE(t), .partition = in->partition,
+        .seek = {.topic = TAKE(t), .partition = in->partition,
                  .kind = LOG_SEEK_BOUNDS, .home = m->rq->frame->loop, .done = done},
     };
-    m->pending++;
-    store_seek(rq_store(m->rq), &s->seek);
+    m->seeks = s;
     return ERR_OK;
 }
 
-/* The whole answer, before anything is asked.
- * Errors: ERR_TOO_LARGE - the arena is full. Thread: the request's loop. */
-static enum err make_room(struct epochs *m, const struct offset_for_leader_epoch_request *in)
+/* Errors: ERR_TOO_LARGE - the arena is full. Thread: the one that has the request. */
+static enum err look_up_all(struct epochs *m)
 {
     struct arena *arena = m->rq->arena;
     m->out.topics = ARENA_ARRAY(arena, struct offset_for_leader_epoch_response_topic,
-                                (size_t)in->topics_count);
+                                (size_t)m->in.topics_count);
     if (m->out.topics == NULL) return ERR_TOO_LARGE;
-    m->out.topics_count = in->topics_count;
-    for (int32_t i = 0; i < in->topics_count; i++) {
-        struct offset_for_leader_epoch_response_topic *topic = &m->out.topics[i];
-        int32_t count = in->topics[i].partitions_count;
-        *topic = OFFSET_FOR_LEADER_EPOCH_RESPONSE_TOPIC_INIT;
-        topic->topic = in->topics[i].topic;
-        topic->partitions = ARENA_ARRAY(
-            arena, struct offset_for_leader_epoch_response_partition, (size_t)count);
-        if (topic->partitions == NULL) return ERR_TOO_LARGE;
-        topic->partitions_count = count;
+    m->out.topics_count = m->in.topics_count;
+    for (int32_t i = 0; i < m->in.topics_count; i++) {
+        const struct offset_for_leader_epoch_request_topic *in = &m->in.topics[i];
+        struct offset_for_leader_epoch_response_topic *out = &m->out.topics[i];
+        *out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_TOPIC_INIT;
+        out->topic = in->topic;
+        out->partitions_count = in->partitions_count;
+        out->partitions = ARENA_ARRAY(arena, struct offset_for_leader_epoch_response_partition,
+                                      (size_t)in->partitions_count);
+        if (out->partitions == NULL) return ERR_TOO_LARGE;
+        for (int32_t p = 0; p < in->partitions_count; p++) {
+            out->partitions[p] = OFFSET_FOR_LEADER_EPOCH_RESPONSE_PARTITION_INIT;
+            out->partitions[p].partition = in->partitions[p].partition;
+            enum err err = look_up(m, in->topic, &in->partitions[p], &out->partitions[p]);
+            out->partitions[p].error_code = err_kafka(err);
+        }
     }
     return ERR_OK;
+}
+
+static enum err prepare(struct kafka_request *rq)
+{
+    struct epochs *m = rq->context;
+    TRY(offset_for_leader_epoch_request_decode(&rq->body, rq->version, &m->in));
+    enum err err = look_up_all(m);
+    if (err == ERR_OK) return ERR_OK;
+    for (; m->seeks != NULL; m->seeks = m->seeks->next) topic_unref(m->seeks->seek.topic);
+    return err;
+}
+
+static void begin(struct kafka_request *rq)
+{
+    struct epochs *m = rq->context;
+    m->pending = 1;
+    for (struct epoch_seek *s = m->seeks, *next; s != NULL; s = next) {
+        next = s->next;
+        m->pending++;
+        s->seek.work.client = kafka_client(rq);
+        store_seek(rq_store(rq), &s->seek);
+    }
+    finish(m);
 }
 
 enum err kafka_offset_for_leader_epoch(struct kafka_request *rq)
 {
-    struct offset_for_leader_epoch_request in;
-    TRY(offset_for_leader_epoch_request_decode(&rq->body, rq->version, &in));
     struct epochs *m = ARENA_NEW(rq->arena, struct epochs);
     if (m == NULL) return ERR_TOO_LARGE;
-    *m = (struct epochs){.rq = rq, .out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_INIT, .pending = 1};
+    *m = (struct epochs){.rq = rq, .out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_INIT};
     rq->context = m;
-    TRY(make_room(m, &in));
-    for (int32_t i = 0; i < in.topics_count; i++) {
-        const struct offset_for_leader_epoch_request_topic *topic = &in.topics[i];
-        for (int32_t p = 0; p < topic->partitions_count; p++) {
-            struct offset_for_leader_epoch_response_partition *out =
-                &m->out.topics[i].partitions[p];
-            *out = OFFSET_FOR_LEADER_EPOCH_RESPONSE_PARTITION_INIT;
-            out->partition = topic->partitions[p].partition;
-            enum err err = ask(m, topic->topic, &topic->partitions[p], out);
-            if (err != ERR_OK) out->error_code = err_kafka(err);
-        }
-    }
-    finish(m);
-    return ERR_OK;
+    return kafka_prepare(rq, prepare, begin);
 }

@@ -147,18 +147,23 @@ static inline bool client_take(struct client *c, size_t len)
     return true;
 }
 
-/* The cursor stands at the body of the answer to the last request. */
-static inline struct cursor client_receive(struct client *c)
+/* Of an answer in c->bytes; the cursor stands at its body, and the last request was its own. */
+static inline struct cursor client_read(struct client *c, uint32_t len)
 {
-    EXPECT(client_take(c, 4));
-    uint32_t len = load_be32(c->bytes);
-    EXPECT(client_take(c, len));
     arena_reset(&c->arena);
     struct cursor in;
     cursor_init(&in, bytes_of(c->bytes, len), &c->arena);
     EXPECT_EQ(cursor_i32(&in), c->correlation);
     if (c->version >= c->api->flexible_min && c->api->key != 18) cursor_skip_tags(&in);
     return in;
+}
+
+static inline struct cursor client_receive(struct client *c)
+{
+    EXPECT(client_take(c, 4));
+    uint32_t len = load_be32(c->bytes);
+    EXPECT(client_take(c, len));
+    return client_read(c, len);
 }
 
 /* SEND(client, HEARTBEAT, heartbeat, 4, &request); RECEIVE(client, heartbeat, &response). */

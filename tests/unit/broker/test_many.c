@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include "base/log.h"
 #include "broker/dispatch.h"
+#include "broker/refuse.h"
 #include "unit/broker/broker_fixture.h"
 #include "unit/broker/many.h"
 
@@ -247,7 +248,7 @@ TEST(what_names_topics_and_partitions_has_the_larger_limit)
             expected = n < OF_TOPICS ? all : 2 * all;
             found++;
         }
-        EXPECT_EQ(broker_dispatch_names_max(door.broker, &kafka_apis[i]), expected);
+        EXPECT_EQ(broker_names_max(door.broker, &kafka_apis[i]), expected);
     }
     EXPECT_EQ(found, WIDE_COUNT);
     door_done(&door);

@@ -2,6 +2,7 @@
 #ifndef TESTS_TURNED_DOOR_H
 #define TESTS_TURNED_DOOR_H
 
+#include <errno.h>
 #include "tests/conn_pair.h"
 #include "unit/broker/broker_fixture.h"
 
@@ -92,6 +93,29 @@ static inline int turned_until_answered(struct turned_door *d, const struct clie
         for (int i = 0; i < 4; i++) conn_pair_turn(&d->home);
     }
 }
+
+/* In turns, for what the socket does not hold at once. */
+static inline void turned_take(struct turned_door *d, struct client *c, size_t len)
+{
+    EXPECT(len <= sizeof c->bytes);
+    for (size_t got = 0; got < len;) {
+        ssize_t n = recv(c->fd, c->bytes + got, len - got, MSG_DONTWAIT);
+        EXPECT(n > 0 || (n < 0 && errno == EAGAIN));
+        if (n > 0) got += (size_t)n;
+        else conn_pair_turn(&d->home);
+    }
+}
+
+/* TURNED_RECEIVE(&door, client, heartbeat, &response): after turned_until_answered(). */
+#define TURNED_RECEIVE(d, c, name, response)                                                       \
+    do {                                                                                           \
+        turned_take((d), (c), 4);                                                                  \
+        uint32_t len_ = load_be32((c)->bytes);                                                     \
+        turned_take((d), (c), len_);                                                               \
+        struct cursor in_ = client_read((c), len_);                                                \
+        EXPECT_OK(name##_response_decode(&in_, (c)->version, (response)));                         \
+        EXPECT_EQ(in_.left, 0);                                                                    \
+    } while (0)
 
 /* All that is in w, and turns for the loop to take it out. */
 static inline void turned_write(struct turned_door *d, struct client *c, struct writer *w)
