@@ -14,11 +14,11 @@
 #include <pthread.h>
 #include "base/map.h"
 #include "base/mem.h"
+#include "storage/engine/catalog_keys.h"
+#include "storage/log/worker.h"
 #include "storage/topic/config.h"
 #include "storage/topic/draft.h"
-#include "storage/engine/keys.h"
 #include "storage/topic/record.h"
-#include "storage/log/worker.h"
 #include "base/check.h"
 
 enum {

@@ -2,8 +2,8 @@
 
 #include <sys/random.h>
 #include "base/mem.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv.h"
+#include "storage/engine/meta_keys.h"
 #include "base/check.h"
 
 static enum err make(struct kv *kv, uint8_t to[STORE_SECRET_BYTES])

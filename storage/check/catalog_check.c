@@ -7,12 +7,13 @@
 #include <stdlib.h>
 #include "base/mem.h"
 #include "base/writer.h"
-#include "storage/control/control.h"
-#include "storage/topic/draft.h"
-#include "storage/engine/keys.h"
-#include "storage/log/stored.h"
-#include "storage/topic/record.h"
 #include "storage/check/walk.h"
+#include "storage/control/control.h"
+#include "storage/engine/catalog_keys.h"
+#include "storage/engine/log_keys.h"
+#include "storage/log/stored.h"
+#include "storage/topic/draft.h"
+#include "storage/topic/record.h"
 #include "base/check.h"
 
 struct check {

@@ -12,8 +12,8 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "protocol/batch/batch.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv.h"
+#include "storage/engine/log_keys.h"
 
 struct walk_counts {
     uint64_t logs;

@@ -9,11 +9,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "storage/control/controller.h"
+#include "storage/engine/keys.h"
 #include "storage/log/handover.h"
 #include "storage/log/stored.h"
-#include "storage/engine/keys.h"
-#include "storage/topic/reshard.h"
 #include "storage/threads.h"
+#include "storage/topic/reshard.h"
 #include "base/check.h"
 
 /* Checks c against the draft and carries it out there. */

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include "base/crc32c.h"
 #include "base/mem.h"
-#include "storage/engine/keys.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 enum {

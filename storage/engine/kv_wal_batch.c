@@ -2,8 +2,8 @@
  * known before the commit. */
 #include <assert.h>
 #include "base/mem.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 enum { KEEP_COPIED_BYTES = 1 << 20, KEEP_ENTRIES = 4096 };

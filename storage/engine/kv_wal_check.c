@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/mem.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 struct pointers {

@@ -13,8 +13,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "storage/engine/damage.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 /* Whoever finds a sync under way waits for it: only then is it known whether nothing is left to

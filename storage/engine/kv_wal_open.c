@@ -21,10 +21,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "storage/engine/damage.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
 #include "storage/engine/shadow.h"
 #include "storage/engine/tables.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 static void set_text(char **ret_text, const char *text)

@@ -1,8 +1,8 @@
 /* Reading: tables as they are, but for KV_LOG, whose larger values stand in the write-ahead log. */
 #include <assert.h>
 #include "base/mem.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 struct walled_iter {

@@ -21,9 +21,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
 #include "storage/engine/survey.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
-#include "storage/engine/keys.h"
+#include "storage/engine/wal_keys.h"
 #include "base/check.h"
 
 enum {

@@ -1,6 +1,6 @@
 /* Removing all that a topic's logs have stored, by ranges of log ids: they were made together, so
  * one range does for most topics. */
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
 #include "storage/threads.h"
 #include "storage/topic/topic.h"
 #include "storage/log/worker.h"

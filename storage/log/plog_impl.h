@@ -13,14 +13,14 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
 #include "storage/log/plog.h"
 #include "storage/log/producers.h"
-#include "storage/store.h"
 #include "storage/log/tail.h"
 #include "storage/log/waiting.h"
 #include "storage/log/watch.h"
 #include "storage/log/worker.h"
+#include "storage/store.h"
 
 enum {
     CHUNK_BYTES = 1 << 20,      /* a chunk closes at that many bytes */

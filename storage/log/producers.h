@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include "base/err.h"
 #include "protocol/batch/batch.h"
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
 
 enum {
     PRODUCERS_MAX = 16384,

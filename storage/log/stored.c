@@ -1,6 +1,6 @@
 #include "storage/log/stored.h"
 
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
 #include "base/check.h"
 
 enum err stored_start(struct kv *kv, uint64_t log_id, int64_t *ret, int64_t *ret_arrival_last_ms)

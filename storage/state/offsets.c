@@ -15,9 +15,9 @@
 #include "base/mem.h"
 #include "base/net/loop.h"
 #include "base/writer.h"
-#include "storage/engine/keys.h"
-#include "storage/state/offsets_table.h"
+#include "storage/engine/offset_keys.h"
 #include "storage/log/worker.h"
+#include "storage/state/offsets_table.h"
 #include "base/check.h"
 
 enum {

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include "base/cursor.h"
 #include "base/mem.h"
+#include "storage/engine/catalog_keys.h"
 #include "storage/topic/draft.h"
-#include "storage/engine/keys.h"
 #include "base/check.h"
 
 enum {

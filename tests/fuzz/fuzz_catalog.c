@@ -4,9 +4,9 @@
  * reads back must survive being written and read again; a config that was taken must be taken again
  * as it is kept. */
 #include <stdlib.h>
+#include "storage/engine/offset_keys.h"
 #include "storage/topic/config.h"
 #include "storage/topic/draft.h"
-#include "storage/engine/keys.h"
 #include "storage/topic/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

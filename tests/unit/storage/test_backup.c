@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/mem.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv.h"
+#include "storage/engine/log_keys.h"
 #include "storage/engine/sync_mark.h"
 #include "storage/wal/files.h"
 #include "storage/wal/frame.h"

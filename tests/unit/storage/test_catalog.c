@@ -1,4 +1,5 @@
-#include "storage/engine/keys.h"
+#include "storage/engine/catalog_keys.h"
+#include "storage/engine/log_keys.h"
 #include "catalog_fixture.h"
 
 #define FULL U128_MAX

@@ -3,8 +3,9 @@
  * version. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "storage/engine/catalog_keys.h"
+#include "storage/engine/offset_keys.h"
 #include "storage/topic/draft.h"
-#include "storage/engine/keys.h"
 #include "storage/topic/record.h"
 #include "storage/topic/reshard.h"
 #include "test.h"

@@ -5,9 +5,9 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "log_fixture.h"
-#include "storage/engine/keys.h"
-#include "storage/topic/record.h"
 #include "storage/check/unreadable.h"
+#include "storage/engine/log_keys.h"
+#include "storage/topic/record.h"
 
 enum { BATCHES = 4, DAMAGED_AT = 2, READ_BYTES = 1 << 20 };
 

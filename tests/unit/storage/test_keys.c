@@ -1,5 +1,7 @@
 /* The stored bytes of logs: against golden files, in order, and every broken form refused. */
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
+#include "storage/engine/meta_keys.h"
+#include "storage/engine/wal_keys.h"
 
 #include "golden.h"
 #include "storage/wal/wal.h"

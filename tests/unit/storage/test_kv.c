@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "random.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "storage/engine/log_keys.h"
 #include "test.h"
 
 struct engine {

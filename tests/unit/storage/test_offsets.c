@@ -1,8 +1,8 @@
 /* Committed offsets: durable before they are told, bounded, gone with their topic. */
 #include <stdlib.h>
 #include "base/arena.h"
+#include "storage/engine/offset_keys.h"
 #include "storage/state/offsets_table.h"
-#include "storage/engine/keys.h"
 #include "catalog_fixture.h"
 
 static struct uuid topic_id(struct cx *f, const char *name)

@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <unistd.h>
 #include "base/mem.h"
-#include "storage/engine/keys.h"
 #include "storage/engine/kv_wal.h"
+#include "storage/engine/log_keys.h"
 #include "random.h"
 #include "test.h"
 

@@ -1,7 +1,7 @@
 /* Topics of more shards than one block holds: a change makes and writes the blocks that it changes
  * and no others, and what lies on disk is whole at every count. */
 #include "catalog_fixture.h"
-#include "storage/engine/keys.h"
+#include "storage/engine/catalog_keys.h"
 #include "storage/topic/record.h"
 
 enum { SPLIT_OR_MERGE_BLOCKS_MAX = 2 };     /* that of the parents, and the last one */

@@ -6,7 +6,7 @@
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "random.h"
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
 #include "test.h"
 
 enum {

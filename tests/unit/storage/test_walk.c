@@ -2,7 +2,7 @@
 #include "storage/check/walk.h"
 
 #include "log_fixture.h"
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
 
 struct found {
     int count;

@@ -1,6 +1,7 @@
 /* What the workers do around a log: catalog changes, tails, failed commits, limits. */
 #include "log_fixture.h"
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
+#include "storage/engine/meta_keys.h"
 
 static void expect_dense(struct fx *f, int partition, int64_t end)
 {

@@ -1,20 +1,7 @@
-#include "storage/engine/keys.h"
+#include "storage/engine/log_keys.h"
 
 #include "base/mem.h"
-#include "storage/wal/wal.h"
 #include "base/check.h"
-
-void format_write(uint32_t version, uint8_t to[FORMAT_BYTES])
-{
-    store_be32(to, version);
-}
-
-enum err format_read(struct bytes value, uint32_t *ret_version)
-{
-    if (value.len != FORMAT_BYTES) return ERR_FORMAT;
-    *ret_version = load_be32(value.data);
-    return ERR_OK;
-}
 
 struct log_key log_key(uint64_t log_id, int64_t last_offset)
 {
@@ -63,81 +50,6 @@ enum err log_entry_next(struct bytes *run, struct log_entry *ret)
     ret->batch = bytes_slice(*run, LOG_ENTRY_HEADER_BYTES, len);
     size_t bytes = LOG_ENTRY_HEADER_BYTES + len;
     *run = bytes_slice(*run, bytes, run->len - bytes);
-    return ERR_OK;
-}
-
-struct extent_key extent_key(uint64_t number)
-{
-    struct extent_key k = {.data = {'E'}};
-    store_be64(k.data + 1, number);
-    return k;
-}
-
-void extent_value_write(const struct wal_extent *e, uint8_t to[EXTENT_VALUE_BYTES])
-{
-    to[0] = e->sealed;
-    store_be32(to + 1, e->end);
-    store_be64(to + 5, e->last_frame);
-    store_be64(to + 13, e->payload_bytes);
-    store_be64(to + 21, e->dead_bytes);
-    store_be64(to + 29, e->punched_bytes);
-}
-
-enum err extent_value_read(struct bytes key, struct bytes value, struct wal_extent *ret)
-{
-    if (key.len != EXTENT_KEY_BYTES || key.data[0] != 'E' || value.len != EXTENT_VALUE_BYTES)
-        return ERR_FORMAT;
-    *ret = (struct wal_extent){
-        .number = load_be64(key.data + 1),
-        .sealed = value.data[0] == 1,
-        .end = load_be32(value.data + 1),
-        .last_frame = load_be64(value.data + 5),
-        .payload_bytes = load_be64(value.data + 13),
-        .dead_bytes = load_be64(value.data + 21),
-        .punched_bytes = load_be64(value.data + 29),
-    };
-    return ERR_OK;
-}
-
-void mark_write(const struct wal_place *p, uint8_t to[MARK_VALUE_BYTES])
-{
-    store_be64(to, p->store_id);
-    store_be64(to + 8, p->frame);
-    store_be64(to + 16, p->extent);
-    store_be32(to + 24, p->position);
-    store_be64(to + 28, p->payload_bytes);
-}
-
-enum err mark_read(struct bytes value, struct wal_place *ret)
-{
-    if (value.len != MARK_VALUE_BYTES) return ERR_FORMAT;
-    *ret = (struct wal_place){
-        .store_id = load_be64(value.data),
-        .frame = load_be64(value.data + 8),
-        .extent = load_be64(value.data + 16),
-        .position = load_be32(value.data + 24),
-        .payload_bytes = load_be64(value.data + 28),
-    };
-    return ERR_OK;
-}
-
-void pointer_write(const struct wal_pointer *p, uint8_t to[POINTER_BYTES])
-{
-    store_be64(to, p->extent);
-    store_be32(to + 8, p->position);
-    store_be32(to + 12, p->bytes);
-    store_be32(to + 16, p->crc);
-}
-
-enum err pointer_read(struct bytes of, struct wal_pointer *ret)
-{
-    if (of.len != POINTER_BYTES) return ERR_FORMAT;
-    *ret = (struct wal_pointer){
-        .extent = load_be64(of.data),
-        .position = load_be32(of.data + 8),
-        .bytes = load_be32(of.data + 12),
-        .crc = load_be32(of.data + 16),
-    };
     return ERR_OK;
 }
 
@@ -291,84 +203,5 @@ enum err producer_read(struct bytes *rest, struct producer_entry *ret)
     }
     *rest = bytes_slice(*rest, bytes, rest->len - bytes);
     *ret = p;
-    return ERR_OK;
-}
-
-struct topic_key topic_key(const struct uuid *id)
-{
-    struct topic_key k;
-    mem_copy(k.data, id, sizeof k.data);
-    return k;
-}
-
-struct topic_block_key topic_block_key(const struct uuid *id, int32_t block)
-{
-    struct topic_block_key k;
-    mem_copy(k.data, id, TOPIC_KEY_BYTES);
-    store_be32(k.data + TOPIC_KEY_BYTES, (uint32_t)block);
-    return k;
-}
-
-void catalog_counters_write(const struct catalog_counters *c, uint8_t to[CATALOG_COUNTERS_BYTES])
-{
-    store_be64(to, c->version);
-    store_be64(to + 8, c->log_id_next);
-    store_be64(to + 16, (uint64_t)c->producer_id_next);
-}
-
-enum err catalog_counters_read(struct bytes value, struct catalog_counters *ret)
-{
-    if (value.len != CATALOG_COUNTERS_BYTES) return ERR_FORMAT;
-    ret->version = load_be64(value.data);
-    ret->log_id_next = load_be64(value.data + 8);
-    ret->producer_id_next = (int64_t)load_be64(value.data + 16);
-    return ERR_OK;
-}
-
-size_t offset_group_key_write(struct bytes group, uint8_t *to)
-{
-    assert(group.len <= OFFSET_GROUP_BYTES_MAX);
-    store_be16(to, (uint16_t)group.len);
-    mem_copy(to + 2, group.data, group.len);
-    return 2 + group.len;
-}
-
-size_t offset_key_write(struct bytes group, const struct uuid *topic_id, int32_t partition,
-                        uint8_t *to)
-{
-    size_t len = offset_group_key_write(group, to);
-    mem_copy(to + len, topic_id, sizeof *topic_id);
-    store_be32(to + len + sizeof *topic_id, (uint32_t)partition);
-    return len + sizeof *topic_id + 4;
-}
-
-enum err offset_key_read(struct bytes key, struct bytes *ret_group, struct uuid *ret_topic_id,
-                         int32_t *ret_partition)
-{
-    enum { REST = 2 + sizeof(struct uuid) + 4 };
-    if (key.len < REST || load_be16(key.data) != key.len - REST) return ERR_FORMAT;
-    *ret_group = bytes_slice(key, 2, key.len - REST);
-    mem_copy(ret_topic_id, key.data + 2 + ret_group->len, sizeof *ret_topic_id);
-    *ret_partition = (int32_t)load_be32(key.data + key.len - 4);
-    return ERR_OK;
-}
-
-void offset_value_write(const struct offset_value *v, uint8_t to[OFFSET_VALUE_HEADER_BYTES])
-{
-    store_be64(to, (uint64_t)v->offset);
-    store_be32(to + 8, (uint32_t)v->leader_epoch);
-    store_be64(to + 12, (uint64_t)v->commit_ms);
-    store_be64(to + 20, (uint64_t)v->expire_ms);
-}
-
-enum err offset_value_read(struct bytes value, struct offset_value *ret, struct bytes *ret_metadata)
-{
-    if (value.len < OFFSET_VALUE_HEADER_BYTES) return ERR_FORMAT;
-    ret->offset = (int64_t)load_be64(value.data);
-    ret->leader_epoch = (int32_t)load_be32(value.data + 8);
-    ret->commit_ms = (int64_t)load_be64(value.data + 12);
-    ret->expire_ms = (int64_t)load_be64(value.data + 20);
-    *ret_metadata = bytes_slice(value, OFFSET_VALUE_HEADER_BYTES,
-                                value.len - OFFSET_VALUE_HEADER_BYTES);
     return ERR_OK;
 }
