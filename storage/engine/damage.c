@@ -115,14 +115,22 @@ enum err damage_before(const struct sync_mark *m, const char *dir, const char *l
 
 /* ---- After */
 
+/* What must be there: all that was synced, and while the system has run all that was written. */
+static uint64_t last_frame_known(const struct sync_mark *m, const struct wal_end *end)
+{
+    uint64_t marked = sync_mark_position(m);
+    return sync_mark_same_boot(m) && end->later_frame > marked ? end->later_frame : marked;
+}
+
 void damage_after(const struct sync_mark *m, const struct wal_end *end, struct kv_damage *d)
 {
-    uint64_t marked = sync_mark_position(m), frame = end->place.frame;
-    if (frame < marked) {
-        d->lost_writes += marked - frame;
+    uint64_t known = last_frame_known(m, end), frame = end->place.frame;
+    if (frame < known) {
+        d->lost_writes += known - frame;
         d->damaged_bytes += end->torn_bytes;
-        damage_say(d, "the write-ahead log ends %" PRIu64 " writes before what was synced: %s",
-                   marked - frame, end->text[0] != '\0' ? end->text : "a file of it is missing");
+        damage_say(d, "the write-ahead log ends %" PRIu64 " writes before what was %s: %s",
+                   known - frame, known > sync_mark_position(m) ? "written" : "synced",
+                   end->text[0] != '\0' ? end->text : "a file of it is missing");
         d->since_ms = sync_mark_time(m, frame);
     } else {
         d->torn_bytes = end->torn_bytes;

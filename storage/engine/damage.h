@@ -4,7 +4,8 @@
  * Where the write-ahead log ends is compared with the sync mark. When it ends before, what stands
  * behind that end, and will be written over, is kept in DIR/damaged-TIME; the last DAMAGED_KEPT of
  * those stay. A log that ends in the middle of a frame behind the mark is what a power cut or
- * kill -9 leaves: that is no damage. */
+ * kill -9 leaves: that is no damage, unless the system has run ever since and a later file of the
+ * log shows that there was more. */
 #ifndef STORAGE_DAMAGE_H
 #define STORAGE_DAMAGE_H
 

@@ -41,7 +41,7 @@ struct kv_options {
 };
 /* What a directory was found to have lost when it was opened. */
 struct kv_damage {
-    uint64_t lost_writes;            /* synced ones */
+    uint64_t lost_writes;            /* synced ones, or written ones while the system has run */
     uint64_t damaged_bytes;          /* of the log, and what the engine read behind them is lost */
     uint64_t torn_bytes;             /* a write that a power cut or kill -9 ended: no damage */
     int64_t since_ms;                /* what was written after that may be lost; 0: unknown */

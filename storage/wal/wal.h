@@ -74,6 +74,7 @@ struct wal_end {
     struct wal_place place;
     uint64_t torn_bytes;        /* behind it in that extent: a frame that was cut short */
     uint64_t later_extents;     /* files behind it that nothing leads to */
+    uint64_t later_frame;       /* that stood in front of one of these; 0: none says so */
     char text[160];             /* why there; "" at a clean end */
 };
 /* Reads the frames behind `from`, in order, and gives each to fn(), until one is not the next one

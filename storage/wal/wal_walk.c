@@ -163,12 +163,27 @@ static enum err walk_on(struct walk *k)
     return ERR_OK;
 }
 
+/* The last frame in front of the extent; 0: its header does not say so. */
+static uint64_t frame_before(struct walk *k, uint64_t extent)
+{
+    struct extent *e;
+    struct extent_header h;
+    if (extent_use(k->w, extent, &e) != ERR_OK) return 0;
+    enum err err = extent_read_header(e, &h);
+    extent_end(k->w, e);
+    return err == ERR_OK && h.store_id == k->end->place.store_id ? h.first_frame - 1 : 0;
+}
+
 static void say_end(struct walk *k)
 {
     struct wal_extent later;
     struct wal_end *end = k->end;
-    for (uint64_t n = end->place.extent + 1; wal_extent_from(k->w, n, &later); n = later.number + 1)
+    for (uint64_t n = end->place.extent + 1; wal_extent_from(k->w, n, &later);
+         n = later.number + 1) {
         end->later_extents++;
+        uint64_t frame = frame_before(k, later.number);
+        if (frame > end->later_frame) end->later_frame = frame;
+    }
     if (end->torn_bytes > 0 || end->later_extents > 0) {
         char name[EXTENT_NAME_BYTES];
         extent_name(end->place.extent, name);
