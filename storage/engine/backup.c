@@ -15,10 +15,10 @@
 #include "base/mem.h"
 #include "storage/engine/damage.h"
 #include "storage/wal/frame.h"
+#include "base/path.h"
 #include "base/check.h"
 
 enum {
-    PATH_BYTES = 4096,
     TRIES_MAX = 1000,           /* of the tables' list, which changes with each flush */
 };
 
@@ -35,16 +35,6 @@ struct job {
     size_t extent_cap;
 };
 
-static void close_fdp(const int *fd)
-{
-    if (*fd >= 0) close(*fd);
-}
-
-static void close_dirp(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
-}
-
 /* Says why, unless something deeper did. */
 static enum err fail(const struct job *b, enum err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -60,14 +50,6 @@ static enum err fail(const struct job *b, enum err err, const char *format, ...)
 }
 
 /* False, with ENAMETOOLONG, when it is too long. */
-static bool path_in(char to[PATH_BYTES], const char *dir, const char *name)
-{
-    int len = snprintf(to, PATH_BYTES, "%s/%s", dir, name);
-    if (len > 0 && len < PATH_BYTES) return true;
-    errno = ENAMETOOLONG;
-    return false;
-}
-
 static void job_done(struct job *b)
 {
     char also[PATH_BYTES];

@@ -13,28 +13,12 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "storage/wal/wal.h"
+#include "base/path.h"
 #include "base/check.h"
 
-enum { PATH_BYTES = 4096, COPY_BYTES = 1 << 20 };
+enum { COPY_BYTES = 1 << 20 };
 
 static const char damaged[] = "damaged-";
-
-static void close_dirp(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
-}
-
-static void close_filep(FILE **f)
-{
-    if (*f != NULL) fclose(*f);
-}
-
-/* False when it is too long. */
-static bool path_in(char to[PATH_BYTES], const char *dir, const char *name)
-{
-    int len = snprintf(to, PATH_BYTES, "%s/%s", dir, name);
-    return len > 0 && len < PATH_BYTES;
-}
 
 void damage_say(struct kv_damage *d, const char *format, ...)
 {

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "storage/engine/kv_wal.h"
 #include "storage/engine/survey.h"
 #include "storage/engine/wal_keys.h"
@@ -434,11 +435,6 @@ static enum err reclaim_pass(struct walled *r, bool flushes, const atomic_bool *
         else wal_set_punched(r->wal, f.all[i].number, &f.all[i]);   /* others come first now */
     }
     return first;
-}
-
-static void close_fdp(const int *fd)
-{
-    if (*fd >= 0) close(*fd);
 }
 
 /* For ROUND_MS, or one extent. What needs no flush goes first: that needs room, and one that fails

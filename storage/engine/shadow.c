@@ -8,12 +8,8 @@
 #include <unistd.h>
 #include "base/mem.h"
 #include "storage/engine/damage.h"
+#include "base/path.h"
 #include "base/check.h"
-
-static void close_dirp(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
-}
 
 static bool ends_with(const char *text, const char *end)
 {

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/check.h"
 
 enum {
@@ -22,11 +23,6 @@ enum {
 static_assert(BOOT_AT == 3936 && BOOT_AT + 8 <= CRC_AT, "on-disk format");
 
 static const char magic[] = "DGLTMARK";
-
-static void close_fdp(const int *fd)
-{
-    if (*fd >= 0) close(*fd);
-}
 
 /* Errors are the caller's to read off errno. */
 static int open_in(const char *dir, const char *name, int flags)

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 #include "base/mem.h"
+#include "base/path.h"
 #include "storage/wal/files_impl.h"
 #include "base/check.h"
 
@@ -57,11 +58,6 @@ static void os_free(struct files *base)
     struct os_files *fs = files_of(base);
     if (fs->dir_fd >= 0) close(fs->dir_fd);
     mem_free(fs);
-}
-
-static void close_dirp(DIR **dir)
-{
-    if (*dir != NULL) closedir(*dir);
 }
 
 static enum err os_each(struct files *base, void *context,
@@ -124,11 +120,6 @@ static enum err write_some(int fd, struct iovec *parts, int count, uint64_t *at)
         }
     }
     return ERR_OK;
-}
-
-static void close_fdp(const int *fd)
-{
-    if (*fd >= 0) close(*fd);
 }
 
 static enum err copy_front(int from, int to, uint64_t len)
