@@ -23,6 +23,8 @@ enum {
                                                       what fills up and what is written out; as
                                                       much again for their lists */
     ENGINE_CACHE_BYTES = 16 * MIB,
+    ENGINE_SURVEY_BYTES = 16 * MIB,     /* SURVEY_ENTRIES_MAX of 56 bytes while they are grown, and
+                                           their holes */
     ENGINE_FILES_MAX = 512,
     ENGINE_FILE_BYTES = 256 * 1024,
     TOPIC_BYTES = 1280,

@@ -311,22 +311,49 @@ static bool takes_too_much(struct walled *r, const struct wal_extent *e)
     return wal_disk_bytes(r->wal, e->number) > live_bytes(e) / 100 * DISK_SHARE + e->end / 128;
 }
 
+/* A part of an extent is surveyed, and what is asked for is done with it.
+ * Errors: ERR_DISK; of survey_take(). Thread: the sweeper; blocks. */
+static enum err shrink_part(struct walled *r, const struct wal_extent *e, bool copies,
+                            uint32_t *at, const atomic_bool *stop)
+{
+    CLEANUP(survey_done) struct survey v;
+    bool is_whole = *at == 0;
+    TRY(survey_take(r->wal, r->tables, e->number, *at, stop, &v));
+    if (atomic_load(stop)) return ERR_OK;
+    *at = v.next;
+    is_whole &= v.next == 0;
+    if (!copies && r->holes) TRY(punch(r, e->number, &v, stop));
+    /* One survey does for both where it has the whole extent. */
+    return copies || (is_whole && takes_too_much(r, e)) ? copy(r, &v, stop) : ERR_OK;
+}
+
+/* Errors: ERR_DISK; of survey_take(). Thread: the sweeper; blocks. */
+static enum err shrink_all(struct walled *r, const struct wal_extent *e, const atomic_bool *stop)
+{
+    bool in_parts = false;
+    uint32_t at = 0;
+    for (int copies = 0; copies <= 1; copies++) {
+        do {
+            TRY(shrink_part(r, e, copies, &at, stop));
+            in_parts |= at != 0;
+        } while (at != 0 && !atomic_load(stop));
+        if (!in_parts || !takes_too_much(r, e) || atomic_load(stop)) break;
+    }
+    return ERR_OK;
+}
+
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err shrink(struct walled *r, struct wal_extent *e, const atomic_bool *stop)
 {
-    CLEANUP(survey_done) struct survey v;
     pthread_mutex_lock(&r->lock);
     r->deleted = (struct deleted){0};
     pthread_mutex_unlock(&r->lock);
-    enum err err = survey_take(r->wal, r->tables, e->number, stop, &v);
+    enum err err = shrink_all(r, e, stop);
     if (atomic_load(stop)) return ERR_OK;
     if (err == ERR_FORMAT || err == ERR_NOT_FOUND)
         log_warn("a file of the write-ahead log is damaged: it gives no space back before all in "
                  "it is deleted", {"extent", LOG_I(e->number)});
     else TRY(err);
-    if (err == ERR_OK && r->holes) TRY(punch(r, e->number, &v, stop));
-    if (err == ERR_OK && takes_too_much(r, e)) TRY(copy(r, &v, stop));
-    if (atomic_load(stop)) return ERR_OK;
     return put_row(r, e, /* drop= */ false);
 }
 

@@ -123,11 +123,15 @@ static void add_hole(struct survey *v, uint32_t at, uint32_t bytes)
 }
 
 /* A frame's batch is needed by nobody once tables have it: it is taken for a dead run. */
-static bool visit_batch(void *context, uint32_t at, uint32_t bytes)
+static bool visit_batch(void *context, uint32_t at, uint32_t bytes, uint32_t next)
 {
     static const uint8_t no_key[RUN_KEY_BYTES];
     const struct wal_pointer place = {.position = at, .bytes = bytes};
-    return visit_run(context, no_key, &place);
+    struct survey *v = context;
+    visit_run(v, no_key, &place);
+    if (v->run_count < SURVEY_ENTRIES_MAX) return true;
+    v->next = next;
+    return false;
 }
 
 static void part(struct survey *v)
@@ -140,11 +144,12 @@ static void part(struct survey *v)
     v->run_count = living;
 }
 
-enum err survey_take(struct wal *w, struct kv *tables, uint64_t extent, const atomic_bool *stop,
-                     struct survey *ret)
+enum err survey_take(struct wal *w, struct kv *tables, uint64_t extent, uint32_t from,
+                     const atomic_bool *stop, struct survey *ret)
 {
     *ret = (struct survey){0};
-    const struct wal_visit visit = {.context = ret, .run = visit_run, .batch = visit_batch};
+    const struct wal_visit visit = {.context = ret, .run = visit_run, .batch = visit_batch,
+                                    .from = from};
     TRY(wal_visit(w, extent, &visit));
     TRY(look_up(ret, tables, stop));
     if (!atomic_load(stop)) part(ret);

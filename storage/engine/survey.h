@@ -18,6 +18,10 @@ struct survey_hole {
     uint32_t bytes;
 };
 
+/* One survey has so many runs and batches, and those of one frame more: what an extent has beyond
+ * them is for the next one. */
+enum { SURVEY_ENTRIES_MAX = (1 << 17) - 8192 };
+
 struct survey {
     struct survey_run *runs;    /* in the order of their places; survey_take() leaves living ones */
     uint32_t run_count;
@@ -25,14 +29,15 @@ struct survey {
     struct survey_hole *holes;  /* likewise; neighbours are one */
     uint32_t hole_count;
     uint32_t hole_cap;
+    uint32_t next;              /* where the next part of the extent begins; 0: this was the last */
 };
 
-/* By the extent's own frames, which name their runs; each log's are then looked for in the tables
- * in one walk. Some 50 bytes a run of memory. ret must be done with, also after an error.
+/* By the extent's own frames from this place on (0: the first), which name their runs; each log's
+ * are then looked for in the tables in one walk. ret must be done with, also after an error.
  * Errors: ERR_FORMAT - a frame of it cannot be read; ERR_NOT_FOUND; ERR_DISK. Thread: the sweeper;
  * blocks. Ends early, with what was found then, when stop is set. */
-enum err survey_take(struct wal *w, struct kv *tables, uint64_t extent, const atomic_bool *stop,
-                     struct survey *ret);
+enum err survey_take(struct wal *w, struct kv *tables, uint64_t extent, uint32_t from,
+                     const atomic_bool *stop, struct survey *ret);
 void survey_done(struct survey *v);
 
 #endif

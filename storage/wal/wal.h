@@ -150,7 +150,9 @@ struct wal_visit {
     void *context;
     /* False ends the walk. */
     bool (*run)(void *context, const uint8_t key[RUN_KEY_BYTES], const struct wal_pointer *at);
-    bool (*batch)(void *context, uint32_t at, uint32_t bytes);     /* may be NULL */
+    /* The end of a frame: its batch, and where the next frame stands. May be NULL. */
+    bool (*batch)(void *context, uint32_t at, uint32_t bytes, uint32_t next);
+    uint32_t from;              /* where a frame stands; 0: the first one */
 };
 /* Errors: ERR_NOT_FOUND; ERR_FORMAT - a frame cannot be read; ERR_DISK. Thread: any; blocks. */
 enum err wal_visit(struct wal *w, uint64_t extent, const struct wal_visit *visit);

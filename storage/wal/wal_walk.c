@@ -264,8 +264,10 @@ static bool visit_frame(const struct walk *k, const struct frame_header *h,
         };
         if (!visit->run(visit->context, r.key, &at)) return false;
     }
+    if (visit->batch == NULL) return true;
     uint32_t batch_at = (uint32_t)(table_at(h) + table_bytes(h));
-    return visit->batch == NULL || visit->batch(visit->context, batch_at, h->batch_bytes);
+    uint64_t bytes = frame_bytes(h->payload_bytes, h->run_count, h->batch_bytes);
+    return visit->batch(visit->context, batch_at, h->batch_bytes, (uint32_t)(h->position + bytes));
 }
 
 enum err wal_visit(struct wal *w, uint64_t extent, const struct wal_visit *visit)
@@ -277,7 +279,8 @@ enum err wal_visit(struct wal *w, uint64_t extent, const struct wal_visit *visit
     TRY(extent_read_header(k.e, &eh));
     bool sealed = k.e->known.sealed;
     uint64_t last = sealed ? k.e->known.end : k.bytes;
-    for (uint64_t position = EXTENT_HEADER_BYTES; position < last;) {
+    uint64_t first = visit->from > 0 ? visit->from : EXTENT_HEADER_BYTES;
+    for (uint64_t position = first; position < last;) {
         struct frame_header h;
         enum err err = frame_at(k.e, k.bytes, position, eh.store_id, &h);
         if (err == ERR_FORMAT && !sealed) return ERR_OK;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "storage/engine/kv_wal.h"
 #include "storage/engine/log_keys.h"
+#include "storage/engine/survey.h"
 #include "random.h"
 #include "test.h"
 
@@ -294,7 +295,52 @@ TEST(what_skewed_logs_keep_takes_little_more_than_it_is)
     skewed(true);
 }
 
-TESTS(RUN(what_skewed_logs_keep_takes_little_more_than_it_is),
+/* More frames in one file than are looked at together: what lives in each part is found. */
+static void many_frames(bool plain)
+{
+    enum { LOGS = 16, FRAMES = 9000, SMALL = 20, LARGE = 2000, BYTES = 64 << 20 };
+    enum { EACH = 60, KEPT = 8 };       /* frame of a log with a large run; log that stays */
+    static_assert(LOGS * FRAMES > (int)SURVEY_ENTRIES_MAX, "in parts");
+    const struct kv_options options = {.extent_bytes = BYTES, .flush_log_bytes = BYTES};
+    struct files *files = files_mem_new();
+    struct kv *kv;
+    files_mem_set_plain(files, plain);
+    EXPECT_OK(kv_wal_open(kv_mem_new(), files, &options, 7, &kv));
+    struct kv_batch *b = kv_batch_new(kv);
+    for (int64_t i = 0; i < LOGS * FRAMES; i++) {
+        int64_t at = i % FRAMES;
+        put_of(b, 1 + (uint64_t)(i / FRAMES), at, at % EACH == 0 ? LARGE : SMALL);
+        EXPECT_OK(kv_commit(kv, b, KV_NO_SYNC));
+        kv_batch_clear(b);
+    }
+    kv_batch_free(b);
+    EXPECT_EQ(extents_of(kv), 1);
+    for (uint64_t log = 1; log <= LOGS; log++)
+        if (log % KEPT != 0) delete_log(kv, log);
+    EXPECT_OK(kv_reclaim(kv, &go_on));
+    put(kv, 1, LARGE);                  /* into the next file */
+    for (int i = 0; i < 4; i++) EXPECT_OK(kv_reclaim(kv, &go_on));
+    uint64_t left = LOGS / KEPT * FRAMES / EACH * LARGE;
+    EXPECT(wal_disk_bytes(walled_of(kv)->wal, 1) < 2 * left + BYTES / 64);
+    for (uint64_t log = KEPT; log <= LOGS; log += KEPT)
+        for (int64_t at = 0; at < FRAMES; at++) {
+            struct slab *value = NULL;
+            struct log_key key = log_key(log, at);
+            EXPECT_OK(kv_get(kv, KV_LOG, KEY_BYTES(key), &value));
+            EXPECT_EQ(value->len, at % EACH == 0 ? LARGE : SMALL);
+            slab_unref(value);
+        }
+    kv_close(kv);
+}
+
+TEST(a_file_of_many_frames_is_looked_through_in_parts)
+{
+    many_frames(false);
+    many_frames(true);
+}
+
+TESTS(RUN(a_file_of_many_frames_is_looked_through_in_parts),
+      RUN(what_skewed_logs_keep_takes_little_more_than_it_is),
       RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
       RUN(what_is_left_of_a_file_that_was_cut_short_stays),
       RUN(a_full_disk_gets_whole_files_back_behind_one_that_it_cannot_copy),
