@@ -260,4 +260,4 @@ JAVA = ["topics", "configs", "records", "offsets", "cluster", "groups"]
 @pytest.mark.parametrize("scenario", JAVA)
 def test_java_admin(server, topic, scenario):
     """Each scenario asserts by itself."""
-    java("KafkaAdmin", scenario, server.kafka, topic)
+    java("KafkaAdmin", scenario, server.kafka, topic, 0 if server.changes_at_once else 10)

@@ -5,6 +5,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.AlterConfigOp.OpType;
@@ -24,7 +26,8 @@ import org.apache.kafka.common.errors.InvalidReplicationFactorException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 
-/** Kafka's own admin client: SCENARIO ADDRESS TOPIC. Fails with an AssertionError. */
+/** Kafka's own admin client: SCENARIO ADDRESS TOPIC SECONDS, in which a change is seen at the latest. Fails with an
+ * AssertionError. */
 public final class KafkaAdmin {
     private KafkaAdmin() {}
 
@@ -32,6 +35,20 @@ public final class KafkaAdmin {
         if (!holds) {
             throw new AssertionError(String.valueOf(seen));
         }
+    }
+
+    private interface Look<T> {
+        T now() throws Exception;
+    }
+
+    private static <T> void becomes(int seconds, Look<T> look, Predicate<T> holds) throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+        T seen = look.now();
+        while (!holds.test(seen) && System.nanoTime() < end) {
+            Thread.sleep(20);
+            seen = look.now();
+        }
+        expect(holds.test(seen), seen);
     }
 
     private static void refused(KafkaFuture<?> future, Class<?> error) throws Exception {
@@ -42,7 +59,7 @@ public final class KafkaAdmin {
         }
     }
 
-    private static void topics(Admin admin, String topic) throws Exception {
+    private static void topics(Admin admin, String topic, int seconds) throws Exception {
         var created = admin.createTopics(List.of(new NewTopic(topic, 2, (short) 1)));
         created.all().get();
         expect(created.numPartitions(topic).get() == 2, created.numPartitions(topic));
@@ -54,8 +71,8 @@ public final class KafkaAdmin {
         expect(admin.listTopics().names().get().contains(topic), "not listed");
         admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(4))).all().get();
         refused(admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(3))).all(), InvalidPartitionsException.class);
-        var described = admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic);
-        expect(described.partitions().size() == 4 && described.topicId().equals(id), described);
+        becomes(seconds, () -> admin.describeTopics(List.of(topic)).allTopicNames().get().get(topic),
+                d -> d.partitions().size() == 4 && d.topicId().equals(id));
         var byId = admin.describeTopics(org.apache.kafka.common.TopicCollection.ofTopicIds(List.of(id)));
         expect(byId.allTopicIds().get().get(id).name().equals(topic), "not found by its id");
         admin.deleteTopics(org.apache.kafka.common.TopicCollection.ofTopicIds(List.of(id))).all().get();
@@ -66,7 +83,7 @@ public final class KafkaAdmin {
         return admin.describeConfigs(List.of(resource)).all().get().get(resource).get(name);
     }
 
-    private static void configs(Admin admin, String topic) throws Exception {
+    private static void configs(Admin admin, String topic, int seconds) throws Exception {
         admin.createTopics(List.of(new NewTopic(topic, Optional.empty(), Optional.empty())
                 .configs(Map.of("retention.ms", "5000000")))).all().get();
         var resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
@@ -79,7 +96,7 @@ public final class KafkaAdmin {
                 new AlterConfigOp(new ConfigEntry("retention.bytes", "1000000"), OpType.SET),
                 new AlterConfigOp(new ConfigEntry("leader.replication.throttled.replicas", "0:1"), OpType.APPEND));
         admin.incrementalAlterConfigs(Map.of(resource, change)).all().get();
-        expect(config(admin, resource, "retention.ms").value().equals("604800000"), config(admin, resource, "retention.ms"));
+        becomes(seconds, () -> config(admin, resource, "retention.ms"), c -> c.value().equals("604800000"));
         expect(config(admin, resource, "retention.bytes").value().equals("1000000"), "not set");
         var throttled = config(admin, resource, "leader.replication.throttled.replicas");
         expect(throttled.value().equals("0:1"), throttled);
@@ -142,8 +159,8 @@ public final class KafkaAdmin {
     static void run(String[] args, List<String> in, PrintStream out) throws Exception {
         try (var admin = Admin.create(Map.of("bootstrap.servers", args[1]))) {
             switch (args[0]) {
-                case "topics" -> topics(admin, args[2]);
-                case "configs" -> configs(admin, args[2]);
+                case "topics" -> topics(admin, args[2], Integer.parseInt(args[3]));
+                case "configs" -> configs(admin, args[2], Integer.parseInt(args[3]));
                 case "records" -> records(admin, args[1], args[2]);
                 case "offsets" -> offsets(admin, args[1], args[2]);
                 case "cluster" -> cluster(admin, args[1]);
