@@ -234,6 +234,8 @@ class Kinesis(Door):
             return []
         if http2:
             self.read_streams(line, requests)
+            if any(r.cut for r in requests):
+                line.close()
             return []
         return requests
 

@@ -148,8 +148,9 @@ class Shapes:
         parts = [body[i:i + step] for i in range(0, len(body), step)] or [b""]
         frames += [(bad.DATA, bad.END_STREAM * (i == len(parts) - 1), part) for i, part in enumerate(parts)]
         made = Request(name, b"", frames)
-        # More than the server's window, which nobody waits for here: it may end the stream or the connection.
-        made.doubtful = len(body) > H2_WINDOW_BYTES
+        # More than the server's window, which nobody waits for here: it may end the stream, and the connection, of
+        # which it may tell behind the answer.
+        made.doubtful = made.cut = len(body) > H2_WINDOW_BYTES
         return made
 
     def harm(self, body):
