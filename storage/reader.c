@@ -1,4 +1,6 @@
-/* Reader threads: what is not in memory is read from disk here, never on a worker or a loop.
+/* Reads of what is not in a log's tail. A loop reads by itself what the disk's cache and the engine
+ * have in memory, so much in each of its turns; for what is more, and where a disk has to be waited
+ * for, there are reader threads. Who reads on its loop pays for it in the readers' line as well.
  *
  * A request first makes sure that its log is open (its worker does that), then waits for a reader;
  * clients take turns by the bytes that they had (base/fair.h), a slice of a read at a time while
@@ -18,7 +20,8 @@
 #include "storage/log/plog_impl.h"
 #include "base/check.h"
 
-enum { READ_TRIES_MAX = 4, THREADS_NAMED = 100 };
+/* TURN_BYTES: what the reads of one turn of a loop may cost it, about half a millisecond. */
+enum { READ_TRIES_MAX = 4, THREADS_NAMED = 100, TURN_BYTES = 2 << 20 };
 
 struct reader {
     struct readers *all;
@@ -110,7 +113,7 @@ static enum err read_slice(struct store *s, struct log_read *r, const struct log
                            bool *ret_more)
 {
     size_t before = r->read_bytes;
-    enum err err = plog_read_disk(store_kv(s), r->topic->partitions[r->partition].log->id, bounds,
+    enum err err = plog_read_disk(store_kv(s), r->topic->partitions[r->partition].log, bounds,
                                   line_of(s), r, ret_more);
     fair_charge(line_of(s), r->client, r->read_bytes - before);
     return err;
@@ -138,6 +141,39 @@ static void read_run(struct job *job)
     }
     read_over(r, has_some(r, err) ? ERR_OK
                                   : client_error(s, r->topic, r->partition, r->offset_next, err));
+}
+
+/* What a loop, this thread's, may still read in the turn it is in. */
+static size_t *left_in_turn(const struct loop *loop)
+{
+    static _Thread_local struct {
+        const struct loop *loop;
+        uint64_t turn;
+        size_t left;
+    } of;
+    uint64_t turn = loop_turns(loop);
+    if (of.loop != loop || of.turn != turn) {
+        of.loop = loop;
+        of.turn = turn;
+        of.left = TURN_BYTES;
+    }
+    return &of.left;
+}
+
+/* False: a reader has to go on with it. */
+static bool read_here(struct store *s, struct log_read *r, const struct log_bounds *bounds)
+{
+    if (r->home == NULL || r->home != loop_current()) return false;
+    r->result.bounds = *bounds;
+    if (r->bytes_max > 0 || r->min_one) {
+        size_t before = r->read_bytes;
+        enum err err = plog_read_now(store_kv(s), r->topic->partitions[r->partition].log,
+                                     bounds, left_in_turn(r->home), r);
+        if (r->read_bytes > before) fair_charge(line_of(s), r->client, r->read_bytes - before);
+        if (err != ERR_OK) return false;
+    }
+    read_over(r, ERR_OK);
+    return true;
 }
 
 /* ---- Look-ups */
@@ -230,13 +266,6 @@ void readers_seek(struct readers *r, struct log_seek *seek)
     store_codec(r->store, w);
 }
 
-/* False when the log has to be opened by its worker first. */
-static bool is_open(struct plog *log)
-{
-    struct log_bounds bounds;
-    return plog_bounds(log, &bounds) == ERR_OK;
-}
-
 void store_read(struct store *s, struct log_read *r)
 {
     assert(r->partition >= 0 && r->partition < r->topic->partition_count);
@@ -244,8 +273,9 @@ void store_read(struct store *s, struct log_read *r)
     r->read_bytes = 0;
     r->offset_next = r->offset;
     struct plog *log = r->topic->partitions[r->partition].log;
-    if (is_open(log)) readers_read(store_readers(s), r);
-    else worker_open(&r->open, log, read_opened);
+    struct log_bounds bounds;
+    if (plog_bounds(log, &bounds) != ERR_OK) worker_open(&r->open, log, read_opened);
+    else if (!read_here(s, r, &bounds)) readers_read(store_readers(s), r);
 }
 
 void store_seek(struct store *s, struct log_seek *q)
@@ -253,7 +283,8 @@ void store_seek(struct store *s, struct log_seek *q)
     assert(q->partition >= 0 && q->partition < q->topic->partition_count);
     q->tries = 0;
     struct plog *log = q->topic->partitions[q->partition].log;
-    if (is_open(log)) readers_seek(store_readers(s), q);
+    struct log_bounds bounds;
+    if (plog_bounds(log, &bounds) == ERR_OK) readers_seek(store_readers(s), q);
     else worker_open(&q->open, log, seek_opened);
 }
 

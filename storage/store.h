@@ -145,8 +145,10 @@ struct log_read {
     enum err err;                    /* as plog_read_tail(), never ERR_COLD; ERR_BUSY - no memory */
     struct read_result result;       /* inited by the caller, may hold batches already */
 };
-/* Opens the log if need be, then reads on a reader thread. A bytes_max of 0 without min_one only
- * opens it and gives the bounds. Thread: any. */
+/* Opens the log if need be, then reads: if the home loop calls, what the disk's cache has and a
+ * turn of the loop may cost is read right here, the rest on a reader thread. done() is called later
+ * in either case. A bytes_max of 0 without min_one only opens it and gives the bounds. Thread:
+ * any. */
 void store_read(struct store *s, struct log_read *r);
 
 /* ---- Look-ups by time: on reader threads, and where a batch is unpacked on a codec lane */

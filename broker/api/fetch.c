@@ -2,9 +2,10 @@
  *
  * What names very many is looked up on a codec lane, and its answer encoded there, unless it is a
  * session's. The partitions are read one after the other, from the tails in memory, some at a turn
- * of the loop; a partition whose batches are not there goes through a reader thread and the walk
- * goes on when it answers. When the walk is over and there is less than min_bytes, the request
- * parks on all its logs and walks again when they have enough, until max_wait_ms is over.
+ * of the loop; what is not there is read from the disk's cache in the same way, or by a reader
+ * thread (store_read()), and the walk goes on when it is. When the walk is over and there is less
+ * than min_bytes, the request parks on all its logs and walks again when they have enough, until
+ * max_wait_ms is over.
  *
  * Whole batches only: the client drops what lies before its offset. The first batch of an answer is
  * sent whatever its size (KIP-74), the rest stays within max_bytes, and within what the loop has

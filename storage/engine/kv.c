@@ -34,7 +34,13 @@ enum err kv_get(struct kv *kv, enum kv_family family, struct bytes key, struct s
 struct kv_iter *kv_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
                             struct bytes to, bool backwards)
 {
-    return kv->engine->iter_new(kv, family, from, to, backwards);
+    return kv_iter_new_as(kv, family, from, to, backwards ? KV_DOWN : KV_UP);
+}
+
+struct kv_iter *kv_iter_new_as(struct kv *kv, enum kv_family family, struct bytes from,
+                               struct bytes to, enum kv_walk walk)
+{
+    return kv->engine->iter_new(kv, family, from, to, walk);
 }
 
 bool kv_iter_next(struct kv_iter *it)

@@ -81,6 +81,7 @@ struct kv *kv_mem_share(struct kv *kv);
 struct kv *kv_mem_copy_synced(struct kv *kv);
 void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults);
 void kv_mem_set_behind(struct kv *kv, bool behind);
+void kv_mem_set_cold(struct kv *kv, bool cold);  /* KV_UP_NOW finds nothing in memory */
 void kv_mem_set_full(struct kv *kv, bool full);  /* a full disk: commits fail, reads go on */
 /* The next commit is told to have succeeded, and leaves nothing: for tests of tests. */
 void kv_mem_lose_next(struct kv *kv);
@@ -106,6 +107,17 @@ enum err kv_get(struct kv *kv, enum kv_family family, struct bytes key, struct s
  * The iterator stands before the first entry. Thread: one owner. Blocks. */
 struct kv_iter *kv_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
                             struct bytes to, bool backwards);
+/* How a walk goes about it. */
+enum kv_walk {
+    KV_UP,
+    KV_DOWN,
+    KV_UP_AGAIN,        /* upwards; what it needs besides the values is kept in memory for others */
+    KV_UP_NOW,          /* upwards, without waiting for a disk: ends with ERR_COLD where one has to
+                           be waited for */
+};
+/* Thread: one owner. KV_UP_NOW: also a network loop; else blocks. */
+struct kv_iter *kv_iter_new_as(struct kv *kv, enum kv_family family, struct bytes from,
+                               struct bytes to, enum kv_walk walk);
 bool kv_iter_next(struct kv_iter *it);          /* false at the end or on an error */
 struct bytes kv_iter_key(const struct kv_iter *it);      /* valid until the next call */
 /* Null where it cannot be read: then the walk ends, with an error. Blocks. */
@@ -116,7 +128,7 @@ size_t kv_iter_value_len(const struct kv_iter *it);
  * NULL: none does, copy it. */
 struct slab *kv_iter_slab(struct kv_iter *it);
 /* Errors: ERR_DISK if the walk ended by one; ERR_COLD - what stood there when the iterator was made
- * was deleted since, and its bytes are gone. Thread: its owner. */
+ * was deleted since, and its bytes are gone; or what KV_UP_NOW says. Thread: its owner. */
 enum err kv_iter_error(const struct kv_iter *it);
 void kv_iter_free(struct kv_iter *it);          /* NULL is a no-op */
 void kv_iter_freep(struct kv_iter **it);

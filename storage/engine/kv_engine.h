@@ -8,7 +8,7 @@ struct kv_engine {
     void (*close)(struct kv *kv);
     enum err (*get)(struct kv *kv, enum kv_family family, struct bytes key, struct slab **ret);
     struct kv_iter *(*iter_new)(struct kv *kv, enum kv_family family, struct bytes from,
-                                struct bytes to, bool backwards);
+                                struct bytes to, enum kv_walk walk);
     bool (*iter_next)(struct kv_iter *it);
     struct bytes (*iter_key)(const struct kv_iter *it);
     struct bytes (*iter_value)(struct kv_iter *it);

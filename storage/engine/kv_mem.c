@@ -55,6 +55,7 @@ struct mem_kv {
     int64_t calls;
     bool faulted;
     bool crashed;
+    bool cold;
     bool full;                          /* writes fail, reads do not */
     bool stopped;                       /* the last write failed */
     bool behind;
@@ -288,11 +289,15 @@ static enum err mem_get(struct kv *kv, enum kv_family family, struct bytes key, 
 }
 
 static struct kv_iter *mem_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
-                                    struct bytes to, bool backwards)
+                                    struct bytes to, enum kv_walk walk)
 {
     CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
     struct mem_iter *it = NEW(struct mem_iter);
-    *it = (struct mem_iter){.base.engine = &mem_engine, .kv = m, .backwards = backwards};
+    *it = (struct mem_iter){.base.engine = &mem_engine, .kv = m, .backwards = walk == KV_DOWN};
+    if (walk == KV_UP_NOW && m->cold) {
+        it->err = ERR_COLD;
+        return &it->base;
+    }
     if (fault_now(m)) {
         it->err = ERR_DISK;
         return &it->base;
@@ -615,6 +620,12 @@ void kv_mem_set_faults(struct kv *kv, const struct kv_mem_faults *faults)
 void kv_mem_set_behind(struct kv *kv, bool behind)
 {
     mem_of(kv)->behind = behind;
+}
+
+void kv_mem_set_cold(struct kv *kv, bool cold)
+{
+    CLEANUP(unlockp) struct mem_kv *m = locked(mem_of(kv));
+    m->cold = cold;
 }
 
 void kv_mem_set_full(struct kv *kv, bool full)

@@ -35,6 +35,7 @@ enum {
     L0_TRIGGER = 2,
     L0_MUCH = 1000,
     CACHE_BYTES = 16 << 20,
+    CACHE_TIER = 1,                    /* rocksdb::kBlockCacheTier */
     OPEN_FILES_MAX = 512,
     INFO_LOG_BYTES = 4 << 20,
     INFO_LOGS_MAX = 2,
@@ -94,6 +95,7 @@ struct rocks_iter {
     rocksdb_readoptions_t *read;
     bool begun;
     bool backwards;
+    bool now;                                       /* of what RocksDB's own memory has */
     size_t prefix_len;                              /* in front of each key */
     size_t from_len;                                /* with the prefix */
     uint8_t bounds[];                               /* from, then to: RocksDB borrows them */
@@ -242,12 +244,13 @@ static enum err rocks_get(struct kv *kv, enum kv_family family, struct bytes key
 }
 
 static struct kv_iter *rocks_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
-                                      struct bytes to, bool backwards)
+                                      struct bytes to, enum kv_walk walk)
 {
     struct rocks *r = rocks_of(kv);
     struct rocks_iter *it = mem_new(sizeof *it + 1 + from.len + 1 + to.len);
     it->base.engine = &rocks_engine;
-    it->backwards = backwards;
+    it->backwards = walk == KV_DOWN;
+    it->now = walk == KV_UP_NOW;
     it->prefix_len = prefix_len(family);
     uint8_t *first_end = place_key(family, from, it->bounds);
     uint8_t *end = place_key(family, to, first_end);
@@ -258,7 +261,12 @@ static struct kv_iter *rocks_iter_new(struct kv *kv, enum kv_family family, stru
         has_end = true;
     }
     it->read = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_fill_cache(it->read, family != KV_LOG);
+    rocksdb_readoptions_set_fill_cache(it->read, family != KV_LOG || walk == KV_UP_AGAIN);
+    if (it->now) {
+        rocksdb_readoptions_set_read_tier(it->read, CACHE_TIER);
+        /* Whoever frees the last iterator on old files and memtables does not free those. */
+        rocksdb_readoptions_set_background_purge_on_iterator_cleanup(it->read, true);
+    }
     rocksdb_readoptions_set_iterate_lower_bound(it->read, (const char *)it->bounds, it->from_len);
     if (has_end)
         rocksdb_readoptions_set_iterate_upper_bound(it->read, (const char *)first_end,
@@ -313,7 +321,8 @@ static enum err rocks_iter_error(const struct kv_iter *it)
 {
     CLEANUP(text_freep) char *text = NULL;
     rocksdb_iter_get_error(((const struct rocks_iter *)it)->it, &text);
-    return text == NULL ? ERR_OK : ERR_DISK;
+    if (text == NULL) return ERR_OK;
+    return ((const struct rocks_iter *)it)->now ? ERR_COLD : ERR_DISK;  /* the others find out */
 }
 
 static void rocks_iter_free(struct kv_iter *base)

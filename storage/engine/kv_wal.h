@@ -134,7 +134,7 @@ void walled_put_extent(struct kv_batch *inner, const struct wal_extent *e);
 /* As kv_get(). Errors: ERR_DISK. Thread: any; blocks. */
 enum err walled_get(struct kv *kv, enum kv_family family, struct bytes key, struct slab **ret);
 struct kv_iter *walled_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
-                                struct bytes to, bool backwards);
+                                struct bytes to, enum kv_walk walk);
 bool walled_iter_next(struct kv_iter *it);
 struct bytes walled_iter_key(const struct kv_iter *it);
 struct bytes walled_iter_value(struct kv_iter *it);

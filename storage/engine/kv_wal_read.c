@@ -9,6 +9,7 @@ struct walled_iter {
     struct kv_iter base;
     struct walled *kv;
     struct kv_iter *inner;
+    bool now;                   /* nothing is waited for */
     struct discards hidden;     /* deleted when it was made */
     struct slab *value;         /* what was read from the log for this entry; NULL: nothing */
     enum err err;
@@ -66,6 +67,18 @@ static enum err load(struct walled *r, struct bytes key, struct wal_pointer p, s
     return ERR_OK;
 }
 
+/* Whatever is wrong with it, a thread that may wait finds out.
+ * Errors: ERR_COLD; ERR_BUSY - no memory. Thread: any, also a network loop. */
+static enum err load_now(struct walled *r, const struct wal_pointer *p, struct slab **ret)
+{
+    CLEANUP(slab_unrefp) struct slab *slab = slab_new(NULL, p->bytes);
+    if (slab == NULL) return ERR_BUSY;
+    if (wal_read_now(r->wal, p, slab->data) != ERR_OK) return ERR_COLD;
+    slab->len = p->bytes;
+    *ret = TAKE(slab);
+    return ERR_OK;
+}
+
 enum err walled_get(struct kv *kv, enum kv_family family, struct bytes key, struct slab **ret)
 {
     struct walled *r = walled_of(kv);
@@ -86,18 +99,18 @@ enum err walled_get(struct kv *kv, enum kv_family family, struct bytes key, stru
 }
 
 struct kv_iter *walled_iter_new(struct kv *kv, enum kv_family family, struct bytes from,
-                                struct bytes to, bool backwards)
+                                struct bytes to, enum kv_walk walk)
 {
     struct walled *r = walled_of(kv);
-    if (family != KV_LOG) return kv_iter_new(r->tables, family, from, to, backwards);
+    if (family != KV_LOG) return kv_iter_new_as(r->tables, family, from, to, walk);
     if (bytes_compare(from, KEY_LOG_MIN) < 0) from = KEY_LOG_MIN;
     struct walled_iter *it = NEW(struct walled_iter);
-    *it = (struct walled_iter){.base.engine = kv->engine, .kv = r};
+    *it = (struct walled_iter){.base.engine = kv->engine, .kv = r, .now = walk == KV_UP_NOW};
     /* In this order: what the sweeper takes out in between is hidden as well. */
     pthread_mutex_lock(&r->discards_lock);
     if (r->discards.count > 0) it->hidden = discards_of(&r->discards, from, to);
     pthread_mutex_unlock(&r->discards_lock);
-    it->inner = kv_iter_new(r->tables, KV_LOG, from, to, backwards);
+    it->inner = kv_iter_new_as(r->tables, KV_LOG, from, to, walk);
     return &it->base;
 }
 
@@ -127,7 +140,8 @@ struct bytes walled_iter_value(struct kv_iter *base)
         return BYTES_NULL;
     }
     if (!is_pointer) return run;
-    it->err = load(it->kv, kv_iter_key(it->inner), p, &it->value);
+    it->err = it->now ? load_now(it->kv, &p, &it->value)
+                      : load(it->kv, kv_iter_key(it->inner), p, &it->value);
     return it->err == ERR_OK ? slab_bytes(it->value) : BYTES_NULL;
 }
 

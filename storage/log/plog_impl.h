@@ -61,6 +61,7 @@ struct plog {
     struct worker *worker;
     struct mailbox *inbox;          /* the worker's */
     _Atomic int64_t told_offset;    /* where the read failed that the server's log told of; -1 */
+    atomic_bool short_runs;         /* what was read of it last had them */
 
     pthread_mutex_t lock;           /* leaf: guards this block */
     enum plog_state state;
@@ -167,9 +168,17 @@ struct log_read;
  * call. While others wait in `line` it ends after PLOG_SLICE_BYTES; ret_more: it did.
  * Errors: ERR_OFFSET_OUT_OF_RANGE; ERR_COLD - the log was cut under the read: bounds are stale, try
  * again; ERR_DISK; ERR_FORMAT. Thread: a reader; blocks. */
-enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
+enum err plog_read_disk(struct kv *kv, struct plog *log, const struct log_bounds *bounds,
                         const struct fair *line, struct log_read *r, bool *ret_more);
-enum { PLOG_SLICE_BYTES = 256 << 10 };
+/* The same on a network loop: reads what is in memory, the disk's cache included. *left: what it
+ * may cost, in bytes and PLOG_RUN_COST for each run; it is taken from there. Logs with short runs
+ * are left to the readers: where each stands is looked up in tables, most of which are not kept in
+ * memory.
+ * Errors: ERR_COLD - a thread that may wait has to go on, as after those of plog_read_disk(), which
+ * it finds out anew; what r has is right. Thread: any; short locks. */
+enum err plog_read_now(struct kv *kv, struct plog *log, const struct log_bounds *bounds,
+                       size_t *left, struct log_read *r);
+enum { PLOG_SLICE_BYTES = 256 << 10, PLOG_RUN_COST = 4096, PLOG_RUN_SHORT = 16 << 10 };
 /* Errors: ERR_NOT_FOUND; ERR_DISK; ERR_FORMAT. Thread: a reader; blocks. */
 enum err plog_seek(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
                    enum log_seek_kind kind, int64_t time_ms, struct inflater *inflater,

@@ -18,6 +18,10 @@ enum { READ_SLAB_BYTES = 256 * 1024 };      /* batches that are smaller share sl
 struct scan {
     struct kv_iter *it;
     struct bytes run;           /* what is left of the run that the iterator stands on */
+    size_t fits;                /* a longer run is not read */
+    size_t runs;                /* that were read */
+    size_t run_bytes;
+    size_t *left;               /* what runs may still cost on a loop; NULL: as much as they want */
     int64_t log_start;
     int64_t end;
     int64_t offset_next;
@@ -26,15 +30,22 @@ struct scan {
     struct log_entry value;
 };
 
-static void scan_init(struct scan *s, struct kv *kv, uint64_t log_id,
-                      const struct log_bounds *bounds, int64_t offset)
+static void scan_init_as(struct scan *s, struct kv *kv, uint64_t log_id,
+                         const struct log_bounds *bounds, int64_t offset, enum kv_walk walk)
 {
     *s = (struct scan){.log_start = bounds->log_start,
                        .end = bounds->last_stable,
-                       .offset_next = offset};
+                       .offset_next = offset,
+                       .fits = SIZE_MAX};
     /* The last run may end behind last_stable. */
     struct log_key from = log_key(log_id, offset), to = log_key_first(log_id + 1);
-    s->it = kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
+    s->it = kv_iter_new_as(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), walk);
+}
+
+static void scan_init(struct scan *s, struct kv *kv, uint64_t log_id,
+                      const struct log_bounds *bounds, int64_t offset)
+{
+    scan_init_as(s, kv, log_id, bounds, offset, KV_UP);
 }
 
 static void scan_done(struct scan *s)
@@ -42,18 +53,35 @@ static void scan_done(struct scan *s)
     kv_iter_free(s->it);
 }
 
-/* Errors: ERR_NOT_FOUND - the end; ERR_COLD; ERR_DISK; ERR_FORMAT. Thread: the reader. */
+/* The next run. Errors: ERR_NOT_FOUND - it is too long; ERR_COLD; ERR_DISK; ERR_BUSY. Thread: the
+ * reader. */
+static enum err scan_run(struct scan *s)
+{
+    if (!kv_iter_next(s->it)) {
+        TRY(kv_iter_error(s->it));
+        return ERR_COLD;                /* all of it was cut off */
+    }
+    size_t len = kv_iter_value_len(s->it);
+    if (len > s->fits) return ERR_NOT_FOUND;
+    if (s->left != NULL) {
+        size_t cost = len + PLOG_RUN_COST;
+        if (cost > *s->left) return ERR_COLD;
+        *s->left -= cost;
+    }
+    s->run = kv_iter_value(s->it);
+    if (bytes_is_null(s->run)) return kv_iter_error(s->it);
+    s->runs++;
+    s->run_bytes += len;
+    return ERR_OK;
+}
+
+/* Errors: ERR_NOT_FOUND - the end; ERR_COLD; ERR_DISK; ERR_FORMAT; ERR_BUSY - no memory. Thread:
+ * the reader. */
 static enum err scan_next(struct scan *s)
 {
     for (;;) {
         if (s->offset_next >= s->end) return ERR_NOT_FOUND;
-        if (s->run.len == 0) {
-            if (!kv_iter_next(s->it)) {
-                TRY(kv_iter_error(s->it));
-                return ERR_COLD;                /* all of it was cut off */
-            }
-            s->run = kv_iter_value(s->it);
-        }
+        if (s->run.len == 0) TRY(scan_run(s));
         enum err err = log_entry_next(&s->run, &s->value);
         if (err != ERR_OK || batch_peek(s->value.batch, &s->info) != ERR_OK ||
             s->info.bytes != s->value.batch.len)
@@ -105,31 +133,79 @@ static enum err take_batch(const struct scan *s, struct slab **slab, size_t byte
     return read_result_add(ret, &v) ? ERR_OK : ERR_BUSY;
 }
 
-enum err plog_read_disk(struct kv *kv, uint64_t log_id, const struct log_bounds *bounds,
+/* line: whose waiting ends a slice; NULL: nobody's. */
+static enum err read_range(struct scan *s, const struct fair *line, struct log_read *r,
+                           bool *ret_more)
+{
+    CLEANUP(slab_unrefp) struct slab *slab = NULL;
+    size_t slice_end = r->read_bytes + PLOG_SLICE_BYTES;
+    *ret_more = false;
+    size_t left = r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0;
+    for (;;) {
+        /* A run is read as a whole, in vain if its first batch does not fit: who has half of what
+         * was asked for is better off with that. */
+        bool has_half = r->read_bytes > 0 && left <= r->bytes_max / 2;
+        s->fits = has_half ? left + LOG_ENTRY_HEADER_BYTES : SIZE_MAX;
+        enum err err = scan_next(s);
+        /* A log that was cut under a read that has something already: what it has is still true. */
+        if (err == ERR_NOT_FOUND || (err == ERR_OK && s->offset_next > s->end)) return ERR_OK;
+        TRY(err);
+        size_t len = s->value.batch.len;
+        if (len > left && !(r->min_one && r->read_bytes == 0)) return ERR_OK;
+        TRY(take_batch(s, &slab, left, &r->result));
+        r->read_bytes += len;
+        r->offset_next = s->offset_next;
+        left = r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0;
+        if (left == 0) return ERR_OK;
+        /* Before the next batch is read: it may be large. */
+        *ret_more = line != NULL && r->read_bytes >= slice_end && r->offset_next < s->end &&
+                    fair_is_awaited(line);
+        if (*ret_more) return ERR_OK;
+    }
+}
+
+static bool is_in_bounds(const struct log_read *r, const struct log_bounds *bounds)
+{
+    return r->offset_next >= bounds->log_start && r->offset_next <= bounds->last_stable;
+}
+
+static void note_runs(struct plog *log, const struct scan *s)
+{
+    if (s->runs == 0) return;
+    bool are_short = s->run_bytes / s->runs < PLOG_RUN_SHORT;
+    atomic_store_explicit(&log->short_runs, are_short, memory_order_relaxed);
+}
+
+static bool has_short_runs(const struct plog *log)
+{
+    return atomic_load_explicit(&log->short_runs, memory_order_relaxed);
+}
+
+enum err plog_read_disk(struct kv *kv, struct plog *log, const struct log_bounds *bounds,
                         const struct fair *line, struct log_read *r, bool *ret_more)
 {
     *ret_more = false;
-    if (r->offset_next < bounds->log_start || r->offset_next > bounds->last_stable)
-        return ERR_OFFSET_OUT_OF_RANGE;
+    if (!is_in_bounds(r, bounds)) return ERR_OFFSET_OUT_OF_RANGE;
     CLEANUP(scan_done) struct scan s;
-    CLEANUP(slab_unrefp) struct slab *slab = NULL;
-    scan_init(&s, kv, log_id, bounds, r->offset_next);
-    size_t slice_end = r->read_bytes + PLOG_SLICE_BYTES;
-    enum err err;
-    while ((err = scan_next(&s)) == ERR_OK && s.offset_next <= s.end) {
-        size_t len = s.value.batch.len;
-        size_t left = r->bytes_max > r->read_bytes ? r->bytes_max - r->read_bytes : 0;
-        if (len > left && !(r->min_one && r->read_bytes == 0)) return ERR_OK;
-        TRY(take_batch(&s, &slab, left, &r->result));
-        r->read_bytes += len;
-        r->offset_next = s.offset_next;
-        /* Before the next batch is read: it may be large. */
-        *ret_more = r->read_bytes >= slice_end && r->read_bytes < r->bytes_max &&
-                    r->offset_next < s.end && fair_is_awaited(line);
-        if (*ret_more) return ERR_OK;
-    }
-    /* A log that was cut under a read that has something already: what it has is still true. */
-    return err == ERR_NOT_FOUND ? ERR_OK : err;
+    enum kv_walk walk = has_short_runs(log) ? KV_UP : KV_UP_AGAIN;
+    scan_init_as(&s, kv, log->id, bounds, r->offset_next, walk);
+    enum err err = read_range(&s, line, r, ret_more);
+    note_runs(log, &s);
+    return err;
+}
+
+enum err plog_read_now(struct kv *kv, struct plog *log, const struct log_bounds *bounds,
+                       size_t *left, struct log_read *r)
+{
+    bool more;
+    if (!is_in_bounds(r, bounds)) return ERR_OFFSET_OUT_OF_RANGE;
+    if (has_short_runs(log) || *left < PLOG_RUN_COST) return ERR_COLD;
+    CLEANUP(scan_done) struct scan s;
+    scan_init_as(&s, kv, log->id, bounds, r->offset_next, KV_UP_NOW);
+    s.left = left;
+    enum err err = read_range(&s, NULL, r, &more);
+    note_runs(log, &s);
+    return err;
 }
 
 /* ---- Look-ups by time */

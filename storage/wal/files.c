@@ -54,6 +54,11 @@ enum err file_read(struct file *f, void *to, size_t len, uint64_t at)
     return f->ops->read(f, to, len, at);
 }
 
+enum err file_read_now(struct file *f, void *to, size_t len, uint64_t at)
+{
+    return f->ops->read_now(f, to, len, at);
+}
+
 enum err file_sync(struct file *f)
 {
     return f->ops->sync(f);

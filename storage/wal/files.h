@@ -35,6 +35,8 @@ bool files_mem_faulted(const struct files *fs);
 int64_t files_mem_calls(const struct files *fs);    /* since the faults were set */
 /* Holes, preallocation and hints are refused, as on a network volume. */
 void files_mem_set_plain(struct files *fs, bool plain);
+/* file_read_now() finds nothing in memory. */
+void files_mem_set_cold(struct files *fs, bool cold);
 /* The disk takes so many bytes in all, INT64_MAX: any. */
 void files_mem_set_room(struct files *fs, int64_t bytes);
 /* After kill -9: everything that was written is there. */
@@ -77,6 +79,9 @@ uint64_t file_bytes(struct file *f);        /* its length */
 enum err file_write(struct file *f, const struct iovec *parts, int count, uint64_t at);
 /* Exactly len bytes. Errors: ERR_DISK - also behind the end. Thread: any; blocks. */
 enum err file_read(struct file *f, void *to, size_t len, uint64_t at);
+/* As file_read(), if no disk has to be waited for. Errors: ERR_COLD - it has to be, or the volume
+ * cannot tell: to may be filled in part; ERR_DISK. Thread: any, also a network loop. */
+enum err file_read_now(struct file *f, void *to, size_t len, uint64_t at);
 /* Errors: ERR_DISK - what was written before may be lost, and no later sync tells. Thread: any;
  * blocks. */
 enum err file_sync(struct file *f);

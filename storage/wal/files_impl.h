@@ -17,6 +17,7 @@ struct files_ops {
     uint64_t (*bytes)(struct file *f);
     enum err (*write)(struct file *f, const struct iovec *parts, int count, uint64_t at);
     enum err (*read)(struct file *f, void *to, size_t len, uint64_t at);
+    enum err (*read_now)(struct file *f, void *to, size_t len, uint64_t at);
     enum err (*sync)(struct file *f);
     enum err (*reserve)(struct file *f, uint64_t at, uint64_t len);
     enum err (*cut)(struct file *f, uint64_t len);

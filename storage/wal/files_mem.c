@@ -50,6 +50,7 @@ struct mem_files {
     bool faulted;
     bool crashed;
     bool plain;
+    bool cold;
     int64_t room;
 };
 
@@ -328,6 +329,15 @@ static enum err mem_read(struct file *base, void *to, size_t len, uint64_t at)
     return ERR_OK;
 }
 
+static enum err mem_read_now(struct file *base, void *to, size_t len, uint64_t at)
+{
+    struct mem_files *fs = file_of(base)->fs;
+    pthread_mutex_lock(&fs->lock);
+    bool cold = fs->cold;
+    pthread_mutex_unlock(&fs->lock);
+    return cold ? ERR_COLD : mem_read(base, to, len, at);
+}
+
 static enum err mem_sync(struct file *base)
 {
     struct mem_file *f = file_of(base);
@@ -401,6 +411,7 @@ static const struct files_ops mem_ops = {
     .bytes = mem_bytes,
     .write = mem_write,
     .read = mem_read,
+    .read_now = mem_read_now,
     .sync = mem_sync,
     .reserve = mem_reserve,
     .cut = mem_cut,
@@ -441,6 +452,11 @@ int64_t files_mem_calls(const struct files *fs)
 void files_mem_set_plain(struct files *fs, bool plain)
 {
     files_of(fs)->plain = plain;
+}
+
+void files_mem_set_cold(struct files *base, bool cold)
+{
+    files_of(base)->cold = cold;
 }
 
 void files_mem_set_room(struct files *fs, int64_t bytes)

@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "storage/wal/files_impl.h"
@@ -194,14 +196,39 @@ static enum err os_read(struct file *f, void *to, size_t len, uint64_t at)
     return ERR_OK;
 }
 
-static enum err os_sync(struct file *f)
-{
-    return done(fdatasync(fd_of(f)));
-}
-
 static bool is_unknown(int error)
 {
     return error == EOPNOTSUPP || error == ENOSYS || error == EINVAL;
+}
+
+/* Where the volume does not know the call nobody asks again. */
+static enum err os_read_now(struct file *f, void *to, size_t len, uint64_t at)
+{
+    static atomic_bool unknown;
+    if (atomic_load_explicit(&unknown, memory_order_relaxed)) return ERR_COLD;
+    struct iovec rest = {to, len};
+    while (rest.iov_len > 0) {
+        ssize_t n = preadv2(fd_of(f), &rest, 1, (off_t)at, RWF_NOWAIT);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) return ERR_COLD;
+        if (n < 0 && is_unknown(errno)) {
+            if (!atomic_exchange(&unknown, true))
+                log_info("the volume does not tell what it has in memory: all that is not in a "
+                         "log's tail is read by reader threads",
+                         {"errno", LOG_I(errno)});
+            return ERR_COLD;
+        }
+        if (n <= 0) return ERR_DISK;
+        rest.iov_base = (uint8_t *)rest.iov_base + n;
+        rest.iov_len -= (size_t)n;
+        at += (uint64_t)n;
+    }
+    return ERR_OK;
+}
+
+static enum err os_sync(struct file *f)
+{
+    return done(fdatasync(fd_of(f)));
 }
 
 static enum err os_reserve(struct file *f, uint64_t at, uint64_t len)
@@ -237,6 +264,7 @@ static const struct files_ops os_ops = {
     .bytes = os_bytes,
     .write = os_write,
     .read = os_read,
+    .read_now = os_read_now,
     .sync = os_sync,
     .reserve = os_reserve,
     .cut = os_cut,

@@ -141,6 +141,9 @@ enum err wal_sync(struct wal *w, uint64_t *ret_frame);
  * Errors: ERR_NOT_FOUND - the extent is gone; ERR_FORMAT - other bytes than were written; ERR_DISK.
  * Thread: any; blocks. */
 enum err wal_read(struct wal *w, const struct wal_pointer *p, uint8_t *to);
+/* As wal_read(), if no disk has to be waited for. Errors: ERR_COLD - it has to be; those of
+ * wal_read(). Thread: any, also a network loop; a short lock. */
+enum err wal_read_now(struct wal *w, const struct wal_pointer *p, uint8_t *to);
 /* More of an extent's payload is dead. False: no such extent. Thread: any. */
 bool wal_add_dead(struct wal *w, uint64_t extent, uint64_t bytes, struct wal_extent *ret);
 /* The first extent whose number is >= number. False: none. Thread: any. */

@@ -281,6 +281,7 @@ TEST(what_is_deleted_while_it_is_read_is_skipped)
     begin(1);
     for (int i = 0; i < 5; i++) bx_put(&f, c, "s", "AAAA");
     bx_restart(&f);                             /* nothing is in memory */
+    kv_mem_set_cold(f.cx.kv, true);
     c = bx_connect(&f);
     const char *at = bx_iterator(&f, c, "s", 0, "TRIM_HORIZON");
     EXPECT_EQ(bx_read(&f, c, at), 200);

@@ -9,6 +9,7 @@
 #include "base/net/loop.h"
 #include "protocol/batch/batch.h"
 #include "protocol/batch/build.h"
+#include "storage/engine/kv_wal.h"
 #include "storage/topic/draft.h"
 #include "storage/parts.h"
 #include "storage/threads.h"
@@ -94,6 +95,20 @@ void loop_post(struct loop *loop, struct job *job)
     mailbox_post(&loop->inbox, job);
 }
 
+static struct loop *fx_loop;        /* whose thread this is; NULL: nobody's */
+static uint64_t fx_loop_turn;
+
+struct loop *loop_current(void)
+{
+    return fx_loop;
+}
+
+uint64_t loop_turns(const struct loop *loop)
+{
+    (void)loop;
+    return fx_loop_turn;
+}
+
 void loop_hand_over(struct mailbox *to, struct job *job, bool now)
 {
     (void)now;                  /* nobody is a loop's thread here */
@@ -108,7 +123,8 @@ bool loop_run_posted(struct loop *loop)
 /* ---- The store */
 
 struct fx {
-    struct kv *kv;              /* kept over a restart */
+    struct kv *kv;              /* kept over a restart: the engine, or with files its tables */
+    struct files *files;        /* of a write-ahead log; the open engine owns them. NULL: none */
     struct store *s;
     struct topic *topic;
     struct store_options options;
@@ -142,6 +158,9 @@ static inline void fx_publish(struct fx *f, struct topic *draft)
 static inline enum err fx_start(struct fx *f)
 {
     f->options.kv = kv_mem_share(f->kv);
+    if (f->files != NULL)
+        EXPECT_OK(kv_wal_open(f->options.kv, f->files, &(struct kv_options){0}, 77,
+                              &f->options.kv));
     enum err err = store_open(&f->options, &f->s, NULL);
     if (err != ERR_OK) {
         f->s = NULL;

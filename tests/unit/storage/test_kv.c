@@ -489,6 +489,49 @@ TEST(a_directory_has_one_user_and_keeps_its_data)
     remove_dir(dir);
 }
 
+static int walk(struct kv *kv, enum kv_walk how, enum err *ret_err)
+{
+    int count = 0;
+    struct kv_iter *it = kv_iter_new_as(kv, KV_LOG, BYTES_LIT("a"), BYTES_LIT("b"), how);
+    while (kv_iter_next(it)) count++;
+    *ret_err = kv_iter_error(it);
+    kv_iter_free(it);
+    return count;
+}
+
+/* What stands in tables on disk is not waited for until somebody else has read it. */
+TEST(a_walk_that_may_not_wait_has_what_is_in_memory)
+{
+    enum { COUNT = 300 };
+    char dir[64] = "/tmp/diglot-test-kv-XXXXXX", key[16];
+    assert_non_null(mkdtemp(dir));
+    const struct kv_options options = {.flush_tables_bytes = 1};
+    struct kv *kv;
+    enum err err;
+    EXPECT_OK(kv_open(dir, &(struct kv_options){0}, &kv, NULL));
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(key, sizeof key, "a%03d", i);
+        put(kv, key, "some bytes, so that it takes more than one block of a table");
+    }
+    EXPECT_EQ(walk(kv, KV_UP_NOW, &err), COUNT);
+    EXPECT_OK(err);
+    kv_close(kv);
+    EXPECT_OK(kv_open(dir, &options, &kv, NULL));
+    put(kv, "c", "has the tables written out");
+    kv_close(kv);
+    EXPECT_OK(kv_open(dir, &(struct kv_options){0}, &kv, NULL));
+    EXPECT(walk(kv, KV_UP_NOW, &err) < COUNT);
+    EXPECT_ERR(err, ERR_COLD);
+    EXPECT_EQ(walk(kv, KV_UP, &err), COUNT);                /* leaves nothing behind */
+    EXPECT(walk(kv, KV_UP_NOW, &err) < COUNT);
+    EXPECT_ERR(err, ERR_COLD);
+    EXPECT_EQ(walk(kv, KV_UP_AGAIN, &err), COUNT);
+    EXPECT_EQ(walk(kv, KV_UP_NOW, &err), COUNT);
+    EXPECT_OK(err);
+    kv_close(kv);
+    remove_dir(dir);
+}
+
 /* Files may not grow any more: the write in the middle of the write-ahead log fails. */
 TEST(a_write_that_the_disk_refused_harms_no_sync_and_no_read)
 {
@@ -614,6 +657,7 @@ TESTS(RUN(buffers_and_cache_stay_within_their_bounds),
       RUN(a_memtable_with_many_deleted_ranges_is_written_out),
       RUN(the_chosen_call_fails_and_leaves_nothing_behind),
       RUN(after_a_crash_all_fails_and_what_was_committed_stays),
+      RUN(a_walk_that_may_not_wait_has_what_is_in_memory),
       RUN(a_directory_has_one_user_and_keeps_its_data),
       RUN(a_write_that_the_disk_refused_harms_no_sync_and_no_read),
       RUN(a_sync_that_failed_stops_the_writes), RUN(two_threads_may_sync_at_the_same_time),

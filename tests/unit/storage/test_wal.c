@@ -215,6 +215,27 @@ TEST(bytes_that_are_not_those_that_were_written_are_not_given_out)
 }
 
 /* An empty server takes little of a disk, and a full one says so before anything is written. */
+TEST(a_run_is_read_at_once_where_no_disk_is_waited_for)
+{
+    enum { BYTES = 300000 };                    /* more than are read at a time */
+    struct log l;
+    log_new(&l);
+    struct wal_pointer at = append(l.wal, 'a', BYTES);
+    uint8_t *to = mem_new(BYTES);
+    EXPECT_OK(wal_read_now(l.wal, &at, to));
+    for (size_t i = 0; i < BYTES; i++) EXPECT_EQ(to[i], 'a');
+    files_mem_set_cold(l.files, true);
+    EXPECT_ERR(wal_read_now(l.wal, &at, to), ERR_COLD);
+    EXPECT_OK(read_of(l.wal, &at, 'a'));
+    files_mem_set_cold(l.files, false);
+    files_mem_damage(l.files, first_name, at.position + BYTES - 1, 1);
+    EXPECT_ERR(wal_read_now(l.wal, &at, to), ERR_FORMAT);
+    at.extent = 9;
+    EXPECT_ERR(wal_read_now(l.wal, &at, to), ERR_NOT_FOUND);
+    mem_free(to);
+    log_done(&l);
+}
+
 TEST(a_full_disk_is_found_in_front_of_a_frame_and_takes_those_that_free_room)
 {
     enum { MIB = 1 << 20 };
@@ -317,6 +338,7 @@ TESTS(RUN(a_frame_has_the_bytes_of_the_golden_file),
       RUN(a_frame_that_was_taken_back_is_not_found),
       RUN(a_place_that_cannot_be_voided_takes_nothing_until_it_is_healed),
       RUN(bytes_that_are_not_those_that_were_written_are_not_given_out),
+      RUN(a_run_is_read_at_once_where_no_disk_is_waited_for),
       RUN(a_full_disk_is_found_in_front_of_a_frame_and_takes_those_that_free_room),
       RUN(the_runs_of_an_extent_are_found_also_where_holes_are),
       RUN(a_place_that_is_gone_is_an_end), RUN(a_place_whose_extent_went_leads_to_the_next_one))
