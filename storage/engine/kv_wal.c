@@ -5,10 +5,13 @@
  * covers all. Rejected: pointers in tables that have a log of their own; after a power cut the two
  * logs end at different moments, and each commit that is to survive one pays two syncs.
  *
+ * Commits that are to be synced wait for that between the two, without the lock, and share a sync
+ * (kv_wal_line.c).
+ *
  * Failure: a frame that could not be written is voided before its commit is answered, as is one
- * that the tables refuse, so that no start brings it back. A sync that failed stops all writing
- * until the next start: nobody knows what the disk holds then. Until kv_resume() succeeds, what
- * could not be voided stops it too. */
+ * that the tables refuse, with all behind it, so that no start brings it back. A sync that failed
+ * stops all writing until the next start: nobody knows what the disk holds then. Until kv_resume()
+ * succeeds, what could not be voided stops it too. */
 #include "storage/engine/kv_wal.h"
 
 #include <assert.h>
@@ -22,25 +25,6 @@ enum {
     RUN_ENTRY_BYTES_MAX = 64,       /* of a pointer in the tables' batch, */
     ROW_BYTES_MAX = 128,            /* of an extent's row */
 };
-
-/* What single deletes take from extents: counted before the commit, and given back when it
- * fails. */
-struct dead {
-    struct wal_pointer *all;
-    int count;
-};
-
-static void dead_free(struct dead *d)
-{
-    mem_free(d->all);
-}
-
-static void dead_undo(struct walled *r, const struct dead *d)
-{
-    struct wal_extent e;
-    for (int i = 0; i < d->count; i++)
-        (void)wal_add_dead(r->wal, d->all[i].extent, -(uint64_t)d->all[i].bytes, &e);
-}
 
 /* A key that is deleted twice in the batch dies once.
  * Errors: ERR_DISK. Thread: any, under the lock; blocks. */
@@ -99,11 +83,19 @@ static bool frees(const struct walled_batch *b)
     return b->run_count == 0 && (b->own || b->range_count > 0 || b->delete_count > 0);
 }
 
+/* It looks at tables or counts: they must have all that was written. */
+static bool wants_alone(const struct walled_batch *b)
+{
+    return b->own || b->range_count > 0 || b->delete_count > 0 || b->moved_count > 0;
+}
+
 /* The frame, not accepted yet; ret_written: some of it may be there, also after an error.
- * Errors: ERR_DISK. Thread: any, under the lock; blocks. */
-static enum err write_frame(struct walled *r, struct walled_batch *b, bool *ret_written)
+ * Errors: ERR_BUSY - it wants to be alone; ERR_DISK. Thread: any, under the lock; blocks. */
+static enum err write_frame(struct walled *r, struct walled_batch *b, enum kv_sync sync,
+                            bool *ret_written)
 {
     const struct wal_extent *sealed;
+    if (atomic_load_explicit(&r->sync_failed, memory_order_relaxed)) return ERR_DISK;
     walled_batch_place_parts(b);
     uint64_t batch_max = r->tables->engine->batch_data(b->inner).len + ROW_BYTES_MAX +
                          (uint64_t)b->run_count * RUN_ENTRY_BYTES_MAX;
@@ -113,68 +105,59 @@ static enum err write_frame(struct walled *r, struct walled_batch *b, bool *ret_
     struct bytes data = r->tables->engine->batch_data(b->inner);
     assert(data.len <= batch_max);
     *ret_written = true;
-    return wal_write(r->wal, b->runs, b->run_count, b->parts, b->part_count, data);
-}
-
-/* Errors: ERR_DISK. Thread: any, under the lock; blocks. */
-static enum err sync_frame(struct walled *r)
-{
-    uint64_t frame;
-    if (wal_sync(r->wal, &frame) == ERR_OK) return ERR_OK;
-    atomic_store(&r->sync_failed, true);
-    return ERR_DISK;
-}
-
-/* The frame is void, and that is synced: a power cut that took the zeros over its header and left
- * the rest would bring it back. After a sync that failed nobody can say what one would leave. */
-static void take_back(struct walled *r)
-{
-    if (wal_void(r->wal) == ERR_OK && !atomic_load(&r->sync_failed)) (void)!sync_frame(r);
-}
-
-static enum err commit(struct walled *r, struct walled_batch *b, enum kv_sync sync)
-{
-    if (atomic_load_explicit(&r->sync_failed, memory_order_relaxed)) return ERR_DISK;
-    CLEANUP(dead_free) struct dead dead = {0};
-    enum err err = count_deletes(r, b, &dead);
-    put_ranges(r, b);
-    bool written = false;
-    if (err == ERR_OK) err = write_frame(r, b, &written);
-    if (err == ERR_OK && sync == KV_SYNC) err = sync_frame(r);
-    if (err == ERR_OK) err = kv_commit(r->tables, b->inner, KV_NO_SYNC);
-    if (err != ERR_OK) {
-        if (written) take_back(r);
-        dead_undo(r, &dead);
-        return ERR_DISK;
-    }
-    struct wal_place before = wal_here(r->wal);
-    wal_accept(r->wal);
-    r->log_bytes += wal_here(r->wal).position - before.position;
-    r->tables_bytes += kv_batch_bytes(b->inner);
-    r->ranges += b->other_ranges;
-    if (b->range_count > 0) {
-        pthread_mutex_lock(&r->discards_lock);
-        for (int i = 0; i < b->range_count; i++)
-            discards_add(&r->discards, bound_bytes(&b->ranges[i].from),
-                         bound_bytes(&b->ranges[i].to));
-        pthread_mutex_unlock(&r->discards_lock);
-    }
+    TRY(wal_write(r->wal, b->runs, b->run_count, b->parts, b->part_count, data));
+    if (sync == KV_SYNC) wal_zero_ahead(r->wal);
     return ERR_OK;
 }
 
-enum err walled_commit_locked(struct walled *r, struct walled_batch *b, enum kv_sync sync)
+/* A frame that could not be written, or that the tables refuse, with nobody in line.
+ * Errors: ERR_DISK. Thread: any, under the lock; blocks. */
+static enum err fail(struct walled *r, const struct in_line *c, bool written)
 {
-    enum err err = commit(r, b, sync);
-    atomic_store_explicit(&r->stopped, err != ERR_OK, memory_order_relaxed);
-    return err;
+    if (written) walled_take_back(r);
+    walled_dead_undo(r, &c->dead);
+    atomic_store_explicit(&r->stopped, true, memory_order_relaxed);
+    return ERR_DISK;
+}
+
+static void in_line_done(struct in_line *c)
+{
+    mem_free(c->dead.all);
+}
+
+/* Under the lock, which it lets go of while others are in line, or it is itself. Errors: ERR_DISK.
+ * Thread: any; blocks. */
+static enum err commit(struct walled *r, struct walled_batch *b, enum kv_sync sync)
+{
+    CLEANUP(in_line_done) struct in_line c = {.batch = b};
+    bool written = false;
+    enum err err = count_deletes(r, b, &c.dead);
+    put_ranges(r, b);
+    if (err == ERR_OK) err = write_frame(r, b, sync, &written);
+    if (err == ERR_BUSY) {
+        walled_wait_alone(r);
+        err = write_frame(r, b, sync, &written);
+    }
+    if (err == ERR_OK && (sync == KV_SYNC || r->line != NULL)) return walled_line_pass(r, &c);
+    if (err == ERR_OK) err = walled_settle(r, &c);
+    else if (written) walled_wait_alone(r);
+    return err == ERR_OK ? ERR_OK : fail(r, &c, written);
+}
+
+enum err walled_commit_locked(struct walled *r, struct walled_batch *b)
+{
+    return commit(r, b, KV_NO_SYNC);
 }
 
 enum err walled_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sync)
 {
     struct walled *r = walled_of(kv);
+    struct walled_batch *b = (struct walled_batch *)base;
     pthread_mutex_lock(&r->lock);
     enum err err = walled_flush_wait(r);
-    if (err == ERR_OK) err = walled_commit_locked(r, (struct walled_batch *)base, sync);
+    if (wants_alone(b)) walled_wait_alone(r);
+    else walled_let_others(r);
+    if (err == ERR_OK) err = commit(r, b, sync);
     else atomic_store_explicit(&r->stopped, true, memory_order_relaxed);
     bool due = walled_flush_is_due(r);
     pthread_mutex_unlock(&r->lock);
@@ -185,9 +168,9 @@ enum err walled_commit(struct kv *kv, struct kv_batch *base, enum kv_sync sync)
 enum err walled_resume(struct kv *kv)
 {
     struct walled *r = walled_of(kv);
-    pthread_mutex_lock(&r->lock);
+    walled_lock_alone(r);
     enum err err = atomic_load(&r->sync_failed) ? ERR_DISK : wal_heal(r->wal);
-    if (err == ERR_OK) err = sync_frame(r);     /* what was healed */
+    if (err == ERR_OK) err = walled_sync_frames(r);    /* what was healed */
     if (err == ERR_OK) err = kv_resume(r->tables);
     bool retry = err == ERR_OK && r->flush_failed;
     pthread_mutex_unlock(&r->lock);

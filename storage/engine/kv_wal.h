@@ -55,6 +55,11 @@ struct walled {
     bool flushing;
     bool stopping;
     pthread_cond_t changed;     /* the last three */
+    struct in_line *line;       /* commits whose frames wait for a sync, oldest first */
+    struct in_line *line_last;
+    bool syncing;               /* one of them syncs for all */
+    int alone_waiting;          /* who waits for the line to end, and lets nobody join it */
+    pthread_cond_t settled;     /* the last four */
     pthread_t flusher;
     bool has_flusher;
 
@@ -148,12 +153,51 @@ void walled_iter_free(struct kv_iter *it);
 enum err walled_find(struct kv *tables, struct bytes key, bool *ret_pointer,
                      struct wal_pointer *ret);
 
+/* What single deletes take from extents: counted before the commit, and given back when it
+ * fails. */
+struct dead {
+    struct wal_pointer *all;
+    int count;
+};
+
+/* ---- kv_wal_line.c */
+/* A commit whose frame is written: on its owner's stack. */
+struct in_line {
+    struct walled_batch *batch;
+    struct dead dead;
+    bool through;
+    enum err err;
+    struct in_line *next;
+};
+/* Until a sync covers the frame and the tables have it. After an error the frame is taken back, and
+ * so are all behind it. Under the lock, which it lets go of. Errors: ERR_DISK. Thread: any;
+ * blocks. */
+enum err walled_line_pass(struct walled *r, struct in_line *c);
+/* Until nobody waits for a sync, so that tables have every frame there is. Under the lock, which it
+ * lets go of. Thread: any; blocks. */
+void walled_wait_alone(struct walled *r);
+/* Takes the lock for that. Thread: any; blocks. */
+void walled_lock_alone(struct walled *r);
+/* Until none who wants to be alone waits. Under the lock, which it lets go of. Thread: any;
+ * blocks. */
+void walled_let_others(struct walled *r);
+
+/* What was written survives a power cut. Errors: ERR_DISK, from then on always. Thread: any;
+ * blocks. */
+enum err walled_sync_frames(struct walled *r);
+/* The tables get the oldest frame, which counts from then on. Under the lock. Errors: ERR_DISK.
+ * Thread: any; blocks. */
+enum err walled_settle(struct walled *r, const struct in_line *c);
+/* Takes back all frames that tables do not have. Under the lock. Thread: any; blocks. */
+void walled_take_back(struct walled *r);
+void walled_dead_undo(struct walled *r, const struct dead *d);
+
 /* ---- kv_wal.c */
 /* As kv_commit(). Errors: ERR_DISK. Thread: any; blocks. */
 enum err walled_commit(struct kv *kv, struct kv_batch *b, enum kv_sync sync);
-/* The same, with the lock held: the sweeper looks and commits under one. Errors: ERR_DISK.
- * Thread: any; blocks. */
-enum err walled_commit_locked(struct walled *r, struct walled_batch *b, enum kv_sync sync);
+/* The same, alone and with the lock held, which it keeps: the sweeper looks and commits under one.
+ * Errors: ERR_DISK. Thread: any; blocks. */
+enum err walled_commit_locked(struct walled *r, struct walled_batch *b);
 /* As kv_resume(). Errors: ERR_DISK. Thread: any; blocks. */
 enum err walled_resume(struct kv *kv);
 bool walled_writes_stopped(struct kv *kv);

@@ -186,6 +186,7 @@ static struct walled *walled_new(const struct kv_options *o, struct kv *tables,
     pthread_mutex_init(&r->discards_lock, NULL);
     pthread_mutex_init(&r->sync_lock, NULL);
     pthread_cond_init(&r->changed, NULL);
+    pthread_cond_init(&r->settled, NULL);
     return r;
 }
 
@@ -213,6 +214,7 @@ void walled_close(struct kv *kv)
     pthread_mutex_destroy(&r->discards_lock);
     pthread_mutex_destroy(&r->sync_lock);
     pthread_cond_destroy(&r->changed);
+    pthread_cond_destroy(&r->settled);
     mem_free(r);
 }
 

@@ -155,10 +155,10 @@ static enum err sweep_step(struct walled *r, const struct discard *d, struct bou
     if (look_through(r, at, &d->to, &s) != ERR_OK) return ERR_FORMAT;
     CLEANUP(kv_batch_freep) struct kv_batch *base = own_batch(r);
     struct walled_batch *b = (struct walled_batch *)base;
-    pthread_mutex_lock(&r->lock);
+    walled_lock_alone(r);
     put_swept(r, &s, at, b);
     if (!s.more) put_done(r, d, b->inner);
-    enum err err = walled_commit_locked(r, b, KV_NO_SYNC);
+    enum err err = walled_commit_locked(r, b);
     if (err == ERR_OK && !s.more) {
         pthread_mutex_lock(&r->discards_lock);
         (void)discards_remove(&r->discards, d);
@@ -267,9 +267,9 @@ static enum err copy_step(struct walled *r, struct survey *v, uint32_t *next)
     struct walled_batch *b = (struct walled_batch *)base;
     CLEANUP(mem_freep) uint8_t *copies = mem_new(bytes);
     TRY(read_copies(r, runs, count, copies));
-    pthread_mutex_lock(&r->lock);
+    walled_lock_alone(r);
     enum err err = put_copies(r, runs, count, copies, b);
-    if (err == ERR_OK) err = walled_commit_locked(r, b, KV_NO_SYNC);
+    if (err == ERR_OK) err = walled_commit_locked(r, b);
     bool due = walled_flush_is_due(r);
     pthread_mutex_unlock(&r->lock);
     if (due) walled_flush_soon(r);
@@ -291,12 +291,12 @@ static enum err put_row(struct walled *r, struct wal_extent *e, bool drop)
 {
     CLEANUP(kv_batch_freep) struct kv_batch *base = own_batch(r);
     struct walled_batch *b = (struct walled_batch *)base;
-    pthread_mutex_lock(&r->lock);
+    walled_lock_alone(r);
     if (!drop) wal_set_punched(r->wal, e->number, e);
     struct extent_key key = extent_key(e->number);
     if (drop) kv_batch_delete(b->inner, KV_EXTENTS, KEY_BYTES(key));
     else walled_put_extent(b->inner, e);
-    enum err err = walled_commit_locked(r, b, KV_NO_SYNC);
+    enum err err = walled_commit_locked(r, b);
     pthread_mutex_unlock(&r->lock);
     return err;
 }
@@ -345,7 +345,7 @@ static enum err shrink_all(struct walled *r, const struct wal_extent *e, const a
 /* Errors: ERR_DISK. Thread: the sweeper; blocks. */
 static enum err shrink(struct walled *r, struct wal_extent *e, const atomic_bool *stop)
 {
-    pthread_mutex_lock(&r->lock);
+    walled_lock_alone(r);
     r->deleted = (struct deleted){0};
     pthread_mutex_unlock(&r->lock);
     enum err err = shrink_all(r, e, stop);
@@ -443,7 +443,7 @@ static enum err reclaim_pass(struct walled *r, bool flushes, const atomic_bool *
                              bool *ret_some)
 {
     CLEANUP(found_done) struct found f = {0};
-    pthread_mutex_lock(&r->lock);
+    walled_lock_alone(r);
     uint64_t flushed_frame = r->flushed_frame, last_frame = 0;
     look(r, flushes ? UINT64_MAX : flushed_frame, &f);
     pthread_mutex_unlock(&r->lock);

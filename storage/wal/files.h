@@ -33,6 +33,11 @@ struct files *files_mem_new(void);
 void files_mem_set_faults(struct files *fs, const struct files_mem_faults *faults);
 bool files_mem_faulted(const struct files *fs);
 int64_t files_mem_calls(const struct files *fs);    /* since the faults were set */
+/* hook() is called in front of each write and sync, by who calls, without a lock; true: it fails
+ * and changes nothing. NULL: none. */
+enum files_call { FILES_WRITE, FILES_SYNC };
+void files_mem_set_hook(struct files *fs, void *context,
+                        bool (*hook)(void *context, enum files_call call));
 /* Holes, preallocation and hints are refused, as on a network volume. */
 void files_mem_set_plain(struct files *fs, bool plain);
 /* file_read_now() finds nothing in memory. */
@@ -46,7 +51,8 @@ void files_mem_restart(struct files *fs);
 int files_mem_unsynced(const struct files *fs);
 void files_mem_power_cut(struct files *fs, bool (*keeps)(void *context, int number),
                          void *context);
-/* A copy as of now, synced parts and all; both must be freed. */
+/* A copy as of now, synced parts and all; both must be freed. Thread: any, also while calls are
+ * under way. */
 struct files *files_mem_copy(const struct files *fs);
 /* The bytes of a file; BYTES_NULL: there is none. Valid until the next call that changes it. */
 struct bytes files_mem_bytes(const struct files *fs, const char *name);

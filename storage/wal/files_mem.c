@@ -52,6 +52,8 @@ struct mem_files {
     bool plain;
     bool cold;
     int64_t room;
+    bool (*hook)(void *context, enum files_call call);
+    void *hook_context;
 };
 
 struct mem_file {
@@ -93,6 +95,11 @@ static bool fault_now(struct mem_files *fs)
     fs->faulted = true;
     fs->crashed = fs->faults.crash;
     return true;
+}
+
+static bool hook_fails(const struct mem_files *fs, enum files_call call)
+{
+    return fs->hook != NULL && fs->hook(fs->hook_context, call);
 }
 
 /* ---- Contents */
@@ -303,6 +310,7 @@ static enum err take_room(struct mem_files *fs, const struct node *n, uint64_t e
 static enum err mem_write(struct file *base, const struct iovec *parts, int count, uint64_t at)
 {
     struct mem_file *f = file_of(base);
+    if (hook_fails(f->fs, FILES_WRITE)) return ERR_DISK;
     CLEANUP(unlockp) struct mem_files *fs = locked(f->fs);
     bool was_crashed = fs->crashed, fails = fault_now(fs);
     if (was_crashed) return ERR_DISK;
@@ -341,6 +349,7 @@ static enum err mem_read_now(struct file *base, void *to, size_t len, uint64_t a
 static enum err mem_sync(struct file *base)
 {
     struct mem_file *f = file_of(base);
+    if (hook_fails(f->fs, FILES_SYNC)) return ERR_DISK;
     CLEANUP(unlockp) struct mem_files *fs = locked(f->fs);
     bool fails = fault_now(fs);
     if (!fails || fs->faults.applied) settle(fs, f->node);
@@ -439,6 +448,14 @@ void files_mem_set_faults(struct files *base, const struct files_mem_faults *fau
     fs->faulted = false;
 }
 
+void files_mem_set_hook(struct files *base, void *context,
+                        bool (*hook)(void *context, enum files_call call))
+{
+    struct mem_files *fs = files_of(base);
+    fs->hook = hook;
+    fs->hook_context = context;
+}
+
 bool files_mem_faulted(const struct files *fs)
 {
     return ((const struct mem_files *)fs)->faulted;
@@ -502,7 +519,8 @@ void files_mem_power_cut(struct files *base, bool (*keeps)(void *context, int nu
 
 struct files *files_mem_copy(const struct files *base)
 {
-    const struct mem_files *from = (const struct mem_files *)base;
+    CLEANUP(unlockp) struct mem_files *from =
+        locked(files_of((struct files *)(uintptr_t)base));
     struct files *copy = files_mem_new();
     struct mem_files *to = files_of(copy);
     for (int i = 0; i < from->node_count; i++) {

@@ -12,6 +12,10 @@ enum {
     RESERVE_BYTES_MAX = 16 << 20,       /* to that: an empty server takes little of a disk */
     SPARE_BYTES = 256 << 10,            /* kept for frames that free room */
     HEAL_BYTES = 4 << 20,               /* so much there must be again before a full disk is none */
+    ZERO_BYTES = 1 << 20,               /* written ahead of frames that are synced one by one, */
+    ZERO_PART_BYTES = 64 << 10,         /* by so many in one part of the write, */
+    ZERO_FRAME_BYTES_MAX = 128 << 10,   /* while they are small: for others a journal's commit is
+                                           cheaper than all of it written twice */
     KEEP_PARTS = 4096,
     KEEP_TABLE_BYTES = 256 << 10,
 };
@@ -46,6 +50,7 @@ void wal_close(struct wal *w)
     mem_free(w->extents);
     mem_free(w->parts);
     mem_free(w->table);
+    mem_free(w->written);
     pthread_mutex_destroy(&w->lock);
     pthread_mutex_destroy(&w->sync_lock);
     mem_free(w);
@@ -83,7 +88,7 @@ static enum err cut_behind(struct wal *w, const struct wal_place *place)
     e->dirty = w->names_dirty = true;       /* who made it may have ended before a sync */
     if (bytes >= place->position) {
         w->current = e;
-        w->reserved = place->position;
+        w->reserved = w->zeroed = place->position;
     } else {        /* likewise; a start that knew nothing of it would drop what is left */
         e->known.sealed = true;
         e->known.end = (uint32_t)bytes;
@@ -196,6 +201,7 @@ static enum err begin_extent(struct wal *w, uint64_t bytes)
         w->has_sealed = true;
     }
     w->current = e;
+    w->zeroed = 0;
     w->seal_wanted = false;
     w->names_dirty = true;
     w->here.extent = number;
@@ -208,10 +214,16 @@ static enum err begin_extent(struct wal *w, uint64_t bytes)
     return ERR_OK;
 }
 
+/* Behind all that was written, accepted or not. */
+static uint32_t next_position(const struct wal *w)
+{
+    return w->here.position + (uint32_t)w->written_bytes;
+}
+
 static void place_runs(const struct wal *w, struct wal_run *runs, int run_count,
                        const struct iovec *parts)
 {
-    uint32_t at = w->here.position + FRAME_HEADER_BYTES;
+    uint32_t at = next_position(w) + FRAME_HEADER_BYTES;
     for (int i = 0; i < run_count; i++) {
         uint32_t crc = 0;
         for (int p = 0; p < runs[i].part_count; p++, parts++)
@@ -222,16 +234,17 @@ static void place_runs(const struct wal *w, struct wal_run *runs, int run_count,
     }
 }
 
-/* Errors: ERR_DISK. Thread: the writer; blocks. */
+/* Errors: as wal_aim(). Thread: the writer; blocks. */
 static enum err find_place(struct wal *w, uint64_t bytes, bool frees)
 {
-    uint64_t end = w->here.position + bytes;
+    uint64_t end = next_position(w) + bytes;
     /* A full disk may have no room for another extent: this one takes what gives some back. */
     if (w->full && frees && w->current != NULL && end <= w->reserved) return ERR_OK;
     if (w->full) return ERR_DISK;
     bool fits = w->current != NULL && !w->seal_wanted &&
-                (end <= w->extent_bytes || w->here.position == EXTENT_HEADER_BYTES);
-    return fits ? reserve(w, w->current->file, end) : begin_extent(w, bytes);
+                (end <= w->extent_bytes || next_position(w) == EXTENT_HEADER_BYTES);
+    if (fits) return reserve(w, w->current->file, end);
+    return w->written_count > 0 ? ERR_BUSY : begin_extent(w, bytes);
 }
 
 enum err wal_aim(struct wal *w, struct wal_run *runs, int run_count, const struct iovec *parts,
@@ -244,7 +257,7 @@ enum err wal_aim(struct wal *w, struct wal_run *runs, int run_count, const struc
     uint64_t bytes = frame_bytes(payload, (uint64_t)run_count, batch_bytes_max);
     if (bytes > UINT32_MAX / 2) return ERR_DISK;
     /* Where the disk was found full just now, the second time may find what is kept. */
-    if (find_place(w, bytes, frees) != ERR_OK) TRY(find_place(w, bytes, frees));
+    if (find_place(w, bytes, frees) == ERR_DISK) TRY(find_place(w, bytes, frees));
     w->aimed_payload = payload;
     place_runs(w, runs, run_count, parts);
     if (wal_untold(w, &w->sealed)) *ret_sealed = &w->sealed;
@@ -280,7 +293,7 @@ static uint8_t *fill_table(struct wal *w, const struct wal_run *runs, int run_co
         w->table = mem_new(padded);
         w->table_cap = padded;
     }
-    uint32_t first = w->here.position + FRAME_HEADER_BYTES;
+    uint32_t first = next_position(w) + FRAME_HEADER_BYTES;
     for (int i = 0; i < run_count; i++) {
         struct frame_run r = {.at = runs[i].at.position - first, .bytes = runs[i].at.bytes,
                               .crc = runs[i].at.crc};
@@ -315,6 +328,18 @@ static void keep_little(struct wal *w)
     }
 }
 
+static void add_written(struct wal *w, size_t bytes)
+{
+    if (w->written_count == w->written_cap) {
+        w->written_cap = w->written_cap ? w->written_cap * 2 : 16;
+        w->written = mem_grow(w->written, w->written_cap * sizeof *w->written);
+    }
+    w->written[w->written_count++] =
+        (struct wal_written){.bytes = (uint32_t)bytes, .payload_bytes = w->aimed_payload};
+    w->written_bytes += bytes;
+}
+
+/* To be called behind the write: a sync that comes by while it is under way may miss it. */
 static void set_dirty(struct wal *w, struct extent *e)
 {
     pthread_mutex_lock(&w->lock);
@@ -329,8 +354,9 @@ enum err wal_write(struct wal *w, const struct wal_run *runs, int run_count,
     uint8_t *table = fill_table(w, runs, run_count, batch, &table_len);
     uint8_t header[FRAME_HEADER_BYTES];
     frame_header_write(&(struct frame_header){
-        .store_id = w->here.store_id, .frame = w->here.frame + 1, .extent = w->here.extent,
-        .position = w->here.position, .payload_bytes = (uint32_t)w->aimed_payload,
+        .store_id = w->here.store_id, .frame = w->here.frame + w->written_count + 1,
+        .extent = w->here.extent, .position = next_position(w),
+        .payload_bytes = (uint32_t)w->aimed_payload,
         .run_count = (uint32_t)run_count, .batch_bytes = (uint32_t)batch.len,
         .batch_crc = crc32c(batch.data, batch.len),
         .table_crc = crc32c(table, (size_t)run_count * FRAME_RUN_BYTES)}, header);
@@ -338,12 +364,30 @@ enum err wal_write(struct wal *w, const struct wal_run *runs, int run_count,
     all[0] = (struct iovec){header, sizeof header};
     mem_copy(all + 1, parts, (size_t)part_count * sizeof *parts);
     all[part_count + 1] = (struct iovec){table, table_len};
-    w->written_bytes = sizeof header + w->aimed_payload + table_len;
-    assert(w->here.position + w->written_bytes <= w->reserved || w->reserved == 0);
+    uint32_t at = next_position(w);
+    add_written(w, sizeof header + w->aimed_payload + table_len);
+    assert(next_position(w) <= w->reserved || w->reserved == 0);
+    w->broken = file_write(w->current->file, all, part_count + 2, at) != ERR_OK;
     set_dirty(w, w->current);
-    enum err err = file_write(w->current->file, all, part_count + 2, w->here.position);
     keep_little(w);
-    return err;
+    return w->broken ? ERR_DISK : ERR_OK;
+}
+
+void wal_zero_ahead(struct wal *w)
+{
+    static const uint8_t zeros[ZERO_PART_BYTES];
+    struct iovec parts[ZERO_BYTES / ZERO_PART_BYTES];
+    uint64_t from = next_position(w), to = from + ZERO_BYTES;
+    if (to > w->reserved) to = w->reserved;
+    if (w->zeroed >= from || from >= to ||
+        w->written[w->written_count - 1].bytes > ZERO_FRAME_BYTES_MAX)
+        return;
+    int count = 0;
+    for (uint64_t at = from; at < to; at += parts[count++].iov_len)
+        parts[count] = (struct iovec){(void *)(uintptr_t)zeros,
+                                      to - at < sizeof zeros ? to - at : sizeof zeros};
+    if (file_write(w->current->file, parts, count, from) == ERR_OK) w->zeroed = to;
+    set_dirty(w, w->current);
 }
 
 void wal_want_seal(struct wal *w)
@@ -353,23 +397,33 @@ void wal_want_seal(struct wal *w)
 
 void wal_accept(struct wal *w)
 {
+    struct wal_written oldest = w->written[0];
+    w->written_count--;
+    w->written_bytes -= oldest.bytes;
+    mem_move(w->written, w->written + 1, w->written_count * sizeof *w->written);
     pthread_mutex_lock(&w->lock);
     w->here.frame++;
-    w->here.position += (uint32_t)w->written_bytes;
-    w->here.payload_bytes += w->aimed_payload;
+    w->here.position += oldest.bytes;
+    w->here.payload_bytes += oldest.payload_bytes;
     w->has_sealed = false;
-    w->current->dirty = true;       /* a sync may have come by between the write and this */
     pthread_mutex_unlock(&w->lock);
 }
 
-/* Zeros in the place of its header: the log ends there for every reader. */
+/* Zeros in the place of its header: the log ends there for every reader. Those behind it get them
+ * too: one that is written in its place could end where it did. */
 enum err wal_void(struct wal *w)
 {
     static const uint8_t zeros[FRAME_HEADER_BYTES];
     struct iovec part = {(void *)(uintptr_t)zeros, sizeof zeros};
-    set_dirty(w, w->current);
-    w->broken = file_write(w->current->file, &part, 1, w->here.position) != ERR_OK;
-    return w->broken ? ERR_DISK : ERR_OK;
+    uint64_t at = w->here.position;
+    w->broken = false;
+    for (uint32_t i = 0; i < w->written_count && !w->broken; at += w->written[i++].bytes)
+        w->broken = file_write(w->current->file, &part, 1, at) != ERR_OK;
+    if (w->written_count > 0) set_dirty(w, w->current);
+    if (w->broken) return ERR_DISK;
+    w->written_count = 0;
+    w->written_bytes = 0;
+    return ERR_OK;
 }
 
 enum err wal_heal(struct wal *w)
@@ -433,8 +487,9 @@ enum err wal_sync(struct wal *w, uint64_t *ret_frame)
     pthread_mutex_lock(&w->lock);
     uint64_t frame = w->here.frame;
     pthread_mutex_unlock(&w->lock);
-    enum err err = sync_extents(w);
+    enum err err = w->sync_failed ? ERR_DISK : sync_extents(w);
     if (err == ERR_OK) err = sync_names(w);
+    w->sync_failed = err != ERR_OK;
     pthread_mutex_unlock(&w->sync_lock);
     if (err == ERR_OK) *ret_frame = frame;
     return err;

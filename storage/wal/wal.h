@@ -109,20 +109,27 @@ struct wal_run {
  * every call until a frame was accepted. batch_bytes_max: of the batch to come. frees: the frame
  * gives room back, and may use what is kept for that on a full disk; others are refused there until
  * wal_heal() finds room again.
- * Errors: ERR_DISK - also a full one. Thread: as above; blocks. */
+ * Errors: ERR_BUSY - it begins a new extent, which it can once all that were written are accepted;
+ * ERR_DISK - also a full one. Thread: as above; blocks. */
 enum err wal_aim(struct wal *w, struct wal_run *runs, int run_count, const struct iovec *parts,
                  uint64_t batch_bytes_max, bool frees, const struct wal_extent **ret_sealed);
 /* That extent, if there is one. */
 bool wal_untold(struct wal *w, struct wal_extent *ret);
 /* The last frame was refused for want of room alone. */
 bool wal_is_full(const struct wal *w);
-/* Writes the frame there; it counts once it was accepted. After an error it may be there
- * nevertheless, until it was voided. Errors: ERR_DISK. Thread: as above; blocks. */
+/* Writes the frame there; it counts once it was accepted. Others may be written behind it before
+ * that. After an error it may be there nevertheless, and nothing is written any more until it was
+ * voided. Errors: ERR_DISK. Thread: as above; blocks. */
 enum err wal_write(struct wal *w, const struct wal_run *runs, int run_count,
                    const struct iovec *parts, int part_count, struct bytes batch);
+/* The frame that was written is to be synced at once, and so is what comes: zeros are written ahead
+ * of it now and then, as a sync of bytes that are written over needs no commit of the volume's
+ * journal. Where that fails it is as if it had not been tried. Thread: as above; blocks. */
+void wal_zero_ahead(struct wal *w);
+/* The oldest one of those that were written. Thread: as above. */
 void wal_accept(struct wal *w);
-/* Takes back the frame that was written and not accepted. Where that fails, all
- * further calls do until wal_heal() succeeds. Errors: ERR_DISK. Thread: as above; blocks. */
+/* Takes back all frames that were written and not accepted. Where that fails, all further calls do
+ * until wal_heal() succeeds. Errors: ERR_DISK. Thread: as above; blocks. */
 enum err wal_void(struct wal *w);
 /* Errors: ERR_DISK - not yet. Thread: as above; blocks. */
 enum err wal_heal(struct wal *w);
@@ -134,7 +141,7 @@ struct wal_place wal_here(const struct wal *w);
 /* ---- Thread: any; short locks. */
 
 /* Makes all frames survive a power cut that were accepted, or written before the call; ret_frame:
- * the last accepted one of them.
+ * the last accepted one of them. Once it fails it always does.
  * Errors: ERR_DISK. Thread: any; blocks, also while another thread syncs. */
 enum err wal_sync(struct wal *w, uint64_t *ret_frame);
 /* to has room for p->bytes.

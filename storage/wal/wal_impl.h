@@ -16,6 +16,11 @@ struct extent {
     struct file *file;          /* NULL: not open */
 };
 
+struct wal_written {
+    uint32_t bytes;
+    uint64_t payload_bytes;
+};
+
 struct wal {
     struct files *fs;
     uint64_t extent_bytes;
@@ -37,15 +42,21 @@ struct wal {
     bool has_sealed;
     bool seal_wanted;
     bool full;                  /* a frame found no room, and there is little since */
-    bool broken;                /* a frame that does not count could not be voided */
+    bool broken;                /* a frame that does not count is not voided */
     uint64_t aimed_payload;
-    uint64_t written_bytes;     /* of the frame that is to be accepted */
+    struct wal_written *written;        /* frames that are not accepted yet, oldest first; all of
+                                           them in the current extent */
+    uint32_t written_count;
+    uint32_t written_cap;
+    uint64_t written_bytes;     /* of all of them */
+    uint64_t zeroed;            /* the current file was written up to here, if by zeros */
     struct iovec *parts;        /* of a write, kept between two */
     int part_cap;
     uint8_t *table;
     size_t table_cap;
 
     pthread_mutex_t sync_lock;  /* one sync at a time */
+    bool sync_failed;           /* for good: the disk tells of it once */
 };
 
 /* ---- wal_extents.c */
