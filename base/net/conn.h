@@ -227,6 +227,6 @@ ssize_t conn_io_write(struct conn *c, bool *ret_more);
 /* IO_AGAIN, IO_FAILED or 1 when done. */
 int conn_io_handshake(struct conn *c);
 /* says_goodbye: by close_notify, if there is a session and the socket takes it. */
-void conn_io_close(struct conn *c, bool says_goodbye);
+void conn_io_end(struct conn *c, bool says_goodbye);
 
 #endif

@@ -87,15 +87,12 @@ ssize_t conn_io_write(struct conn *c, bool *ret_more)
     return again() ? IO_AGAIN : IO_FAILED;
 }
 
-void conn_io_close(struct conn *c, bool says_goodbye)
+void conn_io_end(struct conn *c, bool says_goodbye)
 {
-    if (c->ssl != NULL) {
-        ERR_clear_error();
-        if (says_goodbye) SSL_shutdown(c->ssl);
-        ERR_clear_error();
-        SSL_free(c->ssl);
-        c->ssl = NULL;
-    }
-    if (c->fd >= 0) close(c->fd);
-    c->fd = -1;
+    if (c->ssl == NULL) return;
+    ERR_clear_error();
+    if (says_goodbye) SSL_shutdown(c->ssl);
+    ERR_clear_error();
+    SSL_free(c->ssl);
+    c->ssl = NULL;
 }

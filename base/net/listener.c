@@ -20,7 +20,7 @@
 #include "base/net/conn.h"
 #include "base/check.h"
 
-enum { ACCEPTS_PER_EVENT = 64, ACCEPT_PAUSE_MS = 100, BACKLOG = 4096 };
+enum { ACCEPTS_PER_EVENT = 16, ACCEPT_PAUSE_MS = 100, BACKLOG = 4096 };
 
 struct share {
     struct conn_home home;           /* first: on_close gets it */

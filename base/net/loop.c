@@ -12,7 +12,7 @@
 
 /* A flush is a write to a socket, some 10 us: a group's thousands of members that are answered in
  * one turn are written to in several. */
-enum { FLUSHES_A_TURN = 256 };
+enum { FLUSHES_A_TURN = 256, ENDS_A_TURN = 16 };
 /* To so many mailboxes a turn's jobs wait to be handed over; to others they go at once. */
 enum { PARCELS_MAX = 8 };
 
@@ -36,6 +36,7 @@ struct loop {
     struct heap timers;
     struct job_list flushes;
     struct job_list longs;
+    struct job_list ends;
     struct parcel parcels[PARCELS_MAX];
     int parcel_count;
     int64_t now_ms;                  /* 0 = read the clock when asked */
@@ -138,7 +139,7 @@ static void timers_fire(struct loop *loop)
 
 static bool has_deferred(const struct loop *loop)
 {
-    return loop->flushes.first != NULL || loop->longs.first != NULL;
+    return loop->flushes.first != NULL || loop->longs.first != NULL || loop->ends.first != NULL;
 }
 
 /* ---- What goes to other threads */
@@ -230,7 +231,8 @@ void loop_turn(struct loop *loop, int wait_ms)
     timers_fire(loop);
     parcels_send(loop);
     list_run_some(&loop->flushes, FLUSHES_A_TURN);
-    list_run_first(&loop->longs);       /* what others wait for has left */
+    list_run_some(&loop->ends, ENDS_A_TURN);        /* what others wait for has left */
+    list_run_first(&loop->longs);
     parcels_send(loop);
     loop->now_ms = 0;
     current = outer;
@@ -267,6 +269,7 @@ struct loop *loop_new(const char *name)
     loop->timers.compare = compare_timers;
     list_init(&loop->flushes);
     list_init(&loop->longs);
+    list_init(&loop->ends);
     loop->inbox_event = event_new(loop->base, loop->inbox.event_fd, EV_READ | EV_ET | EV_PERSIST,
                                   on_wake, loop);
     loop->timer_event = evtimer_new(loop->base, on_timer, loop);
@@ -292,6 +295,7 @@ bool loop_run_posted(struct loop *loop)
     while (has_deferred(loop)) {
         list_run_first(&loop->longs);
         list_run(&loop->flushes);
+        list_run(&loop->ends);
     }
     parcels_send(loop);
     current = outer;
@@ -322,6 +326,12 @@ void loop_free(struct loop *loop)
 void loop_post(struct loop *loop, struct job *job)
 {
     mailbox_post(&loop->inbox, job);
+}
+
+void loop_defer_end(struct loop *loop, struct job *job)
+{
+    loop_assert(loop);
+    list_add(&loop->ends, job);
 }
 
 void loop_defer_flush(struct loop *loop, struct job *job)

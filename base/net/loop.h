@@ -59,6 +59,10 @@ static inline void loop_answer(struct loop *home, struct job *job)
  * for what gathers the output of a turn. Thread: the loop's. */
 void loop_defer_flush(struct loop *loop, struct job *job);
 
+/* The same behind the turn's output, and so few a turn that hundreds of connections which end
+ * together hold up nobody. Thread: the loop's. */
+void loop_defer_end(struct loop *loop, struct job *job);
+
 /* Runs the job at the end of this turn or of a later one: one such job a turn, in their order. For
  * a piece of work that takes long, so that who asks little waits for one of them, however many
  * there are. Pieces are bounded by what they look at; whoever has more to do hands the job in

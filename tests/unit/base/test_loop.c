@@ -139,6 +139,32 @@ static void on_flush_all(struct job *job)
     for (int i = 0; i < 600; i++) loop_defer_flush(loop_current(), &many_flushes[i]);
 }
 
+static void on_end_all(struct job *job)
+{
+    (void)job;
+    for (int i = 0; i < 40; i++) loop_defer_end(loop_current(), &many_flushes[i]);
+}
+
+/* What comes meanwhile waits for 16 sockets to be closed at most. */
+TEST(ends_of_many_connections_take_turns)
+{
+    struct loop *loop = loop_new("one");
+    struct job all = {.run = on_end_all};
+    for (int i = 0; i < 40; i++) many_flushes[i] = (struct job){.run = on_flush};
+    flushed = 0;
+    loop_post(loop, &all);
+    loop_turn(loop, 0);
+    EXPECT_EQ(flushed, 16);
+    loop_turn(loop, -1);            /* does not wait while there are some */
+    EXPECT_EQ(flushed, 32);
+    loop_turn(loop, 0);
+    EXPECT_EQ(flushed, 40);
+    loop_post(loop, &all);
+    EXPECT(loop_run_posted(loop));  /* a loop that stops leaves none open */
+    EXPECT_EQ(flushed, 80);
+    loop_free(loop);
+}
+
 /* What comes meanwhile waits for 256 writes at most. One that hands itself in again has had its
  * turn. */
 TEST(flushes_of_very_many_connections_take_turns)
@@ -313,7 +339,7 @@ TEST(a_turn_hands_over_in_order_when_its_events_were_handled)
 
 TESTS(RUN(a_turn_runs_posted_then_flushes_then_a_long_job), RUN(a_turn_runs_one_long_job),
       RUN(an_answer_goes_to_the_loop_that_waits_or_is_run_here),
-      RUN(flushes_of_very_many_connections_take_turns),
+      RUN(flushes_of_very_many_connections_take_turns), RUN(ends_of_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_turn_hands_over_in_order_when_its_events_were_handled),
       RUN(a_thread_wakes_for_jobs_and_timers))
