@@ -26,7 +26,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context);
 static void on_writable(evutil_socket_t fd, short what, void *context);
 static void on_timer(struct loop_timer *timer);
 static void on_flush(struct job *job);
-static void on_free(struct job *job);
+static void on_last(struct job *job);
 
 /* ---- Life */
 
@@ -66,7 +66,7 @@ void conn_open(struct conn_home *home, int fd, struct peer *peer)
     c->out.total = &loop_room(home->loop)->queued;
     c->timer.fire = on_timer;
     c->flush_job.run = on_flush;
-    c->free_job.run = on_free;
+    c->free_job.run = on_last;
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);   /* fails on a socketpair: no harm */
     struct event_base *base = loop_events(home->loop);
@@ -123,9 +123,17 @@ bool conn_charge(struct conn *c, size_t bytes)
 static void on_free(struct job *job)
 {
     struct conn *c = CONTAINER_OF(job, struct conn, free_job);
-    close(c->fd);                           /* some 0.1 ms of a TCP connection */
     mem_free(c->stash);
     mem_free(c);
+}
+
+/* Some 0.1 ms of a TCP connection. What gathers its output may wait in line still. */
+static void on_last(struct job *job)
+{
+    struct conn *c = CONTAINER_OF(job, struct conn, free_job);
+    close(c->fd);
+    c->free_job.run = on_free;
+    loop_defer_flush(loop_current(), &c->free_job);
 }
 
 void conn_switch(struct conn *c, const struct conn_protocol *protocol, void *state)

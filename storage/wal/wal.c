@@ -257,7 +257,9 @@ enum err wal_aim(struct wal *w, struct wal_run *runs, int run_count, const struc
     uint64_t bytes = frame_bytes(payload, (uint64_t)run_count, batch_bytes_max);
     if (bytes > UINT32_MAX / 2) return ERR_DISK;
     /* Where the disk was found full just now, the second time may find what is kept. */
-    if (find_place(w, bytes, frees) == ERR_DISK) TRY(find_place(w, bytes, frees));
+    enum err err = find_place(w, bytes, frees);
+    if (err == ERR_DISK) err = find_place(w, bytes, frees);
+    TRY(err);
     w->aimed_payload = payload;
     place_runs(w, runs, run_count, parts);
     if (wal_untold(w, &w->sealed)) *ret_sealed = &w->sealed;

@@ -184,6 +184,29 @@ TEST(a_frame_that_was_taken_back_is_not_found)
     log_done(&l);
 }
 
+/* Else its frame would stand behind the end of one, or the log would go on while what is in front
+ * may be taken back. */
+TEST(an_extent_begins_when_all_frames_in_front_of_it_are_accepted)
+{
+    enum { KIB = 1 << 10 };
+    struct log l;
+    log_new_of(&l, 64 * KIB);
+    (void)write_one(l.wal, 'a', 40 * KIB);
+    static uint8_t data[40 * KIB];
+    struct iovec part = {data, sizeof data};
+    struct wal_run run = {.part_count = 1, .bytes = sizeof data};
+    const struct wal_extent *sealed;
+    EXPECT_ERR(wal_aim(l.wal, &run, 1, &part, 5, false, &sealed), ERR_BUSY);
+    (void)write_one(l.wal, 'b', 10 * KIB);          /* what fits goes on */
+    wal_accept(l.wal);
+    EXPECT_ERR(wal_aim(l.wal, &run, 1, &part, 5, false, &sealed), ERR_BUSY);
+    wal_accept(l.wal);
+    struct wal_pointer at = append(l.wal, 'c', 40 * KIB);
+    EXPECT_EQ(at.extent, 2);
+    EXPECT_EQ(wal_here(l.wal).frame, 3);
+    log_done(&l);
+}
+
 TEST(a_place_that_cannot_be_voided_takes_nothing_until_it_is_healed)
 {
     struct log l;
@@ -336,6 +359,7 @@ TESTS(RUN(a_frame_has_the_bytes_of_the_golden_file),
       RUN(a_flipped_bit_anywhere_in_a_frame_ends_the_log_there),
       RUN(what_stands_behind_the_end_is_gone_once_writes_go_on),
       RUN(a_frame_that_was_taken_back_is_not_found),
+      RUN(an_extent_begins_when_all_frames_in_front_of_it_are_accepted),
       RUN(a_place_that_cannot_be_voided_takes_nothing_until_it_is_healed),
       RUN(bytes_that_are_not_those_that_were_written_are_not_given_out),
       RUN(a_run_is_read_at_once_where_no_disk_is_waited_for),
