@@ -56,12 +56,14 @@ void conn_open(struct conn_home *home, int fd, struct peer *peer)
         metric_add(home->counters->closed[NET_CLOSE_MEMORY], 1);
         close(fd);
         if (peer != NULL) peers_remove(home->door->peers, peer);
+        if (home->door->conns != NULL) budget_give(home->door->conns, 1);
         home->on_close(home);
         return;
     }
     c->home = home;
     c->fd = fd;
     c->peer = peer;
+    c->counted = home->door->conns;
     c->protocol = home->protocol;
     c->out.total = &loop_room(home->loop)->queued;
     c->timer.fire = on_timer;
@@ -101,7 +103,7 @@ void conn_close(struct conn *c, enum net_close reason)
     conn_body_end(c);
     conn_io_end(c, /* says_goodbye= */ !greets);
     outq_done(&c->out);
-    home->stash_bytes -= c->stash_cap;      /* freed at the end of the turn: a caller may read it */
+    home->stash_bytes -= c->stash_cap;      /* freed behind this turn: a caller may read it */
     loop_defer_end(home->loop, &c->free_job);
     if (c->charged > 0) budget_give(home->door->sessions, c->charged);
     if (c->peer != NULL) peers_remove(home->door->peers, TAKE(c->peer));
@@ -132,6 +134,7 @@ static void on_last(struct job *job)
 {
     struct conn *c = CONTAINER_OF(job, struct conn, free_job);
     close(c->fd);
+    if (c->counted != NULL) budget_give(c->counted, 1);
     c->free_job.run = on_free;
     loop_defer_flush(loop_current(), &c->free_job);
 }

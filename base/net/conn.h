@@ -57,7 +57,8 @@ struct conn_home {
     uint32_t handshakes;                         /* under way */
     size_t stash_bytes;                          /* of all connections */
     bool stopping;
-    void (*on_close)(struct conn_home *home);    /* after each close; count is lowered already */
+    void (*on_close)(struct conn_home *home);    /* after each close; count is lowered already,
+                                                    the door's conns once the socket is closed */
     struct frame_request *spares;                /* frame.c's, for reuse */
     uint32_t spare_count;
 };
@@ -92,6 +93,7 @@ struct conn {
     struct conn *next;
     struct conn *prev;
     struct peer *peer;               /* counted in the door's peers; or NULL */
+    struct budget *counted;          /* the door's conns, until fd is closed; or NULL */
     int fd;
     SSL *ssl;                        /* NULL: plain */
     struct event read_event;

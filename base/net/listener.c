@@ -94,7 +94,7 @@ static void report_if_empty(struct share *share)
 static void on_conn_close(struct conn_home *home)
 {
     struct share *share = CONTAINER_OF(home, struct share, home);
-    conn_uncount(share->listener);
+    atomic_fetch_sub(&share->listener->conns, 1);
     if (home->stopping) report_if_empty(share);
 }
 

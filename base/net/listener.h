@@ -23,8 +23,9 @@ struct door {
     struct net_limits limits;
     struct budget *budget;           /* of requests */
     struct budget *waiting;          /* of requests that wait: frame_park(); NULL: they stay */
-    struct budget *conns;            /* connections of all doors that share it; NULL: no such
-                                        limit */
+    struct budget *conns;            /* connections of all doors that share it, until their sockets
+                                        are closed: valid until the loops are freed, as well. NULL:
+                                        no such limit */
     struct budget *sessions;         /* bytes that connections hold beyond their first ones
                                         (conn_charge()); NULL: no such limit */
     struct peers *peers;             /* connections by address, of all doors that share it; NULL: an

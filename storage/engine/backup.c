@@ -49,7 +49,6 @@ static enum err fail(const struct job *b, enum err err, const char *format, ...)
     return err;
 }
 
-/* False, with ENAMETOOLONG, when it is too long. */
 static void job_done(struct job *b)
 {
     char also[PATH_BYTES];

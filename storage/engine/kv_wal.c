@@ -90,7 +90,8 @@ static bool wants_alone(const struct walled_batch *b)
 }
 
 /* The frame, not accepted yet; ret_written: some of it may be there, also after an error.
- * Errors: ERR_BUSY - it wants to be alone; ERR_DISK. Thread: any, under the lock; blocks. */
+ * Errors: ERR_BUSY - it begins an extent, and others are in line; ERR_DISK. Thread: any, under the
+ * lock; blocks. */
 static enum err write_frame(struct walled *r, struct walled_batch *b, enum kv_sync sync,
                             bool *ret_written)
 {
@@ -170,7 +171,8 @@ enum err walled_resume(struct kv *kv)
     struct walled *r = walled_of(kv);
     walled_lock_alone(r);
     enum err err = atomic_load(&r->sync_failed) ? ERR_DISK : wal_heal(r->wal);
-    if (err == ERR_OK) err = walled_sync_frames(r);    /* what was healed */
+    uint64_t frame;
+    if (err == ERR_OK) err = walled_sync_frames(r, &frame);     /* what was healed */
     if (err == ERR_OK) err = kv_resume(r->tables);
     bool retry = err == ERR_OK && r->flush_failed;
     pthread_mutex_unlock(&r->lock);

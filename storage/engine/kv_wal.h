@@ -58,8 +58,9 @@ struct walled {
     struct in_line *line;       /* commits whose frames wait for a sync, oldest first */
     struct in_line *line_last;
     bool syncing;               /* one of them syncs for all */
-    int alone_waiting;          /* who waits for the line to end, and lets nobody join it */
-    pthread_cond_t settled;     /* the last four */
+    uint64_t alone_begun;       /* who waited for the line to end, and lets nobody join it: */
+    uint64_t alone_ended;       /* so many in all, and so many of them are through */
+    pthread_cond_t settled;     /* the last five */
     pthread_t flusher;
     bool has_flusher;
 
@@ -178,13 +179,13 @@ enum err walled_line_pass(struct walled *r, struct in_line *c);
 void walled_wait_alone(struct walled *r);
 /* Takes the lock for that. Thread: any; blocks. */
 void walled_lock_alone(struct walled *r);
-/* Until none who wants to be alone waits. Under the lock, which it lets go of. Thread: any;
- * blocks. */
+/* Until all who waited to be alone when this was called are through. Under the lock, which it lets
+ * go of. Thread: any; blocks. */
 void walled_let_others(struct walled *r);
 
-/* What was written survives a power cut. Errors: ERR_DISK, from then on always. Thread: any;
- * blocks. */
-enum err walled_sync_frames(struct walled *r);
+/* What was written survives a power cut. ret_frame: the last one that counted before. Errors:
+ * ERR_DISK, from then on always. Thread: any; blocks. */
+enum err walled_sync_frames(struct walled *r, uint64_t *ret_frame);
 /* The tables get the oldest frame, which counts from then on. Under the lock. Errors: ERR_DISK.
  * Thread: any; blocks. */
 enum err walled_settle(struct walled *r, const struct in_line *c);

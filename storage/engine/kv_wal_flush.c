@@ -25,13 +25,9 @@ enum err walled_sync_now(struct kv *kv)
     pthread_mutex_lock(&r->sync_lock);
     int64_t now_ms = clock_wall_ms();           /* before: what comes after it may lie behind */
     uint64_t frame;
-    enum err err = atomic_load(&r->sync_failed) ? ERR_DISK : wal_sync(r->wal, &frame);
-    if (err != ERR_OK) {
-        atomic_store(&r->sync_failed, true);
-        atomic_store(&r->stopped, true);
-    } else if (r->has_dir) {
-        mark_renew(&r->mark, &r->manifest, frame, now_ms);
-    }
+    enum err err = walled_sync_frames(r, &frame);
+    if (err != ERR_OK) atomic_store(&r->stopped, true);
+    else if (r->has_dir) mark_renew(&r->mark, &r->manifest, frame, now_ms);
     pthread_mutex_unlock(&r->sync_lock);
     return err;
 }
@@ -54,14 +50,9 @@ static enum err put_marks(struct walled *r)
 /* Under the lock. Errors: ERR_DISK. Thread: the flush's; blocks. */
 static enum err begin(struct walled *r, uint64_t *ret_frame)
 {
-    uint64_t frame;
-    if (wal_sync(r->wal, &frame) != ERR_OK) {
-        atomic_store(&r->sync_failed, true);
-        return ERR_DISK;
-    }
+    TRY(walled_sync_frames(r, ret_frame));
     TRY(put_marks(r));
     r->tables->engine->flush_begin(r->tables);
-    *ret_frame = frame;
     r->tables_bytes = r->log_bytes = 0;
     r->ranges = 0;
     return ERR_OK;

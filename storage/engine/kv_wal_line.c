@@ -20,10 +20,9 @@ void walled_dead_undo(struct walled *r, const struct dead *d)
         (void)wal_add_dead(r->wal, d->all[i].extent, -(uint64_t)d->all[i].bytes, &e);
 }
 
-enum err walled_sync_frames(struct walled *r)
+enum err walled_sync_frames(struct walled *r, uint64_t *ret_frame)
 {
-    uint64_t frame;
-    if (wal_sync(r->wal, &frame) == ERR_OK) return ERR_OK;
+    if (wal_sync(r->wal, ret_frame) == ERR_OK) return ERR_OK;
     atomic_store(&r->sync_failed, true);
     return ERR_DISK;
 }
@@ -32,7 +31,9 @@ enum err walled_sync_frames(struct walled *r)
  * rest would bring it back. After a sync that failed nobody can say what one would leave. */
 void walled_take_back(struct walled *r)
 {
-    if (wal_void(r->wal) == ERR_OK && !atomic_load(&r->sync_failed)) (void)!walled_sync_frames(r);
+    uint64_t frame;
+    if (wal_void(r->wal) == ERR_OK && !atomic_load(&r->sync_failed))
+        (void)!walled_sync_frames(r, &frame);
     atomic_store_explicit(&r->stopped, true, memory_order_relaxed);
 }
 
@@ -82,7 +83,8 @@ static void lead(struct walled *r)
     const struct in_line *last = r->line_last;
     r->syncing = true;
     pthread_mutex_unlock(&r->lock);
-    enum err err = walled_sync_frames(r);
+    uint64_t frame;
+    enum err err = walled_sync_frames(r, &frame);
     pthread_mutex_lock(&r->lock);
     for (bool more = true; more && err == ERR_OK;) {
         more = r->line != last;
@@ -109,9 +111,9 @@ enum err walled_line_pass(struct walled *r, struct in_line *c)
 void walled_wait_alone(struct walled *r)
 {
     if (r->line == NULL) return;
-    r->alone_waiting++;
+    r->alone_begun++;
     while (r->line != NULL) pthread_cond_wait(&r->settled, &r->lock);
-    r->alone_waiting--;
+    r->alone_ended++;
     pthread_cond_broadcast(&r->settled);
 }
 
@@ -123,5 +125,6 @@ void walled_lock_alone(struct walled *r)
 
 void walled_let_others(struct walled *r)
 {
-    while (r->alone_waiting > 0) pthread_cond_wait(&r->settled, &r->lock);
+    uint64_t begun = r->alone_begun;        /* those that come later would never end */
+    while (r->alone_ended < begun) pthread_cond_wait(&r->settled, &r->lock);
 }

@@ -4,8 +4,7 @@
  * 1. The mark in each family of tables says which frames it has: the older one counts. What is
  *    applied twice to the other - puts, deletes and ranges, in their order - ends as it was.
  * 2. Frames follow on one another by number. Behind the sync mark a power cut may have left any
- * part
- *    of a frame, so the runs' bytes are checked there, unless the system has run ever since.
+ *    part of a frame, so the runs' bytes are checked there, unless the system has run ever since.
  * 3. What is known of the extents and of the ranges to be swept is read from the tables.
  * 4. What lies behind the last whole frame goes, and appends go on there. */
 #include <assert.h>

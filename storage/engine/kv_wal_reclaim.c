@@ -322,7 +322,10 @@ static enum err shrink_part(struct walled *r, const struct wal_extent *e, bool c
     if (atomic_load(stop)) return ERR_OK;
     *at = v.next;
     is_whole &= v.next == 0;
-    if (!copies && r->holes) TRY(punch(r, e->number, &v, stop));
+    if (!copies && r->holes && v.hole_count > 0) {
+        TRY(walled_sync_now(&r->base));         /* the survey saw what was deleted since the last */
+        TRY(punch(r, e->number, &v, stop));
+    }
     /* One survey does for both where it has the whole extent. */
     return copies || (is_whole && takes_too_much(r, e)) ? copy(r, &v, stop) : ERR_OK;
 }

@@ -171,9 +171,9 @@ struct log_read;
 enum err plog_read_disk(struct kv *kv, struct plog *log, const struct log_bounds *bounds,
                         const struct fair *line, struct log_read *r, bool *ret_more);
 /* The same on a network loop: reads what is in memory, the disk's cache included. *left: what it
- * may cost, in bytes and PLOG_RUN_COST for each run; it is taken from there. Logs with short runs
- * are left to the readers: where each stands is looked up in tables, most of which are not kept in
- * memory.
+ * may cost, in bytes and PLOG_RUN_COST for the call and for each run; it is taken from there. Logs
+ * with short runs are left to the readers: where each stands is looked up in tables, most of which
+ * are not kept in memory.
  * Errors: ERR_COLD - a thread that may wait has to go on, as after those of plog_read_disk(), which
  * it finds out anew; what r has is right. Thread: any; short locks. */
 enum err plog_read_now(struct kv *kv, struct plog *log, const struct log_bounds *bounds,

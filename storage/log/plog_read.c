@@ -200,6 +200,7 @@ enum err plog_read_now(struct kv *kv, struct plog *log, const struct log_bounds 
     bool more;
     if (!is_in_bounds(r, bounds)) return ERR_OFFSET_OUT_OF_RANGE;
     if (has_short_runs(log) || *left < PLOG_RUN_COST) return ERR_COLD;
+    *left -= PLOG_RUN_COST;                 /* also of a try that finds nothing in memory */
     CLEANUP(scan_done) struct scan s;
     scan_init_as(&s, kv, log->id, bounds, r->offset_next, KV_UP_NOW);
     s.left = left;

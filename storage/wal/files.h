@@ -33,9 +33,9 @@ struct files *files_mem_new(void);
 void files_mem_set_faults(struct files *fs, const struct files_mem_faults *faults);
 bool files_mem_faulted(const struct files *fs);
 int64_t files_mem_calls(const struct files *fs);    /* since the faults were set */
-/* hook() is called in front of each write and sync, by who calls, without a lock; true: it fails
- * and changes nothing. NULL: none. */
-enum files_call { FILES_WRITE, FILES_SYNC };
+/* hook() is called in front of each of these, by who calls, without a lock; true: it fails and
+ * changes nothing. NULL: none. */
+enum files_call { FILES_WRITE, FILES_SYNC, FILES_READ, FILES_PUNCH };
 void files_mem_set_hook(struct files *fs, void *context,
                         bool (*hook)(void *context, enum files_call call));
 /* Holes, preallocation and hints are refused, as on a network volume. */

@@ -330,6 +330,7 @@ static enum err mem_write(struct file *base, const struct iovec *parts, int coun
 static enum err mem_read(struct file *base, void *to, size_t len, uint64_t at)
 {
     struct mem_file *f = file_of(base);
+    if (hook_fails(f->fs, FILES_READ)) return ERR_DISK;
     CLEANUP(unlockp) struct mem_files *fs = locked(f->fs);
     const struct content *c = &f->node->now;
     if (fault_now(fs) || at > c->len || len > c->len - at) return ERR_DISK;
@@ -382,8 +383,9 @@ static enum err mem_cut(struct file *base, uint64_t len)
 static enum err mem_punch(struct file *base, uint64_t at, uint64_t len, bool *ret_done)
 {
     struct mem_file *f = file_of(base);
-    CLEANUP(unlockp) struct mem_files *fs = locked(f->fs);
     *ret_done = false;
+    if (hook_fails(f->fs, FILES_PUNCH)) return ERR_DISK;
+    CLEANUP(unlockp) struct mem_files *fs = locked(f->fs);
     if (fault_now(fs)) return ERR_DISK;
     if (fs->plain) return ERR_OK;
     uint64_t first = (at + PAGE - 1) / PAGE * PAGE, end = (at + len) / PAGE * PAGE;

@@ -43,6 +43,7 @@ enum err wal_open(struct files *fs, const struct wal_options *options, struct wa
 void wal_close(struct wal *w)
 {
     if (w == NULL) return;
+    extents_free_left(w);
     for (uint32_t i = 0; i < w->extent_count; i++) {
         assert(w->extents[i]->readers == 0);
         extent_free(w->extents[i]);
@@ -193,6 +194,7 @@ static enum err begin_extent(struct wal *w, uint64_t bytes)
     e->dirty = true;
     w->open_count++;
     if (old != NULL) {
+        old->readers++;             /* or its file might be closed as a spare one */
         old->known.sealed = true;
         old->known.end = w->here.position;
         old->known.last_frame = w->here.frame;
@@ -210,7 +212,10 @@ static enum err begin_extent(struct wal *w, uint64_t bytes)
     pthread_mutex_unlock(&w->lock);
     file_close(spare);
     /* What was kept free behind its end goes back; where that fails, with the file. */
-    if (old != NULL) (void)!file_cut(old->file, old->known.end);
+    if (old != NULL) {
+        (void)!file_cut(old->file, old->known.end);
+        extent_end(w, old);
+    }
     return ERR_OK;
 }
 
@@ -485,6 +490,7 @@ static enum err sync_names(struct wal *w)
 
 enum err wal_sync(struct wal *w, uint64_t *ret_frame)
 {
+    extents_free_left(w);
     pthread_mutex_lock(&w->sync_lock);
     pthread_mutex_lock(&w->lock);
     uint64_t frame = w->here.frame;

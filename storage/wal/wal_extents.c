@@ -110,13 +110,43 @@ enum err extent_use(struct wal *w, uint64_t number, struct extent **ret)
     return err;
 }
 
+/* Under the lock: true if it is to be freed now. */
+static bool was_last(struct extent *e)
+{
+    assert(e->readers > 0);
+    return --e->readers == 0 && e->gone;
+}
+
 void extent_end(struct wal *w, struct extent *e)
 {
     pthread_mutex_lock(&w->lock);
-    assert(e->readers > 0);
-    bool last = --e->readers == 0 && e->gone;
+    bool last = was_last(e);
     pthread_mutex_unlock(&w->lock);
     if (last) extent_free(e);
+}
+
+/* Closing a file that has no name any more gives up to 128 MiB back to the disk, which takes
+ * milliseconds. Thread: a network loop. */
+static void extent_end_now(struct wal *w, struct extent *e)
+{
+    pthread_mutex_lock(&w->lock);
+    if (was_last(e)) {
+        e->next_left = w->left;
+        w->left = e;
+    }
+    pthread_mutex_unlock(&w->lock);
+}
+
+void extents_free_left(struct wal *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct extent *e = TAKE(w->left);
+    pthread_mutex_unlock(&w->lock);
+    while (e != NULL) {
+        struct extent *next = e->next_left;
+        extent_free(e);
+        e = next;
+    }
 }
 
 enum err extent_read_header(struct extent *e, struct extent_header *ret)
@@ -176,7 +206,7 @@ enum err wal_read_now(struct wal *w, const struct wal_pointer *p, uint8_t *to)
     pthread_mutex_unlock(&w->lock);
     if (!is_open) return e == NULL ? ERR_NOT_FOUND : ERR_COLD;
     enum err err = read_run(e->file, p, file_read_now, to);
-    extent_end(w, e);
+    extent_end_now(w, e);
     return err;
 }
 
@@ -259,6 +289,7 @@ enum err wal_drop(struct wal *w, uint64_t extent)
     char name[EXTENT_NAME_BYTES];
     extent_name(extent, name);
     TRY(files_remove(w->fs, name));
+    extents_free_left(w);
     pthread_mutex_lock(&w->lock);
     struct extent *e = extents_get(w, extent);
     assert(e == NULL || e != w->current);

@@ -14,6 +14,7 @@ struct extent {
     bool used;                  /* since the hand came by last */
     uint32_t readers;
     struct file *file;          /* NULL: not open */
+    struct extent *next_left;
 };
 
 struct wal_written {
@@ -32,6 +33,8 @@ struct wal {
     uint32_t extent_cap;
     uint32_t open_count;
     uint32_t hand;              /* whose file is closed next when too many are open */
+    struct extent *left;        /* gone, and a network loop was the last that read it: to be freed
+                                   by who may wait for the disk */
     struct wal_place here;
     bool names_dirty;           /* a file was made since the last sync */
 
@@ -74,6 +77,8 @@ struct file *extents_take_spare(struct wal *w);
 /* Its file, open until extent_end(). Errors: ERR_NOT_FOUND; ERR_DISK. Thread: any; blocks. */
 enum err extent_use(struct wal *w, uint64_t number, struct extent **ret);
 void extent_end(struct wal *w, struct extent *e);
+/* Frees what network loops left. Thread: any; blocks. */
+void extents_free_left(struct wal *w);
 /* Errors: ERR_FORMAT - not the header of this extent; ERR_DISK. Thread: any; blocks. */
 enum err extent_read_header(struct extent *e, struct extent_header *ret);
 

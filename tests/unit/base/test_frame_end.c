@@ -212,7 +212,29 @@ TEST(connections_beyond_the_caps_are_closed_at_once)
     EXPECT_EQ(atomic_load(&common.used), 0);
 }
 
-TESTS(RUN(a_body_has_a_time_as_a_whole), RUN(a_slow_reader_is_not_read_and_at_last_closed),
+/* Hundreds that end together are closed in turns: till then their sockets are there. */
+TEST(a_connection_counts_until_its_socket_is_closed)
+{
+    enum { CONNS = 40 };
+    start("places");
+    static struct budget common;
+    int fds[CONNS];
+    budget_init(&common, CONNS);
+    s.door.conns = &common;
+    server_start(&s);
+    for (int i = 0; i < CONNS; i++) {
+        fds[i] = client_open(s.port);
+        send_frame(fds[i], "e");
+        expect_frame(fds[i], "e");
+    }
+    EXPECT_EQ(atomic_load(&common.used), CONNS);
+    server_stop(&s);
+    EXPECT_EQ(atomic_load(&common.used), 0);
+    for (int i = 0; i < CONNS; i++) close(fds[i]);
+}
+
+TESTS(RUN(a_connection_counts_until_its_socket_is_closed),
+      RUN(a_body_has_a_time_as_a_whole), RUN(a_slow_reader_is_not_read_and_at_last_closed),
       RUN(half_a_frame_and_silence_is_closed),
       RUN(an_idle_connection_is_closed_but_not_one_with_a_request),
       RUN(a_graceful_stop_finishes_what_was_accepted),

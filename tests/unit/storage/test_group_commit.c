@@ -64,6 +64,7 @@ static bool hook(void *context, enum files_call call)
 {
     struct scene *s = context;
     if (call == FILES_WRITE) return atomic_fetch_add(&s->writes, 1) == s->fails_write;
+    if (call != FILES_SYNC) return false;
     int sync = atomic_fetch_add(&s->syncs, 1);
     if (sync < WRITERS) s->told_before[sync] = atomic_load(&s->told);
     /* Behind one that cannot be written nobody writes until the line has ended. */
@@ -229,7 +230,7 @@ static bool sync_before_write(void *context, enum files_call call)
     struct other *o = context;
     if (call == FILES_SYNC) o->syncs++;
     if (call == FILES_SYNC) return o->fails && o->syncs == 1;
-    if (o->done) return false;
+    if (o->done || call != FILES_WRITE) return false;
     o->done = true;
     o->err = kv_sync_now(o->kv);
     return false;
@@ -266,6 +267,60 @@ TEST(a_sync_that_begins_before_a_frame_is_written_does_not_count_for_it)
 TEST(a_sync_that_fails_for_another_one_counts)
 {
     EXPECT(!commit_beside_a_sync(true, ERR_DISK));
+}
+
+/* ---- Who wants to be alone */
+
+enum { LONERS = 4, LONERS_PASS_MAX = 100 * LONERS };
+
+struct loners {
+    struct kv *kv;
+    atomic_int commits;
+    atomic_bool stop;
+};
+
+static void *delete_again_and_again(void *arg)
+{
+    struct loners *l = arg;
+    struct kv_batch *b = kv_batch_new(l->kv);
+    struct log_key key = key_of(0);
+    while (!atomic_load(&l->stop)) {
+        kv_batch_delete(b, KV_LOG, KEY_BYTES(key));
+        EXPECT_OK(kv_commit(l->kv, b, KV_SYNC));
+        kv_batch_clear(b);
+        atomic_fetch_add(&l->commits, 1);
+    }
+    kv_batch_free(b);
+    return NULL;
+}
+
+/* As a disk takes its time: meanwhile the others come back to wait again. */
+static bool slow_sync(void *context, enum files_call call)
+{
+    (void)context;
+    if (call == FILES_SYNC) usleep(2000);
+    return false;
+}
+
+TEST(those_who_want_to_be_alone_again_and_again_hold_up_nobody)
+{
+    struct loners l = {0};
+    pthread_t threads[LONERS];
+    struct files *files = files_mem_new();
+    EXPECT_OK(kv_wal_open(kv_mem_new(), files, &plain_options, 7, &l.kv));
+    files_mem_set_hook(files, NULL, slow_sync);
+    for (int i = 0; i < LONERS; i++)
+        EXPECT_EQ(pthread_create(&threads[i], NULL, delete_again_and_again, &l), 0);
+    UNTIL(atomic_load(&l.commits) > LONERS, usleep(100));
+    for (int i = 1; i < 10; i++) {
+        int before = atomic_load(&l.commits);
+        EXPECT_OK(commit_one(l.kv, i, KV_NO_SYNC));
+        EXPECT(atomic_load(&l.commits) - before <= LONERS_PASS_MAX);
+    }
+    atomic_store(&l.stop, true);
+    for (int i = 0; i < LONERS; i++) pthread_join(threads[i], NULL);
+    files_mem_set_hook(files, NULL, NULL);
+    kv_close(l.kv);
 }
 
 /* ---- Many at once, power cuts in the middle */
@@ -433,5 +488,6 @@ TESTS(RUN(commits_that_come_while_one_syncs_share_the_next_sync),
       RUN(a_frame_that_cannot_be_written_is_refused_and_no_other),
       RUN(a_sync_that_begins_before_a_frame_is_written_does_not_count_for_it),
       RUN(a_sync_that_fails_for_another_one_counts),
+      RUN(those_who_want_to_be_alone_again_and_again_hold_up_nobody),
       RUN(what_was_told_survives_a_power_cut_at_any_moment),
       RUN(the_sweeper_and_the_tables_flush_go_on_among_them))

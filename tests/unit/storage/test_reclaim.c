@@ -251,6 +251,77 @@ TEST(what_is_in_tables_goes_before_others_are_written_out)
     kv_close(tables);
 }
 
+enum { PUNCHED_RUNS = 40, PUNCHED_RUN_BYTES = 100 << 10, DELETED_LATE = 1 };
+
+struct late_delete {
+    struct kv *kv;
+    struct files *files;
+    struct files *left;         /* what a power cut in front of the second hole finds */
+    bool deleted;
+    int holes;
+};
+
+static void delete_run(struct kv_batch *b, int64_t offset)
+{
+    struct log_key key = log_key(1, offset);
+    kv_batch_delete(b, KV_LOG, KEY_BYTES(key));
+}
+
+/* A trim comes while the first file is looked through. */
+static bool delete_late(void *context, enum files_call call)
+{
+    struct late_delete *d = context;
+    if (call == FILES_READ && !d->deleted) {
+        d->deleted = true;
+        struct kv_batch *b = kv_batch_new(d->kv);
+        delete_run(b, DELETED_LATE);
+        EXPECT_OK(kv_commit(d->kv, b, KV_NO_SYNC));
+        kv_batch_free(b);
+    }
+    if (call == FILES_PUNCH && d->deleted && ++d->holes == 2) d->left = files_mem_copy(d->files);
+    return false;
+}
+
+static bool keeps_nothing(void *context, int number)
+{
+    (void)context;
+    (void)number;
+    return false;
+}
+
+TEST(no_hole_is_made_for_a_delete_that_a_power_cut_would_take_back)
+{
+    const struct kv_options options = {.extent_bytes = 1 << 20};
+    struct late_delete d = {.files = files_mem_new()};
+    EXPECT_OK(kv_wal_open(kv_mem_new(), d.files, &options, 7, &d.kv));
+    for (int64_t i = 0; i < PUNCHED_RUNS; i++) {
+        struct kv_batch *b = kv_batch_new(d.kv);
+        put_of(b, 1, i, PUNCHED_RUN_BYTES);
+        EXPECT_OK(kv_commit(d.kv, b, KV_NO_SYNC));
+        kv_batch_free(b);
+    }
+    struct kv_batch *b = kv_batch_new(d.kv);
+    for (int64_t i = 0; i < PUNCHED_RUNS; i += 2) delete_run(b, i);
+    EXPECT_OK(kv_commit(d.kv, b, KV_NO_SYNC));
+    kv_batch_free(b);
+    files_mem_set_hook(d.files, &d, delete_late);
+    EXPECT_OK(kv_reclaim(d.kv, &go_on));
+    EXPECT(d.left != NULL);
+    files_mem_set_hook(d.files, NULL, NULL);
+    kv_close(d.kv);
+    files_mem_set_hook(d.left, NULL, NULL);
+    files_mem_power_cut(d.left, keeps_nothing, NULL);
+    EXPECT_OK(kv_wal_open(kv_mem_new(), d.left, &options, 8, &d.kv));
+    for (int64_t i = 0; i < PUNCHED_RUNS; i++) {
+        struct slab *value = NULL;
+        struct log_key key = log_key(1, i);
+        EXPECT_ERR(kv_get(d.kv, KV_LOG, KEY_BYTES(key), &value),
+                   i % 2 == 0 || i == DELETED_LATE ? ERR_NOT_FOUND : ERR_OK);
+        slab_unref(value);
+    }
+    kv_close(d.kv);
+}
+
 /* Logs of very different rates, each of which keeps its newest runs: a file holds some of all. */
 static void skewed(bool plain)
 {
@@ -340,6 +411,7 @@ TEST(a_file_of_many_frames_is_looked_through_in_parts)
 }
 
 TESTS(RUN(a_file_of_many_frames_is_looked_through_in_parts),
+      RUN(no_hole_is_made_for_a_delete_that_a_power_cut_would_take_back),
       RUN(what_skewed_logs_keep_takes_little_more_than_it_is),
       RUN(what_a_commit_deletes_that_fails_in_the_end_keeps_its_file),
       RUN(what_is_left_of_a_file_that_was_cut_short_stays),

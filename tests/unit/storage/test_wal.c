@@ -1,6 +1,8 @@
 /* The write-ahead log by itself: its bytes, where it ends, its files. */
 #include "storage/wal/wal.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include "base/crc32c.h"
 #include "base/mem.h"
 #include "golden.h"
@@ -354,7 +356,50 @@ TEST(a_place_whose_extent_went_leads_to_the_next_one)
     log_done(&l);
 }
 
-TESTS(RUN(a_frame_has_the_bytes_of_the_golden_file),
+/* ---- More files than may be open */
+
+enum { READ_AT_ONCE = WAL_FILES_MAX + 20, MADE_MEANWHILE = 400, ONE_EXTENT = 3000 };
+
+struct reading {
+    struct wal *wal;
+    struct wal_pointer runs[READ_AT_ONCE];
+    atomic_bool stop;
+};
+
+static void *read_all(void *arg)
+{
+    struct reading *r = arg;
+    for (int i = 0; !atomic_load(&r->stop); i++) {
+        int n = i % READ_AT_ONCE;
+        EXPECT_OK(read_of(r->wal, &r->runs[n], (uint8_t)n));
+    }
+    return NULL;
+}
+
+/* Each read opens a file and closes another one, while the log goes on from one to the next. */
+TEST(files_are_opened_and_closed_while_extents_begin)
+{
+    struct log l;
+    struct reading r = {0};
+    pthread_t reader;
+    log_new_of(&l, ONE_EXTENT);
+    r.wal = l.wal;
+    for (int i = 0; i < READ_AT_ONCE; i++) r.runs[i] = append(l.wal, (uint8_t)i, ONE_EXTENT);
+    EXPECT_EQ(r.runs[READ_AT_ONCE - 1].extent, READ_AT_ONCE);
+    EXPECT_EQ(pthread_create(&reader, NULL, read_all, &r), 0);
+    for (int i = 0; i < MADE_MEANWHILE; i++) {
+        (void)append(l.wal, (uint8_t)i, ONE_EXTENT);
+        uint64_t frame;
+        EXPECT_OK(wal_sync(l.wal, &frame));
+    }
+    atomic_store(&r.stop, true);
+    pthread_join(reader, NULL);
+    for (int i = 0; i < READ_AT_ONCE; i++) EXPECT_OK(read_of(l.wal, &r.runs[i], (uint8_t)i));
+    log_done(&l);
+}
+
+TESTS(RUN(files_are_opened_and_closed_while_extents_begin),
+      RUN(a_frame_has_the_bytes_of_the_golden_file),
       RUN(runs_are_read_and_frames_are_found_again_over_several_extents),
       RUN(a_flipped_bit_anywhere_in_a_frame_ends_the_log_there),
       RUN(what_stands_behind_the_end_is_gone_once_writes_go_on),
