@@ -10,6 +10,7 @@
 #include "test.h"
 
 enum { EXTENT_BYTES = 32 << 10, RUN_BYTES_HERE = 20000 };   /* one of them fills an extent */
+enum { PUNCHED_RUN_BYTES = 100 << 10 };                     /* a hole of one is worth it */
 
 static const struct kv_options small = {.extent_bytes = EXTENT_BYTES};
 static const atomic_bool go_on;
@@ -123,8 +124,9 @@ TEST(what_is_left_of_a_file_that_was_cut_short_stays)
 
 static void put_of(struct kv_batch *b, uint64_t log, int64_t offset, size_t bytes)
 {
-    static const uint8_t run[RUN_BYTES_HERE];
+    static const uint8_t run[PUNCHED_RUN_BYTES];
     struct log_key key = log_key(log, offset);
+    assert_true(bytes <= sizeof run);
     kv_batch_put(b, KV_LOG, KEY_BYTES(key), bytes_of(run, bytes));
 }
 
@@ -251,7 +253,7 @@ TEST(what_is_in_tables_goes_before_others_are_written_out)
     kv_close(tables);
 }
 
-enum { PUNCHED_RUNS = 40, PUNCHED_RUN_BYTES = 100 << 10, DELETED_LATE = 1 };
+enum { PUNCHED_RUNS = 40, DELETED_LATE = 1 };
 
 struct late_delete {
     struct kv *kv;
