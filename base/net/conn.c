@@ -16,7 +16,6 @@
 enum {
     TLS_HANDSHAKE_BYTE = 0x16,
     READ_BLOCKED_BYTES = 4096,     /* read ahead while a request runs, to notice the client's end */
-    SEND_TURN_BYTES = 4 * 1024 * 1024,
     LINGER_MS = 2000,
     CHECK_MS = 1000,               /* how often it is looked who is slow */
     PRESSED_MS = 2000,             /* so long a body may come slowly while others wait */
@@ -611,10 +610,10 @@ static void wait_writable(struct conn *c, bool progress)
 /* Sends what waits. Returns the bytes sent; the connection may be closed afterwards. */
 static size_t send_out(struct conn *c)
 {
-    size_t sent = 0;
+    size_t sent = 0, share = loop_flush_share(c->home->loop);
     bool more = true;
-    while (c->out.bytes > 0 && sent < SEND_TURN_BYTES) {
-        ssize_t len = more ? conn_io_write(c, &more) : IO_AGAIN;
+    while (c->out.bytes > 0 && sent < share) {
+        ssize_t len = more ? conn_io_write(c, share - sent, &more) : IO_AGAIN;
         if (len == IO_FAILED) {
             conn_close(c, NET_CLOSE_IO);
             return sent;

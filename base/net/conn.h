@@ -223,9 +223,9 @@ void frame_home_done(struct conn_home *home);
 enum { IO_AGAIN = -1, IO_FAILED = -2 };
 /* Returns bytes, 0 at the end, or one of the above; fills vectors in order. */
 ssize_t conn_io_read(struct conn *c, struct iovec *vectors, int count);
-/* Sends from c->out; the caller drops what was sent. Returns bytes > 0, IO_AGAIN or IO_FAILED.
- * ret_more: false when the socket's buffer is full now. */
-ssize_t conn_io_write(struct conn *c, bool *ret_more);
+/* Sends about max bytes at most from c->out; the caller drops what was sent. Returns bytes > 0,
+ * IO_AGAIN or IO_FAILED. ret_more: false when the socket's buffer is full now. */
+ssize_t conn_io_write(struct conn *c, size_t max, bool *ret_more);
 /* IO_AGAIN, IO_FAILED or 1 when done. */
 int conn_io_handshake(struct conn *c);
 /* says_goodbye: by close_notify, if there is a session and the socket takes it. */

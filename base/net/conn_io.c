@@ -72,13 +72,25 @@ static ssize_t tls_write(struct conn *c, bool *ret_more)
     return outcome == 0 ? IO_FAILED : outcome;
 }
 
-ssize_t conn_io_write(struct conn *c, bool *ret_more)
+/* The first max bytes of them: how many vectors they take, and how many bytes they are. */
+static int cut(struct iovec *vectors, int count, size_t max, size_t *ret_bytes)
+{
+    size_t bytes = 0;
+    int i = 0;
+    while (i < count && bytes < max) {
+        if (vectors[i].iov_len > max - bytes) vectors[i].iov_len = max - bytes;
+        bytes += vectors[i++].iov_len;
+    }
+    *ret_bytes = bytes;
+    return i;
+}
+
+ssize_t conn_io_write(struct conn *c, size_t max, bool *ret_more)
 {
     if (c->ssl != NULL) return tls_write(c, ret_more);
     struct iovec vectors[VECTORS_MAX];
-    int count = outq_vectors(&c->out, vectors, VECTORS_MAX);
-    size_t offered = 0;
-    for (int i = 0; i < count; i++) offered += vectors[i].iov_len;
+    size_t offered;
+    int count = cut(vectors, outq_vectors(&c->out, vectors, VECTORS_MAX), max, &offered);
     struct msghdr msg = {.msg_iov = vectors, .msg_iovlen = (size_t)count};
     ssize_t len = count > 1 ? sendmsg(c->fd, &msg, MSG_NOSIGNAL)
                             : send(c->fd, vectors[0].iov_base, vectors[0].iov_len, MSG_NOSIGNAL);

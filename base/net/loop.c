@@ -12,7 +12,12 @@
 
 /* A flush is a write to a socket, some 10 us: a group's thousands of members that are answered in
  * one turn are written to in several. */
-enum { FLUSHES_A_TURN = 256, ENDS_A_TURN = 16 };
+enum {
+    FLUSHES_A_TURN = 256,
+    ENDS_A_TURN = 16,
+    FLUSH_BYTES_A_TURN = 2 << 20,       /* of all together, as long as */
+    FLUSH_BYTES_MIN = 16 << 10,         /* each may send so much */
+};
 /* To so many mailboxes a turn's jobs wait to be handed over; to others they go at once. */
 enum { PARCELS_MAX = 8 };
 
@@ -25,6 +30,7 @@ struct parcel {
 struct job_list {
     struct job *first;
     struct job **last;
+    size_t count;
 };
 
 struct loop {
@@ -56,8 +62,7 @@ static _Thread_local struct loop *current;
 
 static void list_init(struct job_list *l)
 {
-    l->first = NULL;
-    l->last = &l->first;
+    *l = (struct job_list){.last = &l->first};
 }
 
 static void list_add(struct job_list *l, struct job *job)
@@ -65,6 +70,7 @@ static void list_add(struct job_list *l, struct job *job)
     job->next = NULL;
     *l->last = job;
     l->last = &job->next;
+    l->count++;
 }
 
 static void list_run_first(struct job_list *l)
@@ -73,6 +79,7 @@ static void list_run_first(struct job_list *l)
     if (first == NULL) return;
     l->first = first->next;
     if (l->first == NULL) l->last = &l->first;
+    l->count--;
     first->run(first);
 }
 
@@ -338,6 +345,12 @@ void loop_defer_flush(struct loop *loop, struct job *job)
 {
     loop_assert(loop);
     list_add(&loop->flushes, job);
+}
+
+size_t loop_flush_share(const struct loop *loop)
+{
+    size_t share = FLUSH_BYTES_A_TURN / (loop->flushes.count + 1);
+    return share > FLUSH_BYTES_MIN ? share : FLUSH_BYTES_MIN;
 }
 
 void loop_defer_long(struct loop *loop, struct job *job)

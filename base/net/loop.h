@@ -58,6 +58,9 @@ static inline void loop_answer(struct loop *home, struct job *job)
 /* Runs the job when the events of this turn were handled, and when there are many in a later turn:
  * for what gathers the output of a turn. Thread: the loop's. */
 void loop_defer_flush(struct loop *loop, struct job *job);
+/* How many bytes such a job may send before it hands itself in again: the less, the more wait.
+ * Thread: the loop's, in the job. */
+size_t loop_flush_share(const struct loop *loop);
 
 /* The same behind the turn's output, and so few a turn that hundreds of connections which end
  * together hold up nobody. Thread: the loop's. */

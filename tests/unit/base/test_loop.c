@@ -187,6 +187,38 @@ TEST(flushes_of_very_many_connections_take_turns)
     loop_free(loop);
 }
 
+static struct loop *sharing;
+static size_t shares[600];
+static int shared;
+
+static void on_share(struct job *job)
+{
+    (void)job;
+    shares[shared++] = loop_flush_share(sharing);
+}
+
+static void on_share_all(struct job *job)
+{
+    (void)job;
+    for (int i = 0; i < 600; i++) loop_defer_flush(loop_current(), &many_flushes[i]);
+}
+
+/* Hundreds that fill their sockets hold up nobody for as long as that takes together. */
+TEST(flushes_send_the_less_the_more_wait)
+{
+    struct job all = {.run = on_share_all};
+    sharing = loop_new("one");
+    for (int i = 0; i < 600; i++) many_flushes[i] = (struct job){.run = on_share};
+    shared = 0;
+    loop_post(sharing, &all);
+    for (int turn = 0; turn < 3; turn++) loop_turn(sharing, 0);
+    EXPECT_EQ(shared, 600);
+    EXPECT_EQ(shares[0], 16 << 10);
+    EXPECT_EQ(shares[600 - 16], (2 << 20) / 16);
+    EXPECT_EQ(shares[600 - 1], 2 << 20);
+    loop_free(sharing);
+}
+
 struct timed {
     struct loop_timer timer;
     struct loop *loop;
@@ -339,7 +371,8 @@ TEST(a_turn_hands_over_in_order_when_its_events_were_handled)
 
 TESTS(RUN(a_turn_runs_posted_then_flushes_then_a_long_job), RUN(a_turn_runs_one_long_job),
       RUN(an_answer_goes_to_the_loop_that_waits_or_is_run_here),
-      RUN(flushes_of_very_many_connections_take_turns), RUN(ends_of_many_connections_take_turns),
+      RUN(flushes_of_very_many_connections_take_turns), RUN(flushes_send_the_less_the_more_wait),
+      RUN(ends_of_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_turn_hands_over_in_order_when_its_events_were_handled),
       RUN(a_thread_wakes_for_jobs_and_timers))
