@@ -38,26 +38,6 @@ bool read_result_add(struct read_result *r, const struct batch_view *view)
 
 /* ---- Life */
 
-struct plog *plog_new(struct worker *worker, struct mailbox *inbox, uint64_t id)
-{
-    struct plog *log = NEW(struct plog);
-    atomic_init(&log->refs, 1);
-    log->id = id;
-    log->worker = worker;
-    log->inbox = inbox;
-    atomic_init(&log->told_offset, -1);
-    pthread_mutex_init(&log->lock, NULL);
-    tail_init(&log->tail);
-    log->waiting_last = &log->waiting_first;
-    return log;
-}
-
-struct plog *plog_ref(struct plog *log)
-{
-    atomic_fetch_add_explicit(&log->refs, 1, memory_order_relaxed);
-    return log;
-}
-
 void plog_writer_free(struct plog_writer *w)
 {
     if (w == NULL) return;
@@ -68,16 +48,32 @@ void plog_writer_free(struct plog_writer *w)
     mem_free(w);
 }
 
-void plog_unref(struct plog *log)
+/* Whoever knows of it without a reference has forgotten it: its worker's turn and rings, its topic,
+ * those who wait or watch. */
+static void plog_free(struct log_ref *ref)
 {
-    if (log == NULL || atomic_fetch_sub_explicit(&log->refs, 1, memory_order_acq_rel) > 1) return;
-    /* The worker's ring of tails and its topic hold references: neither is left. */
-    assert(log->topic == NULL && log->waiting_first == NULL && log->watches == NULL);
+    struct plog *log = CONTAINER_OF(ref, struct plog, ref);
+    assert(log->topic == NULL && log->waiting_first == NULL && log->watches == NULL &&
+           !log->in_turn && log->tail_next == NULL);
     plog_end_handover(log, /* took_place= */ false);
     plog_writer_free(log->writer);
     tail_done(&log->tail);
     pthread_mutex_destroy(&log->lock);
     mem_free(log);
+}
+
+struct plog *plog_new(struct worker *worker, struct mailbox *inbox, uint64_t id)
+{
+    struct plog *log = NEW(struct plog);
+    log_ref_init(&log->ref, plog_free);
+    log->id = id;
+    log->worker = worker;
+    log->inbox = inbox;
+    atomic_init(&log->told_offset, -1);
+    pthread_mutex_init(&log->lock, NULL);
+    tail_init(&log->tail);
+    log->waiting_last = &log->waiting_first;
+    return log;
 }
 
 uint64_t plog_id(const struct plog *log)

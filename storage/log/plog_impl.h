@@ -21,6 +21,7 @@
 #include "storage/log/watch.h"
 #include "storage/log/worker.h"
 #include "storage/store.h"
+#include "storage/topic/log_ref.h"
 
 enum {
     CHUNK_BYTES = 1 << 20,      /* a chunk closes at that many bytes */
@@ -56,7 +57,7 @@ struct plog_writer {
 };
 
 struct plog {
-    atomic_uint refs;
+    struct log_ref ref;             /* first: topics know nothing else of it */
     uint64_t id;
     struct worker *worker;
     struct mailbox *inbox;          /* the worker's */
@@ -89,6 +90,7 @@ struct plog {
     struct plog *tail_next;         /* the worker's ring of logs with a tail */
     struct plog *tail_prev;
 };
+static_assert(offsetof(struct plog, ref) == 0, "partition_log_ref()");
 
 /* ---- plog.c: the view */
 /* inbox: the worker's. */

@@ -56,7 +56,7 @@ struct topic *draft_copy(const struct topic *from)
     t->partition_count = from->partition_count;
     t->partitions = copy(from->partitions, from->partition_count, sizeof *t->partitions);
     for (int32_t i = 0; i < t->partition_count; i++)
-        if (t->partitions[i].log != NULL) plog_ref(t->partitions[i].log);
+        log_ref_take(partition_log_ref(&t->partitions[i]));
     t->shard_count = from->shard_count;
     t->shard_index_next = from->shard_index_next;
     t->blocks = copy(from->blocks, topic_block_count(from), sizeof(struct shard_block *));

@@ -39,7 +39,8 @@ void shard_block_unref(struct shard_block *b)
 
 static void topic_free(struct topic *t)
 {
-    for (int32_t i = 0; i < t->partition_count; i++) plog_unref(t->partitions[i].log);
+    for (int32_t i = 0; i < t->partition_count; i++)
+        log_ref_drop(partition_log_ref(&t->partitions[i]));
     for (int32_t i = 0; i < t->setting_count; i++) {
         mem_free(t->settings[i].name);
         mem_free(t->settings[i].value);

@@ -14,6 +14,7 @@
 #include "base/u128.h"
 #include "base/uuid.h"
 #include "protocol/batch/batch.h"
+#include "storage/topic/log_ref.h"
 
 struct plog;
 
@@ -56,12 +57,19 @@ enum { SHARD_BLOCK_MAX = 64 };
 void shard_block_unref(struct shard_block *b);      /* NULL is a no-op. Thread: any */
 
 struct partition {
-    struct plog *log;           /* shared by all values of the topic; see plog.h */
+    struct plog *log;           /* shared by all values of the topic, each of which holds a
+                                   reference; NULL in values that nobody serves */
     uint64_t log_id;            /* names the log in every key, never reused */
     int32_t open_shard;         /* its position, -1 when retired by a merge */
     u128 forward_hash;          /* first hash of the newest shard here: once retired, records that
                                    name this partition go where this hash lives */
 };
+
+/* The reference is a log's first member. Thread: any. */
+static inline struct log_ref *partition_log_ref(const struct partition *p)
+{
+    return (struct log_ref *)p->log;
+}
 
 /* In the order of the config's legal words. */
 enum { CLEANUP_COMPACT = 1 << 0, CLEANUP_DELETE = 1 << 1 };
@@ -145,11 +153,6 @@ static inline bool topic_repacks(const struct topic *t, enum batch_codec codec)
 struct batch_packing topic_packing(const struct topic *t);
 
 /* True when Kinesis may see it: not internal and at most STREAM_NAME_BYTES_MAX long. */
-/* References of a partition's log, which log/plog.c counts: a topic holds one of each of its logs.
- * Thread: any. */
-struct plog *plog_ref(struct plog *log);
-void plog_unref(struct plog *log);      /* NULL is a no-op; the last one frees */
-
 /* "." and ".." illegal, 1..249 of [a-zA-Z0-9._-]. */
 bool topic_name_is_legal(struct bytes name);
 bool topic_is_stream(const struct topic *t);

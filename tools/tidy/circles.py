@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""circles.py BUILD_DIR [NM]: files of one layer that need each other in a circle, read from the object files.
+"""circles.py BUILD_DIR [NM]: files of one layer that need each other in a circle, and those that need a room of their
+layer that stands above theirs (layers.txt), read from the object files.
 
-An edge is a symbol that one file leaves undefined and another one defines (`nm`). tidy.py holds the layers to their
-order by their includes; within a layer nothing else keeps files apart. Exit status 1 when there is a circle: each is
-told with the symbols that tie it.
+An edge is a symbol that one file leaves undefined and another one defines (`nm`). tidy.py holds layers and rooms to
+their order by their includes; a function that one room declares and another one has is seen here alone. Exit status 1
+when there is such a thing: each is told with the symbols that tie it.
 """
 import collections
 import pathlib
@@ -74,24 +75,42 @@ def tell(circle, edges):
             print(f"    {name} -> {other}: {' '.join(sorted(edges[name][other])[:TIES_TOLD])}")
 
 
-def judge(edges):
-    """The number of circles."""
-    found = circles(edges)
+def upward(edges, rooms):
+    """[(file, file of a higher room that it needs)]. rooms: {folder: rank}, the highest first."""
+    def rank(name):
+        return rooms.get(name.rpartition("/")[0])
+    return [(name, other) for name in sorted(edges) for other in sorted(edges[name])
+            if rank(name) is not None and rank(other) is not None and rank(other) < rank(name)]
+
+
+def judge(edges, rooms=None):
+    """The number of circles, and of edges against the order of rooms."""
+    found, up = circles(edges), upward(edges, rooms or {})
     for circle in found:
         tell(circle, edges)
-    return len(found)
+    for name, other in up:
+        print(f"{name} needs {other} of a room above its own: {' '.join(sorted(edges[name][other])[:TIES_TOLD])}")
+    return len(found) + len(up)
+
+
+def rooms_of(rows):
+    """From "storage/ check log .": {"storage/check": 0, "storage/log": 1}. The own folder has tables that name what is
+    in its rooms."""
+    return {row[0] + name: rank for row in rows if row[0].endswith("/")
+            for rank, name in enumerate(row[1:]) if name != "."}
 
 
 def main(build, nm="nm"):
-    layers = {name for line in (ROOT / "layers.txt").read_text().splitlines() if not line.startswith("#")
-              for name in line.split()}
+    rows = [line.split() for line in (ROOT / "layers.txt").read_text().splitlines()
+            if line and not line.startswith("#")]
+    layers = {name for row in rows if not row[0].endswith("/") for name in row}
     # A build folder keeps the objects of files that were moved or removed.
     objects = [p for p in pathlib.Path(build).glob("CMakeFiles/*.dir/**/*.c.o")
                if re.search(r"\.dir/([^/]*)", str(p))[1] in layers
                and (ROOT / re.search(r"\.dir/(.*)\.o$", str(p))[1]).exists()]
     if not objects:
         sys.exit(f"no object files below {build}: build first")
-    wrong = judge(edges_of(*read(objects, nm)))
+    wrong = judge(edges_of(*read(objects, nm)), rooms_of(rows))
     print(f"circles: {len(objects)} files, {wrong} findings")
     return wrong > 0
 
