@@ -10,7 +10,7 @@
 #include "storage/check/walk.h"
 #include "storage/control/control.h"
 #include "storage/engine/catalog_keys.h"
-#include "storage/engine/log_keys.h"
+#include "storage/engine/runs.h"
 #include "storage/log/stored.h"
 #include "storage/topic/draft.h"
 #include "storage/topic/record.h"
@@ -130,15 +130,10 @@ static enum err check_ids(struct check *k)
         if (k->log_ids[i] == k->log_ids[i - 1])
             complain_log(k, k->log_ids[i], "has two partitions");
     for (uint64_t id = 0;; id++) {
-        struct log_key from = log_key_first(id);
-        CLEANUP(kv_iter_freep)
-        struct kv_iter *it = kv_iter_new(k->kv, KV_LOG, KEY_BYTES(from), BYTES_NULL, false);
-        int64_t last_offset;
-        if (!kv_iter_next(it)) return kv_iter_error(it);
-        if (log_key_read(kv_iter_key(it), &id, &last_offset) != ERR_OK) {
-            complain_log(k, id, "is followed by a key that is none");
-            return ERR_OK;
-        }
+        enum err err = runs_log_from(k->kv, id, &id);
+        if (err == ERR_FORMAT) complain_log(k, id, "is followed by a key that is none");
+        if (err == ERR_FORMAT || err == ERR_NOT_FOUND) return ERR_OK;
+        TRY(err);
         bool known = k->log_count > 0 &&
                      bsearch(&id, k->log_ids, k->log_count, sizeof id, by_number) != NULL;
         if (!known) complain_log(k, id, "belongs to no topic");

@@ -1,5 +1,6 @@
 #include "storage/check/walk.h"
 
+#include "storage/engine/runs.h"
 #include "storage/log/stored.h"
 #include "base/check.h"
 
@@ -10,22 +11,21 @@ enum err walk_batches(struct kv *kv, uint64_t log_id, int64_t from, int64_t to,
                                    const struct log_entry *entry),
                       void *context)
 {
-    struct log_key first = log_key(log_id, from), next = log_key_first(log_id + 1);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_LOG, KEY_BYTES(first), KEY_BYTES(next), false);
-    while (kv_iter_next(it)) {
-        struct bytes run = kv_iter_value(it);
+    CLEANUP(runs_done) struct runs runs;
+    runs_init(&runs, kv, log_id, from, KV_UP);
+    while (runs_next(&runs)) {
         struct log_entry entry;
         struct batch_info info;
         enum err err;
-        while ((err = log_entry_next(&run, &entry)) == ERR_OK) {
+        TRY(runs_read(&runs));
+        while ((err = runs_entry(&runs, &entry)) == ERR_OK) {
             if (batch_peek(entry.batch, &info) != ERR_OK) return ERR_FORMAT;
             if (batch_last_offset(&info) < from) continue;
             if (info.base_offset >= to || !each(context, &info, &entry)) return ERR_OK;
         }
         if (err != ERR_NOT_FOUND) return err;
     }
-    return kv_iter_error(it);
+    return runs_error(&runs);
 }
 
 enum err walk_chunks(struct kv *kv, uint64_t log_id,
@@ -294,12 +294,13 @@ static enum err prove_snapshots(struct proof *p)
 }
 
 /* Errors: ERR_DISK. Thread: the walk's. */
-static enum err prove_run(struct proof *p, int64_t last_offset, struct bytes run)
+static enum err prove_run(struct proof *p, int64_t last_offset, struct runs *runs)
 {
     struct log_entry e;
     enum err err;
     if (last_offset < p->log_start) say(p, last_offset, "a run lies before the log's start");
-    while ((err = log_entry_next(&run, &e)) == ERR_OK) TRY(prove_batch(p, &e));
+    TRY(runs_read(runs));
+    while ((err = runs_entry(runs, &e)) == ERR_OK) TRY(prove_batch(p, &e));
     if (err != ERR_NOT_FOUND) say(p, last_offset, "a run of record batches cannot be read");
     if (p->end_offset != last_offset + 1)
         say(p, last_offset, "a key does not name the last offset of its run");
@@ -331,24 +332,24 @@ static void end_log(struct proof *p)
 }
 
 /* Errors: ERR_DISK. Thread: the walk's. */
-static enum err prove_all(struct proof *p, struct kv_iter *it, bool *more)
+static enum err prove_all(struct proof *p)
 {
     uint64_t id;
     int64_t last_offset;
-    while (*more) {
-        if (log_key_read(kv_iter_key(it), &id, &last_offset) != ERR_OK) {
+    CLEANUP(runs_done) struct runs runs;
+    runs_init_all(&runs, p->kv);
+    while (runs_next(&runs)) {
+        if (runs_at(&runs, &id, &last_offset) != ERR_OK) {
             say(p, 0, "a key of the log family cannot be read");
-            *more = kv_iter_next(it);
             continue;
         }
         if (p->counts.logs == 0 || id != p->log_id) {
             end_log(p);
             TRY(begin_log(p, id));
         }
-        TRY(prove_run(p, last_offset, kv_iter_value(it)));
-        *more = kv_iter_next(it);
+        TRY(prove_run(p, last_offset, &runs));
     }
-    TRY(kv_iter_error(it));
+    TRY(runs_error(&runs));
     end_log(p);
     return ERR_OK;
 }
@@ -356,11 +357,10 @@ static enum err prove_all(struct proof *p, struct kv_iter *it, bool *more)
 /* Errors: ERR_DISK. Thread: the walk's. */
 static enum err has_batches(struct kv *kv, uint64_t log_id, bool *ret)
 {
-    struct log_key from = log_key_first(log_id), to = log_key_first(log_id + 1);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
-    *ret = kv_iter_next(it);
-    return kv_iter_error(it);
+    int64_t last_offset;
+    enum err err = runs_last(kv, log_id, &last_offset);
+    *ret = err == ERR_OK;
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* Chunks of logs that hold no batch, where prove_all() does not come by.
@@ -393,10 +393,7 @@ enum err walk_logs(struct kv *kv,
                    void *context, struct walk_counts *ret)
 {
     struct proof p = {.kv = kv, .fault = fault, .context = context};
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_LOG, BYTES_LIT(""), BYTES_NULL, false);
-    bool more = kv_iter_next(it);
-    enum err err = prove_all(&p, it, &more);
+    enum err err = prove_all(&p);
     if (err == ERR_OK) err = prove_index(&p);
     if (err == ERR_OK) err = prove_snapshots(&p);
     kv_iter_free(p.chunks);

@@ -1,6 +1,6 @@
 /* Removing all that a topic's logs have stored, by ranges of log ids: they were made together, so
  * one range does for most topics. */
-#include "storage/engine/log_keys.h"
+#include "storage/engine/runs.h"
 #include "storage/threads.h"
 #include "storage/topic/topic.h"
 #include "storage/log/worker.h"
@@ -31,8 +31,7 @@ static void erase_span(const struct erase *e, enum kv_family family, struct byte
 
 static void erase_range(const struct erase *e, uint64_t first, uint64_t next)
 {
-    struct log_range_key log_from = log_range_first(first), log_to = log_range_first(next);
-    erase_span(e, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to));
+    runs_erase(e->batch, e->kv, first, next);
     struct chunk_key chunk_from = chunk_key_first(first), chunk_to = chunk_key_first(next);
     erase_span(e, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to));
     struct start_key start_from = start_key(first), start_to = start_key(next);

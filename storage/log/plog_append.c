@@ -4,6 +4,7 @@
 #include <assert.h>
 #include "base/mem.h"
 #include "protocol/batch/batch.h"
+#include "storage/engine/runs.h"
 #include "storage/topic/topic.h"
 #include "base/check.h"
 
@@ -99,20 +100,16 @@ void plog_end_run(struct plog *log, struct kv_batch *b)
     struct plog_writer *w = log->writer;
     uint32_t count = w->staged_count - w->run_first;
     if (count == 0) return;
-    assert(count <= RUN_BATCHES);
-    uint8_t headers[RUN_BATCHES][LOG_ENTRY_HEADER_BYTES];
-    struct bytes parts[2 * RUN_BATCHES];
+    struct run_draft run;
+    run_draft_init(&run);
     for (uint32_t i = 0; i < count; i++) {
         const struct batch_view *v = &w->staged[w->run_first + i];
         struct log_entry e = {.arrival_ms = v->arrival_ms,
                               .partition_addressed = w->staged_addressed[w->run_first + i],
                               .batch = v->bytes.bytes};
-        log_entry_header(&e, headers[i]);
-        parts[2 * i] = bytes_of(headers[i], LOG_ENTRY_HEADER_BYTES);
-        parts[2 * i + 1] = v->bytes.bytes;
+        run_draft_add(&run, &e);
     }
-    struct log_key key = log_key(log->id, w->offset_next - 1);
-    kv_batch_put_parts(b, KV_LOG, KEY_BYTES(key), parts, (int)(2 * count));
+    run_put(b, log->id, w->offset_next - 1, &run);
     w->run_first = w->staged_count;
     w->run_bytes = 0;
     if (w->chunk.bytes >= CHUNK_BYTES || w->chunk.batch_count >= CHUNK_BATCHES ||

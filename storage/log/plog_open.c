@@ -10,6 +10,7 @@
 #include <assert.h>
 #include "base/mem.h"
 #include "protocol/batch/batch.h"
+#include "storage/engine/runs.h"
 #include "storage/log/stored.h"
 #include "base/check.h"
 
@@ -70,14 +71,15 @@ static enum err scan_batch(struct plog_writer *w, uint64_t id, const struct log_
     return ERR_OK;
 }
 
-static enum err scan_run(struct plog_writer *w, struct bytes key, struct bytes run, int64_t covered)
+static enum err scan_run(struct plog_writer *w, struct runs *runs, int64_t covered)
 {
     uint64_t id;
     int64_t last_offset;
     struct log_entry e;
     enum err err;
-    TRY(log_key_read(key, &id, &last_offset));
-    while ((err = log_entry_next(&run, &e)) == ERR_OK) TRY(scan_batch(w, id, &e, covered));
+    TRY(runs_at(runs, &id, &last_offset));
+    TRY(runs_read(runs));
+    while ((err = runs_entry(runs, &e)) == ERR_OK) TRY(scan_batch(w, id, &e, covered));
     if (err != ERR_NOT_FOUND) return err;
     return w->offset_next == last_offset + 1 ? ERR_OK : ERR_FORMAT;
 }
@@ -88,11 +90,10 @@ static enum err scan(struct plog_writer *w, struct kv *kv, uint64_t id, int64_t 
     if (w->has_snapshot && w->snapshot_offset < from_offset) from_offset = w->snapshot_offset;
     if (from_offset < w->log_start) from_offset = w->log_start;
     w->offset_next = from_offset;
-    struct log_key from = log_key(id, from_offset), to = log_key_first(id + 1);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), false);
-    while (kv_iter_next(it)) TRY(scan_run(w, kv_iter_key(it), kv_iter_value(it), covered));
-    TRY(kv_iter_error(it));
+    CLEANUP(runs_done) struct runs runs;
+    runs_init(&runs, kv, id, from_offset, KV_UP);
+    while (runs_next(&runs)) TRY(scan_run(w, &runs, covered));
+    TRY(runs_error(&runs));
     return w->offset_next >= covered ? ERR_OK : ERR_FORMAT;     /* a chunk beyond the log's end */
 }
 

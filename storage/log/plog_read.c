@@ -10,16 +10,16 @@
 #include "base/mem.h"
 #include "protocol/batch/batch.h"
 #include "protocol/batch/record.h"
+#include "storage/engine/runs.h"
 #include "base/check.h"
 
 enum { READ_SLAB_BYTES = 256 * 1024 };      /* batches that are smaller share slabs of this size */
 
 /* Batches of [offset, end), one after the other, each checked to follow on the one before. */
 struct scan {
-    struct kv_iter *it;
-    struct bytes run;           /* what is left of the run that the iterator stands on */
+    struct runs runs;
     size_t fits;                /* a longer run is not read */
-    size_t runs;                /* that were read */
+    size_t run_count;           /* that were read */
     size_t run_bytes;
     size_t *left;               /* what runs may still cost on a loop; NULL: as much as they want */
     int64_t log_start;
@@ -38,8 +38,7 @@ static void scan_init_as(struct scan *s, struct kv *kv, uint64_t log_id,
                        .offset_next = offset,
                        .fits = SIZE_MAX};
     /* The last run may end behind last_stable. */
-    struct log_key from = log_key(log_id, offset), to = log_key_first(log_id + 1);
-    s->it = kv_iter_new_as(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), walk);
+    runs_init(&s->runs, kv, log_id, offset, walk);
 }
 
 static void scan_init(struct scan *s, struct kv *kv, uint64_t log_id,
@@ -50,27 +49,26 @@ static void scan_init(struct scan *s, struct kv *kv, uint64_t log_id,
 
 static void scan_done(struct scan *s)
 {
-    kv_iter_free(s->it);
+    runs_done(&s->runs);
 }
 
 /* The next run. Errors: ERR_NOT_FOUND - it is too long; ERR_COLD; ERR_DISK; ERR_BUSY. Thread: the
  * reader. */
 static enum err scan_run(struct scan *s)
 {
-    if (!kv_iter_next(s->it)) {
-        TRY(kv_iter_error(s->it));
+    if (!runs_next(&s->runs)) {
+        TRY(runs_error(&s->runs));
         return ERR_COLD;                /* all of it was cut off */
     }
-    size_t len = kv_iter_value_len(s->it);
+    size_t len = runs_bytes(&s->runs);
     if (len > s->fits) return ERR_NOT_FOUND;
     if (s->left != NULL) {
         size_t cost = len + PLOG_RUN_COST;
         if (cost > *s->left) return ERR_COLD;
         *s->left -= cost;
     }
-    s->run = kv_iter_value(s->it);
-    if (bytes_is_null(s->run)) return kv_iter_error(s->it);
-    s->runs++;
+    TRY(runs_read(&s->runs));
+    s->run_count++;
     s->run_bytes += len;
     return ERR_OK;
 }
@@ -81,8 +79,8 @@ static enum err scan_next(struct scan *s)
 {
     for (;;) {
         if (s->offset_next >= s->end) return ERR_NOT_FOUND;
-        if (s->run.len == 0) TRY(scan_run(s));
-        enum err err = log_entry_next(&s->run, &s->value);
+        if (s->runs.rest.len == 0) TRY(scan_run(s));
+        enum err err = runs_entry(&s->runs, &s->value);
         if (err != ERR_OK || batch_peek(s->value.batch, &s->info) != ERR_OK ||
             s->info.bytes != s->value.batch.len)
             return ERR_FORMAT;
@@ -105,7 +103,7 @@ static enum err take_batch(const struct scan *s, struct slab **slab, size_t byte
                            struct read_result *ret)
 {
     size_t len = s->value.batch.len;
-    CLEANUP(slab_unrefp) struct slab *own = kv_iter_slab(s->it);
+    CLEANUP(slab_unrefp) struct slab *own = runs_slab(&s->runs);
     if (own != NULL && (own->len <= bytes_left || len >= own->len / 2)) {
         struct batch_view v = {
             .bytes = {.slab = slab_ref(own), .bytes = s->value.batch},
@@ -171,8 +169,8 @@ static bool is_in_bounds(const struct log_read *r, const struct log_bounds *boun
 
 static void note_runs(struct plog *log, const struct scan *s)
 {
-    if (s->runs == 0) return;
-    bool are_short = s->run_bytes / s->runs < PLOG_RUN_SHORT;
+    if (s->run_count == 0) return;
+    bool are_short = s->run_bytes / s->run_count < PLOG_RUN_SHORT;
     atomic_store_explicit(&log->short_runs, are_short, memory_order_relaxed);
 }
 

@@ -6,6 +6,7 @@
 #include "storage/log/plog_impl.h"
 
 #include <assert.h>
+#include "storage/engine/runs.h"
 #include "storage/log/stored.h"
 #include "storage/topic/topic.h"
 #include "base/check.h"
@@ -85,13 +86,12 @@ enum err plog_retention_is_due(struct plog *log, struct kv *kv, const struct top
     }
     TRY(kv_iter_error(up));
     /* Less than a chunk was ever written: its first batch tells about how old it is. */
-    struct log_key log_from = log_key(log->id, start), log_to = log_key_first(log->id + 1);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_LOG, KEY_BYTES(log_from), KEY_BYTES(log_to), false);
-    if (!kv_iter_next(it)) return kv_iter_error(it);
+    CLEANUP(runs_done) struct runs runs;
+    runs_init(&runs, kv, log->id, start, KV_UP);
+    if (!runs_next(&runs)) return runs_error(&runs);
     struct log_entry v;
-    struct bytes run = kv_iter_value(it);
-    TRY(log_entry_next(&run, &v));
+    TRY(runs_read(&runs));
+    TRY(runs_entry(&runs, &v));
     *ret_due = (config->retention_ms >= 0 && v.arrival_ms < now_ms - config->retention_ms) ||
                (config->retention_bytes >= 0 && config->retention_bytes < CHUNK_BYTES);
     return ERR_OK;
@@ -121,14 +121,8 @@ void plog_stage_start(struct plog *log, struct kv *kv, int64_t log_start,
     struct plog_writer *w = log->writer;
     assert(log_start > w->log_start && log_start <= w->offset_next);
     assert(w->run_first == w->staged_count);
-    /* From the old start on: what lies in front of it was deleted before. Only a range cannot begin
-     * there (keys.h): those of one log are one to the engine. */
-    struct log_key from = log_key(log->id, w->log_start), to = log_key(log->id, log_start);
-    struct log_range_key range_from = log_range_first(log->id);
-    if (bytes_total_at_start - w->bytes_total_at_start > CHUNK_BYTES)
-        kv_batch_delete_range(b, KV_LOG, KEY_BYTES(range_from), KEY_BYTES(to));
-    else
-        kv_batch_delete_span(b, kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), KEY_BYTES(range_from));
+    runs_trim(b, kv, log->id, w->log_start, log_start,
+              bytes_total_at_start - w->bytes_total_at_start);
     struct chunk_key chunk_from = chunk_key(log->id, w->log_start);
     struct chunk_key chunk_to = chunk_key(log->id, log_start);
     kv_batch_delete_span(b, kv, KV_INDEX, KEY_BYTES(chunk_from), KEY_BYTES(chunk_to),

@@ -1,6 +1,6 @@
 #include "storage/log/stored.h"
 
-#include "storage/engine/log_keys.h"
+#include "storage/engine/runs.h"
 #include "base/check.h"
 
 enum err stored_start(struct kv *kv, uint64_t log_id, int64_t *ret, int64_t *ret_arrival_last_ms)
@@ -20,16 +20,10 @@ enum err stored_start(struct kv *kv, uint64_t log_id, int64_t *ret, int64_t *ret
 
 enum err stored_end(struct kv *kv, uint64_t log_id, int64_t *ret)
 {
-    struct log_key from = log_key_first(log_id), to = log_key_first(log_id + 1);
-    CLEANUP(kv_iter_freep) struct kv_iter *it =
-        kv_iter_new(kv, KV_LOG, KEY_BYTES(from), KEY_BYTES(to), /* backwards= */ true);
-    if (!kv_iter_next(it)) {
-        TRY(kv_iter_error(it));
-        return stored_start(kv, log_id, ret, NULL);
-    }
-    uint64_t id;
     int64_t last_offset;
-    TRY(log_key_read(kv_iter_key(it), &id, &last_offset));
+    enum err err = runs_last(kv, log_id, &last_offset);
+    if (err == ERR_NOT_FOUND) return stored_start(kv, log_id, ret, NULL);
+    TRY(err);
     *ret = last_offset + 1;
     return ERR_OK;
 }

@@ -14,12 +14,12 @@ from lib import server as servers
 LOADS = {"kafka": lambda rng: [KafkaLoad(rng)], "kinesis": lambda rng: [KinesisLoad(rng)]}
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("load", LOADS)
 @pytest.mark.parametrize("durability", ["process", "power"])
 def test_kill_9(request, rng, load, durability):
     full = request.config.getoption("--full")
-    crashes = int(os.environ.get("DIGLOT_CRASHES", 200 if full else 50))
+    crashes = int(os.environ.get("DIGLOT_CRASHES", 1000 if full else 50))
     if durability == "power":
         crashes = max(1, crashes // 10)         # the same code but for one sync
     loads = LOADS[load](rng)

@@ -111,7 +111,7 @@ class TidyTest(unittest.TestCase):
     def test_banned_calls(self):
         for call in ("strcpy(a, b)", "sprintf(a, b)", "malloc(1)", "free(p)", "memcpy(a, b, 1)", "goto out",
                      "time(NULL)", "usleep(1)", "printf(a)", "fprintf(stderr, a)", "rand()", "typedef struct x y",
-                     "strtol(a)"):
+                     "strtol(a)", "kv_get(kv, KV_LOG, k, v)", "log_key_first(1)"):
             self.expect({"bridge/b.c": f'#include "base/check.h"\nint x;\n{call};\n'}, "bridge/b.c:3: ")
 
     def test_what_only_looks_banned(self):
@@ -230,6 +230,16 @@ class CirclesTest(unittest.TestCase):
     def test_a_tree_without_circles_has_none(self):
         self.assertEqual(self.judge({**self.NEEDS, "base/c": set()}), (0, ""))
 
+    def test_an_edge_against_the_order_of_rooms(self):
+        rooms = circles.rooms_of([["base"], ["base/", "high", "low", "."]])
+        self.assertEqual(rooms, {"base/high": 0, "base/low": 1})
+        home = {"h": "base/high/h", "l": "base/low/l", "o": "base/o"}
+        for needs, wrong in (({"base/high/h": {"l", "o"}, "base/low/l": {"o"}}, 0), ({"base/low/l": {"h"}}, 1),
+                             ({"base/o": {"h", "l"}}, 0), ({"base/else/x": {"h"}}, 0)):
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                self.assertEqual(circles.judge(circles.edges_of(needs, home), rooms), wrong)
+            self.assertEqual(said.getvalue().count("of a room above its own"), wrong)
+
     def run_on_objects(self, sources):
         """The program's exit status and what it says for files compiled in the place of ones that there are."""
         with tempfile.TemporaryDirectory() as build:
@@ -246,6 +256,14 @@ class CirclesTest(unittest.TestCase):
         status, said = self.run_on_objects({**clean, "base/map": "int a(void); int b(void) { return a(); }"})
         self.assertEqual(status, 1)
         self.assertIn("2 files in a circle: base/heap base/map\n", said)
+
+    def test_an_upward_edge_that_was_planted_in_object_files(self):
+        log = "int end(void) { return 1; }"
+        self.assertEqual(self.run_on_objects({"storage/log/plog": log, "storage/topic/topic": "int t;"})[0], 0)
+        status, said = self.run_on_objects({"storage/log/plog": log,
+                                            "storage/topic/topic": "int end(void); int t(void) { return end(); }"})
+        self.assertEqual(status, 1)
+        self.assertIn("storage/topic/topic needs storage/log/plog of a room above its own: end\n", said)
 
 
 if __name__ == "__main__":

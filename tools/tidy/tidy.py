@@ -151,6 +151,8 @@ BANNED = [
     (r"\btypedef\s+(struct|union|enum)\b(?!\s+\w+\s+\*?\w+\s*\()", (), "write struct x, union x, enum x"),
     (r"\bBASE_OWNS_MEMORY\b", ("base/",), "only base may"),
     (r"\bNDEBUG\b", (), "assert stays on in every build"),
+    (r"\bKV_LOG\b|\blog_key(_first|_read)?\s*\(|\blog_range_first\s*\(", ("storage/engine/",),
+     "storage/engine/runs.h knows how runs are kept"),
 ]
 
 
