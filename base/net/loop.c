@@ -13,6 +13,8 @@
 /* A flush is a write to a socket, some 10 us: a group's thousands of members that are answered in
  * one turn are written to in several. */
 enum {
+    EVENTS_A_TURN = 64,                 /* so that who came later waits for few of these */
+    JOBS_A_TURN = 64,
     FLUSHES_A_TURN = 256,
     ENDS_A_TURN = 16,
     FLUSH_BYTES_A_TURN = 2 << 20,       /* of all together, as long as */
@@ -40,6 +42,8 @@ struct loop {
     struct event *timer_event;       /* wakes the loop for the first timer */
     int64_t timer_armed_ms;          /* when it is due; 0 = not armed */
     struct heap timers;
+    int events;                      /* of connections, in this turn */
+    struct job_list posted;          /* taken from the inbox */
     struct job_list flushes;
     struct job_list longs;
     struct job_list ends;
@@ -81,6 +85,14 @@ static void list_run_first(struct job_list *l)
     if (l->first == NULL) l->last = &l->first;
     l->count--;
     first->run(first);
+}
+
+static void list_add_all(struct job_list *l, struct job *first)
+{
+    for (struct job *next; first != NULL; first = next) {
+        next = first->next;
+        list_add(l, first);
+    }
 }
 
 /* At most count of those that are there now, not of those that they add. */
@@ -146,7 +158,8 @@ static void timers_fire(struct loop *loop)
 
 static bool has_deferred(const struct loop *loop)
 {
-    return loop->flushes.first != NULL || loop->longs.first != NULL || loop->ends.first != NULL;
+    return loop->posted.first != NULL || loop->flushes.first != NULL ||
+           loop->longs.first != NULL || loop->ends.first != NULL;
 }
 
 /* ---- What goes to other threads */
@@ -197,6 +210,7 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 void loop_awake(struct loop *loop)
 {
     mailbox_awake(&loop->inbox);
+    if (++loop->events == EVENTS_A_TURN) event_base_loopbreak(loop->base);
 }
 
 /* wait_ms: -1 = until the first timer. */
@@ -229,12 +243,15 @@ void loop_turn(struct loop *loop, int wait_ms)
     assert(!loop->started || current == loop);
     struct loop *outer = current;
     current = loop;
-    if (has_deferred(loop) || (wait_ms != 0 && !mailbox_sleep(&loop->inbox))) wait_ms = 0;
+    if (has_deferred(loop) || loop->events >= EVENTS_A_TURN) wait_ms = 0;
+    if (wait_ms != 0 && !mailbox_sleep(&loop->inbox)) wait_ms = 0;
     if (wait_ms != 0) wake_at(loop, wait_ms);
     loop->now_ms = 0;
     loop->turns++;
+    loop->events = 0;
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
-    jobs_run(mailbox_take(&loop->inbox));
+    list_add_all(&loop->posted, mailbox_take(&loop->inbox));
+    list_run_some(&loop->posted, JOBS_A_TURN);
     timers_fire(loop);
     parcels_send(loop);
     list_run_some(&loop->flushes, FLUSHES_A_TURN);
@@ -274,6 +291,7 @@ struct loop *loop_new(const char *name)
     loop->scratch = mem_grow(NULL, LOOP_READ_BYTES);
     mailbox_init_event(&loop->inbox);
     loop->timers.compare = compare_timers;
+    list_init(&loop->posted);
     list_init(&loop->flushes);
     list_init(&loop->longs);
     list_init(&loop->ends);
@@ -297,8 +315,9 @@ bool loop_run_posted(struct loop *loop)
     assert(!loop->started);
     struct loop *outer = current;
     current = loop;
+    list_add_all(&loop->posted, mailbox_take(&loop->inbox));
     bool any = has_deferred(loop);
-    any |= jobs_run(mailbox_take(&loop->inbox));
+    list_run(&loop->posted);
     while (has_deferred(loop)) {
         list_run_first(&loop->longs);
         list_run(&loop->flushes);

@@ -1,4 +1,7 @@
+#include <event2/event.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/net/loop.h"
@@ -187,6 +190,69 @@ TEST(flushes_of_very_many_connections_take_turns)
     loop_free(loop);
 }
 
+static void count_job(struct job *job)
+{
+    (void)job;
+    flushed++;
+}
+
+/* So that the events of others come in between. */
+TEST(posted_jobs_take_turns_in_their_order)
+{
+    struct loop *loop = loop_new("one");
+    flushed = 0;
+    for (int i = 0; i < 150; i++) {
+        many_flushes[i] = (struct job){.run = count_job};
+        loop_post(loop, &many_flushes[i]);
+    }
+    loop_turn(loop, 0);
+    EXPECT_EQ(flushed, 64);
+    loop_turn(loop, -1);
+    EXPECT_EQ(flushed, 128);
+    loop_turn(loop, 0);
+    EXPECT_EQ(flushed, 150);
+    loop_free(loop);
+}
+
+enum { PAIRS = 100 };
+
+static int read_count;
+
+static void on_pair(evutil_socket_t fd, short what, void *context)
+{
+    char byte;
+    (void)what;
+    loop_awake(context);
+    EXPECT_EQ(read(fd, &byte, 1), 1);
+    read_count++;
+}
+
+TEST(events_of_very_many_connections_take_turns)
+{
+    struct loop *loop = loop_new("one");
+    int fds[PAIRS][2];
+    struct event *events[PAIRS];
+    read_count = 0;
+    for (int i = 0; i < PAIRS; i++) {
+        EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds[i]), 0);
+        events[i] = event_new(loop_events(loop), fds[i][0], EV_READ | EV_PERSIST, on_pair, loop);
+        event_add(events[i], NULL);
+        EXPECT_EQ(write(fds[i][1], "x", 1), 1);
+    }
+    for (int turn = 0; turn < 20 && read_count < PAIRS; turn++) {
+        int before = read_count;
+        loop_turn(loop, -1);            /* does not wait while some were left over */
+        EXPECT(read_count - before <= 64);
+    }
+    EXPECT_EQ(read_count, PAIRS);
+    for (int i = 0; i < PAIRS; i++) {
+        event_free(events[i]);
+        close(fds[i][0]);
+        close(fds[i][1]);
+    }
+    loop_free(loop);
+}
+
 static struct loop *sharing;
 static size_t shares[600];
 static int shared;
@@ -372,6 +438,7 @@ TEST(a_turn_hands_over_in_order_when_its_events_were_handled)
 TESTS(RUN(a_turn_runs_posted_then_flushes_then_a_long_job), RUN(a_turn_runs_one_long_job),
       RUN(an_answer_goes_to_the_loop_that_waits_or_is_run_here),
       RUN(flushes_of_very_many_connections_take_turns), RUN(flushes_send_the_less_the_more_wait),
+      RUN(posted_jobs_take_turns_in_their_order), RUN(events_of_very_many_connections_take_turns),
       RUN(ends_of_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_turn_hands_over_in_order_when_its_events_were_handled),
