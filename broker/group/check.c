@@ -92,7 +92,8 @@ static size_t group_check(const struct group *g)
     case GROUP_STABLE:
         assert(g->members.count > 0 && g->generation > 0);
         assert(!bytes_is_null(g->protocol_name));
-        assert(!timer_is_set(&g->join) && (timer_is_set(&g->sync)) == (g->sync_due_count > 0));
+        assert(!timer_is_set(&g->join) &&
+               timer_is_set(&g->sync) == (g->sync_due_count > 0 || g->sync_failed));
         break;
     case GROUP_DEAD: assert(false); break;
     }

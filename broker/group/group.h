@@ -44,6 +44,7 @@ struct supported {
     struct bytes name;                  /* owned */
     uint32_t members;                   /* how many know it, at least one */
     uint32_t votes;                     /* while group_select_protocol() counts */
+    const struct member *last;          /* that learnt it, and knows it still; or NULL */
 };
 
 /* One of a member's. */
@@ -110,6 +111,8 @@ struct group {
     struct pending *first_pending;
     uint32_t joining_count;
     uint32_t sync_due_count;
+    bool sync_failed;                   /* some who owed a sync are removed already, the others go
+                                           next: a rebalance follows, whoever syncs meanwhile */
     bool restored;                      /* known from its offsets only; since a restart */
     bool member_added;                  /* a member came during the initial delay */
     bool initial;                       /* join is the initial delay's timer */
@@ -204,9 +207,9 @@ bool group_is_consumer(const struct group *g);
 /* May somebody with these protocols be a member? */
 bool group_supports(const struct group *g, const struct join_in *in);
 struct supported *group_supported(const struct group *g, struct bytes name);    /* NULL: none */
-/* One member more, and one less, knows it. */
-struct supported *group_learn(struct group *g, struct bytes name);
-void group_unlearn(struct group *g, struct supported *s);
+/* One member more, and one less, knows it. NULL: it is the last one that learnt it. */
+struct supported *group_learn(struct member *m, struct bytes name);
+void group_unlearn(struct member *m, struct supported *s);
 /* The protocol that all members know and most prefer; a tie goes to the oldest member's order. The
  * view is that member's. There are members. */
 struct bytes group_select_protocol(const struct group *g);

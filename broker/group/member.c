@@ -40,7 +40,7 @@ size_t member_bytes(const struct group *g, const struct member *m, const struct 
 static void protocols_drop(struct member *m)
 {
     for (uint32_t i = 0; i < m->protocol_count; i++)
-        group_unlearn(m->group, m->protocols[i].supported);
+        group_unlearn(m, m->protocols[i].supported);
     group_release(m->group, m->protocol_bytes);
     m->protocol_count = 0;
     m->protocols = mem_free(m->protocols);
@@ -56,9 +56,10 @@ static void protocols_keep(struct member *m, const struct join_in *in)
     uint8_t *at = (uint8_t *)(m->protocols + in->protocol_count);
     for (uint32_t i = 0; i < in->protocol_count; i++) {
         struct bytes metadata = in->protocols[i].metadata;
-        if (member_protocol(m, in->protocols[i].name) != NULL) continue;
-        m->protocols[m->protocol_count++] = (struct known_protocol){
-            group_learn(m->group, in->protocols[i].name), bytes_of(at, metadata.len)};
+        struct supported *s = group_learn(m, in->protocols[i].name);
+        if (s == NULL) continue;
+        m->protocols[m->protocol_count++] =
+            (struct known_protocol){s, bytes_of(at, metadata.len)};
         mem_copy(at, metadata.data, metadata.len);
         at += metadata.len;
     }

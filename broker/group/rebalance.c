@@ -14,6 +14,10 @@
  * loop. */
 enum { REWAIT_MS_MIN = 1000 };
 
+/* So many members are removed each time that a timer fires: what one supports is forgotten name by
+ * name, and others are served between. */
+enum { REMOVALS_A_TICK = 8 };
+
 static void arm_join(struct group *g, int64_t now_ms, int32_t wait_ms, bool initial)
 {
     g->initial = initial;
@@ -25,6 +29,7 @@ static void sync_phase_end(struct group *g)
     for (struct member *m = g->first; m != NULL && g->sync_due_count > 0; m = m->next)
         member_set_sync_due(m, false);
     timer_cancel(&g->table->timers, &g->sync);
+    g->sync_failed = false;
 }
 
 void rebalance_reject_syncs(struct group *g, int64_t now_ms, enum err err,
@@ -89,12 +94,28 @@ static bool elect_leader(struct group *g)
     return false;
 }
 
-static void remove_absent(struct group *g, struct group_effects *out)
+static bool is_absent(const struct member *m)
 {
+    return !m->joining && bytes_is_null(m->instance_id);
+}
+
+static bool owes_sync(const struct member *m)
+{
+    return m->sync_due;
+}
+
+/* Some of those. False: none is left. */
+static bool remove_some(struct group *g, bool (*goes)(const struct member *m),
+                        struct group_effects *out)
+{
+    int removed = 0;
     for (struct member *m = g->first, *next; m != NULL; m = next) {
         next = m->next;
-        if (!m->joining && bytes_is_null(m->instance_id)) group_remove_member(g, m, out);
+        if (!goes(m)) continue;
+        if (removed++ == REMOVALS_A_TICK) return true;
+        group_remove_member(g, m, out);
     }
+    return false;
 }
 
 static void generation_next(struct group *g, int64_t now_ms)
@@ -110,7 +131,7 @@ static void complete_join(struct group *g, int64_t now_ms, struct group_effects 
 {
     assert(g->state == GROUP_PREPARING);
     timer_cancel(&g->table->timers, &g->join);
-    remove_absent(g, out);
+    while (remove_some(g, is_absent, out)) {}       /* but those whom on_join() removed */
     int32_t wait_ms = group_rebalance_ms(g);
     if (!elect_leader(g) && g->members.count > 0) {
         arm_join(g, now_ms, wait_ms > REWAIT_MS_MIN ? wait_ms : REWAIT_MS_MIN, false);
@@ -131,7 +152,7 @@ void rebalance_member_synced(struct member *m)
 {
     struct group *g = m->group;
     member_set_sync_due(m, false);
-    if (g->sync_due_count == 0) timer_cancel(&g->table->timers, &g->sync);
+    if (g->sync_due_count == 0 && !g->sync_failed) timer_cancel(&g->table->timers, &g->sync);
 }
 
 /* ---- Timers */
@@ -148,7 +169,8 @@ static void go_on_without(struct group *g, int64_t now_ms, struct group_effects 
 static void on_join(struct group *g, int64_t now_ms, struct group_effects *out)
 {
     if (!g->initial || !g->member_added || g->delay_left_ms == 0) {
-        complete_join(g, now_ms, out);
+        if (remove_some(g, is_absent, out)) timer_set(&g->table->timers, &g->join, now_ms);
+        else complete_join(g, now_ms, out);
         return;
     }
     int32_t wait_ms = g->table->config.initial_delay_ms;
@@ -161,12 +183,10 @@ static void on_join(struct group *g, int64_t now_ms, struct group_effects *out)
 
 static void on_sync(struct group *g, int64_t now_ms, struct group_effects *out)
 {
-    assert(g->sync_due_count > 0);
-    for (struct member *m = g->first, *next; m != NULL; m = next) {
-        next = m->next;
-        if (m->sync_due) group_remove_member(g, m, out);
-    }
-    rebalance_prepare(g, now_ms, out);
+    assert(g->sync_due_count > 0 || g->sync_failed);
+    g->sync_failed = remove_some(g, owes_sync, out);
+    if (g->sync_failed) timer_set(&g->table->timers, &g->sync, now_ms);
+    else rebalance_prepare(g, now_ms, out);
 }
 
 static void on_session(struct member *m, int64_t now_ms, struct group_effects *out)

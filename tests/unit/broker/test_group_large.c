@@ -81,6 +81,20 @@ TEST(the_protocol_of_many_members_is_chosen)
     large_free(l);
 }
 
+/* A timer removes few of them at a time, so that others are served between. */
+TEST(many_members_that_do_not_sync_go_by_and_by)
+{
+    struct large *l = large_new();
+    for (int i = 0; i < MEMBERS; i++) join(l, i);
+    run_to(l, 1);
+    run_to(l, 60000);
+    int ticks = 0;
+    while (groups_tick(l->groups, 120000, &l->out)) ticks++;
+    EXPECT(ticks >= MEMBERS / 16);
+    groups_check(l->groups);
+    large_free(l);
+}
+
 TEST(many_clients_hang_up_while_they_wait)
 {
     struct large *l = large_new();
@@ -237,4 +251,5 @@ TESTS(RUN(what_groups_hold_is_counted_within_a_tenth),
       RUN(a_member_that_finds_no_memory_is_refused),
       RUN(the_tables_of_all_loops_share_one_bound), RUN(one_group_has_a_bound_of_its_own),
       RUN(many_groups_are_listed_through_a_long_filter),
-      RUN(the_protocol_of_many_members_is_chosen), RUN(many_clients_hang_up_while_they_wait))
+      RUN(the_protocol_of_many_members_is_chosen), RUN(many_members_that_do_not_sync_go_by_and_by),
+      RUN(many_clients_hang_up_while_they_wait))
