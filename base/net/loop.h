@@ -2,8 +2,9 @@
  * alone, so nothing here takes a lock; other threads hand in jobs through a mailbox.
  *
  * A turn is: wait for events, run what they call, run what was handed in until then, flush the
- * connections that got output (256 of them, the others in the next turns), run one of the long
- * jobs. So all replies that became ready in one turn leave a connection in one write. */
+ * connections that got output, run one of the long jobs. So all replies that became ready in one
+ * turn leave a connection in one write. Of each it does some and leaves the others to the next
+ * turns (loop.c), so that who comes later does not wait for all of it. */
 #ifndef BASE_NET_LOOP_H
 #define BASE_NET_LOOP_H
 
