@@ -52,11 +52,20 @@ static void begin(struct kafka_request *rq)
     if (err != ERR_OK) broker_refuse(rq->frame, err, &rq->header, &rq->body);
 }
 
-static void begin_in_turn(struct job *job)
+static void begin_waiting(struct kafka_request *rq)
 {
-    struct kafka_request *rq = CONTAINER_OF(job, struct kafka_request, turn);
     if (rq->is_over) frame_abort(rq->frame);
     else begin(rq);
+}
+
+static void begin_in_turn(struct job *job)
+{
+    begin_waiting(CONTAINER_OF(job, struct kafka_request, turn));
+}
+
+static void begin_task(struct loop_task *task)
+{
+    begin_waiting(CONTAINER_OF(task, struct kafka_request, task));
 }
 
 /* Whether the request waits for a turn of its own. A Produce's bytes are its records; what is small
@@ -96,6 +105,7 @@ void broker_dispatch_frame(struct frame_request *frame)
         .reply = &frame->reply,
         .started_us = clock_mono_us(),
         .turn.run = begin_in_turn,
+        .task = {.client = (uint64_t)(uintptr_t)frame->conn, .begin = begin_task},
     };
     frame->context = rq;
     frame->on_closed = on_closed;
@@ -104,7 +114,7 @@ void broker_dispatch_frame(struct frame_request *frame)
     if (is_long(rq->broker, rq->home, header.api, slab_bytes(frame->body)))
         loop_defer_long(frame->loop, &rq->turn);
     else
-        begin(rq);
+        loop_task_begin(frame->loop, &rq->task);
 }
 
 size_t broker_dispatch_answer_bytes(const struct frame_door *door, struct bytes body)

@@ -23,7 +23,8 @@ struct kafka_request {
     struct writer *reply;                   /* the response header is in it already */
     int64_t started_us;
     bool holds_next;                        /* a request that might overlap it waits */
-    struct job turn;                        /* a large one begins in a turn of its own */
+    struct job turn;                        /* a large one begins in a turn of its own, */
+    struct loop_task task;                  /* others as time is left */
     bool is_over;                           /* before it began: the client left, the server stops */
     enum err (*prepare)(struct kafka_request *rq);      /* kafka_prepare()'s own, beside the loop */
     void (*act)(struct kafka_request *rq);

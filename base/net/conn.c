@@ -16,6 +16,8 @@
 enum {
     TLS_HANDSHAKE_BYTE = 0x16,
     READ_BLOCKED_BYTES = 4096,     /* read ahead while a request runs, to notice the client's end */
+    TLS_READS_A_TURN = 64,         /* a record each, which may have one byte */
+    HANDSHAKE_EVENTS = 16,         /* a step of it takes half a millisecond and more */
     LINGER_MS = 2000,
     CHECK_MS = 1000,               /* how often it is looked who is slow */
     PRESSED_MS = 2000,             /* so long a body may come slowly while others wait */
@@ -525,9 +527,10 @@ static bool read_once(struct conn *c, size_t *total)
 static void read_all(struct conn *c)
 {
     size_t total = 0;
+    int reads = 0;
     while (wants_read(c) && read_once(c, &total)) {
         if (c->ssl == NULL) break;           /* epoll tells again; OpenSSL would not */
-        if (total < LOOP_READ_BYTES) continue;
+        if (total < LOOP_READ_BYTES && ++reads < TLS_READS_A_TURN) continue;
         if (wants_read(c)) event_active(&c->read_event, EV_READ, 0);
         break;
     }
@@ -568,6 +571,7 @@ static bool first_byte(struct conn *c)
 static bool handshake(struct conn *c)
 {
     int outcome = conn_io_handshake(c);
+    loop_weigh(c->home->loop, HANDSHAKE_EVENTS);
     if (outcome == IO_FAILED) conn_close(c, NET_CLOSE_TLS);
     if (outcome != 1) return false;
     life_move(c, CONN_OPEN);

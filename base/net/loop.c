@@ -15,8 +15,11 @@
 enum {
     EVENTS_A_TURN = 64,                 /* so that who came later waits for few of these */
     JOBS_A_TURN = 64,
+    TIMERS_A_TURN = 64,
     FLUSHES_A_TURN = 256,
     ENDS_A_TURN = 16,
+    TASK_US_A_TURN = 2000,
+    TASK_US_CHARGED = 50,               /* a shorter one is not worth a lock */
     FLUSH_BYTES_A_TURN = 2 << 20,       /* of all together, as long as */
     FLUSH_BYTES_MIN = 16 << 10,         /* each may send so much */
 };
@@ -43,6 +46,8 @@ struct loop {
     int64_t timer_armed_ms;          /* when it is due; 0 = not armed */
     struct heap timers;
     int events;                      /* of connections, in this turn */
+    struct fair tasks;               /* those that wait */
+    int64_t tasks_since_us;          /* the first of this turn began; 0: none did */
     struct job_list posted;          /* taken from the inbox */
     struct job_list flushes;
     struct job_list longs;
@@ -150,7 +155,8 @@ static void timers_fire(struct loop *loop)
     struct loop_timer *t = timers_first(loop);
     if (t == NULL) return;
     int64_t now_ms = loop_now_ms(loop);
-    for (; t != NULL && t->at_ms <= now_ms; t = timers_first(loop)) {
+    for (int i = 0; i < TIMERS_A_TURN && t != NULL && t->at_ms <= now_ms;
+         i++, t = timers_first(loop)) {
         loop_timer_cancel(loop, t);
         t->fire(t);
     }
@@ -158,8 +164,44 @@ static void timers_fire(struct loop *loop)
 
 static bool has_deferred(const struct loop *loop)
 {
-    return loop->posted.first != NULL || loop->flushes.first != NULL ||
+    return fair_is_awaited(&loop->tasks) || loop->posted.first != NULL ||
+           loop->flushes.first != NULL ||
            loop->longs.first != NULL || loop->ends.first != NULL;
+}
+
+/* ---- Tasks */
+
+static void task_run(struct loop *loop, struct loop_task *t)
+{
+    uint64_t client = t->client;
+    int64_t begun_us = clock_mono_us();
+    if (loop->tasks_since_us == 0) loop->tasks_since_us = begun_us;
+    t->begin(t);
+    int64_t us = clock_mono_us() - begun_us;
+    if (us >= TASK_US_CHARGED) fair_charge(&loop->tasks, client, (uint64_t)us * 1000);
+}
+
+static bool tasks_had_enough(const struct loop *loop)
+{
+    return loop->tasks_since_us != 0 &&
+           clock_mono_us() - loop->tasks_since_us >= TASK_US_A_TURN;
+}
+
+void loop_task_begin(struct loop *loop, struct loop_task *t)
+{
+    loop_assert(loop);
+    if (fair_is_awaited(&loop->tasks) || tasks_had_enough(loop))
+        fair_post(&loop->tasks, t->client, &t->job);
+    else
+        task_run(loop, t);
+}
+
+/* all: however long it takes. */
+static void tasks_run(struct loop *loop, bool all)
+{
+    struct job *job;
+    while ((all || !tasks_had_enough(loop)) && (job = fair_take(&loop->tasks)) != NULL)
+        task_run(loop, CONTAINER_OF(job, struct loop_task, job));
 }
 
 /* ---- What goes to other threads */
@@ -210,7 +252,13 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 void loop_awake(struct loop *loop)
 {
     mailbox_awake(&loop->inbox);
-    if (++loop->events == EVENTS_A_TURN) event_base_loopbreak(loop->base);
+    loop_weigh(loop, 1);
+}
+
+void loop_weigh(struct loop *loop, int events)
+{
+    loop->events += events;
+    if (loop->events >= EVENTS_A_TURN) event_base_loopbreak(loop->base);
 }
 
 /* wait_ms: -1 = until the first timer. */
@@ -249,10 +297,12 @@ void loop_turn(struct loop *loop, int wait_ms)
     loop->now_ms = 0;
     loop->turns++;
     loop->events = 0;
+    loop->tasks_since_us = 0;
     event_base_loop(loop->base, wait_ms == 0 ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
     list_add_all(&loop->posted, mailbox_take(&loop->inbox));
     list_run_some(&loop->posted, JOBS_A_TURN);
     timers_fire(loop);
+    if (fair_is_awaited(&loop->tasks)) tasks_run(loop, /* all= */ false);
     parcels_send(loop);
     list_run_some(&loop->flushes, FLUSHES_A_TURN);
     list_run_some(&loop->ends, ENDS_A_TURN);        /* what others wait for has left */
@@ -291,6 +341,7 @@ struct loop *loop_new(const char *name)
     loop->scratch = mem_grow(NULL, LOOP_READ_BYTES);
     mailbox_init_event(&loop->inbox);
     loop->timers.compare = compare_timers;
+    fair_init(&loop->tasks);
     list_init(&loop->posted);
     list_init(&loop->flushes);
     list_init(&loop->longs);
@@ -319,6 +370,8 @@ bool loop_run_posted(struct loop *loop)
     bool any = has_deferred(loop);
     list_run(&loop->posted);
     while (has_deferred(loop)) {
+        tasks_run(loop, /* all= */ true);
+        list_run(&loop->posted);
         list_run_first(&loop->longs);
         list_run(&loop->flushes);
         list_run(&loop->ends);
@@ -345,6 +398,7 @@ void loop_free(struct loop *loop)
     event_free(loop->timer_event);
     event_base_free(loop->base);
     mailbox_done(&loop->inbox);
+    fair_done(&loop->tasks);
     mem_free(loop->scratch);
     mem_free(loop);
 }

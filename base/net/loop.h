@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/fair.h"
 #include "base/heap.h"
 #include "base/mailbox.h"
 #include "base/net/room.h"
@@ -67,6 +68,17 @@ size_t loop_flush_share(const struct loop *loop);
  * together hold up nobody. Thread: the loop's. */
 void loop_defer_end(struct loop *loop, struct job *job);
 
+/* Something that a client asks, which takes what time it takes: it begins now while what clients
+ * asked in this turn took little and nobody waits, else in a later turn. Clients take turns by the
+ * time that theirs took, and tasks of one client keep their order. */
+struct loop_task {
+    struct job job;                             /* the loop's */
+    uint64_t client;                            /* as for base/fair.h */
+    void (*begin)(struct loop_task *t);         /* the task may be gone afterwards */
+};
+/* Thread: the loop's. */
+void loop_task_begin(struct loop *loop, struct loop_task *t);
+
 /* Runs the job at the end of this turn or of a later one: one such job a turn, in their order. For
  * a piece of work that takes long, so that who asks little waits for one of them, however many
  * there are. Pieces are bounded by what they look at; whoever has more to do hands the job in
@@ -76,6 +88,9 @@ void loop_defer_long(struct loop *loop, struct job *job);
 /* For what an event calls, first of all: the loop does not wait any more, and who posts to it from
  * here on need not wake it. Thread: the loop's. */
 void loop_awake(struct loop *loop);
+/* What an event called takes as long as so many others: fewer come in this turn. Thread: the
+ * loop's, in the event. */
+void loop_weigh(struct loop *loop, int events);
 
 /* Counts the turns, for what holds within one. Thread: the loop's. */
 uint64_t loop_turns(const struct loop *loop);

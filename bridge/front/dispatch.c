@@ -147,6 +147,7 @@ static void on_closed(struct http_request *http)
 static void on_stop(struct http_request *http)
 {
     struct front_request *rq = http->context;
+    if (!rq->begun) rq->is_over = true;
     if (rq->on_stop != NULL) rq->on_stop(rq);
 }
 
@@ -213,11 +214,27 @@ static void begin(struct front_request *rq, const struct target *to)
     handle(rq);
 }
 
-static void run_turn(struct job *job)
+static void begin_waiting(struct front_request *rq)
 {
-    struct front_request *rq = CONTAINER_OF(job, struct front_request, turn);
-    struct target to = target_of(rq->front, rq->http);
-    begin(rq, &to);
+    rq->begun = true;
+    if (rq->http->conn == NULL) {
+        http_abort(rq->http);
+    } else if (rq->is_over) {
+        front_send(rq, 503, NULL);
+    } else {
+        struct target to = target_of(rq->front, rq->http);
+        begin(rq, &to);
+    }
+}
+
+static void begin_in_turn(struct job *job)
+{
+    begin_waiting(CONTAINER_OF(job, struct front_request, turn));
+}
+
+static void begin_task(struct loop_task *task)
+{
+    begin_waiting(CONTAINER_OF(task, struct front_request, task));
 }
 
 void front_dispatch(struct http_request *http)
@@ -230,7 +247,7 @@ void front_dispatch(struct http_request *http)
     }
     struct target to = target_of(f, http);
     *rq = (struct front_request){
-        .turn.run = run_turn,
+        .turn.run = begin_in_turn,
         .http = http,
         .front = f,
         .service = to.service,
@@ -242,6 +259,7 @@ void front_dispatch(struct http_request *http)
     http->on_closed = on_closed;
     http->on_stop = on_stop;
     /* Of an operation that nobody knows the body is looked at on the loop. */
+    rq->task = (struct loop_task){.client = front_client(rq), .begin = begin_task};
     if (is_large(http) && !front_operation_is_known(rq)) loop_defer_long(http->loop, &rq->turn);
-    else begin(rq, &to);
+    else loop_task_begin(http->loop, &rq->task);
 }

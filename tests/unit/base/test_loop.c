@@ -253,6 +253,63 @@ TEST(events_of_very_many_connections_take_turns)
     loop_free(loop);
 }
 
+/* Each takes a millisecond. */
+struct slow {
+    struct loop_task task;
+    char name;
+};
+
+static struct slow slow_tasks[10];
+static char order[16];
+
+static void be_slow(struct loop_task *t)
+{
+    size_t len = strlen(order);
+    order[len] = CONTAINER_OF(t, struct slow, task)->name;
+    order[len + 1] = '\0';
+    fake_us += 1000;
+}
+
+static void slow(int i, uint64_t client, char name)
+{
+    slow_tasks[i] = (struct slow){{.client = client, .begin = be_slow}, name};
+    loop_task_begin(loop_current(), &slow_tasks[i].task);
+}
+
+static void on_burst(struct job *job)
+{
+    (void)job;
+    for (int i = 0; i < 8; i++) slow(i, 1, (char)('a' + i));
+    slow(8, 2, 'X');
+}
+
+static void on_one_more(struct job *job)
+{
+    (void)job;
+    slow(9, 3, 'Y');
+}
+
+/* Who asks for one thing does not wait for all that another one asked before. */
+TEST(tasks_of_clients_take_turns)
+{
+    struct loop *loop = loop_new("one");
+    struct job burst = {.run = on_burst}, one_more = {.run = on_one_more};
+    fake_us = 1000 * 1000;
+    clock_fake(&fake_us);
+    order[0] = '\0';
+    loop_post(loop, &burst);
+    loop_turn(loop, 0);
+    EXPECT_STR(order, "ab");
+    loop_post(loop, &one_more);
+    loop_turn(loop, -1);            /* does not wait */
+    EXPECT_EQ(strlen(order), 4);
+    EXPECT(strchr(order, 'X') != NULL && strchr(order, 'Y') != NULL);
+    EXPECT(loop_run_posted(loop));
+    EXPECT_STR(order + 4, "cdefgh");
+    clock_fake(NULL);
+    loop_free(loop);
+}
+
 static struct loop *sharing;
 static size_t shares[600];
 static int shared;
@@ -439,6 +496,7 @@ TESTS(RUN(a_turn_runs_posted_then_flushes_then_a_long_job), RUN(a_turn_runs_one_
       RUN(an_answer_goes_to_the_loop_that_waits_or_is_run_here),
       RUN(flushes_of_very_many_connections_take_turns), RUN(flushes_send_the_less_the_more_wait),
       RUN(posted_jobs_take_turns_in_their_order), RUN(events_of_very_many_connections_take_turns),
+      RUN(tasks_of_clients_take_turns),
       RUN(ends_of_many_connections_take_turns),
       RUN(timers_fire_in_order_when_due_and_not_when_cancelled),
       RUN(a_turn_hands_over_in_order_when_its_events_were_handled),
