@@ -56,8 +56,12 @@ void producers_free(struct producers *p)
 
 static uint32_t home_slot(const struct producers *p, int32_t partition, int64_t producer_id)
 {
-    uint64_t h = ((uint64_t)producer_id * 31 + (uint32_t)partition) * 0x9e3779b97f4a7c15u;
-    return (uint32_t)(h >> 32) & (p->slot_count - 1);
+    /* Both come from senders. */
+    struct {
+        int64_t id;
+        int64_t partition;
+    } key = {producer_id, partition};
+    return (uint32_t)bytes_hash(bytes_of((const uint8_t *)&key, sizeof key)) & (p->slot_count - 1);
 }
 
 /* The slot that holds it, or the free one where it would go. */
