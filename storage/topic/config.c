@@ -12,6 +12,7 @@
 #include "base/writer.h"
 #include "protocol/batch/deflate.h"
 #include "storage/topic/draft.h"
+#include "storage/topic/words.h"
 #include "base/check.h"
 
 enum {
@@ -195,29 +196,10 @@ static bool refuse(struct refusal *r, const struct row *row, struct bytes value,
     return false;
 }
 
-/* Takes the next element of a comma list, trimmed. False at its end; an empty list has none. */
-static bool next_word(struct bytes *rest, struct bytes *ret)
-{
-    if (bytes_is_null(*rest)) return false;
-    const uint8_t *comma = rest->len > 0 ? memchr(rest->data, ',', rest->len) : NULL;
-    size_t len = comma ? (size_t)(comma - rest->data) : rest->len;
-    *ret = bytes_trim(bytes_of(rest->data, len));
-    *rest = comma ? bytes_slice(*rest, len + 1, rest->len - len - 1) : BYTES_NULL;
-    return true;
-}
-
-static bool has_word(struct bytes list, struct bytes word)
-{
-    struct bytes at;
-    while (next_word(&list, &at))
-        if (bytes_equal(at, word)) return true;
-    return false;
-}
-
 static bool check_word(const struct row *row, struct bytes word, struct refusal *r)
 {
     char why[160];
-    if (row->values == NULL || has_word(bytes_str(row->values), word)) return true;
+    if (row->values == NULL || words_have(bytes_str(row->values), word)) return true;
     snprintf(why, sizeof why, "String must be one of: %s", row->values);
     return refuse(r, row, word, why);
 }
@@ -289,7 +271,7 @@ static bool is_throttle_list(struct bytes list)
 {
     struct bytes word;
     if (bytes_equal_str(bytes_trim(list), "*")) return true;
-    while (next_word(&list, &word)) {
+    while (words_next(&list, &word)) {
         uint64_t n;
         const uint8_t *colon = word.len > 0 ? memchr(word.data, ':', word.len) : NULL;
         if (colon == NULL) return false;
@@ -313,12 +295,14 @@ static bool check_list(const struct row *row, struct bytes value, struct writer 
                  row->spec.name);
         return refuse(r, row, value, why);
     }
-    while (next_word(&rest, &word)) {
+    CLEANUP(word_set_done) struct word_set seen;
+    word_set_init(&seen, rest);
+    while (words_next(&rest, &word)) {
         if (!check_word(row, word, r)) return false;
         if (row->values != NULL && bytes_equal_str(word, "compact"))
             return refuse(r, row, word,
                           "log compaction is not supported by this server; use delete");
-        if (to->len > 0 && has_word(bytes_of(to->data, to->len), word)) continue;
+        if (!word_set_add(&seen, word)) continue;
         if (to->len > 0) writer_text(to, ",");
         writer_bytes_raw(to, word);
     }
@@ -347,9 +331,11 @@ static bool check_value(const struct row *row, struct bytes value, struct writer
 static void change_list(enum config_op op, struct bytes old, struct bytes words, struct writer *to)
 {
     struct bytes rest = bytes_trim(old), word;
+    CLEANUP(word_set_done) struct word_set gone;
+    word_set_init_of(&gone, words);
     if (rest.len == 0) rest = BYTES_NULL;
-    while (next_word(&rest, &word)) {
-        if (op == CONFIG_SUBTRACT && has_word(words, word)) continue;
+    while (words_next(&rest, &word)) {
+        if (op == CONFIG_SUBTRACT && word_set_has(&gone, word)) continue;
         if (to->len > 0) writer_text(to, ",");
         writer_bytes_raw(to, word);
     }
@@ -458,8 +444,8 @@ static int64_t bits_of(const struct row *row, struct bytes list)
 {
     int64_t bits = 0, bit = 1;
     struct bytes legal = bytes_str(row->values), word;
-    for (; next_word(&legal, &word); bit <<= 1)
-        if (has_word(list, word)) bits |= bit;
+    for (; words_next(&legal, &word); bit <<= 1)
+        if (words_have(list, word)) bits |= bit;
     return bits;
 }
 
@@ -467,7 +453,7 @@ static bool choice_of(const struct row *row, struct bytes value, int64_t *ret)
 {
     int64_t at = 0;
     struct bytes legal = bytes_str(row->values), word;
-    for (; next_word(&legal, &word); at++)
+    for (; words_next(&legal, &word); at++)
         if (bytes_equal(value, word)) {
             *ret = at;
             return true;
@@ -543,7 +529,7 @@ static void words_of(const struct row *row, int64_t bits, char *to, size_t cap)
     size_t len = 0;
     struct bytes legal = bytes_str(row->values), word;
     if (cap > 0) to[0] = '\0';
-    for (; next_word(&legal, &word); bits >>= 1)
+    for (; words_next(&legal, &word); bits >>= 1)
         if ((bits & 1) != 0 && len < cap)
             len += (size_t)snprintf(to + len, cap - len, "%s%.*s", len > 0 ? "," : "",
                                     BYTES_ARGS(word));
