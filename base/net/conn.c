@@ -17,7 +17,6 @@ enum {
     TLS_HANDSHAKE_BYTE = 0x16,
     READ_BLOCKED_BYTES = 4096,     /* read ahead while a request runs, to notice the client's end */
     TLS_READS_A_TURN = 64,         /* a record each, which may have one byte */
-    HANDSHAKE_EVENTS = 16,         /* a step of it takes half a millisecond and more */
     LINGER_MS = 2000,
     CHECK_MS = 1000,               /* how often it is looked who is slow */
     PRESSED_MS = 2000,             /* so long a body may come slowly while others wait */
@@ -105,7 +104,7 @@ void conn_close(struct conn *c, enum net_close reason)
     conn_io_end(c, /* says_goodbye= */ !greets);
     outq_done(&c->out);
     home->stash_bytes -= c->stash_cap;      /* freed behind this turn: a caller may read it */
-    loop_defer_end(home->loop, &c->free_job);
+    if (!c->shaking) loop_defer_end(home->loop, &c->free_job);
     if (c->charged > 0) budget_give(home->door->sessions, c->charged);
     if (c->peer != NULL) peers_remove(home->door->peers, TAKE(c->peer));
     home->on_close(home);
@@ -366,7 +365,7 @@ static void on_timer(struct loop_timer *timer)
 static bool wants_read(const struct conn *c)
 {
     if (conn_is_closed(c) || c->eof || conn_is_finishing(c) || conn_is_muted(c)) return false;
-    if (c->life == CONN_HANDSHAKING) return true;
+    if (c->life == CONN_HANDSHAKING) return !c->shaking;
     if (!c->protocol->reads_always && conn_is_full(c)) return false;
     return !c->blocked || (c->stash_len == 0 && c->home->stash_bytes <= CONN_STASH_BYTES_MAX);
 }
@@ -571,7 +570,6 @@ static bool first_byte(struct conn *c)
 static bool handshake(struct conn *c)
 {
     int outcome = conn_io_handshake(c);
-    loop_weigh(c->home->loop, HANDSHAKE_EVENTS);
     if (outcome == IO_FAILED) conn_close(c, NET_CLOSE_TLS);
     if (outcome != 1) return false;
     life_move(c, CONN_OPEN);
@@ -580,14 +578,35 @@ static bool handshake(struct conn *c)
     return true;
 }
 
+static void on_handshake(struct loop_task *task)
+{
+    struct conn *c = CONTAINER_OF(task, struct conn, handshake);
+    c->shaking = false;
+    if (conn_is_closed(c)) loop_defer_end(loop_current(), &c->free_job);
+    else if (handshake(c)) read_all(c);
+    else conn_update(c);
+}
+
+/* Hundreds of clients that greet at once are one against those who ask: each of them would come
+ * first, since it had nothing yet. */
+static void handshake_in_turn(struct conn *c)
+{
+    if (c->shaking) return;
+    c->shaking = true;
+    c->handshake =
+        (struct loop_task){.client = (uint64_t)(uintptr_t)c->home, .begin = on_handshake};
+    loop_task_begin(c->home->loop, &c->handshake);
+    if (c->shaking) conn_update(c);         /* nothing is read meanwhile */
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
     (void)fd, (void)what;
     struct conn *c = context;
     loop_awake(c->home->loop);
     if (c->life == CONN_FRESH && !first_byte(c)) return;
-    if (c->life == CONN_HANDSHAKING && !handshake(c)) return;
-    read_all(c);
+    if (c->life == CONN_HANDSHAKING) handshake_in_turn(c);
+    else read_all(c);
 }
 
 /* ---- Writing */
@@ -668,7 +687,10 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
     loop_awake(c->home->loop);
     c->write_blocked = false;
     bool read_waits = c->ssl != NULL && SSL_want_write(c->ssl);   /* a read that must write first */
-    if (c->life == CONN_HANDSHAKING && !handshake(c)) return;
+    if (c->life == CONN_HANDSHAKING) {
+        handshake_in_turn(c);
+        return;
+    }
     if (read_waits && wants_read(c)) read_all(c);
     conn_flush_later(c);
 }

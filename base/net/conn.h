@@ -117,12 +117,14 @@ struct conn {
     size_t out_taken;                /* since the last look */
     struct job flush_job;
     struct job free_job;
+    struct loop_task handshake;      /* the next step of it, which may take a millisecond */
     enum net_close deadline_reason;
     enum net_close finish_reason;
     enum conn_life life;             /* by life_move() of conn.c alone */
     bool blocked;
     bool feeding;
     bool again;                      /* resumed while being fed */
+    bool shaking;                    /* handshake waits for its turn */
     bool eof;
     bool reading;                    /* read_event is added */
     bool write_blocked;              /* write_event is added */

@@ -252,13 +252,7 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 void loop_awake(struct loop *loop)
 {
     mailbox_awake(&loop->inbox);
-    loop_weigh(loop, 1);
-}
-
-void loop_weigh(struct loop *loop, int events)
-{
-    loop->events += events;
-    if (loop->events >= EVENTS_A_TURN) event_base_loopbreak(loop->base);
+    if (++loop->events == EVENTS_A_TURN) event_base_loopbreak(loop->base);
 }
 
 /* wait_ms: -1 = until the first timer. */

@@ -88,9 +88,6 @@ void loop_defer_long(struct loop *loop, struct job *job);
 /* For what an event calls, first of all: the loop does not wait any more, and who posts to it from
  * here on need not wake it. Thread: the loop's. */
 void loop_awake(struct loop *loop);
-/* What an event called takes as long as so many others: fewer come in this turn. Thread: the
- * loop's, in the event. */
-void loop_weigh(struct loop *loop, int events);
 
 /* Counts the turns, for what holds within one. Thread: the loop's. */
 uint64_t loop_turns(const struct loop *loop);
