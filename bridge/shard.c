@@ -277,7 +277,8 @@ static enum err position_of_sequence(struct front_request *rq, const struct topi
                    BYTES_ARGS(shard_id_text(rq->arena, s.shard_index)), BYTES_ARGS(id));
         return ERR_INVALID_ARGUMENT;
     } else if (s.kind == SEQUENCE_OLD && s.version == 0) {
-        front_fail_plain(rq, ERR_UNKNOWN_SERVER_ERROR);        /* as AWS does for "0" */
+        /* As AWS does for "0": the client's fault, of which the log says nothing. */
+        front_fail_text(rq, ERR_UNKNOWN_SERVER_ERROR, BYTES_NULL, false);
         return ERR_UNKNOWN_SERVER_ERROR;
     } else if (s.kind == SEQUENCE_OLD ||
                s.shard_created_s != sequence_created_s(shard->created_ms))

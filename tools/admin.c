@@ -38,6 +38,8 @@ static void readyz(struct http_request *rq, struct admin *a)
     else answer_text(rq, 200, "ok\n");
 }
 
+enum { PAGES_MAX = 4 };
+
 struct metrics_page {
     struct look_up_wait wait;
     struct codec_work work;
@@ -55,6 +57,7 @@ static void metrics_written(struct codec_work *w)
 {
     const struct metrics_page *page = CONTAINER_OF(w, struct metrics_page, work);
     struct http_request *rq = page->rq;
+    atomic_fetch_sub(&((struct admin *)rq->door->context)->pages, 1);
     if (page->wait.gone) {
         http_abort(rq);
         return;
@@ -71,9 +74,13 @@ static void metrics_written(struct codec_work *w)
 static void metrics_ready(struct look_up_wait *w)
 {
     struct metrics_page *page = CONTAINER_OF(w, struct metrics_page, wait);
-    const struct admin *a = page->rq->door->context;
-    if (w->gone) http_abort(page->rq);
-    else store_codec(a->store, &page->work);
+    struct admin *a = page->rq->door->context;
+    if (!w->gone) {
+        store_codec(a->store, &page->work);
+        return;
+    }
+    atomic_fetch_sub(&a->pages, 1);
+    http_abort(page->rq);
 }
 
 static void metrics_gone(struct http_request *rq)
@@ -89,9 +96,14 @@ static void metrics(struct http_request *rq, struct admin *a)
         http_abort(rq);
         return;
     }
+    if (atomic_fetch_add(&a->pages, 1) >= PAGES_MAX) {
+        atomic_fetch_sub(&a->pages, 1);
+        answer_text(rq, 503, "other pages of metrics are being made: ask again\n");
+        return;
+    }
     *page = (struct metrics_page){
         .wait.done = metrics_ready, .rq = rq,
-        .work = {.client = (uintptr_t)rq, .lane = CODEC_QUICK, .step = metrics_step,
+        .work = {.client = (uintptr_t)a, .lane = CODEC_QUICK, .step = metrics_step,
                  .home = rq->loop, .done = metrics_written}};
     rq->context = page;
     rq->on_closed = metrics_gone;

@@ -15,6 +15,7 @@ struct admin {
     struct broker *broker;
     const struct http_access *access;
     atomic_size_t page_bytes;   /* of the last page of /metrics */
+    atomic_uint pages;          /* of it that are being made: each may take megabytes and seconds */
     atomic_bool ready;          /* both doors are open and none is closing */
 };
 

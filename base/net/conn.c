@@ -197,7 +197,7 @@ static void linger_start(struct conn *c)
     c->mute_until_ms = 0;
     c->retry_at_ms = 0;
     stash_release(c);
-    conn_deadline(c, LINGER_MS, c->finish_reason);
+    conn_deadline(c, c->home->stopping ? CONN_STOP_OUT_MS : LINGER_MS, c->finish_reason);
     conn_update(c);
 }
 
