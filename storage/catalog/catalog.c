@@ -258,11 +258,19 @@ void catalog_attach_logs(struct catalog *c, struct topic *draft)
     }
 }
 
+/* Whether what can be read now is what a start would find. An engine that is merely full has taken
+ * back what it refused, and goes on taking deletes: then it need not take other writes again, which
+ * only room would bring. The sync is for what was taken back just now. */
+static bool outcome_is_known(struct catalog *c)
+{
+    return kv_resume(c->kv) == ERR_OK || (kv_is_full(c->kv) && kv_sync_now(c->kv) == ERR_OK);
+}
+
 enum err catalog_settle(struct catalog *c, struct topic *draft)
 {
     struct catalog_counters have = {0};
     CLEANUP(slab_unrefp) struct slab *value = NULL;
-    if (kv_resume(c->kv) != ERR_OK) return ERR_DISK;
+    if (!outcome_is_known(c)) return ERR_DISK;
     enum err err = kv_get(c->kv, KV_META, KEY_CATALOG_COUNTERS, &value);
     if (err == ERR_OK) err = catalog_counters_read(slab_bytes(value), &have);
     else if (err == ERR_NOT_FOUND) err = ERR_OK; /* the first write of all */

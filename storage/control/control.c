@@ -1,9 +1,10 @@
 /* What the operations of the controller share: finding, freezing, writing.
  *
  * A failed write is settled at once where the disk lets us: the engine is asked to go on and the
- * catalog's version is read back, so the value in memory is the one on disk, old or new. When even
- * that fails the change is in doubt: its logs stay frozen, every operation is refused, and the
- * question is asked again and again (controller.c). */
+ * catalog's version is read back, so the value in memory is the one on disk, old or new. A disk
+ * that is merely full lets us, too, so that deletes go on there. When even that fails the change is
+ * in doubt: its logs stay frozen, every operation is refused, and the question is asked again and
+ * again (controller.c). */
 #include "storage/control/control.h"
 
 #include <stdarg.h>

@@ -28,12 +28,22 @@ static void control_done(struct job *job)
     c->done(c);
 }
 
+/* Where nobody appends, nobody else asks whether there is room again. */
+static bool ready(struct controller *k)
+{
+    if (!control_settle(k)) return false;
+    struct kv *kv = store_kv(k->store);
+    bool refuses = kv_writes_stopped(kv) || kv_is_full(kv);
+    if (refuses) (void)!kv_resume(kv);      /* a delete may go nevertheless */
+    return true;
+}
+
 static void control_run(struct controller *k, struct control *c)
 {
     c->text[0] = '\0';
     c->topic = NULL;
     c->result = 0;
-    c->err = control_settle(k) ? operations[c->kind](k, c) : ERR_KAFKA_STORAGE_ERROR;
+    c->err = ready(k) ? operations[c->kind](k, c) : ERR_KAFKA_STORAGE_ERROR;
     assert(c->err == ERR_OK || c->topic == NULL);
     c->job.run = control_done;
     loop_answer(c->home, &c->job);

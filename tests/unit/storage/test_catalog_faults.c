@@ -225,6 +225,82 @@ TEST(while_a_change_is_in_doubt_nothing_else_is_changed)
     cx_done(&f);
 }
 
+/* ---- A full disk */
+
+static void prepare_small_disk(struct cx *f, bool power)
+{
+    cx_init(f);
+    f->options.durability_power = power;
+    f->files = files_mem_new();
+    EXPECT_OK(cx_start(f));
+    EXPECT_OK(cx_create(f, "t", 2));
+    EXPECT_OK(cx_create(f, "gone", 2));
+    EXPECT_OK(cx_append(f, "gone", 0, NULL));
+}
+
+/* The tag has the number of the last change that went well. */
+static void expect_tagged(struct cx *f, int number)
+{
+    struct topic *t = cx_topic(f, "t");
+    EXPECT_EQ(t->tag_count, 1);
+    EXPECT_EQ(atoi(t->tags[0].value), number);
+    topic_unref(t);
+}
+
+/* Returns the number of the first change that found no room. */
+static int tag_until_full(struct cx *f)
+{
+    enum err err = ERR_OK;
+    int number = 0;
+    files_mem_set_room(f->files, 0);        /* no more than is there already */
+    while (err == ERR_OK) {
+        char value[16];
+        snprintf(value, sizeof value, "%d", ++number);
+        err = cx_tag(f, "t", "k", value);
+    }
+    EXPECT_ERR(err, ERR_KAFKA_STORAGE_ERROR);
+    EXPECT(number > 1);
+    return number;
+}
+
+TEST(a_change_that_a_full_disk_refused_leaves_no_doubt_and_topics_can_be_deleted)
+{
+    for (int power = 0; power < 2; power++) {
+        struct cx f;
+        prepare_small_disk(&f, power == 1);
+        int refused = tag_until_full(&f);
+        EXPECT(kv_is_full(store_kv(f.s)));
+        expect_tagged(&f, refused - 1);
+        EXPECT_ERR(cx_create(&f, "new", 3), ERR_KAFKA_STORAGE_ERROR);
+        EXPECT_OK(cx_delete(&f, "gone"));
+        EXPECT_ERR(cx_delete(&f, "gone"), ERR_UNKNOWN_TOPIC_OR_PARTITION);
+        files_mem_set_room(f.files, INT64_MAX);
+        expect_tagged(&f, refused - 1);
+        EXPECT_OK(cx_create(&f, "new", 3));
+        cx_done(&f);
+    }
+}
+
+static bool fail_syncs(void *context, enum files_call call)
+{
+    (void)context;
+    return call == FILES_SYNC;
+}
+
+/* Nobody knows then what the disk holds, full or not. */
+TEST(a_sync_that_fails_on_a_full_disk_leaves_the_doubt)
+{
+    struct cx f;
+    prepare_small_disk(&f, false);
+    files_mem_set_hook(f.files, NULL, fail_syncs);
+    int refused = tag_until_full(&f);
+    files_mem_set_hook(f.files, NULL, NULL);
+    files_mem_set_room(f.files, INT64_MAX);
+    EXPECT_ERR(cx_delete(&f, "gone"), ERR_KAFKA_STORAGE_ERROR);
+    expect_tagged(&f, refused - 1);
+    cx_done(&f);
+}
+
 static int32_t shards_listed(struct cx *f)
 {
     struct topic *t = cx_topic(f, "t");
@@ -348,6 +424,8 @@ TESTS(RUN(one_fault_leaves_the_old_or_the_new_catalog),
       RUN(a_crash_at_any_call_leaves_the_old_or_the_new_catalog),
       RUN(changes_of_several_blocks_of_shards_are_whole_under_every_fault),
       RUN(while_a_change_is_in_doubt_nothing_else_is_changed),
+      RUN(a_change_that_a_full_disk_refused_leaves_no_doubt_and_topics_can_be_deleted),
+      RUN(a_sync_that_fails_on_a_full_disk_leaves_the_doubt),
       RUN(shards_expire_whole_under_every_fault),
       RUN(what_a_settled_doubt_made_true_is_not_undone_by_expiry),
       RUN(starting_under_every_fault_fails_cleanly_or_works),
