@@ -30,6 +30,8 @@ void worker_call(struct worker *w, worker_call_fn *fn, void *context);
 /* These are for such an fn, with logs of its worker. The first opens the log if it is not.
  * Errors: ERR_CLOSED; ERR_KAFKA_STORAGE_ERROR. Thread: the log's worker; blocks. */
 enum err worker_open_log(struct plog *log);
+/* More is for another call, so that others have a turn. Thread: the worker. */
+bool worker_turn_is_full(const struct worker *w);
 /* Stages what waits at the log, all of it, or refuses it. Thread: the log's worker; blocks. */
 void worker_settle_log(struct plog *log);
 /* Ends the turn: what is staged is durable, or has failed. Thread: the worker; blocks. */

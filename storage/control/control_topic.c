@@ -99,10 +99,7 @@ enum err control_delete_topic(struct controller *k, struct control *c)
     CLEANUP(topic_unrefp) struct topic *old = NULL;
     TRY(control_topic(k, c, &old));
     if (c->validate_only) return ERR_OK;
-    CLEANUP(mem_freep) int32_t *all = NEW_ARRAY(int32_t, (size_t)old->partition_count);
-    CLEANUP(mem_freep) int64_t *ends = NEW_ARRAY(int64_t, (size_t)old->partition_count);
-    for (int32_t i = 0; i < old->partition_count; i++) all[i] = i;
-    TRY(control_freeze(k, old, all, old->partition_count, ends));
+    store_logs_hold(k->store, old);
     CLEANUP(topic_unrefp) struct topic *draft = draft_copy(old);
     CLEANUP(kv_batch_freep) struct kv_batch *b = kv_batch_new(store_kv(k->store));
     draft->deleted = true;

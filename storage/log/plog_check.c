@@ -34,8 +34,8 @@ void plog_check(struct plog *log)
     assert(!log->in_turn);
     assert((log->state == PLOG_OPEN) == (log->writer != NULL));
     assert(log->state != PLOG_CLOSED || (log->topic == NULL && log->waiting_count == 0));
+    assert(!log->frozen || log->state != PLOG_CLOSED);
     /* Only a log that stands still is handed over. */
-    assert(!log->frozen || log->state == PLOG_OPEN || log->state == PLOG_FAILED);
     assert(log->handed_over == NULL || log->frozen);
     if (log->state == PLOG_OPEN) open_check(log);
     waiting_check(log);

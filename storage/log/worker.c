@@ -543,6 +543,11 @@ enum err worker_open_log(struct plog *log)
     return ensure_open(log->worker, log);
 }
 
+bool worker_turn_is_full(const struct worker *w)
+{
+    return turn_is_full(w);
+}
+
 void worker_settle_log(struct plog *log)
 {
     if (waiting_joined(log)) stage_waiting(log->worker, log);

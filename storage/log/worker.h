@@ -41,10 +41,13 @@ struct log_freeze {
 };
 
 /* Commits what was appended to these logs and holds later appends back until publish. On an error
- * none stays frozen. All that waits at them is taken at once, and the worker's other logs wait for
- * that.
+ * none stays frozen. They are opened a few a turn before; all that waits at them is taken at once,
+ * and the worker's other logs wait for that.
  * Errors: the first one of the items. Thread: the controller; blocks. */
 enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t count);
+/* The same for all logs of a topic that goes: nobody asks where they end, so none is opened, and
+ * one that cannot be opened goes too. Thread: the controller; blocks. */
+void store_logs_hold(struct store *s, struct topic *topic);
 
 /* Gives the logs of all its partitions this value of their topic (they keep a reference), thaws the
  * frozen ones - what waited is appended or answered ERR_MOVED - and wakes their watches. To be

@@ -24,7 +24,17 @@ struct plog *store_log_new(struct store *s, uint64_t log_id)
 struct freeze {
     struct log_freeze *logs;
     int32_t count;
+    int32_t next;               /* the first one that was not looked at yet, */
+    enum err err;               /* and what is wrong with one of those that were */
 };
+
+/* As many as a turn has room for. */
+static void open_some(struct worker *w, void *context)
+{
+    struct freeze *f = context;
+    for (; f->next < f->count && f->err == ERR_OK && !worker_turn_is_full(w); f->next++)
+        if (f->logs[f->next].log->worker == w) f->err = worker_open_log(f->logs[f->next].log);
+}
 
 static void freeze(struct worker *w, void *context)
 {
@@ -67,14 +77,44 @@ static void call_owners(struct store *s, worker_call_fn *fn, struct freeze *f)
     }
 }
 
+/* To open one takes look-ups, and there may be thousands: what is sent to other logs comes in
+ * between. Errors: those of worker_open_log(). Thread: the controller; blocks. */
+static enum err open_all(struct store *s, struct freeze *f)
+{
+    for (int i = 0; i < store_options(s)->worker_count; i++) {
+        struct worker *w = store_worker(s, (uint64_t)i);
+        f->next = owns_one(w, f) ? 0 : f->count;
+        while (f->next < f->count && f->err == ERR_OK) worker_call(w, open_some, f);
+    }
+    return f->err;
+}
+
 enum err store_logs_freeze(struct store *s, struct log_freeze *logs, int32_t count)
 {
     struct freeze f = {.logs = logs, .count = count};
+    TRY(open_all(s, &f));
     call_owners(s, freeze, &f);
     enum err err = ERR_OK;
     for (int32_t i = 0; i < count && err == ERR_OK; i++) err = logs[i].err;
     if (err != ERR_OK) call_owners(s, thaw, &f);
     return err;
+}
+
+static void hold(struct worker *w, void *context)
+{
+    struct topic *topic = context;
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        if (topic->partitions[i].log->worker == w) worker_settle_log(topic->partitions[i].log);
+    worker_commit(w);
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        struct plog *log = topic->partitions[i].log;
+        if (log->worker == w && log->state != PLOG_CLOSED) log->frozen = true;
+    }
+}
+
+void store_logs_hold(struct store *s, struct topic *topic)
+{
+    call_all(s, hold, topic);
 }
 
 /* ---- While they are frozen */

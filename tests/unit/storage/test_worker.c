@@ -43,6 +43,71 @@ TEST(a_frozen_log_holds_appends_in_order)
     fx_done(&f);
 }
 
+static enum plog_state state_of(struct fx *f, int32_t partition)
+{
+    return fx_log(f, partition)->state;
+}
+
+TEST(many_logs_are_opened_a_few_a_call_and_then_frozen_together)
+{
+    enum { LOGS = 500 };                    /* ten turns to open them */
+    struct fx f;
+    fx_init(&f, LOGS);
+    EXPECT_OK(fx_start(&f));
+    EXPECT_OK(fx_append(&f, LOGS - 1, &(struct fx_batch){.count = 3}, NULL));
+    struct log_freeze freeze[LOGS];
+    for (int i = 0; i < LOGS; i++) freeze[i] = (struct log_freeze){.log = fx_log(&f, i)};
+    EXPECT_OK(store_logs_freeze(f.s, freeze, LOGS));
+    for (int i = 0; i < LOGS; i++) {
+        EXPECT_EQ(state_of(&f, i), PLOG_OPEN);
+        EXPECT_EQ(freeze[i].end_offset, i == LOGS - 1 ? 3 : 0);
+        EXPECT(freeze[i].log->frozen);
+    }
+    store_logs_publish(f.s, f.topic);
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    fx_done(&f);
+}
+
+TEST(a_freeze_of_logs_that_cannot_all_be_opened_freezes_none)
+{
+    struct fx f;
+    fx_init(&f, 2);
+    EXPECT_OK(fx_start(&f));
+    struct log_freeze freeze[2] = {{.log = fx_log(&f, 0)}, {.log = fx_log(&f, 1)}};
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = 0});
+    EXPECT_ERR(store_logs_freeze(f.s, freeze, 2), ERR_KAFKA_STORAGE_ERROR);
+    kv_mem_set_faults(f.kv, &(struct kv_mem_faults){.fail_at = -1});
+    for (int i = 0; i < 2; i++) EXPECT(!freeze[i].log->frozen);
+    EXPECT_OK(fx_append(&f, 0, &(struct fx_batch){0}, NULL));
+    fx_done(&f);
+}
+
+TEST(logs_that_are_held_are_not_opened_and_go_on_when_the_delete_failed)
+{
+    struct fx f;
+    fx_init(&f, 2);
+    EXPECT_OK(fx_start(&f));
+    struct append a, b;
+    fx_append_begin(&f, &a, 0, &(struct fx_batch){.count = 2});
+    fx_turn(&f);
+    EXPECT_OK(a.err);
+    store_logs_hold(f.s, f.topic);
+    EXPECT_EQ(state_of(&f, 0), PLOG_OPEN);
+    EXPECT_EQ(state_of(&f, 1), PLOG_COLD);
+    fx_append_begin(&f, &a, 0, &(struct fx_batch){.count = 2});
+    fx_append_begin(&f, &b, 1, &(struct fx_batch){.count = 1});
+    fx_turn(&f);
+    EXPECT(a.err == ERR_COUNT && b.err == ERR_COUNT);       /* both wait */
+    EXPECT_EQ(state_of(&f, 1), PLOG_COLD);
+    store_logs_publish(f.s, f.topic);
+    fx_turn(&f);
+    EXPECT_OK(a.err);
+    EXPECT_EQ(a.base_offset, 2);
+    EXPECT_OK(b.err);
+    EXPECT_EQ(b.base_offset, 0);
+    fx_done(&f);
+}
+
 TEST(appends_that_waited_move_with_their_shard)
 {
     struct fx f;
@@ -734,6 +799,9 @@ TESTS(RUN(a_hot_log_does_not_stand_in_front_of_others), RUN(hot_logs_share_the_t
       RUN(a_turn_opens_only_so_many_logs),
       RUN(a_freeze_takes_what_waits_with_it), RUN(a_log_that_closes_gives_back_what_waits),
       RUN(a_frozen_log_holds_appends_in_order), RUN(appends_that_waited_move_with_their_shard),
+      RUN(many_logs_are_opened_a_few_a_call_and_then_frozen_together),
+      RUN(a_freeze_of_logs_that_cannot_all_be_opened_freezes_none),
+      RUN(logs_that_are_held_are_not_opened_and_go_on_when_the_delete_failed),
       RUN(a_frozen_log_holds_only_so_many),
       RUN(a_deleted_topics_logs_answer_closed_and_their_data_is_gone), RUN(a_raised_start_lasts),
       RUN(producers_are_known_after_their_records_were_deleted),
