@@ -4,9 +4,9 @@
     ninja -C build diglot bench_probe bench_load
     .deps/python/bin/python tests/bench/hostile.py [--only NAME]... [--quick] [--page docs/hostile.md]
 
-Each input of hostile_inputs.py and hostile_random.py gets a server of its own, with default settings, idle and then
-beside a normal load (bench_load: 1,000 records of 1 KiB a second, one at a time). bench_probe asks small things at
-all doors meanwhile, 25 times a second on each of two connections a question, so that both loops are asked; the time
+Each input of hostile_inputs.py, hostile_bursts.py and hostile_random.py gets a server of its own, with default
+settings, idle and then beside a normal load (bench_load: 1,000 records of 1 KiB a second, one at a time). bench_probe
+asks small things at all doors meanwhile, 25 times a second on each of two connections a question, so that both loops are asked; the time
 counts from when a question was due. The goal: p99 of each question <= 50 ms, memory <= what the server says at its
 start that it may take, + 100 MiB. The row "nothing" says what this machine makes of it without an attack.
 
@@ -32,7 +32,8 @@ sys.path[:0] = [str(ROOT / "tests" / "interop"), str(ROOT / "tests" / "fuzz")]
 from lib import bad  # noqa: E402
 from lib import server as servers  # noqa: E402
 import hostile_inputs as inputs  # noqa: E402
-import hostile_random  # noqa: E402,F401  (registers more inputs)
+import hostile_bursts  # noqa: E402,F401  (registers more inputs, as the next one)
+import hostile_random  # noqa: E402,F401
 
 GOAL_MS, MEMORY_MORE_MIB = 50, 100
 MEMORY_UNSAID_MIB = 512             # of a server that does not say how much memory it may take
