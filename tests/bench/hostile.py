@@ -5,10 +5,11 @@
     .deps/python/bin/python tests/bench/hostile.py [--only NAME]... [--quick] [--page docs/hostile.md]
 
 Each input of hostile_inputs.py, hostile_bursts.py and hostile_random.py gets a server of its own, with default
-settings, idle and then beside a normal load (bench_load: 1,000 records of 1 KiB a second, one at a time). bench_probe
-asks small things at all doors meanwhile, 25 times a second on each of two connections a question, so that both loops are asked; the time
-counts from when a question was due. The goal: p99 of each question <= 50 ms, memory <= what the server says at its
-start that it may take, + 100 MiB. The row "nothing" says what this machine makes of it without an attack.
+settings, idle and then beside a normal load (bench_load: 1,000 records of 1 KiB a second, one at a time).
+bench_probe asks small things at all doors meanwhile, 25 times a second on each of two connections a question, so that
+both loops are asked; the time counts from when a question was due. The goal: p99 of each question <= 50 ms, memory
+<= what the server says at its start that it may take, + 100 MiB. The row "nothing" says what this machine makes of it
+without an attack.
 
 --quick: 3 s an input instead of 8, idle alone. --binary FILE: another server; --build FOLDER: where the programs are.
 --seconds N; --seed N for the random ones; --list names the inputs; --nice N: the server's priority (root: -20 on a
