@@ -81,6 +81,12 @@ static bool is_long(struct broker *b, struct broker_loop *home, const struct kaf
     return turn_is_full(home, answer > body.len ? answer : body.len);
 }
 
+/* Whether it is begun at once, whatever the turn had: its answer has found room. */
+static bool has_long_answer(struct broker *b, const struct kafka_api *api, struct bytes body)
+{
+    return api->key != PRODUCE_KEY && broker_answer_bytes(b->store, body) > ROOM_ANSWER_BYTES_MIN;
+}
+
 void broker_dispatch_frame(struct frame_request *frame)
 {
     struct broker_door *door = frame->door->context;
@@ -113,6 +119,8 @@ void broker_dispatch_frame(struct frame_request *frame)
     kafka_response_header_encode(rq->reply, &header);
     if (is_long(rq->broker, rq->home, header.api, slab_bytes(frame->body)))
         loop_defer_long(frame->loop, &rq->turn);
+    else if (has_long_answer(rq->broker, header.api, slab_bytes(frame->body)))
+        begin(rq);
     else
         loop_task_begin(frame->loop, &rq->task);
 }

@@ -237,6 +237,7 @@ static void begin_task(struct loop_task *task)
     begin_waiting(CONTAINER_OF(task, struct front_request, task));
 }
 
+/* A long answer has found room for it just now, and is begun before another one finds the same. */
 void front_dispatch(struct http_request *http)
 {
     struct front *f = http->door->context;
@@ -261,5 +262,6 @@ void front_dispatch(struct http_request *http)
     /* Of an operation that nobody knows the body is looked at on the loop. */
     rq->task = (struct loop_task){.client = front_client(rq), .begin = begin_task};
     if (is_large(http) && !front_operation_is_known(rq)) loop_defer_long(http->loop, &rq->turn);
+    else if (front_dispatch_answer_bytes(http) > ROOM_ANSWER_BYTES_MIN) begin_waiting(rq);
     else loop_task_begin(http->loop, &rq->task);
 }
