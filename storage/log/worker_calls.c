@@ -112,9 +112,20 @@ static void hold(struct worker *w, void *context)
     }
 }
 
+static bool has_one_of(const struct worker *w, const struct topic *topic)
+{
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        if (topic->partitions[i].log->worker == w) return true;
+    return false;
+}
+
+/* Another worker, which may be busy, is not waited for. */
 void store_logs_hold(struct store *s, struct topic *topic)
 {
-    call_all(s, hold, topic);
+    for (int i = 0; i < store_options(s)->worker_count; i++) {
+        struct worker *w = store_worker(s, (uint64_t)i);
+        if (has_one_of(w, topic)) worker_call(w, hold, topic);
+    }
 }
 
 /* ---- While they are frozen */
