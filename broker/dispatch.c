@@ -68,23 +68,23 @@ static void begin_task(struct loop_task *task)
     begin_waiting(CONTAINER_OF(task, struct kafka_request, task));
 }
 
-/* Whether the request waits for a turn of its own. A Produce's bytes are its records; what is small
- * may ask for much. An answer that had to wait for room has found it just now, and is made before
- * another one finds the same. */
-static bool is_long(struct broker *b, struct broker_loop *home, const struct kafka_api *api,
-                    struct bytes body)
-{
-    if (api->key == PRODUCE_KEY) return false;
-    if (api->plane == KAFKA_PLANE_DATA) return body.len > LONG_BODY_BYTES;
-    size_t answer = body.len > SMALL_BODY_BYTES ? 0 : broker_answer_bytes(b->store, body);
-    if (answer > ROOM_ANSWER_BYTES_MIN) return false;
-    return turn_is_full(home, answer > body.len ? answer : body.len);
-}
+enum start { AT_ONCE, AS_TIME_IS_LEFT, ALONE };
 
-/* Whether it is begun at once, whatever the turn had: its answer has found room. */
-static bool has_long_answer(struct broker *b, const struct kafka_api *api, struct bytes body)
+/* When the request begins: what is large in a turn of its own, others as this turn has time left. A
+ * Produce's bytes are its records; what is small may ask for much. An answer that had to wait for
+ * room has found it just now, and is begun before another one finds the same. */
+static enum start start_of(struct broker *b, struct broker_loop *home, const struct kafka_api *api,
+                           struct bytes body)
 {
-    return api->key != PRODUCE_KEY && broker_answer_bytes(b->store, body) > ROOM_ANSWER_BYTES_MIN;
+    if (api->key == PRODUCE_KEY) return AS_TIME_IS_LEFT;
+    bool is_data = api->plane == KAFKA_PLANE_DATA, is_small = body.len <= SMALL_BODY_BYTES;
+    if (is_data && body.len > LONG_BODY_BYTES) return ALONE;
+    if (!is_data && !is_small && turn_is_full(home, body.len)) return ALONE;
+    size_t answer = broker_answer_bytes(b->store, body);
+    if (answer > ROOM_ANSWER_BYTES_MIN) return AT_ONCE;
+    if (!is_data && is_small && turn_is_full(home, answer > body.len ? answer : body.len))
+        return ALONE;
+    return AS_TIME_IS_LEFT;
 }
 
 void broker_dispatch_frame(struct frame_request *frame)
@@ -111,18 +111,18 @@ void broker_dispatch_frame(struct frame_request *frame)
         .reply = &frame->reply,
         .started_us = clock_mono_us(),
         .turn.run = begin_in_turn,
-        .task = {.client = (uint64_t)(uintptr_t)frame->conn, .begin = begin_task},
+        .task.begin = begin_task,
     };
+    rq->task.client = kafka_client(rq);
     frame->context = rq;
     frame->on_closed = on_closed;
     frame->on_stop = on_stop;
     kafka_response_header_encode(rq->reply, &header);
-    if (is_long(rq->broker, rq->home, header.api, slab_bytes(frame->body)))
-        loop_defer_long(frame->loop, &rq->turn);
-    else if (has_long_answer(rq->broker, header.api, slab_bytes(frame->body)))
-        begin(rq);
-    else
-        loop_task_begin(frame->loop, &rq->task);
+    switch (start_of(rq->broker, rq->home, header.api, slab_bytes(frame->body))) {
+    case AT_ONCE: begin(rq); break;
+    case AS_TIME_IS_LEFT: loop_task_begin(frame->loop, &rq->task); break;
+    case ALONE: loop_defer_long(frame->loop, &rq->turn); break;
+    }
 }
 
 size_t broker_dispatch_answer_bytes(const struct frame_door *door, struct bytes body)

@@ -332,7 +332,7 @@ static void change_list(enum config_op op, struct bytes old, struct bytes words,
 {
     struct bytes rest = bytes_trim(old), word;
     CLEANUP(word_set_done) struct word_set gone;
-    word_set_init_of(&gone, words);
+    word_set_init_of(&gone, op == CONFIG_SUBTRACT ? words : BYTES_NULL);
     if (rest.len == 0) rest = BYTES_NULL;
     while (words_next(&rest, &word)) {
         if (op == CONFIG_SUBTRACT && word_set_has(&gone, word)) continue;
