@@ -665,6 +665,7 @@ void fanout_start(struct front_request *rq, const struct consumer_ref *consumer,
         },
         .consumer_created_ms = consumer->consumer->created_ms,
         .from = *from,
+        .stopped = rq->stopping,
         .heartbeat.fire = on_heartbeat,
         .life.fire = on_life,
     };

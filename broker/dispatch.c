@@ -52,20 +52,20 @@ static void begin(struct kafka_request *rq)
     if (err != ERR_OK) broker_refuse(rq->frame, err, &rq->header, &rq->body);
 }
 
-static void begin_waiting(struct kafka_request *rq)
+static void begin_in_turn(struct job *job)
 {
+    struct kafka_request *rq = CONTAINER_OF(job, struct kafka_request, turn);
     if (rq->is_over) frame_abort(rq->frame);
     else begin(rq);
 }
 
-static void begin_in_turn(struct job *job)
-{
-    begin_waiting(CONTAINER_OF(job, struct kafka_request, turn));
-}
-
+/* A server that stops stores what came, and begins nothing else: it might wait. */
 static void begin_task(struct loop_task *task)
 {
-    begin_waiting(CONTAINER_OF(task, struct kafka_request, task));
+    struct kafka_request *rq = CONTAINER_OF(task, struct kafka_request, task);
+    bool is_produce = rq->header.api->key == PRODUCE_KEY;
+    if (rq->frame->conn == NULL || (rq->is_over && !is_produce)) frame_abort(rq->frame);
+    else begin(rq);
 }
 
 enum start { AT_ONCE, AS_TIME_IS_LEFT, ALONE };
@@ -120,7 +120,7 @@ void broker_dispatch_frame(struct frame_request *frame)
     kafka_response_header_encode(rq->reply, &header);
     switch (start_of(rq->broker, rq->home, header.api, slab_bytes(frame->body))) {
     case AT_ONCE: begin(rq); break;
-    case AS_TIME_IS_LEFT: loop_task_begin(frame->loop, &rq->task); break;
+    case AS_TIME_IS_LEFT: (void)loop_task_begin(frame->loop, &rq->task); break;
     case ALONE: loop_defer_long(frame->loop, &rq->turn); break;
     }
 }

@@ -595,8 +595,7 @@ static void handshake_in_turn(struct conn *c)
     c->shaking = true;
     c->handshake =
         (struct loop_task){.client = (uint64_t)(uintptr_t)c->home, .begin = on_handshake};
-    loop_task_begin(c->home->loop, &c->handshake);
-    if (c->shaking) conn_update(c);         /* nothing is read meanwhile */
+    if (!loop_task_begin(c->home->loop, &c->handshake)) conn_update(c);     /* nothing is read */
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)

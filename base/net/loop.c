@@ -187,13 +187,13 @@ static bool tasks_had_enough(const struct loop *loop)
            clock_mono_us() - loop->tasks_since_us >= TASK_US_A_TURN;
 }
 
-void loop_task_begin(struct loop *loop, struct loop_task *t)
+bool loop_task_begin(struct loop *loop, struct loop_task *t)
 {
     loop_assert(loop);
-    if (fair_is_awaited(&loop->tasks) || tasks_had_enough(loop))
-        fair_post(&loop->tasks, t->client, &t->job);
-    else
-        task_run(loop, t);
+    bool waits = fair_is_awaited(&loop->tasks) || tasks_had_enough(loop);
+    if (waits) fair_post(&loop->tasks, t->client, &t->job);
+    else task_run(loop, t);
+    return !waits;
 }
 
 /* all: however long it takes. */

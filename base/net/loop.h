@@ -76,8 +76,8 @@ struct loop_task {
     uint64_t client;                            /* as for base/fair.h */
     void (*begin)(struct loop_task *t);         /* the task may be gone afterwards */
 };
-/* Thread: the loop's. */
-void loop_task_begin(struct loop *loop, struct loop_task *t);
+/* False: it waits; else it may be gone. Thread: the loop's. */
+bool loop_task_begin(struct loop *loop, struct loop_task *t);
 
 /* Runs the job at the end of this turn or of a later one: one such job a turn, in their order. For
  * a piece of work that takes long, so that who asks little waits for one of them, however many

@@ -147,7 +147,7 @@ static void on_closed(struct http_request *http)
 static void on_stop(struct http_request *http)
 {
     struct front_request *rq = http->context;
-    if (!rq->begun) rq->is_over = true;
+    rq->stopping = true;
     if (rq->on_stop != NULL) rq->on_stop(rq);
 }
 
@@ -216,11 +216,9 @@ static void begin(struct front_request *rq, const struct target *to)
 
 static void begin_waiting(struct front_request *rq)
 {
-    rq->begun = true;
+    if (rq->http->promised > 0) http_promise_end(rq->http);
     if (rq->http->conn == NULL) {
         http_abort(rq->http);
-    } else if (rq->is_over) {
-        front_send(rq, 503, NULL);
     } else {
         struct target to = target_of(rq->front, rq->http);
         begin(rq, &to);
@@ -237,7 +235,14 @@ static void begin_task(struct loop_task *task)
     begin_waiting(CONTAINER_OF(task, struct front_request, task));
 }
 
-/* A long answer has found room for it just now, and is begun before another one finds the same. */
+/* While it waits its answer is promised: what it found room for is not found by another one, and a
+ * connection has few that wait. */
+static void promise_answer(struct http_request *http)
+{
+    size_t bytes = front_dispatch_answer_bytes(http);
+    http_promise(http, bytes > 0 ? bytes : 1);
+}
+
 void front_dispatch(struct http_request *http)
 {
     struct front *f = http->door->context;
@@ -262,6 +267,5 @@ void front_dispatch(struct http_request *http)
     /* Of an operation that nobody knows the body is looked at on the loop. */
     rq->task = (struct loop_task){.client = front_client(rq), .begin = begin_task};
     if (is_large(http) && !front_operation_is_known(rq)) loop_defer_long(http->loop, &rq->turn);
-    else if (front_dispatch_answer_bytes(http) > ROOM_ANSWER_BYTES_MIN) begin_waiting(rq);
-    else loop_task_begin(http->loop, &rq->task);
+    else if (!loop_task_begin(http->loop, &rq->task)) promise_answer(http);
 }

@@ -23,8 +23,7 @@ struct front_request {
     struct codec_work reading;          /* dispatch's, as the next three */
     struct job turn;
     struct loop_task task;
-    bool is_over;                       /* before it began: the server stops */
-    bool begun;
+    bool stopping;                      /* the server, since this request came */
     enum err read_err;                  /* of its body */
     struct aws_fault fault;
     struct http_request *http;

@@ -273,7 +273,7 @@ static void be_slow(struct loop_task *t)
 static void slow(int i, uint64_t client, char name)
 {
     slow_tasks[i] = (struct slow){{.client = client, .begin = be_slow}, name};
-    loop_task_begin(loop_current(), &slow_tasks[i].task);
+    (void)loop_task_begin(loop_current(), &slow_tasks[i].task);
 }
 
 static void on_burst(struct job *job)
