@@ -1,6 +1,7 @@
 /* Large requests take turns on their loop: one that takes long begins in a turn of its own, and
  * catalog changes are asked for some at a time. */
 #include "broker/changes.h"
+#include "base/clock.h"
 #include "protocol/kafka/msg/describe_configs.h"
 #include "protocol/kafka/msg/describe_groups.h"
 #include "protocol/kafka/msg/fetch.h"
@@ -65,10 +66,13 @@ TEST(large_requests_that_come_together_begin_one_a_turn)
     expect_one_answer_a_turn(c, last);
 }
 
-/* So do those that are not large, but for as much of them as one large one has. */
+/* So do those that are not large, but for as much of them as one large one has. Time stands still:
+ * what they take of it is counted too (loop_task_begin()). */
 TEST(of_many_requests_that_come_together_some_begin_in_the_same_turn)
 {
     enum { MANY = 40, EACH = 600, BYTES_EACH = 12 * EACH, A_TURN_MAX = (128 << 10) / BYTES_EACH };
+    static int64_t standing_us = 1000 * 1000;
+    clock_fake(&standing_us);
     turned_begin(&door);
     struct client *c[MANY], *small = turned_client(&door);
     char last[MANY], of_small;
@@ -91,6 +95,7 @@ TEST(of_many_requests_that_come_together_some_begin_in_the_same_turn)
     for (int i = 0; i < MANY; i++) turned_client_gone(&door, c[i]);
     turned_client_gone(&door, small);
     turned_end(&door);
+    clock_fake(NULL);
 }
 
 /* Thirty bytes that ask for 30 KB: an answer takes its turn as a request does. */
